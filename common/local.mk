@@ -9,6 +9,7 @@ libvmr_common_la_SOURCES = \
 	common/log.c common/log.h \
 	common/pki.c common/pki.h \
 	common/rate.c common/rate.h \
+	common/sha256.c common/sha256.h \
 	common/tls.c common/tls.h \
 	common/unix_socket.c common/unix_socket.h \
 	common/workers.c common/workers.h
