@@ -19,6 +19,9 @@
 
 struct cluster;
 
+#define CLUSTER_MEMBER_ENGINE "engine"
+#define CLUSTER_MEMBER_BROKER "broker"
+
 /* What a daemon is told. Every pointer is borrowed for the call. */
 struct cluster_callbacks {
 	/* A new snapshot of placement; also after a cluster's first connection. */
@@ -27,9 +30,13 @@ struct cluster_callbacks {
 	void (*settings_cb)(void *arg, const Vmreplica__Ipc__CibSettings *settings);
 	/* A message of the group from another node, or our own come back (from_self). AGREED order. */
 	void (*message_cb)(void *arg, const Vmreplica__Cluster__Message *message, bool from_self);
-	/* A node's process left the group (its node name), or joined. */
-	void (*member_cb)(void *arg, const char *node, bool joined);
-	/* Quorum or the connection changed; missing names the absent nodes, comma separated, and what to do. */
+	/*
+	 * A process joined the group or left it: node is its node's name, member its member_name ("engine" or "broker";
+	 * both of one node are members of their own). Also called for ourselves: joined = the group hears us now, left =
+	 * the connection is lost. Every join that was told is followed by its leave.
+	 */
+	void (*member_cb)(void *arg, const char *node, const char *member, bool joined);
+	/* Quorum or the connection changed; missing says which nodes are absent and what to do ("" when quorate). */
 	void (*quorum_cb)(void *arg, bool quorate, const char *missing);
 };
 

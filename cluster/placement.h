@@ -32,6 +32,8 @@ struct placement_resource {
 struct placement_node {
 	const char *name;
 	bool online, standby, maintenance, pending, unclean, shutdown;
+	/* Node attribute vmreplica-replication-address (`pcs node attribute`), or NULL: cmap's address holds. */
+	const char *replication_address;
 };
 
 struct placement {

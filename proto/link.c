@@ -44,20 +44,26 @@ static void link_buffer_trim(struct byte_buffer *buf)
 	}
 }
 
-/* The one place of teardown; runs from the loop, outside every callback. */
-static void link_end_cb(void *data)
+static void link_release(struct link *link)
 {
-	struct link *link = data;
-
 	if (!link->over) {
 		qb_loop_poll_del(link->loop, link->fd);
 	}
 	close(link->fd);
-	link->on_closed(link->arg, link, link->error);
 	byte_buffer_destroy(&link->in);
 	byte_buffer_destroy(&link->out);
 	arena_reset(&link->arena);
 	free(link);
+}
+
+/* The end of a link that its owner hears of; runs from the loop, outside every callback. */
+static void link_end_cb(void *data)
+{
+	struct link *link = data;
+
+	link->timer_set = false;
+	link->on_closed(link->arg, link, link->error);
+	link_release(link);
 }
 
 /*
@@ -279,6 +285,17 @@ void link_close(struct link *link)
 	link->closing = true;
 	link_end_after(link, LINK_CLOSE_MS);
 	link_flush(link);
+}
+
+void link_free(struct link *link)
+{
+	if (link == NULL) {
+		return;
+	}
+	if (link->timer_set) {
+		qb_loop_timer_del(link->loop, link->timer);
+	}
+	link_release(link);
 }
 
 int link_fd(const struct link *link)
