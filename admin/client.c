@@ -63,13 +63,31 @@ int client_exchange(struct client *client, const char *path,
 	return rc;
 }
 
+static char *engine_path(const struct common_options *common, char *buf, size_t size)
+{
+	if (common->socket == NULL) {
+		return client_socket_path("engine", buf, size);
+	}
+	snprintf(buf, size, "%s", common->socket);
+	return buf;
+}
+
+bool client_engine_listens(const struct common_options *common)
+{
+	char path[256];
+	cleanup_close int fd = unix_connect(engine_path(common, path, sizeof(path)), 1000);
+
+	return fd >= 0;
+}
+
 /* How to start the engine depends on whether a cluster does it. */
 static const char *start_advice(void)
 {
 	struct config config;
 	char error[CONFIG_ERROR_LEN];
 	const char *advice =
-		"Start it: `pcs cluster start` if the cluster is down on this node, else `pcs resource "
+		"Start it: `pcs cluster start` if the cluster is down on this node, else `pcs "
+		"resource "
 		"cleanup vmreplica-engine` (crm_resource --cleanup --resource vmreplica-engine).";
 
 	if (config_load(CONFIG_DEFAULT_PATH, &config, error) == 0) {
@@ -98,19 +116,21 @@ static int exchange_failed(int error, const char *path)
 				      "Only root and members of the group vmreplica may: use sudo, "
 				      "or `usermod -aG vmreplica USER`.");
 	case -ETIMEDOUT:
-		return command_failed("vmreplica-engine does not answer",
-				      "It may hang: see /var/log/vmreplica/vmreplica-engine.log; Pacemaker "
-				      "restarts an engine that stays silent.");
+		return command_failed(
+			"vmreplica-engine does not answer",
+			"It may hang: see /var/log/vmreplica/vmreplica-engine.log; Pacemaker "
+			"restarts an engine that stays silent.");
 	case -ECONNRESET:
 		return command_failed("vmreplica-engine closed the connection",
 				      "It was stopped, or you are neither root nor in the group "
 				      "vmreplica. Try again.");
 	case -EBADMSG:
 	case -EPROTO:
-		return command_failed("vmreplica-engine answered what this vmreplica does not "
-				      "understand",
-				      "Tool and engine are of different versions: restart the engine "
-				      "after an upgrade.");
+		return command_failed(
+			"vmreplica-engine answered what this vmreplica does not "
+			"understand",
+			"Tool and engine are of different versions: restart the engine "
+			"after an upgrade.");
 	default:
 		snprintf(text, sizeof(text), "no answer over %s: %s", path, strerror(-error));
 		return command_failed(text, NULL);
@@ -126,17 +146,14 @@ int client_ask(struct client *client, const struct common_options *common,
 	char path[256];
 	int rc;
 
-	client_socket_path("engine", path, sizeof(path));
-	if (common->socket != NULL) {
-		snprintf(path, sizeof(path), "%s", common->socket);
-	}
+	engine_path(common, path, sizeof(path));
 	rc = client_exchange(client, path, request, timeout_ms, &response);
 	if (rc < 0) {
 		return exchange_failed(rc, path);
 	}
 	if (response->error != 0 || response->usage) {
-		const char *text = response->text[0] != '\0' ? response->text
-							      : strerror(response->error);
+		const char *text =
+			response->text[0] != '\0' ? response->text : strerror(response->error);
 
 		if (response->usage) {
 			fprintf(stderr, "vmreplica: %s\n", text);

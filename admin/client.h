@@ -20,6 +20,9 @@ void client_destroy(struct client *client);
  * VMREPLICA_RUNDIR, or in /run/vmreplica. Returns buf. */
 char *client_socket_path(const char *daemon, char *buf, size_t size);
 
+/* Does anybody listen on the engine's socket? */
+bool client_engine_listens(const struct common_options *common);
+
 /* Ask over the socket at path. 0 with *ret_response (owned by client, until its next use), whatever
  * the answer says; otherwise a negative errno: -ENOENT or -ECONNREFUSED (no daemon), -EACCES,
  * -ETIMEDOUT, -ECONNRESET (it went away), -EBADMSG, -EPROTO. Prints nothing. */

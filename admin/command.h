@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The subcommands of vmreplica, and what they have in common: options, exit statuses, complaints. */
+/* The subcommands of vmreplica, and what they have in common: options, exit statuses, complaints.
+ */
 #ifndef VMR_ADMIN_COMMAND_H
 #define VMR_ADMIN_COMMAND_H
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "admin/command.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 
 char *output_bytes(uint64_t bytes, char buf[OUTPUT_TEXT_LEN])
@@ -17,7 +18,8 @@ char *output_bytes(uint64_t bytes, char buf[OUTPUT_TEXT_LEN])
 	size_t unit = 0;
 
 	/* 1023.95 and above would print as "1024.0". */
-	while (value >= (unit == 0 ? 1024.0 : 1023.95) && unit + 1 < sizeof(units) / sizeof(units[0])) {
+	while (value >= (unit == 0 ? 1024.0 : 1023.95) &&
+	       unit + 1 < sizeof(units) / sizeof(units[0])) {
 		value /= 1024.0;
 		unit++;
 	}
@@ -123,8 +125,7 @@ int table_print(const struct table *table, FILE *out)
 			left -= widths[column] + 2;
 		}
 		/* A last column with no room worth the name is printed whole all the same. */
-		fprintf(out, "%.*s\n", left >= 20 ? left : OUTPUT_WIDTH,
-			cells[table->columns - 1]);
+		fprintf(out, "%.*s\n", left >= 20 ? left : OUTPUT_WIDTH, cells[table->columns - 1]);
 	}
 	return 0;
 }
@@ -151,9 +152,34 @@ int output_json(json_t *value, bool compact)
 	return rc == 0 ? STATUS_DONE : STATUS_FAILED;
 }
 
+void output_json_append(json_t **array, json_t *value)
+{
+	if (json_array_append_new(*array, value) < 0) {
+		json_decref(*array);
+		*array = NULL;
+	}
+}
+
+json_t *output_json_string(const char *text)
+{
+	json_t *value = json_string(text);
+	cleanup_free char *plain = NULL;
+
+	if (value != NULL) {
+		return value;
+	}
+	/* jansson refuses what is no UTF-8: one odd byte in a reason must not hide the whole
+	 * status. */
+	plain = strdup(text);
+	for (char *c = plain; c != NULL && *c != '\0'; c++) {
+		*c = (unsigned char)*c < 0x80 ? *c : '?';
+	}
+	return plain != NULL ? json_string(plain) : NULL;
+}
+
 json_t *output_json_text(const char *text)
 {
-	return text == NULL || text[0] == '\0' ? json_null() : json_string(text);
+	return text[0] == '\0' ? json_null() : output_json_string(text);
 }
 
 json_t *output_json_time(int64_t wall_ms)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define OUTPUT_TEXT_LEN	  32 /* room for any formatted number */
+#define OUTPUT_TEXT_LEN	  32  /* room for any formatted number */
 #define OUTPUT_WIDTH	  100 /* columns that a table may take */
 #define TABLE_COLUMNS_MAX 12
 
@@ -39,7 +39,13 @@ void table_destroy(struct table *table);
  * Returns the exit status. */
 int output_json(json_t *value, bool compact);
 
-/* A string of a message for json_pack: JSON null when empty. New reference. */
+/* Append value (taken) to *array. Out of memory, or a NULL value, turns *array into NULL, which
+ * json_pack and this function pass on, so that the end of the chain sees it. */
+void output_json_append(json_t **array, json_t *value);
+
+/* A string of a message; bytes that are no UTF-8 become '?'. New reference. */
+json_t *output_json_string(const char *text);
+/* The same, but JSON null when empty. New reference. */
 json_t *output_json_text(const char *text);
 /* Wall clock as RFC 3339; JSON null for 0. New reference. */
 json_t *output_json_time(int64_t wall_ms);

@@ -21,9 +21,9 @@ char *status_progress_line(const Vmreplica__Progress *progress, char buf[PROGRES
 {
 	char bar[BAR_CELLS + 1], done[OUTPUT_TEXT_LEN], total[OUTPUT_TEXT_LEN];
 	char rate[OUTPUT_TEXT_LEN], left[OUTPUT_TEXT_LEN];
-	double share = progress->total_bytes == 0 ? 0.0
-						  : (double)progress->done_bytes /
-							    (double)progress->total_bytes;
+	double share = progress->total_bytes == 0
+			       ? 0.0
+			       : (double)progress->done_bytes / (double)progress->total_bytes;
 
 	share = share > 1.0 ? 1.0 : share;
 	for (int i = 0; i < BAR_CELLS; i++) {
@@ -34,9 +34,8 @@ char *status_progress_line(const Vmreplica__Progress *progress, char buf[PROGRES
 		 bar, (int)(share * 100), output_bytes(progress->done_bytes, done),
 		 output_bytes(progress->total_bytes, total),
 		 output_bytes(progress->rate_bytes_per_s, rate),
-		 progress->rate_bytes_per_s == 0
-			 ? "?"
-			 : output_duration((int64_t)progress->eta_s, left));
+		 progress->rate_bytes_per_s == 0 ? "?"
+						 : output_duration((int64_t)progress->eta_s, left));
 	return buf;
 }
 
@@ -47,12 +46,13 @@ static json_t *progress_to_json(const Vmreplica__VmStatus *vm)
 	if (!progress_is_under_way(vm)) {
 		return json_null();
 	}
-	return json_pack("{s:s, s:I, s:I, s:I, s:o}", "kind", progress->kind, "done_bytes",
-			 (json_int_t)progress->done_bytes, "total_bytes",
+	return json_pack("{s:o, s:I, s:I, s:I, s:o}", "kind", output_json_string(progress->kind),
+			 "done_bytes", (json_int_t)progress->done_bytes, "total_bytes",
 			 (json_int_t)progress->total_bytes, "rate_bytes_per_s",
 			 (json_int_t)progress->rate_bytes_per_s, "eta_s",
-			 progress->rate_bytes_per_s == 0 ? json_null()
-							 : json_integer((json_int_t)progress->eta_s));
+			 progress->rate_bytes_per_s == 0
+				 ? json_null()
+				 : json_integer((json_int_t)progress->eta_s));
 }
 
 static json_t *epoch_to_json(const Vmreplica__Epoch *epoch)
@@ -78,10 +78,11 @@ static json_t *disks_to_json(const Vmreplica__VmStatus *vm)
 	json_t *disks = json_array();
 
 	for (size_t i = 0; i < vm->n_disks; i++) {
-		json_array_append_new(disks,
-				      json_pack("{s:s, s:I, s:o}", "name", vm->disks[i]->name,
-						"size_bytes", (json_int_t)vm->disks[i]->size_bytes,
-						"top", output_json_text(vm->disks[i]->top)));
+		output_json_append(&disks,
+				   json_pack("{s:o, s:I, s:o}", "name",
+					     output_json_string(vm->disks[i]->name), "size_bytes",
+					     (json_int_t)vm->disks[i]->size_bytes, "top",
+					     output_json_text(vm->disks[i]->top)));
 	}
 	return disks;
 }
@@ -90,10 +91,11 @@ static json_t *disks_to_json(const Vmreplica__VmStatus *vm)
 static json_t *identity_to_json(const Vmreplica__VmStatus *vm)
 {
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "name",
-		vm->name, "relationship", vm->relationship, "role", role_to_string(vm->role),
-		"state", state_to_string(vm->state), "health", health_to_string(vm->health),
-		"reason", vm->reason, "reason_code", output_json_text(vm->reason_code), "owner",
+		"{s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "name",
+		output_json_string(vm->name), "relationship", output_json_string(vm->relationship),
+		"role", role_to_string(vm->role), "state", state_to_string(vm->state), "health",
+		health_to_string(vm->health), "reason", output_json_string(vm->reason),
+		"reason_code", output_json_text(vm->reason_code), "owner",
 		output_json_text(vm->owner), "peer", output_json_text(vm->peer), "peer_node",
 		output_json_text(vm->peer_node), "resource", output_json_text(vm->resource),
 		"vm_resource", output_json_text(vm->vm_resource), "suspended", (int)vm->suspended);
@@ -117,12 +119,12 @@ static json_t *replication_to_json(const Vmreplica__VmStatus *vm)
 static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 {
 	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:o, s:o}", "bytes", "dirty",
-			 (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire,
-			 "largest", (json_int_t)vm->largest_bytes, "latency_ms", "last",
+			 (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire, "largest",
+			 (json_int_t)vm->largest_bytes, "latency_ms", "last",
 			 (json_int_t)vm->latency_ms, "max", (json_int_t)vm->latency_max_ms,
 			 "applied_seq", (json_int_t)vm->applied_seq, "spool_bytes",
-			 (json_int_t)vm->spool_bytes, "store", output_json_text(vm->store),
-			 "disks", disks_to_json(vm));
+			 (json_int_t)vm->spool_bytes, "store", output_json_text(vm->store), "disks",
+			 disks_to_json(vm));
 }
 
 static json_t *vm_to_json(const Vmreplica__VmStatus *vm)
@@ -131,7 +133,10 @@ static json_t *vm_to_json(const Vmreplica__VmStatus *vm)
 	json_t *parts[] = {replication_to_json(vm), amounts_to_json(vm)};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		json_object_update(object, parts[i]);
+		if (json_object_update(object, parts[i]) < 0) { /* also when either is NULL */
+			json_decref(object);
+			object = NULL;
+		}
 		json_decref(parts[i]);
 	}
 	return object;
@@ -142,10 +147,10 @@ json_t *status_to_json(const Vmreplica__Admin__StatusResponse *status)
 	json_t *vms = json_array(), *warnings = json_array();
 
 	for (size_t i = 0; i < status->n_vms; i++) {
-		json_array_append_new(vms, vm_to_json(status->vms[i]));
+		output_json_append(&vms, vm_to_json(status->vms[i]));
 	}
 	for (size_t i = 0; i < status->n_warnings; i++) {
-		json_array_append_new(warnings, json_string(status->warnings[i]));
+		output_json_append(&warnings, output_json_string(status->warnings[i]));
 	}
 	return json_pack("{s:o, s:o}", "vms", vms, "warnings", warnings);
 }
@@ -195,7 +200,7 @@ int status_print_table(const Vmreplica__Admin__StatusResponse *status, FILE *out
 		return 0;
 	}
 	table_begin(&table, "VM", "ROLE", "STATE", "HEALTH", "OWNER", "EVERY", "BEHIND",
-		    "OK/MISSED/FAILED", NULL);
+		    "OK/MISS/FAIL", NULL);
 	for (size_t i = 0; i < status->n_vms; i++) {
 		table_add_vm(&table, status->vms[i]);
 	}
@@ -247,8 +252,9 @@ static void print_replication(const Vmreplica__VmStatus *vm, FILE *out)
 		 vm->epoch != NULL ? vm->epoch->number : 0);
 	print_field(out, "committed", text);
 	print_field(out, "last replicated",
-		    vm->last_replicated_ms == 0 ? "never"
-						: clock_format_rfc3339(vm->last_replicated_ms, stamp));
+		    vm->last_replicated_ms == 0
+			    ? "never"
+			    : clock_format_rfc3339(vm->last_replicated_ms, stamp));
 	print_field(out, "behind", output_duration(vm->behind_s, number));
 	if (progress_is_under_way(vm)) {
 		print_field(out, "under way", status_progress_line(vm->progress, line));

@@ -18,7 +18,8 @@ int status_print_table(const Vmreplica__Admin__StatusResponse *status, FILE *out
 /* Everything about each VM, one field a line. */
 void status_print_details(const Vmreplica__Admin__StatusResponse *status, FILE *out);
 
-/* "initial [#####.....]  50%  512.0 MiB of 1.0 GiB  20.0 MiB/s  25 s left" into buf. Returns buf. */
+/* "initial [#####.....]  50%  512.0 MiB of 1.0 GiB  20.0 MiB/s  25 s left" into buf. Returns buf.
+ */
 char *status_progress_line(const Vmreplica__Progress *progress, char buf[PROGRESS_LINE_LEN]);
 
 #endif
