@@ -77,10 +77,10 @@ static void local_line_set(struct local_line *local, const char *item, bool ok, 
 
 	vmreplica__admin__check_line__init(&local->line);
 	snprintf(local->text, sizeof(local->text), "%s", text);
-	local->line.item = (char *)(uintptr_t)item;
+	local->line.item = (char *)item;
 	local->line.verdict = verdicts[ok];
 	local->line.text = local->text;
-	local->line.advice = (char *)(uintptr_t)advice;
+	local->line.advice = (char *)advice;
 }
 
 /* What this process can judge by itself: the configuration and this node's certificate. */

@@ -102,7 +102,7 @@ static const char *start_advice(void)
 
 static int exchange_failed(int error, const char *path)
 {
-	char text[256];
+	char text[512];
 
 	switch (error) {
 	case -ENOENT:

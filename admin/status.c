@@ -41,7 +41,7 @@ static int status_once(const struct common_options *common, const char *vm, bool
 	int result;
 
 	if (vm != NULL) {
-		status.vm = (char *)(uintptr_t)vm;
+		status.vm = (char *)vm;
 	}
 	request.body_case = VMREPLICA__ADMIN__REQUEST__BODY_STATUS;
 	request.status = &status;
