@@ -20,6 +20,6 @@ libvmr_admin_la_SOURCES = \
 libvmr_admin_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
 libvmr_admin_la_LIBADD = libvmr-proto.la libvmr-common.la $(JANSSON_LIBS)
 
-# bin_PROGRAMS += vmreplica
-# vmreplica_SOURCES = admin/main.c
-# vmreplica_LDADD = libvmr-admin.la
+bin_PROGRAMS += vmreplica
+vmreplica_SOURCES = admin/main.c
+vmreplica_LDADD = libvmr-admin.la
