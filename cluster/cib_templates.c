@@ -32,9 +32,12 @@ int cib_out_of_memory(char error[VM_RESOURCE_ERROR_LEN])
 
 bool cib_add_nvpair(xmlNode *set, const char *set_id, const char *name, const char *value)
 {
-	char id[CIB_ID_LEN];
+	cleanup_free char *id = NULL;
 
-	(void)snprintf(id, sizeof(id), "%s-%s", set_id, name);
+	if (asprintf(&id, "%s-%s", set_id, name) < 0) {
+		id = NULL;
+		return false;
+	}
 	return xml_add(set, "nvpair", "id", id, "name", name, "value", value, NULL) != NULL;
 }
 
@@ -132,7 +135,8 @@ static int update_fragment(const xmlNode *primitive, const Vmreplica__Ipc__CibUp
 	cleanup_free const Vmreplica__Ipc__CibNvpair **pairs = NULL;
 	const xmlNode *existing = xml_child(primitive, "instance_attributes");
 	cleanup_xml_doc xmlDoc *doc = NULL;
-	char set_id[CIB_ID_LEN];
+	const char *set_id = existing != NULL ? xml_attribute(existing, "id") : NULL;
+	char default_id[CIB_ID_LEN];
 	xmlNode *root, *set;
 	size_t count;
 
@@ -143,9 +147,10 @@ static int update_fragment(const xmlNode *primitive, const Vmreplica__Ipc__CibUp
 		*ret_fragment = NULL;
 		return 0;
 	}
-	(void)snprintf(set_id, sizeof(set_id), "%s-instance_attributes", request->resource);
-	if (existing != NULL && xml_attribute(existing, "id") != NULL) {
-		(void)snprintf(set_id, sizeof(set_id), "%s", xml_attribute(existing, "id"));
+	if (set_id == NULL) {
+		(void)snprintf(default_id, sizeof(default_id), "%s-instance_attributes",
+			       request->resource);
+		set_id = default_id;
 	}
 	doc = xml_document_new("primitive", &root);
 	if (doc == NULL ||
