@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/dirty_map.h"
 
 /* libvirt's errors in the scheduler's terms. */
 static int source_trouble(struct cycle *cycle, int error, const char *why)
@@ -200,6 +201,7 @@ int cycle_run(struct cycle *cycle)
 	}
 	if (result == 0) {
 		cycle->committed = true;
+		cycle->trouble = (struct trouble){0};
 		cycle_drop_old_checkpoints(cycle);
 	} else if (sent || cycle->trouble.outcome == SCHEDULE_CANCELLED) {
 		/* whatever is under way on it ends with it: HELLO tells both sides where they stand

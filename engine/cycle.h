@@ -8,6 +8,7 @@
 #define VMR_ENGINE_CYCLE_H
 
 #include "common/buffer.h"
+#include "engine/dirty_map.h"
 #include "engine/peer.h"
 #include "engine/resume.h"
 #include "engine/sender_stream.h"
@@ -34,6 +35,7 @@ struct cycle {
 	/* results, for the control thread after the end */
 	struct trouble trouble; /* code "" when committed */
 	bool committed;
+	bool checkpoint_gone;	/* the plan's base is not there although it was listed: resynchronize */
 	bool resync_required;	/* it is, but may not begin by itself (resync=manual) */
 	Vmreplica__Wire__Mode kind; /* of what was sent; 0 when nothing was */
 	struct checkpoint_name cut;

@@ -41,6 +41,7 @@ int reader_watch(struct cycle_reader *reader)
 	int result;
 
 	if (canceller_is_cancelled(reader->canceller)) {
+		reader->stopped = true;
 		return trouble_set(reader->trouble, -ECANCELED, SCHEDULE_CANCELLED, "cancelled",
 				   "stopped from this side");
 	}
@@ -49,7 +50,11 @@ int reader_watch(struct cycle_reader *reader)
 	}
 	reader->checked_ms = now;
 	result = source_job_check(reader->job, error);
-	return result < 0 ? reader_job_trouble(reader, result, error) : 0;
+	if (result < 0) {
+		reader->stopped = true;
+		return reader_job_trouble(reader, result, error);
+	}
+	return 0;
 }
 
 /* The stream failed: its own trouble says why. */
@@ -66,15 +71,17 @@ int reader_push(struct cycle_reader *reader, struct pipeline_item *item)
 	item->markable = reader->markable;
 	do {
 		result = reader_watch(reader);
-		if (result == 0) {
-			result = pipeline_push(reader->pipeline, item, READER_WAIT_MS);
+		if (result < 0) {
+			break;
 		}
-		if (result == -ECANCELED && reader->trouble->code[0] == '\0') {
-			result = reader_stream_over(reader);
-		}
+		result = pipeline_push(reader->pipeline, item, READER_WAIT_MS);
 	} while (result == -ETIMEDOUT);
 	if (result < 0) {
 		pipeline_buffer_give(reader->pipeline, item->buffer);
+		if (result == -ECANCELED && !reader->stopped) {
+			reader_stream_over(reader);
+			result = -EPIPE;
+		}
 	}
 	item->buffer = NULL;
 	return result;

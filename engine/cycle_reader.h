@@ -46,6 +46,7 @@ struct cycle_reader {
 	unsigned int read_first, read_count;
 	int64_t checked_ms;
 	bool markable;
+	bool stopped; /* reader_watch found a reason */
 };
 
 /* Fill maps (one for each disk, in the caller's array) with what the job calls dirty in the plan's ranges beyond the mark. */

@@ -20,9 +20,13 @@ static int job_trouble(struct cycle *cycle, int error, const char *why)
 		enum schedule_outcome outcome;
 		const char *code;
 	} table[] = {
-		{-EBUSY, SCHEDULE_MISSED, "backup-job"},  {-EAGAIN, SCHEDULE_MISSED, "vm-moving"},
-		{-ENOSPC, SCHEDULE_MISSED, "scratch"},	  {-ENOENT, SCHEDULE_MISSED, "vm-unknown"},
-		{-ETIMEDOUT, SCHEDULE_FAILED, "libvirt"}, {-ENOTCONN, SCHEDULE_FAILED, "libvirt"},
+		{-EBUSY, SCHEDULE_MISSED, "backup-job"},
+		{-EAGAIN, SCHEDULE_MISSED, "vm-moving"},
+		{-ENOSPC, SCHEDULE_MISSED, "scratch"},
+		{-ENOENT, SCHEDULE_MISSED, "vm-unknown"},
+		{-ESTALE, SCHEDULE_FAILED, "checkpoint-gone"},
+		{-ETIMEDOUT, SCHEDULE_FAILED, "libvirt"},
+		{-ENOTCONN, SCHEDULE_FAILED, "libvirt"},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -47,6 +51,7 @@ static int cycle_begin_job(struct cycle *cycle, const struct checkpoint_name *in
 				   "stopped from this side");
 	}
 	result = source_job_begin(cycle->source, &request, &cycle->job, error);
+	cycle->checkpoint_gone = result == -ESTALE;
 	cycle->job_begin_ms = clock_monotonic_ms();
 	return result < 0 ? job_trouble(cycle, result, error) : 0;
 }
