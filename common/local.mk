@@ -20,6 +20,6 @@ libvmr_common_la_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(QB_CFLAGS) $(INIH_CFL
 libvmr_common_la_LIBADD = $(OPENSSL_LIBS) $(QB_LIBS) $(INIH_LIBS) -lm -lpthread
 
 # The one wrapper round libnbd: a library of its own, because broker, admin and the cib helper do without it.
-libvmr_nbd_la_SOURCES = common/nbd.c common/nbd.h
+libvmr_nbd_la_SOURCES = common/nbd.c common/nbd.h common/nbd_extents.c common/nbd_internal.h
 libvmr_nbd_la_CFLAGS = $(AM_CFLAGS) $(LIBNBD_CFLAGS)
 libvmr_nbd_la_LIBADD = libvmr-common.la $(LIBNBD_LIBS)

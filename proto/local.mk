@@ -16,9 +16,12 @@ nodist_libvmr_proto_la_SOURCES = $(PROTO_C) $(PROTO_H)
 libvmr_proto_la_SOURCES = \
 	proto/arena.c proto/arena.h \
 	proto/channel.c \
+	proto/codec.c proto/codec.h \
 	proto/frame.c proto/frame.h \
 	proto/limits.h \
 	proto/link.c proto/link.h \
+	proto/logfile.h proto/logfile_format.c proto/logfile_format.h \
+	proto/logfile_reader.c proto/logfile_verify.c proto/logfile_writer.c \
 	proto/names.c proto/names.h \
 	proto/validate.h proto/validate_name.c
 libvmr_proto_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS) $(XXHASH_CFLAGS) -Wno-cast-qual -Wno-undef
