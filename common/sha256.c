@@ -6,8 +6,16 @@
 #include <stdlib.h>
 
 struct sha256 {
-	EVP_MD_CTX *ctx; /* owned */
+	EVP_MD_CTX *context;
 };
+
+/* After a digest was fetched once, OpenSSL's steps on memory cannot fail; if one did, no hash may be believed. */
+static void sha256_must(int ok)
+{
+	if (ok != 1) {
+		abort();
+	}
+}
 
 struct sha256 *sha256_new(void)
 {
@@ -16,8 +24,8 @@ struct sha256 *sha256_new(void)
 	if (hash == NULL) {
 		return NULL;
 	}
-	hash->ctx = EVP_MD_CTX_new();
-	if (hash->ctx == NULL || sha256_reset(hash) < 0) {
+	hash->context = EVP_MD_CTX_new();
+	if (hash->context == NULL || EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1) {
 		sha256_free(hash);
 		return NULL;
 	}
@@ -27,24 +35,35 @@ struct sha256 *sha256_new(void)
 void sha256_free(struct sha256 *hash)
 {
 	if (hash != NULL) {
-		EVP_MD_CTX_free(hash->ctx);
+		EVP_MD_CTX_free(hash->context);
 		free(hash);
 	}
 }
 
-int sha256_reset(struct sha256 *hash)
+void sha256_reset(struct sha256 *hash)
 {
-	return EVP_DigestInit_ex(hash->ctx, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
+	sha256_must(EVP_DigestInit_ex(hash->context, NULL, NULL));
 }
 
-int sha256_update(struct sha256 *hash, const void *data, size_t len)
+void sha256_update(struct sha256 *hash, const void *data, size_t len)
 {
-	return EVP_DigestUpdate(hash->ctx, data, len) == 1 ? 0 : -EIO;
+	sha256_must(EVP_DigestUpdate(hash->context, data, len));
 }
 
-int sha256_finish(struct sha256 *hash, uint8_t ret_digest[SHA256_LEN])
+void sha256_final(struct sha256 *hash, uint8_t ret_digest[SHA256_LEN])
 {
-	unsigned int len = SHA256_LEN;
+	sha256_must(EVP_DigestFinal_ex(hash->context, ret_digest, NULL));
+}
 
-	return EVP_DigestFinal_ex(hash->ctx, ret_digest, &len) == 1 && len == SHA256_LEN ? 0 : -EIO;
+int sha256_of(const void *data, size_t len, uint8_t ret_digest[SHA256_LEN])
+{
+	struct sha256 *hash = sha256_new();
+
+	if (hash == NULL) {
+		return -ENOMEM;
+	}
+	sha256_update(hash, data, len);
+	sha256_final(hash, ret_digest);
+	sha256_free(hash);
+	return 0;
 }

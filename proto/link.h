@@ -25,6 +25,8 @@ struct link *link_new(qb_loop_t *loop, int fd, link_frame_cb on_frame, link_clos
 int link_send(struct link *link, enum frame_type type, const ProtobufCMessage *message);
 /* Finish: what is queued is still sent (bounded by 1 s), then on_closed. */
 void link_close(struct link *link);
+/* Free now: what is queued is dropped and on_closed is not called. Not from inside a callback. NULL allowed. */
+void link_free(struct link *link);
 int link_fd(const struct link *link);
 
 #endif
