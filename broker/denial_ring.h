@@ -12,7 +12,7 @@
 
 #define DENIAL_RING_SIZE 64u
 #define DENIAL_PEER_LEN	 256u
-#define DENIAL_NEWS_MS 600000 /* a refusal that comes again later than this is logged again */
+#define DENIAL_NEWS_MS	 600000 /* a refusal that comes again later than this is logged again */
 
 struct denial {
 	int64_t time_ms; /* wall clock */

@@ -12,8 +12,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define RELAY_EVENTS    64
-#define RELAY_SCAN_MS   500
+#define RELAY_EVENTS	64
+#define RELAY_SCAN_MS	500
 #define RELAY_OWNER_BIT 1u /* in an event's pointer: which of the stream's sockets */
 
 static void thread_mark_ready(struct relay_thread *thread, struct relay_stream *stream)

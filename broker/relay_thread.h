@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One thread of the relay with its streams. relay.c hands streams over; all that happens to one later happens here. */
+/* One thread of the relay with its streams. relay.c hands streams over; all that happens to one
+ * later happens here. */
 #ifndef VMR_BROKER_RELAY_THREAD_H
 #define VMR_BROKER_RELAY_THREAD_H
 
@@ -32,7 +33,8 @@ struct relay {
 	atomic_uint_fast64_t finished_bytes; /* of streams that are over */
 };
 
-/* Make the thread's descriptors and start it. 0 or a negative errno; relay_thread_stop cleans up in either case. */
+/* Make the thread's descriptors and start it. 0 or a negative errno; relay_thread_stop cleans up in
+ * either case. */
 int relay_thread_start(struct relay_thread *thread, struct relay *relay);
 /* After relay->stopping was set: wait for the thread and release all. */
 void relay_thread_stop(struct relay_thread *thread);
