@@ -76,7 +76,8 @@ static const struct authorization_entry *peer_entry(const struct enroll_world *w
 						    char code[REPLICA_CODE_LEN],
 						    char reason[REASON_MAX + 1])
 {
-	const struct authorization_entry *entry = authorization_match(world->authorizations, names);
+	const struct authorization_entry *entry =
+		authorization_match_name(world->authorizations, site);
 	char joined[256];
 
 	locate_names_join(names, joined, sizeof(joined));
@@ -87,6 +88,9 @@ static const struct authorization_entry *peer_entry(const struct enroll_world *w
 			"that name",
 			joined, site);
 		return NULL;
+	}
+	if (entry == NULL) {
+		entry = authorization_match(world->authorizations, names);
 	}
 	if (entry == NULL) {
 		replica_deny(code, reason, "not-authorized",
@@ -188,6 +192,7 @@ static void decide_existing(const struct enroll_world *world, const Vmreplica__W
 {
 	const struct route *route = routing_table_find(world->routes, enroll->relationship);
 	const char *storage = routing_parameter(resource, "storage");
+	const char *vm = routing_parameter(resource, "vm");
 	char frequency[16];
 
 	if (!replica_resource_has(resource, "role", "replica")) {
@@ -196,8 +201,8 @@ static void decide_existing(const struct enroll_world *world, const Vmreplica__W
 		     resource->id);
 		return;
 	}
-	if (!replica_resource_has(resource, "peer", enroll->site) ||
-	    !replica_resource_has(resource, "vm", enroll->vm)) {
+	if (!replica_resource_has(resource, "peer", enroll->site) || vm == NULL ||
+	    strcmp(vm, enroll->vm) != 0) {
 		DENY(plan, "relationship-taken",
 		     "the relationship belongs to another VM or site here (resource %s)",
 		     resource->id);
