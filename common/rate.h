@@ -18,7 +18,8 @@ int64_t rate_bucket_charge(struct rate_bucket *bucket, uint64_t bytes, int64_t n
 struct rate_meter {
 	int64_t start_ms, last_ms;
 	uint64_t total_bytes;
-	double bytes_per_s; /* smoothed over about 5 s */
+	double bytes_per_s; /* smoothed over about 5 s; add 0 bytes to let it fall while nothing moves */
+	double window;	    /* the smoothing's own state */
 };
 
 void rate_meter_init(struct rate_meter *meter, int64_t now_ms);

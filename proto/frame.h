@@ -52,6 +52,9 @@ struct frame_header {
 int frame_header_decode(const uint8_t raw[FRAME_HEADER_LEN], struct frame_header *ret_header);
 void frame_header_encode(const struct frame_header *header, uint8_t raw[FRAME_HEADER_LEN]);
 
+/* Would a frame of these lengths pass the type's limits? 0, -EPROTO (unknown type) or -EMSGSIZE: what a sender asks. */
+int frame_check_size(enum frame_type type, size_t message_len, size_t payload_len);
+
 /* Encode header + message (not the payload, whose length only goes into the header) into buf, which must have
  * frame_size(message) bytes. Returns the bytes written. */
 size_t frame_size(const ProtobufCMessage *message);
@@ -76,7 +79,8 @@ void channel_init_tls(struct channel *channel, struct tls_conn *conn);
 void channel_init_fd(struct channel *channel, int fd);
 void channel_destroy(struct channel *channel); /* frees its buffer; does not close */
 
-/* Send one frame with its payload (may be NULL when payload_len is 0). 0, -ETIMEDOUT, -ECONNRESET, ... */
+/* Send one frame with its payload (may be NULL when payload_len is 0). 0, -ETIMEDOUT (a part may have gone: the channel
+ * is over), -EMSGSIZE (over the type's limits, nothing was sent), -ECONNRESET, ... */
 int channel_send(struct channel *channel, enum frame_type type, const ProtobufCMessage *message,
 		 const void *payload, uint32_t payload_len, int timeout_ms);
 
@@ -91,7 +95,7 @@ struct frame {
 /* Receive one frame. payload (payload_size bytes, may be NULL/0) takes its payload; a larger payload is -EMSGSIZE.
  * Returns 0, -ETIMEDOUT (nothing of a frame had arrived: the channel stays usable), -EBADMSG (malformed message),
  * -EPROTO, -EMSGSIZE, -ECONNRESET (also end of stream). timeout_ms -1 waits for ever for the first byte; the rest of a
- * frame must follow within 30 s. The arena is reset first. */
+ * frame must follow within 30 s, else -ECONNABORTED. The arena is reset first. */
 int channel_receive(struct channel *channel, struct arena *arena, struct frame *ret_frame, void *payload,
 		    size_t payload_size, int timeout_ms);
 

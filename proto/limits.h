@@ -34,5 +34,6 @@
 #define FREQUENCY_DEFAULT_S 300u
 
 #define ARENA_MAX (4u * 1024u * 1024u)		 /* memory for one decoded message */
+#define ARENA_LOCAL_MAX (16u * 1024u * 1024u)	 /* the same for local sockets, whose messages may be larger */
 
 #endif
