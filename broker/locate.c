@@ -48,32 +48,36 @@ static void answer_moving(struct locate_output *output, uint32_t retry_ms, const
 	snprintf(output->reason, sizeof(output->reason), "%s", reason);
 }
 
-bool locate_peer_may_ask(const struct locate_input *input, struct locate_output *ret_output)
+bool locate_connection_may_ask(const struct locate_input *input, struct locate_output *ret_output)
 {
 	struct locate_output output = {.answer = LOCATE_DENIED};
-	char names[256];
 
-	if (input->version_max < PROTOCOL_VERSION_MIN ||
-	    input->version_min > PROTOCOL_VERSION_MAX) {
+	if (input->version_max < PROTOCOL_VERSION_MIN || input->version_min > PROTOCOL_VERSION_MAX) {
 		answer_denied(&output, "version",
-			      "protocol versions %u to %u meet none of ours (%u to %u): update the "
-			      "older side",
-			      input->version_min, input->version_max, PROTOCOL_VERSION_MIN,
-			      PROTOCOL_VERSION_MAX);
+			      "protocol versions %u to %u meet none of ours (%u to %u): update the older side",
+			      input->version_min, input->version_max, PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
 	} else if (!input->quorate) {
-		answer_denied(&output, "no-quorum", "the cluster has no quorum: %s",
-			      input->missing);
-	} else if (authorization_match(input->authorizations, input->names) == NULL) {
-		locate_names_join(input->names, names, sizeof(names));
-		answer_denied(&output, "not-authorized",
-			      "no authorization entry matches %s: on this cluster run vmreplica "
-			      "authorize add "
-			      "SITE --storage DIRECTORY",
-			      names[0] == '\0' ? "the certificate (it has no DNS name)" : names);
+		answer_denied(&output, "no-quorum", "%s",
+			      input->missing[0] != '\0' ? input->missing : "the cluster has no quorum");
 	} else {
 		return true;
 	}
 	*ret_output = output;
+	return false;
+}
+
+static bool peer_is_authorized(const struct locate_input *input, struct locate_output *output)
+{
+	char names[256];
+
+	if (authorization_match(input->authorizations, input->names) != NULL) {
+		return true;
+	}
+	locate_names_join(input->names, names, sizeof(names));
+	answer_denied(output, "not-authorized",
+		      "no authorization entry matches %s: on this cluster run vmreplica authorize add "
+		      "SITE --storage DIRECTORY",
+		      names[0] == '\0' ? "the certificate (it has no DNS name)" : names);
 	return false;
 }
 
@@ -107,13 +111,20 @@ void locate_decide(const struct locate_input *input, struct locate_output *ret_o
 	struct locate_output output = {.answer = LOCATE_NOT_FOUND};
 	char names[256];
 
-	if (!locate_peer_may_ask(input, &output)) {
+	if (!locate_connection_may_ask(input, &output)) {
 		*ret_output = output;
 		return;
 	}
-	if (input->route == NULL && !input->settled) {
+	if (!input->settled) {
 		answer_moving(&output, LOCATE_RETRY_STARTING_MS, "the broker has just started");
-	} else if (input->route == NULL) {
+		*ret_output = output;
+		return;
+	}
+	if (!peer_is_authorized(input, &output)) {
+		*ret_output = output;
+		return;
+	}
+	if (input->route == NULL) {
 		snprintf(output.reason, sizeof(output.reason),
 			 "no VM here has relationship %.36s: protect it again, or unprotect it on "
 			 "the primary side",

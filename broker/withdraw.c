@@ -64,6 +64,7 @@ void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Wi
 	vm = routing_parameter(resource, "vm");
 	ret_plan->outcome = WITHDRAW_DELETE;
 	snprintf(ret_plan->resource, sizeof(ret_plan->resource), "%s", resource->id);
+	snprintf(ret_plan->site, sizeof(ret_plan->site), "%s", withdraw->site);
 	snprintf(ret_plan->vm, sizeof(ret_plan->vm), "%s", vm != NULL ? vm : "");
 	snprintf(ret_plan->storage, sizeof(ret_plan->storage), "%s", storage);
 	snprintf(ret_plan->node, sizeof(ret_plan->node), "%s",

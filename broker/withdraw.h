@@ -16,6 +16,7 @@ struct withdraw_plan {
 	enum withdraw_outcome outcome;
 	char resource[RESOURCE_ID_MAX + 1];
 	char vm[VM_NAME_MAX + 1];
+	char site[SITE_NAME_MAX + 1]; /* the primary's */
 	char storage[PATH_LEN_MAX + 1];
 	char node[NODE_NAME_MAX + 1]; /* whose engine destroys the store: the owner, else one that
 					 has the storage; "" = none */
