@@ -18,7 +18,8 @@ struct buffer_pool {
 	uint8_t *memory; /* one mapping: count * stride bytes, touched when first used */
 	size_t count, size, stride;
 	size_t free_count;
-	void *free_list[]; /* a stack: the warm buffer goes out first, the cold ones stay unmapped */
+	void *free_list[]; /* a stack: the warm buffer goes out first, the cold ones stay unmapped
+			    */
 };
 
 static int buffer_pool_prepare(struct buffer_pool *pool)
@@ -48,7 +49,8 @@ struct buffer_pool *buffer_pool_new(size_t count, size_t size_bytes)
 	cleanup_free struct buffer_pool *pool = NULL;
 	size_t stride, total;
 
-	if (count == 0 || size_bytes == 0 || __builtin_add_overflow(size_bytes, page - 1, &stride)) {
+	if (count == 0 || size_bytes == 0 ||
+	    __builtin_add_overflow(size_bytes, page - 1, &stride)) {
 		return NULL;
 	}
 	stride -= stride % page;
@@ -134,7 +136,8 @@ int byte_buffer_reserve(struct byte_buffer *buf, size_t extra)
 	size_t need, capacity = buf->capacity > 0 ? buf->capacity : 256;
 	uint8_t *data;
 
-	if (__builtin_add_overflow(buf->len, extra, &need) || (buf->limit > 0 && need > buf->limit)) {
+	if (__builtin_add_overflow(buf->len, extra, &need) ||
+	    (buf->limit > 0 && need > buf->limit)) {
 		return -EMSGSIZE;
 	}
 	if (need <= buf->capacity) {

@@ -12,7 +12,8 @@
 #include "common/dns_name.h"
 #include "common/rate.h"
 
-/* A setting's value goes through one of these: 0, or negative with *why naming what would be right. */
+/* A setting's value goes through one of these: 0, or negative with *why naming what would be right.
+ */
 typedef int (*setting_parse_fn)(void *field, const char *value, const char **why);
 
 struct setting {
@@ -193,13 +194,15 @@ static int config_unknown(struct config_load *load, const char *section, const c
 			 "store, log, standalone",
 			 load->path, line, section);
 	} else {
-		snprintf(load->error, CONFIG_ERROR_LEN, "%s:%d: unknown setting '%.32s'; [%s] knows %s",
-			 load->path, line, name, section, known);
+		snprintf(load->error, CONFIG_ERROR_LEN,
+			 "%s:%d: unknown setting '%.32s'; [%s] knows %s", load->path, line, name,
+			 section, known);
 	}
 	return -EINVAL;
 }
 
-static int config_pair(void *arg, const char *section, const char *name, const char *value, int line)
+static int config_pair(void *arg, const char *section, const char *name, const char *value,
+		       int line)
 {
 	struct config_load *load = arg;
 
@@ -212,15 +215,16 @@ static int config_pair(void *arg, const char *section, const char *name, const c
 			continue;
 		}
 		if (load->lines[i] != 0) {
-			snprintf(load->error, CONFIG_ERROR_LEN, "%s:%d: [%s] %s is given again (first in line %d)",
-				 load->path, line, section, name, load->lines[i]);
+			snprintf(load->error, CONFIG_ERROR_LEN,
+				 "%s:%d: [%s] %s is given again (first in line %d)", load->path,
+				 line, section, name, load->lines[i]);
 			return -EINVAL;
 		}
 		load->lines[i] = line;
 		r = setting->parse(setting_field(load->config, setting), value, &why);
 		if (r < 0) {
-			snprintf(load->error, CONFIG_ERROR_LEN, "%s:%d: [%s] %s = %.48s: %s", load->path,
-				 line, section, name, value, why);
+			snprintf(load->error, CONFIG_ERROR_LEN, "%s:%d: [%s] %s = %.48s: %s",
+				 load->path, line, section, name, value, why);
 		}
 		return r;
 	}
@@ -228,8 +232,8 @@ static int config_pair(void *arg, const char *section, const char *name, const c
 }
 
 /* An empty "name =" keeps the default: the sample file shows the keys so. */
-static int config_pair_or_default(void *arg, const char *section, const char *name, const char *value,
-				  int line)
+static int config_pair_or_default(void *arg, const char *section, const char *name,
+				  const char *value, int line)
 {
 	if (value[0] == '\0' && strcmp(section, "node") == 0 && strcmp(name, "name") == 0) {
 		return 0;
@@ -251,7 +255,8 @@ int config_load(const char *path, struct config *ret_config, char error[CONFIG_E
 	r = config_read_pairs(path, config_pair_or_default, &load, error);
 	if (r == 0 && config.site[0] == '\0') {
 		snprintf(error, CONFIG_ERROR_LEN,
-			 "%s: [site] name is missing; give this site's DNS name, such as a.example", path);
+			 "%s: [site] name is missing; give this site's DNS name, such as a.example",
+			 path);
 		r = -EINVAL;
 	}
 	if (r < 0 && r != -ENOENT) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The file that owns inih: reads INI files line by line and knows the line of each pair (the library does not say). */
+/* The file that owns inih: reads INI files line by line and knows the line of each pair (the
+ * library does not say). */
 #include <errno.h>
 #include <ini.h>
 #include <stdbool.h>
@@ -30,8 +31,8 @@ static void line_cut_comment(char *line)
 }
 
 /*
- * Called by inih for each line. White space at a line's start goes: inih would take an indented pair for the
- * continuation of the value above, and a typo would be swallowed.
+ * Called by inih for each line. White space at a line's start goes: inih would take an indented
+ * pair for the continuation of the value above, and a typo would be swallowed.
  */
 static char *pair_line_cb(char *buf, int size, void *stream)
 {
@@ -81,8 +82,8 @@ int config_read_pairs(const char *path, config_pair_cb cb, void *arg, char error
 		return -EINVAL;
 	}
 	if (r != 0) {
-		snprintf(error, CONFIG_ERROR_LEN, "%s:%d: neither a [section] nor 'name = value'", path,
-			 r > 0 ? r : reader.line);
+		snprintf(error, CONFIG_ERROR_LEN, "%s:%d: neither a [section] nor 'name = value'",
+			 path, r > 0 ? r : reader.line);
 		return -EINVAL;
 	}
 	if (ferror(file)) {

@@ -8,7 +8,7 @@ libvmr_common_la_SOURCES = \
 	common/config.c common/config.h common/config_pairs.c \
 	common/dns_name.c common/dns_name.h \
 	common/log.c common/log.h \
-	common/pki.h \
+	common/pki.c common/pki.h common/pki_show.c common/pki_sign.c common/pki_sign.h \
 	common/rate.c common/rate.h \
 	common/sha256.c common/sha256.h \
 	common/tls.c common/tls.h common/tls_internal.h \
@@ -20,6 +20,6 @@ libvmr_common_la_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(QB_CFLAGS) $(INIH_CFL
 libvmr_common_la_LIBADD = $(OPENSSL_LIBS) $(QB_LIBS) $(INIH_LIBS) -lm -lpthread
 
 # The one wrapper round libnbd: a library of its own, because broker, admin and the cib helper do without it.
-libvmr_nbd_la_SOURCES = common/nbd.c common/nbd.h
+libvmr_nbd_la_SOURCES = common/nbd.c common/nbd.h common/nbd_extents.c common/nbd_internal.h
 libvmr_nbd_la_CFLAGS = $(AM_CFLAGS) $(LIBNBD_CFLAGS)
 libvmr_nbd_la_LIBADD = libvmr-common.la $(LIBNBD_LIBS)

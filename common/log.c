@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Written out plainly instead of through qb_log: the cib helper calls libcrmcommon, which initializes qb_log for
- * itself (and its targets with it), and qb_log's threaded targets cannot be opened twice in one process.
+ * Written out plainly instead of through qb_log: the cib helper calls libcrmcommon, which
+ * initializes qb_log for itself (and its targets with it), and qb_log's threaded targets cannot be
+ * opened twice in one process.
  */
 #include "common/log.h"
 
@@ -27,7 +28,8 @@ static struct {
 	int level;
 	bool open;
 	bool to_stderr;
-} log_state = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .level = LOG_WARNING, .to_stderr = true};
+} log_state = {
+	.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .level = LOG_WARNING, .to_stderr = true};
 
 static const struct {
 	const char *name;
@@ -68,7 +70,8 @@ static int log_file_open(const char *name, const char *directory)
 	if (snprintf(path, sizeof(path), "%s/%s.log", directory, name) >= (int)sizeof(path)) {
 		return -ENAMETOOLONG;
 	}
-	/* O_APPEND keeps lines whole when a rotation truncates the file behind our back (copytruncate). */
+	/* O_APPEND keeps lines whole when a rotation truncates the file behind our back
+	 * (copytruncate). */
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
 	return fd >= 0 ? fd : -errno;
 }
@@ -113,7 +116,8 @@ void log_close(void)
 	pthread_mutex_unlock(&log_state.lock);
 }
 
-/* What a peer sends may end up in a line: no control character of it may start a line of its own. */
+/* What a peer sends may end up in a line: no control character of it may start a line of its own.
+ */
 static void log_text_clean(char *text)
 {
 	for (char *p = text; *p != '\0'; p++) {
@@ -125,7 +129,8 @@ static void log_text_clean(char *text)
 
 static void log_fd_write(int fd, const char *line, size_t len)
 {
-	/* One write, so that lines of several processes do not mix; a full disk must not stop replication. */
+	/* One write, so that lines of several processes do not mix; a full disk must not stop
+	 * replication. */
 	if (write(fd, line, len) < 0) {
 		return;
 	}

@@ -60,10 +60,12 @@ void rate_meter_add(struct rate_meter *meter, uint64_t bytes, int64_t now_ms)
 
 	meter->total_bytes += bytes;
 	meter->last_ms = now_ms > meter->last_ms ? now_ms : meter->last_ms;
-	/* An exponential window: each byte adds a pulse that decays, and the area under it is the byte. */
+	/* An exponential window: each byte adds a pulse that decays, and the area under it is the
+	 * byte. */
 	meter->window = meter->window * exp(-elapsed_ms / RATE_SMOOTHING_MS) +
 			(double)bytes * 1000.0 / RATE_SMOOTHING_MS;
-	/* A young meter has seen a part of its window only: without this, time left starts far too high. */
+	/* A young meter has seen a part of its window only: without this, time left starts far too
+	 * high. */
 	age_ms = (double)(meter->last_ms - meter->start_ms);
 	seen = 1.0 - exp(-(age_ms < 1.0 ? 1.0 : age_ms) / RATE_SMOOTHING_MS);
 	meter->bytes_per_s = meter->window / seen;

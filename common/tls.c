@@ -37,7 +37,8 @@ static struct tls_conn *tls_conn_new(struct tls_context *ctx, int fd, bool serve
 	ERR_clear_error();
 	conn->ssl = SSL_new(ctx->ctx);
 	conn->bio = tls_bio_new(fd);
-	if (conn->ssl == NULL || conn->bio == NULL || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+	if (conn->ssl == NULL || conn->bio == NULL ||
+	    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
 		BIO_free(conn->bio);
 		conn->bio = NULL;
 		tls_conn_free(conn);
@@ -56,13 +57,15 @@ static bool tls_expect(SSL *ssl, const char *expected)
 	if (expected[0] == '\0') {
 		return false; /* OpenSSL would take it for "any name" */
 	}
-	if (inet_pton(AF_INET, expected, address) == 1 || inet_pton(AF_INET6, expected, address) == 1) {
+	if (inet_pton(AF_INET, expected, address) == 1 ||
+	    inet_pton(AF_INET6, expected, address) == 1) {
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), expected) == 1;
 	}
 	return X509_VERIFY_PARAM_set1_host(SSL_get0_param(ssl), expected, 0) == 1;
 }
 
-struct tls_conn *tls_client_new(struct tls_context *ctx, int fd, const char *expected, const char *sni)
+struct tls_conn *tls_client_new(struct tls_context *ctx, int fd, const char *expected,
+				const char *sni)
 {
 	struct tls_conn *conn = tls_conn_new(ctx, fd, false);
 
@@ -125,7 +128,8 @@ static int tls_handshake_step(struct tls_conn *conn)
 	}
 	r = tls_certificate_names(SSL_get0_peer_certificate(conn->ssl), &conn->peer_names);
 	if (r < 0) {
-		snprintf(conn->error, sizeof(conn->error), "the certificate of %s is refused: a name in it is malformed",
+		snprintf(conn->error, sizeof(conn->error),
+			 "the certificate of %s is refused: a name in it is malformed",
 			 conn->peer_address);
 		return conn->failed = r == -ENOMEM ? r : -EKEYREJECTED;
 	}
@@ -147,7 +151,8 @@ int tls_handshake(struct tls_conn *conn)
 	return r;
 }
 
-/* One step under the lock; *ret_wants tells this thread's own wish, since the other thread's may differ. */
+/* One step under the lock; *ret_wants tells this thread's own wish, since the other thread's may
+ * differ. */
 static ssize_t tls_read_step(struct tls_conn *conn, void *buf, size_t len, short *ret_wants)
 {
 	size_t n = 0;
@@ -168,8 +173,8 @@ static ssize_t tls_read_step(struct tls_conn *conn, void *buf, size_t len, short
 }
 
 /*
- * A peer that refuses our certificate has told us so in an alert, but in TLS 1.3 we may be writing already and see
- * only the reset that follows. The alert still lies in front of it.
+ * A peer that refuses our certificate has told us so in an alert, but in TLS 1.3 we may be writing
+ * already and see only the reset that follows. The alert still lies in front of it.
  */
 static int tls_write_failed(struct tls_conn *conn, int failed)
 {
@@ -191,7 +196,8 @@ static int tls_write_failed(struct tls_conn *conn, int failed)
 	return conn->failed;
 }
 
-/* Under the lock. conn->owed counts what SSL took of buf, here or in an earlier step that ended with -EAGAIN. */
+/* Under the lock. conn->owed counts what SSL took of buf, here or in an earlier step that ended
+ * with -EAGAIN. */
 static ssize_t tls_write_locked(struct tls_conn *conn, const void *buf, size_t len, bool flush)
 {
 	while (conn->owed < len) {
@@ -199,7 +205,8 @@ static ssize_t tls_write_locked(struct tls_conn *conn, const void *buf, size_t l
 		int ok;
 
 		ERR_clear_error();
-		ok = SSL_write_ex(conn->ssl, (const uint8_t *)buf + conn->owed, len - conn->owed, &n);
+		ok = SSL_write_ex(conn->ssl, (const uint8_t *)buf + conn->owed, len - conn->owed,
+				  &n);
 		if (ok != 1) {
 			int r = tls_conn_judge(conn, ok);
 
@@ -222,7 +229,8 @@ static ssize_t tls_write_locked(struct tls_conn *conn, const void *buf, size_t l
 	return (ssize_t)len;
 }
 
-static ssize_t tls_write_step(struct tls_conn *conn, const void *buf, size_t len, bool flush, short *ret_wants)
+static ssize_t tls_write_step(struct tls_conn *conn, const void *buf, size_t len, bool flush,
+			      short *ret_wants)
 {
 	ssize_t r;
 
@@ -263,7 +271,8 @@ bool tls_has_pending(const struct tls_conn *conn)
 	return SSL_has_pending(conn->ssl) == 1;
 }
 
-/* Wait until the socket does what wants says. 0, -ETIMEDOUT or a negative errno. deadline_ms -1: no deadline. */
+/* Wait until the socket does what wants says. 0, -ETIMEDOUT or a negative errno. deadline_ms -1: no
+ * deadline. */
 static int tls_wait(const struct tls_conn *conn, short wants, int64_t deadline_ms)
 {
 	struct pollfd entry = {.fd = conn->fd, .events = wants};
@@ -301,8 +310,8 @@ int tls_handshake_full(struct tls_conn *conn, int timeout_ms)
 	while ((r = tls_handshake(conn)) == -EAGAIN) {
 		r = tls_wait(conn, conn->wants, deadline);
 		if (r < 0) {
-			snprintf(conn->error, sizeof(conn->error), "%s does not answer the TLS handshake",
-				 conn->peer_address);
+			snprintf(conn->error, sizeof(conn->error),
+				 "%s does not answer the TLS handshake", conn->peer_address);
 			return r;
 		}
 	}
@@ -333,7 +342,8 @@ int tls_read_full(struct tls_conn *conn, void *buf, size_t len, int timeout_ms)
 	return 0;
 }
 
-static int tls_write_all(struct tls_conn *conn, const void *buf, size_t len, int timeout_ms, bool flush)
+static int tls_write_all(struct tls_conn *conn, const void *buf, size_t len, int timeout_ms,
+			 bool flush)
 {
 	int64_t deadline = tls_deadline(timeout_ms);
 	short wants;

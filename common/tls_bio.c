@@ -23,7 +23,8 @@ static BIO_METHOD *tls_bio_method_made;
 static int tls_bio_drain(struct tls_bio *state)
 {
 	while (state->begin < state->end) {
-		ssize_t n = send(state->fd, state->buffer + state->begin, state->end - state->begin, MSG_NOSIGNAL);
+		ssize_t n = send(state->fd, state->buffer + state->begin, state->end - state->begin,
+				 MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR) {
 			continue;
@@ -154,10 +155,12 @@ static int tls_bio_destroy_cb(BIO *bio)
 
 static void tls_bio_method_make(void)
 {
-	BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "vmreplica socket");
+	BIO_METHOD *method =
+		BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "vmreplica socket");
 
 	if (method == NULL || !BIO_meth_set_write_ex(method, tls_bio_write_cb) ||
-	    !BIO_meth_set_read_ex(method, tls_bio_read_cb) || !BIO_meth_set_ctrl(method, tls_bio_ctrl_cb) ||
+	    !BIO_meth_set_read_ex(method, tls_bio_read_cb) ||
+	    !BIO_meth_set_ctrl(method, tls_bio_ctrl_cb) ||
 	    !BIO_meth_set_destroy(method, tls_bio_destroy_cb)) {
 		BIO_meth_free(method);
 		return;
@@ -197,7 +200,8 @@ uint64_t tls_bio_bytes_sent(BIO *bio)
 {
 	struct tls_bio *state = BIO_get_data(bio);
 
-	return __atomic_load_n(&state->sent, __ATOMIC_RELAXED); /* statistics ask from other threads */
+	return __atomic_load_n(&state->sent,
+			       __ATOMIC_RELAXED); /* statistics ask from other threads */
 }
 
 int tls_bio_errno(BIO *bio)

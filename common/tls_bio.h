@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The socket under a TLS connection, as an OpenSSL BIO of our own (internal to tls.c): gathers records into big
- * writes (a 256 KiB write buffer saved 20 % of the sender's CPU against one write per 16 KiB record), never raises
- * SIGPIPE, and counts the bytes on the wire. The buffer exists only while something waits in it.
+ * The socket under a TLS connection, as an OpenSSL BIO of our own (internal to tls.c): gathers
+ * records into big writes (a 256 KiB write buffer saved 20 % of the sender's CPU against one write
+ * per 16 KiB record), never raises SIGPIPE, and counts the bytes on the wire. The buffer exists
+ * only while something waits in it.
  */
 #ifndef VMR_COMMON_TLS_BIO_H
 #define VMR_COMMON_TLS_BIO_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The server name in a ClientHello, without OpenSSL and without state: the relay looks at what has arrived so far and
- * asks again when there is more. Rules from RFC 8446 (4.1.2, 5.1) and RFC 6066 (3).
+ * The server name in a ClientHello, without OpenSSL and without state: the relay looks at what has
+ * arrived so far and asks again when there is more. Rules from RFC 8446 (4.1.2, 5.1) and RFC 6066
+ * (3).
  */
 #include "common/tls.h"
 
@@ -10,14 +11,14 @@
 
 #include "common/dns_name.h"
 
-#define RECORD_HANDSHAKE    22
-#define RECORD_HEADER	    5
-#define RECORD_MAX	    16384
-#define HELLO_TYPE	    1
-#define HELLO_HEADER	    4
-#define HELLO_MAX	    16384 /* ours; real ones stay below 2 KiB */
-#define EXTENSION_SNI	    0
-#define SNI_HOST_NAME	    0
+#define RECORD_HANDSHAKE 22
+#define RECORD_HEADER	 5
+#define RECORD_MAX	 16384
+#define HELLO_TYPE	 1
+#define HELLO_HEADER	 4
+#define HELLO_MAX	 16384 /* ours; real ones stay below 2 KiB */
+#define EXTENSION_SNI	 0
+#define SNI_HOST_NAME	 0
 
 /* A window on bytes that must be there: going past the end marks it broken. */
 struct window {
@@ -60,7 +61,8 @@ static struct window window_part(struct window *w, size_t length_bytes)
 	return part;
 }
 
-/* Put the records' contents together in hello (HELLO_MAX bytes), as many as have arrived. 0 or -EPROTO. */
+/* Put the records' contents together in hello (HELLO_MAX bytes), as many as have arrived. 0 or
+ * -EPROTO. */
 static int hello_gather(const uint8_t *buf, size_t len, uint8_t *hello, size_t *ret_len)
 {
 	size_t have = 0;
@@ -89,7 +91,8 @@ static int hello_gather(const uint8_t *buf, size_t len, uint8_t *hello, size_t *
 		}
 		/* What follows a complete hello is not for us to judge. */
 		if (have >= HELLO_HEADER &&
-		    have >= HELLO_HEADER + ((size_t)hello[1] << 16 | (size_t)hello[2] << 8 | hello[3])) {
+		    have >= HELLO_HEADER +
+				    ((size_t)hello[1] << 16 | (size_t)hello[2] << 8 | hello[3])) {
 			break;
 		}
 		buf += RECORD_HEADER + record;

@@ -24,8 +24,9 @@ static int tls_file_check(const char *path, const char *what, char error[TLS_ERR
 		return 0;
 	}
 	snprintf(error, TLS_ERROR_LEN,
-		 "the %s %s cannot be read: %s; make it with 'vmreplica pki' or correct [tls] in vmreplica.conf", what,
-		 path, strerror(saved));
+		 "the %s %s cannot be read: %s; make it with 'vmreplica pki' or correct [tls] in "
+		 "vmreplica.conf",
+		 what, path, strerror(saved));
 	return -saved;
 }
 
@@ -52,7 +53,8 @@ static bool tls_context_load(SSL_CTX *ctx, const struct tls_files *files, char e
 			}
 		}
 	}
-	snprintf(error, TLS_ERROR_LEN, "%s %s; replace it with one from 'vmreplica pki issue'", path, wrong);
+	snprintf(error, TLS_ERROR_LEN, "%s %s; replace it with one from 'vmreplica pki issue'",
+		 path, wrong);
 	return false;
 }
 
@@ -60,14 +62,17 @@ static bool tls_context_set_rules(SSL_CTX *ctx)
 {
 	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
 
-	/* Identity is in the SAN alone; the subject's CN says nothing (RFC 6125), "w*.a.example" is refused. */
-	X509_VERIFY_PARAM_set_hostflags(param,
-					X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	/* Identity is in the SAN alone; the subject's CN says nothing (RFC 6125), "w*.a.example" is
+	 * refused. */
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+						       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, tls_verify_cb);
 	SSL_CTX_set_verify_depth(ctx, TLS_DEPTH);
 	SSL_CTX_set_security_level(ctx, 2);
-	/* No resumption of any kind: each connection proves its certificate, early data could be replayed. */
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	/* No resumption of any kind: each connection proves its certificate, early data could be
+	 * replayed. */
+	SSL_CTX_set_options(ctx,
+			    SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_early_data(ctx, 0);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
@@ -77,8 +82,8 @@ static bool tls_context_set_rules(SSL_CTX *ctx)
 	return SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
 	       SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_ciphersuites(
-		       ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1;
+	       SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_"
+					     "CHACHA20_POLY1305_SHA256") == 1;
 }
 
 struct tls_context *tls_context_new(const struct tls_files *files, char error[TLS_ERROR_LEN])
@@ -96,7 +101,8 @@ struct tls_context *tls_context_new(const struct tls_files *files, char error[TL
 	}
 	if (context == NULL || context->ctx == NULL || !tls_context_set_rules(context->ctx)) {
 		snprintf(error, TLS_ERROR_LEN, "TLS cannot be set up: %s",
-			 ERR_peek_error() != 0 ? ERR_reason_error_string(ERR_peek_error()) : "out of memory");
+			 ERR_peek_error() != 0 ? ERR_reason_error_string(ERR_peek_error())
+					       : "out of memory");
 		tls_context_unref(context);
 		return NULL;
 	}

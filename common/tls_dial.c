@@ -30,7 +30,8 @@ void tls_socket_tune(int fd)
 	struct sockaddr_storage address;
 	socklen_t len = sizeof(address);
 
-	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 || address.ss_family == AF_UNIX) {
+	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 ||
+	    address.ss_family == AF_UNIX) {
 		return;
 	}
 	tls_socket_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -47,7 +48,8 @@ void tls_socket_peer(int fd, char buf[TLS_PEER_ADDRESS_LEN])
 	socklen_t len = sizeof(address);
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
-	if (getpeername(fd, (struct sockaddr *)&address, &len) < 0 || address.ss_family == AF_UNIX ||
+	if (getpeername(fd, (struct sockaddr *)&address, &len) < 0 ||
+	    address.ss_family == AF_UNIX ||
 	    getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
 			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
 		snprintf(buf, TLS_PEER_ADDRESS_LEN, "local");
@@ -57,8 +59,8 @@ void tls_socket_peer(int fd, char buf[TLS_PEER_ADDRESS_LEN])
 	if (strncmp(host, "::ffff:", 7) == 0 && strchr(host, '.') != NULL) {
 		snprintf(buf, TLS_PEER_ADDRESS_LEN, "%.50s:%.8s", host + 7, port);
 	} else {
-		snprintf(buf, TLS_PEER_ADDRESS_LEN, address.ss_family == AF_INET6 ? "[%.50s]:%.8s" : "%.50s:%.8s",
-			 host, port);
+		snprintf(buf, TLS_PEER_ADDRESS_LEN,
+			 address.ss_family == AF_INET6 ? "[%.50s]:%.8s" : "%.50s:%.8s", host, port);
 	}
 }
 
@@ -90,8 +92,8 @@ static int tls_connect_wait(int fd, int64_t deadline_ms)
 
 static int tls_connect(const struct addrinfo *to, int64_t deadline_ms)
 {
-	cleanup_close int fd =
-		socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to->ai_protocol);
+	cleanup_close int fd = socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+				      to->ai_protocol);
 	int r;
 
 	if (fd < 0) {
@@ -146,7 +148,8 @@ static int tls_resolve_error(int code)
 
 int tls_dial(const char *host, uint16_t port, int timeout_ms, char error[TLS_ERROR_LEN])
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo hints = {
+		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct addrinfo *list = NULL;
 	char service[8];
 	int r;
@@ -156,7 +159,8 @@ int tls_dial(const char *host, uint16_t port, int timeout_ms, char error[TLS_ERR
 	if (r != 0) {
 		int code = tls_resolve_error(r);
 
-		snprintf(error, TLS_ERROR_LEN, "the name %.128s cannot be resolved: %s; give an address or correct DNS",
+		snprintf(error, TLS_ERROR_LEN,
+			 "the name %.128s cannot be resolved: %s; give an address or correct DNS",
 			 host, gai_strerror(r));
 		return code;
 	}
@@ -164,7 +168,8 @@ int tls_dial(const char *host, uint16_t port, int timeout_ms, char error[TLS_ERR
 	freeaddrinfo(list);
 	if (r < 0) {
 		snprintf(error, TLS_ERROR_LEN,
-			 "%.128s port %u cannot be reached: %s; check that it runs there and that no firewall is between",
+			 "%.128s port %u cannot be reached: %s; check that it runs there and that "
+			 "no firewall is between",
 			 host, port, strerror(-r));
 	}
 	return r;

@@ -11,7 +11,8 @@
 
 #include "tls_bio.h"
 
-/* A peer's alert about our certificate; the reason codes are SSL_AD_REASON_OFFSET plus the alert (RFC 8446, 6.2). */
+/* A peer's alert about our certificate; the reason codes are SSL_AD_REASON_OFFSET plus the alert
+ * (RFC 8446, 6.2). */
 static bool tls_alert_is_about_certificate(int reason)
 {
 	switch (reason - SSL_AD_REASON_OFFSET) {
@@ -37,22 +38,25 @@ static int tls_protocol_error(struct tls_conn *conn, unsigned long code)
 	const char *text = ERR_reason_error_string(code);
 
 	if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		snprintf(conn->error, sizeof(conn->error), "%s closed the connection", conn->peer_address);
+		snprintf(conn->error, sizeof(conn->error), "%s closed the connection",
+			 conn->peer_address);
 		return -ECONNRESET;
 	}
 	if (tls_alert_is_about_certificate(reason)) {
 		snprintf(conn->error, sizeof(conn->error),
-			 "%s refuses our certificate: %s; see its log and 'vmreplica pki show'", conn->peer_address,
-			 text != NULL ? text : "no reason given");
+			 "%s refuses our certificate: %s; see its log and 'vmreplica pki show'",
+			 conn->peer_address, text != NULL ? text : "no reason given");
 		return -EKEYREJECTED;
 	}
 	if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
-		snprintf(conn->error, sizeof(conn->error), "%s shows no certificate", conn->peer_address);
+		snprintf(conn->error, sizeof(conn->error), "%s shows no certificate",
+			 conn->peer_address);
 		return -EKEYREJECTED;
 	}
 	if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION ||
 	    reason == SSL_R_WRONG_SSL_VERSION) {
-		snprintf(conn->error, sizeof(conn->error), "%s does not speak TLS 1.3", conn->peer_address);
+		snprintf(conn->error, sizeof(conn->error), "%s does not speak TLS 1.3",
+			 conn->peer_address);
 		return -EPROTO;
 	}
 	snprintf(conn->error, sizeof(conn->error), "TLS with %s failed: %s", conn->peer_address,
@@ -62,8 +66,8 @@ static int tls_protocol_error(struct tls_conn *conn, unsigned long code)
 
 static int tls_socket_error(struct tls_conn *conn, int saved)
 {
-	snprintf(conn->error, sizeof(conn->error), "the connection to %s broke: %s", conn->peer_address,
-		 saved != 0 ? strerror(saved) : "closed by the peer");
+	snprintf(conn->error, sizeof(conn->error), "the connection to %s broke: %s",
+		 conn->peer_address, saved != 0 ? strerror(saved) : "closed by the peer");
 	return saved == 0 || saved == EPIPE ? -ECONNRESET : -saved;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who may be a peer: what OpenSSL's chain check does not refuse by itself, and sentences for what it does. */
+/* Who may be a peer: what OpenSSL's chain check does not refuse by itself, and sentences for what
+ * it does. */
 #include "tls_internal.h"
 
 #include <errno.h>
@@ -123,8 +124,8 @@ static const char *tls_verify_advice(int code)
 
 static void tls_refuse(struct tls_conn *conn, const char *reason, const char *advice)
 {
-	snprintf(conn->refusal, sizeof(conn->refusal), "the certificate of %s is refused: %s%s", conn->peer_address,
-		 reason, advice);
+	snprintf(conn->refusal, sizeof(conn->refusal), "the certificate of %s is refused: %s%s",
+		 conn->peer_address, reason, advice);
 }
 
 static void tls_refuse_name(struct tls_conn *conn, const X509 *certificate)
@@ -135,12 +136,13 @@ static void tls_refuse_name(struct tls_conn *conn, const X509 *certificate)
 
 	if (tls_certificate_names(certificate, &list) == 0) {
 		for (char **name = list; *name != NULL && used < sizeof(names); name++) {
-			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "",
-						 *name);
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+						 used > 0 ? ", " : "", *name);
 		}
 		tls_names_free(list);
 	}
-	snprintf(conn->refusal, sizeof(conn->refusal), "the certificate of %s is refused: it is for %s, not for %.80s",
+	snprintf(conn->refusal, sizeof(conn->refusal),
+		 "the certificate of %s is refused: it is for %s, not for %.80s",
 		 conn->peer_address, names, conn->expected);
 }
 
@@ -153,10 +155,12 @@ int tls_verify_cb(int ok, X509_STORE_CTX *store)
 	const char *objection;
 
 	if (!ok) {
-		if (code == X509_V_ERR_HOSTNAME_MISMATCH || code == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+		if (code == X509_V_ERR_HOSTNAME_MISMATCH ||
+		    code == X509_V_ERR_IP_ADDRESS_MISMATCH) {
 			tls_refuse_name(conn, certificate);
 		} else {
-			tls_refuse(conn, X509_verify_cert_error_string(code), tls_verify_advice(code));
+			tls_refuse(conn, X509_verify_cert_error_string(code),
+				   tls_verify_advice(code));
 		}
 		return 0;
 	}

@@ -68,7 +68,8 @@ static int unix_stale_remove(const char *path, const struct sockaddr_un *address
 	if (fd < 0) {
 		return -errno;
 	}
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN) {
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+	    errno == EAGAIN) {
 		return -EADDRINUSE;
 	}
 	if (errno != ECONNREFUSED) {

@@ -15,7 +15,7 @@
 
 struct job {
 	struct job *next;
-	worker_run_cb run;	 /* NULL for a post */
+	worker_run_cb run; /* NULL for a post */
 	worker_done_cb done;
 	void (*post)(void *arg); /* NULL for a job */
 	void *arg;
@@ -162,7 +162,8 @@ static int workers_start_threads(struct workers *workers, int count)
 		if (error == 0) {
 			char name[16];
 
-			snprintf(name, sizeof(name), "%.10s-%d", workers->name, workers->count % 1000);
+			snprintf(name, sizeof(name), "%.10s-%d", workers->name,
+				 workers->count % 1000);
 			pthread_setname_np(*thread, name);
 			workers->count++;
 		}
@@ -192,8 +193,8 @@ struct workers *workers_new(qb_loop_t *loop, const char *name, int count)
 	pthread_cond_init(&workers->wake, NULL);
 	workers->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = workers->event_fd < 0 ? -errno
-				      : qb_loop_poll_add(loop, QB_LOOP_MED, workers->event_fd, POLLIN,
-							 workers, workers_dispatch_cb);
+				      : qb_loop_poll_add(loop, QB_LOOP_MED, workers->event_fd,
+							 POLLIN, workers, workers_dispatch_cb);
 	if (error == 0) {
 		error = workers_start_threads(workers, count);
 	}

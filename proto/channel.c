@@ -14,7 +14,7 @@
 #include "proto/frame.h"
 #include "proto/limits.h"
 
-#define CHANNEL_REST_MS	   30000 /* a frame that has begun must end within this */
+#define CHANNEL_REST_MS	   30000	 /* a frame that has begun must end within this */
 #define CHANNEL_KEEP_BYTES (64u * 1024u) /* larger receive buffers go back after use */
 
 void channel_init_tls(struct channel *channel, struct tls_conn *conn)
@@ -95,7 +95,8 @@ static int fd_write_full(int fd, const void *buf, size_t len, int timeout_ms)
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = send(fd, (const uint8_t *)buf + done, len - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(fd, (const uint8_t *)buf + done, len - done,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n >= 0) {
 			done += (size_t)n;
@@ -121,7 +122,8 @@ static int channel_read(struct channel *channel, void *buf, size_t len, int time
 }
 
 /* more: further bytes of the frame follow at once. */
-static int channel_write(struct channel *channel, const void *buf, size_t len, int timeout_ms, bool more)
+static int channel_write(struct channel *channel, const void *buf, size_t len, int timeout_ms,
+			 bool more)
 {
 	if (channel->conn == NULL) {
 		return fd_write_full(channel->fd, buf, len, timeout_ms);
@@ -175,8 +177,10 @@ static int channel_make_room(struct channel *channel, size_t len)
 	return 0;
 }
 
-/* The header: waits timeout_ms for its first byte alone, so that a quiet peer does not cost the channel. */
-static int channel_receive_header(struct channel *channel, struct frame_header *ret_header, int timeout_ms)
+/* The header: waits timeout_ms for its first byte alone, so that a quiet peer does not cost the
+ * channel. */
+static int channel_receive_header(struct channel *channel, struct frame_header *ret_header,
+				  int timeout_ms)
 {
 	uint8_t raw[FRAME_HEADER_LEN];
 	int r = channel_read(channel, raw, 1, timeout_ms);
@@ -191,8 +195,8 @@ static int channel_receive_header(struct channel *channel, struct frame_header *
 	return frame_header_decode(raw, ret_header);
 }
 
-int channel_receive(struct channel *channel, struct arena *arena, struct frame *ret_frame, void *payload,
-		    size_t payload_size, int timeout_ms)
+int channel_receive(struct channel *channel, struct arena *arena, struct frame *ret_frame,
+		    void *payload, size_t payload_size, int timeout_ms)
 {
 	struct frame_header header;
 	struct frame frame;

@@ -20,7 +20,8 @@ struct frame_rule {
 
 #define WIRE_PAYLOAD(word, message, payload)                                                       \
 	{                                                                                          \
-		FRAME_##word, #word, &vmreplica__wire__##message##__descriptor, FRAME_MESSAGE_MAX, payload \
+		FRAME_##word, #word, &vmreplica__wire__##message##__descriptor, FRAME_MESSAGE_MAX, \
+			payload                                                                    \
 	}
 #define WIRE(word, message) WIRE_PAYLOAD(word, message, 0)
 #define LOCAL(word, package, message)                                                              \
@@ -181,7 +182,8 @@ size_t frame_size(const ProtobufCMessage *message)
 	return FRAME_HEADER_LEN + protobuf_c_message_get_packed_size(message);
 }
 
-size_t frame_encode(enum frame_type type, const ProtobufCMessage *message, uint32_t payload_len, uint8_t *buf)
+size_t frame_encode(enum frame_type type, const ProtobufCMessage *message, uint32_t payload_len,
+		    uint8_t *buf)
 {
 	size_t len = protobuf_c_message_pack(message, buf + FRAME_HEADER_LEN);
 	struct frame_header header = {.type = (uint16_t)type, .payload_len = payload_len};
@@ -193,7 +195,8 @@ size_t frame_encode(enum frame_type type, const ProtobufCMessage *message, uint3
 	return FRAME_HEADER_LEN + len;
 }
 
-ProtobufCMessage *frame_decode(enum frame_type type, const uint8_t *message, size_t len, struct arena *arena)
+ProtobufCMessage *frame_decode(enum frame_type type, const uint8_t *message, size_t len,
+			       struct arena *arena)
 {
 	const struct frame_rule *rule = frame_rule_find(type);
 

@@ -12,11 +12,11 @@
 #include "common/buffer.h"
 #include "proto/limits.h"
 
-#define LINK_QUEUE_MAX	  (8u * 1024u * 1024u)
-#define LINK_READ_BYTES	  (64u * 1024u)
-#define LINK_KEEP_BYTES	  (256u * 1024u) /* an empty buffer above this goes back */
-#define LINK_CLOSE_MS	  1000
-#define NS_PER_MS	  1000000ull
+#define LINK_QUEUE_MAX	(8u * 1024u * 1024u)
+#define LINK_READ_BYTES (64u * 1024u)
+#define LINK_KEEP_BYTES (256u * 1024u) /* an empty buffer above this goes back */
+#define LINK_CLOSE_MS	1000
+#define NS_PER_MS	1000000ull
 
 struct link {
 	qb_loop_t *loop;
@@ -27,10 +27,10 @@ struct link {
 	struct byte_buffer in, out;
 	size_t out_done; /* bytes at out's begin that have gone already */
 	struct arena arena;
-	bool closing;	/* link_close was called: only what is queued still goes out */
-	bool over;	/* the end timer runs and is the last thing */
-	int events;	/* what the loop waits for */
-	int error;	/* for on_closed */
+	bool closing; /* link_close was called: only what is queued still goes out */
+	bool over;    /* the end timer runs and is the last thing */
+	int events;   /* what the loop waits for */
+	int error;    /* for on_closed */
 	qb_loop_timer_handle timer;
 	bool timer_set;
 };
@@ -67,15 +67,16 @@ static void link_end_cb(void *data)
 }
 
 /*
- * End after delay_ms. A timer and not a job: with only jobs pending libqb 2.0.6 sleeps 50 ms before it looks at them.
+ * End after delay_ms. A timer and not a job: with only jobs pending libqb 2.0.6 sleeps 50 ms before
+ * it looks at them.
  */
 static void link_end_after(struct link *link, uint64_t delay_ms)
 {
 	if (link->timer_set) {
 		qb_loop_timer_del(link->loop, link->timer);
 	}
-	link->timer_set = qb_loop_timer_add(link->loop, QB_LOOP_HIGH, delay_ms * NS_PER_MS, link, link_end_cb,
-					    &link->timer) == 0;
+	link->timer_set = qb_loop_timer_add(link->loop, QB_LOOP_HIGH, delay_ms * NS_PER_MS, link,
+					    link_end_cb, &link->timer) == 0;
 	assert(link->timer_set); /* only fails without memory for a small struct */
 }
 
@@ -93,8 +94,8 @@ static void link_finish(struct link *link, int error)
 
 static void link_want(struct link *link, int events)
 {
-	if (link->events != events &&
-	    qb_loop_poll_mod(link->loop, QB_LOOP_MED, link->fd, events, link, link_dispatch_cb) == 0) {
+	if (link->events != events && qb_loop_poll_mod(link->loop, QB_LOOP_MED, link->fd, events,
+						       link, link_dispatch_cb) == 0) {
 		link->events = events;
 	}
 }
@@ -103,8 +104,8 @@ static void link_want(struct link *link, int events)
 static void link_flush(struct link *link)
 {
 	while (link->out_done < link->out.len) {
-		ssize_t n = send(link->fd, link->out.data + link->out_done, link->out.len - link->out_done,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(link->fd, link->out.data + link->out_done,
+				 link->out.len - link->out_done, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR) {
 			continue;
@@ -129,7 +130,8 @@ static void link_flush(struct link *link)
 	}
 }
 
-/* Handle the frame at data if it is there whole. Its length, 0 = more is needed, or a negative errno. */
+/* Handle the frame at data if it is there whole. Its length, 0 = more is needed, or a negative
+ * errno. */
 static ssize_t link_frame_handle(struct link *link, const uint8_t *data, size_t len)
 {
 	struct frame_header header;
@@ -152,7 +154,8 @@ static ssize_t link_frame_handle(struct link *link, const uint8_t *data, size_t 
 			       .payload_len = header.payload_len,
 			       .raw_message = data + FRAME_HEADER_LEN,
 			       .raw_message_len = header.message_len};
-	frame.message = frame_decode(frame.type, frame.raw_message, frame.raw_message_len, &link->arena);
+	frame.message =
+		frame_decode(frame.type, frame.raw_message, frame.raw_message_len, &link->arena);
 	if (frame.message == NULL) {
 		return -EBADMSG;
 	}
@@ -221,7 +224,8 @@ static int32_t link_dispatch_cb(int32_t fd, int32_t revents, void *data)
 	return 0;
 }
 
-struct link *link_new(qb_loop_t *loop, int fd, link_frame_cb on_frame, link_closed_cb on_closed, void *arg)
+struct link *link_new(qb_loop_t *loop, int fd, link_frame_cb on_frame, link_closed_cb on_closed,
+		      void *arg)
 {
 	struct link *link = calloc(1, sizeof(*link));
 	int r = link == NULL ? -ENOMEM : 0;

@@ -28,8 +28,10 @@ const char *state_to_string(Vmreplica__State state)
 {
 	static const char *const words[] = {
 		[VMREPLICA__STATE__STATE_DISABLED] = "Disabled",
-		[VMREPLICA__STATE__STATE_READY_FOR_INITIAL_REPLICATION] = "ReadyForInitialReplication",
-		[VMREPLICA__STATE__STATE_WAITING_FOR_INITIAL_REPLICATION] = "WaitingForInitialReplication",
+		[VMREPLICA__STATE__STATE_READY_FOR_INITIAL_REPLICATION] =
+			"ReadyForInitialReplication",
+		[VMREPLICA__STATE__STATE_WAITING_FOR_INITIAL_REPLICATION] =
+			"WaitingForInitialReplication",
 		[VMREPLICA__STATE__STATE_REPLICATING] = "Replicating",
 		[VMREPLICA__STATE__STATE_SYNCED_REPLICATION_COMPLETE] = "SyncedReplicationComplete",
 		[VMREPLICA__STATE__STATE_RECOVERED] = "Recovered",
@@ -96,15 +98,16 @@ int name_make_uuid(char ret_uuid[RELATIONSHIP_LEN + 1])
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* version 4 */
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80); /* RFC 4122's variant */
 	snprintf(ret_uuid, RELATIONSHIP_LEN + 1,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
-		 b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		 b[15]);
 	return 0;
 }
 
 char *checkpoint_name_format(const struct checkpoint_name *name, char buf[CHECKPOINT_NAME_LEN])
 {
-	snprintf(buf, CHECKPOINT_NAME_LEN, CHECKPOINT_PREFIX "%s-%" PRIu64 "-%" PRIu64 "-%s", name->relationship,
-		 name->epoch, name->seq, name->cut_id);
+	snprintf(buf, CHECKPOINT_NAME_LEN, CHECKPOINT_PREFIX "%s-%" PRIu64 "-%" PRIu64 "-%s",
+		 name->relationship, name->epoch, name->seq, name->cut_id);
 	return buf;
 }
 
@@ -135,7 +138,8 @@ bool checkpoint_name_parse(const char *text, struct checkpoint_name *ret_name)
 		return false;
 	}
 	text += strlen(CHECKPOINT_PREFIX);
-	if (strnlen(text, RELATIONSHIP_LEN + 1) <= RELATIONSHIP_LEN || text[RELATIONSHIP_LEN] != '-') {
+	if (strnlen(text, RELATIONSHIP_LEN + 1) <= RELATIONSHIP_LEN ||
+	    text[RELATIONSHIP_LEN] != '-') {
 		return false;
 	}
 	memcpy(name.relationship, text, RELATIONSHIP_LEN);

@@ -53,6 +53,18 @@ bool validate_uuid(const char *text)
 	return true;
 }
 
+bool validate_lineage(const char *text)
+{
+	size_t len = text == NULL ? 0 : strnlen(text, RELATIONSHIP_LEN + 1);
+
+	for (size_t i = 0; i < len; i++) {
+		if (!is_lower_hex(text[i]) && text[i] != '-') {
+			return false;
+		}
+	}
+	return len > 0 && len <= RELATIONSHIP_LEN;
+}
+
 bool validate_cut_id(const char *text)
 {
 	if (text == NULL || strnlen(text, CUT_ID_LEN + 1) != CUT_ID_LEN) {
@@ -102,7 +114,8 @@ bool validate_absolute_path(const char *text)
 	for (const char *p = text; *p == '/';) {
 		size_t len = strcspn(p + 1, "/");
 
-		if (len == 0 || (len == 1 && p[1] == '.') || (len == 2 && p[1] == '.' && p[2] == '.')) {
+		if (len == 0 || (len == 1 && p[1] == '.') ||
+		    (len == 2 && p[1] == '.' && p[2] == '.')) {
 			return false;
 		}
 		for (size_t i = 1; i <= len; i++) {
