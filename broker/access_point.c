@@ -19,8 +19,9 @@
 #define ACCESS_SCAN_NS	     500000000ull
 #define ACCESS_PAUSE_NS	     1000000000ull /* out of descriptors: accept again after this */
 #define ACCESS_BIND_RETRY_MS 100
-#define ACCESS_BIND_WAIT_MS  3000 /* an address that was added a moment ago may be tentative still \
-				   */
+#define ACCESS_BIND_WAIT_MS                                                                        \
+	3000 /* an address that was added a moment ago may be tentative still                      \
+	      */
 
 struct access_point {
 	qb_loop_t *loop;

@@ -62,8 +62,9 @@ static void report_route_cb(void *arg, const struct route *route)
 	message->vm = (char *)(uintptr_t)route->vm;
 	message->owner = (char *)(uintptr_t)route->node;
 	message->source = (char *)(uintptr_t)route_source_to_string(route->source);
-	message->age_ms =
-		route->source == ROUTE_SOURCE_NONE ? 0 : (uint64_t)(clock_monotonic_ms() - route->since_ms);
+	message->age_ms = route->source == ROUTE_SOURCE_NONE
+				  ? 0
+				  : (uint64_t)(clock_monotonic_ms() - route->since_ms);
 	message->moving = route->moving;
 	message->role = route->role;
 	report->body.routes[report->body.n_routes++] = message;
@@ -96,7 +97,8 @@ static void report_denials(struct report *report)
 {
 	const struct denial_ring *ring = &report->broker->denials;
 
-	report->body.denials = report_alloc(report, sizeof(*report->body.denials) * (ring->count + 1));
+	report->body.denials =
+		report_alloc(report, sizeof(*report->body.denials) * (ring->count + 1));
 	for (size_t i = 0; report->body.denials != NULL && i < ring->count; i++) {
 		const struct denial *denial = denial_ring_at(ring, i);
 		Vmreplica__Admin__Denial *message = report_alloc(report, sizeof(*message));
@@ -118,12 +120,14 @@ static void report_lists(struct report *report)
 	size_t routes = routing_table_count(broker->routes);
 
 	report->routes_room = routes < REPORT_ROUTES_MAX ? routes : REPORT_ROUTES_MAX;
-	report->body.routes = report_alloc(report, sizeof(*report->body.routes) * (report->routes_room + 1));
+	report->body.routes =
+		report_alloc(report, sizeof(*report->body.routes) * (report->routes_room + 1));
 	if (report->body.routes != NULL) {
 		routing_table_for_each(broker->routes, report_route_cb, report);
 	}
 	report->streams_room = broker->relay == NULL ? 0 : relay_stream_count(broker->relay);
-	report->body.streams = report_alloc(report, sizeof(*report->body.streams) * (report->streams_room + 1));
+	report->body.streams =
+		report_alloc(report, sizeof(*report->body.streams) * (report->streams_room + 1));
 	if (report->body.streams != NULL && report->streams_room > 0) {
 		relay_for_each(broker->relay, report_stream_cb, report);
 	}
@@ -139,7 +143,8 @@ void admin_report_handle(struct broker *broker, const struct admin_asker *asker)
 	vmreplica__admin__broker_response__init(&report.body);
 	report.body.node = broker->config->node;
 	report.body.address = (char *)(uintptr_t)broker->options.address;
-	report.body.port = broker->access_point == NULL ? broker->options.port : access_point_port(broker->access_point);
+	report.body.port = broker->access_point == NULL ? broker->options.port
+							: access_point_port(broker->access_point);
 	report.body.relay = (char *)(uintptr_t)relay_mode_to_string(broker->options.relay);
 	report.body.quorate = broker->quorate;
 	report.body.lookups = broker->lookups;

@@ -26,8 +26,8 @@ void admin_service_answer(struct broker *broker, const struct admin_asker *asker
 	}
 }
 
-void admin_service_fail(struct broker *broker, const struct admin_asker *asker, int error, bool usage, const char *text,
-			const char *advice)
+void admin_service_fail(struct broker *broker, const struct admin_asker *asker, int error,
+			bool usage, const char *text, const char *advice)
 {
 	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
 
@@ -46,7 +46,8 @@ static const char *route_answer(const struct broker *broker, const struct route 
 	if (route->moving || route->port == 0) {
 		return locate_answer_to_string(LOCATE_MOVING);
 	}
-	return locate_answer_to_string(broker->options.relay == RELAY_ALWAYS ? LOCATE_RELAY : LOCATE_REDIRECT);
+	return locate_answer_to_string(broker->options.relay == RELAY_ALWAYS ? LOCATE_RELAY
+									     : LOCATE_REDIRECT);
 }
 
 static void handle_locate(struct broker *broker, const struct admin_asker *asker,
@@ -54,8 +55,9 @@ static void handle_locate(struct broker *broker, const struct admin_asker *asker
 {
 	Vmreplica__Admin__LocateResponse body = VMREPLICA__ADMIN__LOCATE_RESPONSE__INIT;
 	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
-	const struct route *route = validate_uuid(request->vm) ? routing_table_find(broker->routes, request->vm)
-							       : routing_table_find_vm(broker->routes, request->vm);
+	const struct route *route = validate_uuid(request->vm)
+					    ? routing_table_find(broker->routes, request->vm)
+					    : routing_table_find_vm(broker->routes, request->vm);
 	char text[256];
 
 	if (!broker->quorate) {
@@ -63,15 +65,19 @@ static void handle_locate(struct broker *broker, const struct admin_asker *asker
 		return;
 	}
 	if (route == NULL) {
-		snprintf(text, sizeof(text), "no protected VM is called %.*s", (int)VM_NAME_MAX, request->vm);
-		admin_service_fail(broker, asker, ENOENT, false, text, "vmreplica status lists those that there are");
+		snprintf(text, sizeof(text), "no protected VM is called %.*s", (int)VM_NAME_MAX,
+			 request->vm);
+		admin_service_fail(broker, asker, ENOENT, false, text,
+				   "vmreplica status lists those that there are");
 		return;
 	}
 	body.vm = borrowed(route->vm);
 	body.relationship = borrowed(route->relationship);
 	body.owner = borrowed(route->node);
 	body.source = borrowed(route_source_to_string(route->source));
-	body.age_ms = route->source == ROUTE_SOURCE_NONE ? 0 : (uint64_t)(clock_monotonic_ms() - route->since_ms);
+	body.age_ms = route->source == ROUTE_SOURCE_NONE
+			      ? 0
+			      : (uint64_t)(clock_monotonic_ms() - route->since_ms);
 	body.broker = broker->config->node;
 	body.answer = borrowed(route_answer(broker, route));
 	body.host = borrowed(route->host);
@@ -105,8 +111,10 @@ static void handle_reload(struct broker *broker, const struct admin_asker *asker
 	enum relay_mode relay = broker->options.relay;
 
 	for (size_t i = 0; i < request->n_names && i < request->n_values; i++) {
-		if (strcmp(request->names[i], "relay") == 0 && relay_mode_from_string(request->values[i], &relay) < 0) {
-			admin_service_fail(broker, asker, EINVAL, true, "relay must be never, auto or always", "");
+		if (strcmp(request->names[i], "relay") == 0 &&
+		    relay_mode_from_string(request->values[i], &relay) < 0) {
+			admin_service_fail(broker, asker, EINVAL, true,
+					   "relay must be never, auto or always", "");
 			return;
 		}
 	}
@@ -115,7 +123,8 @@ static void handle_reload(struct broker *broker, const struct admin_asker *asker
 	}
 	broker->options.relay = relay;
 	if (broker_reload(broker) < 0) {
-		admin_service_fail(broker, asker, EIO, false, "the certificates could not be read again",
+		admin_service_fail(broker, asker, EIO, false,
+				   "the certificates could not be read again",
 				   "see the broker's log; the old ones are still in use");
 		return;
 	}
@@ -126,7 +135,8 @@ static void handle_agent(struct broker *broker, const struct admin_asker *asker,
 			 const Vmreplica__Admin__AgentRequest *request)
 {
 	if (!asker->local || !asker->is_root) {
-		admin_service_fail(broker, asker, EPERM, false, "only root on this node may do that", "");
+		admin_service_fail(broker, asker, EPERM, false,
+				   "only root on this node may do that", "");
 		return;
 	}
 	switch (request->op) {
@@ -142,7 +152,8 @@ static void handle_agent(struct broker *broker, const struct admin_asker *asker,
 		broker_stop(broker);
 		break;
 	default:
-		admin_service_fail(broker, asker, EOPNOTSUPP, true, "the broker does not do that", "");
+		admin_service_fail(broker, asker, EOPNOTSUPP, true, "the broker does not do that",
+				   "");
 		break;
 	}
 }
@@ -164,7 +175,8 @@ void admin_service_handle(struct broker *broker, const struct admin_asker *asker
 		handle_agent(broker, asker, request->agent);
 		break;
 	default:
-		admin_service_fail(broker, asker, EOPNOTSUPP, true, "the broker does not answer that",
+		admin_service_fail(broker, asker, EOPNOTSUPP, true,
+				   "the broker does not answer that",
 				   "ask the engine: its socket is " VMR_RUNDIR "/engine.sock");
 		break;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What admins ask the broker: from the local socket, or from any node over the group (to "@broker").
- * Answers locate, broker, authorize, and for the resource agent ping, reload and stop.
+ * What admins ask the broker: from the local socket, or from any node over the group (to
+ * "@broker"). Answers locate, broker, authorize, and for the resource agent ping, reload and stop.
  */
 #ifndef VMR_BROKER_ADMIN_SERVICE_H
 #define VMR_BROKER_ADMIN_SERVICE_H
@@ -25,8 +25,8 @@ void admin_service_handle(struct broker *broker, const struct admin_asker *asker
 void admin_service_answer(struct broker *broker, const struct admin_asker *asker,
 			  const Vmreplica__Admin__Response *response);
 /* Answer with a failure: error a positive errno, usage: the request itself was wrong. */
-void admin_service_fail(struct broker *broker, const struct admin_asker *asker, int error, bool usage, const char *text,
-			const char *advice);
+void admin_service_fail(struct broker *broker, const struct admin_asker *asker, int error,
+			bool usage, const char *text, const char *advice);
 
 /* AuthorizeRequest (admin_authorize.c). */
 void admin_authorize_handle(struct broker *broker, const struct admin_asker *asker,

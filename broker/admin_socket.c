@@ -37,17 +37,20 @@ static void connection_free(struct admin_connection *connection)
 	free(connection);
 }
 
-static void connection_frame_cb(void *arg, struct link *link, const struct frame *frame, const uint8_t *payload)
+static void connection_frame_cb(void *arg, struct link *link, const struct frame *frame,
+				const uint8_t *payload)
 {
 	struct admin_connection *connection = arg;
-	struct admin_asker asker = {.local = true, .is_root = connection->is_root, .id = connection->id};
+	struct admin_asker asker = {
+		.local = true, .is_root = connection->is_root, .id = connection->id};
 
 	(void)payload;
 	if (frame->type != FRAME_ADMIN_REQUEST) {
 		link_close(link);
 		return;
 	}
-	admin_service_handle(connection->socket->broker, &asker, (const Vmreplica__Admin__Request *)frame->message);
+	admin_service_handle(connection->socket->broker, &asker,
+			     (const Vmreplica__Admin__Request *)frame->message);
 }
 
 static void connection_closed_cb(void *arg, struct link *link, int error)
@@ -64,9 +67,11 @@ static void admin_socket_admit(struct admin_socket *socket, int fd)
 	struct admin_connection *connection;
 	uid_t uid = (uid_t)-1;
 
-	/* The daemon's own user is let in where it was started without privileges (tests, a user's own lab). */
+	/* The daemon's own user is let in where it was started without privileges (tests, a user's
+	 * own lab). */
 	if (socket->count >= ADMIN_CONNECTIONS_MAX ||
-	    (!unix_peer_is_allowed(fd, socket->broker->options.socket_group, &uid) && uid != getuid())) {
+	    (!unix_peer_is_allowed(fd, socket->broker->options.socket_group, &uid) &&
+	     uid != getuid())) {
 		log_warning("an admin connection of uid %d is refused", (int)uid);
 		close(fd);
 		return;
@@ -79,7 +84,8 @@ static void admin_socket_admit(struct admin_socket *socket, int fd)
 	connection->socket = socket;
 	connection->id = socket->next_id++;
 	connection->is_root = uid == 0 || uid == socket->broker->starter;
-	connection->link = link_new(socket->broker->loop, fd, connection_frame_cb, connection_closed_cb, connection);
+	connection->link = link_new(socket->broker->loop, fd, connection_frame_cb,
+				    connection_closed_cb, connection);
 	if (connection->link == NULL) {
 		free(connection);
 		return;
@@ -99,7 +105,8 @@ static int32_t admin_socket_accept_cb(int32_t fd, int32_t revents, void *data)
 	return 0;
 }
 
-int admin_socket_open(struct broker *broker, const char *path, const char *group, struct admin_socket **ret_socket)
+int admin_socket_open(struct broker *broker, const char *path, const char *group,
+		      struct admin_socket **ret_socket)
 {
 	struct admin_socket *admin = calloc(1, sizeof(*admin));
 	int rc;
@@ -114,7 +121,8 @@ int admin_socket_open(struct broker *broker, const char *path, const char *group
 	admin->fd = unix_listen(path, group, 0660);
 	rc = admin->path == NULL ? -ENOMEM : admin->fd;
 	if (rc >= 0) {
-		rc = qb_loop_poll_add(broker->loop, QB_LOOP_MED, admin->fd, POLLIN, admin, admin_socket_accept_cb);
+		rc = qb_loop_poll_add(broker->loop, QB_LOOP_MED, admin->fd, POLLIN, admin,
+				      admin_socket_accept_cb);
 	}
 	if (rc < 0) {
 		if (admin->fd >= 0) {
@@ -142,7 +150,8 @@ void admin_socket_free(struct admin_socket *admin)
 	}
 	qb_loop_poll_del(admin->broker->loop, admin->fd);
 	close(admin->fd);
-	/* Without privileges the directory may not be ours: a stale socket is replaced at the next start. */
+	/* Without privileges the directory may not be ours: a stale socket is replaced at the next
+	 * start. */
 	if (unlink(admin->path) < 0) {
 		log_debug("%s stays: %s", admin->path, strerror(errno));
 	}
@@ -150,7 +159,8 @@ void admin_socket_free(struct admin_socket *admin)
 	free(admin);
 }
 
-void admin_socket_answer(struct admin_socket *admin, uint64_t id, const Vmreplica__Admin__Response *response)
+void admin_socket_answer(struct admin_socket *admin, uint64_t id,
+			 const Vmreplica__Admin__Response *response)
 {
 	struct admin_connection *connection;
 

@@ -16,7 +16,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define BROKER_STOP_NS 100000000ull /* what is queued for admins and the group is sent meanwhile */
+#define BROKER_STOP_NS                                                                             \
+	100000000ull /* what is queued for admins and the group is sent meanwhile                  \
+		      */
 
 /* ---- for the services ---- */
 
@@ -68,7 +70,8 @@ void broker_announce(struct broker *broker, bool active)
 
 	body.node = broker->config->node;
 	body.address = (char *)(uintptr_t)broker->options.address;
-	body.port = broker->access_point == NULL ? broker->options.port : access_point_port(broker->access_point);
+	body.port = broker->access_point == NULL ? broker->options.port
+						 : access_point_port(broker->access_point);
 	body.boot = broker->boot;
 	body.active = active;
 	message.body_case = VMREPLICA__CLUSTER__MESSAGE__BODY_BROKER;
@@ -112,7 +115,8 @@ static void settings_cb(void *arg, const Vmreplica__Ipc__CibSettings *settings)
 		broker->authorizations = table;
 	}
 	if (broken > 0) {
-		log_warning("%zu authorization entries cannot be read and are ignored: vmreplica authorize list shows the "
+		log_warning("%zu authorization entries cannot be read and are ignored: vmreplica "
+			    "authorize list shows the "
 			    "others",
 			    broken);
 	}
@@ -120,12 +124,14 @@ static void settings_cb(void *arg, const Vmreplica__Ipc__CibSettings *settings)
 	broker_check_ready(broker);
 }
 
-static void take_announcement(struct broker *broker, const Vmreplica__Cluster__Announcement *announcement)
+static void take_announcement(struct broker *broker,
+			      const Vmreplica__Cluster__Announcement *announcement)
 {
 	int rc = routing_table_announce(broker->routes, announcement, clock_monotonic_ms());
 
 	if (rc < 0) {
-		log_warning("an announcement of %s is incomplete here: %s", announcement->node, strerror(-rc));
+		log_warning("an announcement of %s is incomplete here: %s", announcement->node,
+			    strerror(-rc));
 	}
 }
 
@@ -146,7 +152,8 @@ static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bo
 		}
 		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_BROKER:
-		if (!from_self && message->broker->active && message->broker->boot != broker->boot) {
+		if (!from_self && message->broker->active &&
+		    message->broker->boot != broker->boot) {
 			log_warning("another broker is active on %s: Pacemaker should run only one",
 				    message->broker->node);
 		}
@@ -167,7 +174,8 @@ static void member_cb(void *arg, const char *node, const char *member, bool join
 			broker_solicit(broker);
 			broker_check_ready(broker);
 		} else if (broker->failed_cb != NULL) {
-			broker->failed_cb(broker->arg, "the connection to the cluster's group is lost");
+			broker->failed_cb(broker->arg,
+					  "the connection to the cluster's group is lost");
 		}
 		return;
 	}
@@ -189,7 +197,8 @@ static void quorum_cb(void *arg, bool quorate, const char *missing)
 
 /* ---- requests ---- */
 
-static void forward_cb(void *arg, const char *from, uint64_t id, const Vmreplica__Admin__Request *request)
+static void forward_cb(void *arg, const char *from, uint64_t id,
+		       const Vmreplica__Admin__Request *request)
 {
 	struct admin_asker asker = {.id = id};
 
@@ -197,7 +206,8 @@ static void forward_cb(void *arg, const char *from, uint64_t id, const Vmreplica
 	admin_service_handle(arg, &asker, request);
 }
 
-static void request_cb(void *arg, struct peer_session *session, enum frame_type type, const ProtobufCMessage *message)
+static void request_cb(void *arg, struct peer_session *session, enum frame_type type,
+		       const ProtobufCMessage *message)
 {
 	struct broker *broker = arg;
 
@@ -206,10 +216,12 @@ static void request_cb(void *arg, struct peer_session *session, enum frame_type 
 		locate_service_handle(broker, session, (const Vmreplica__Wire__Locate *)message);
 		break;
 	case FRAME_ENROLL:
-		enrollment_handle_enroll(broker->enrollment, session, (const Vmreplica__Wire__Enroll *)message);
+		enrollment_handle_enroll(broker->enrollment, session,
+					 (const Vmreplica__Wire__Enroll *)message);
 		break;
 	default:
-		enrollment_handle_withdraw(broker->enrollment, session, (const Vmreplica__Wire__Withdraw *)message);
+		enrollment_handle_withdraw(broker->enrollment, session,
+					   (const Vmreplica__Wire__Withdraw *)message);
 		break;
 	}
 }
@@ -226,9 +238,12 @@ static void refused_cb(void *arg, const char *address, const char *reason)
 
 /* ---- open, serve, close ---- */
 
-static int load_tls(const struct config *config, struct tls_context **ret_tls, char *error, size_t size)
+static int load_tls(const struct config *config, struct tls_context **ret_tls, char *error,
+		    size_t size)
 {
-	struct tls_files files = {.ca = config->tls_ca, .certificate = config->tls_certificate, .key = config->tls_key};
+	struct tls_files files = {.ca = config->tls_ca,
+				  .certificate = config->tls_certificate,
+				  .key = config->tls_key};
 	char why[TLS_ERROR_LEN] = "";
 	struct tls_context *tls = tls_context_new(&files, why);
 
@@ -249,7 +264,8 @@ static int open_tables(struct broker *broker)
 	broker->tokens = token_table_new();
 	broker->enrollment = enrollment_new(broker);
 	broker->forward = forward_new(&broker->cluster, FORWARD_BROKER, forward_cb, broker);
-	if (broker->routes == NULL || broker->tokens == NULL || broker->enrollment == NULL || broker->forward == NULL) {
+	if (broker->routes == NULL || broker->tokens == NULL || broker->enrollment == NULL ||
+	    broker->forward == NULL) {
 		return -ENOMEM;
 	}
 	return 0;
@@ -262,14 +278,17 @@ static int open_access_point(struct broker *broker, char error[BROKER_ERROR_LEN]
 		.relay_cb = relay_cb,
 		.refused_cb = refused_cb,
 	};
-	struct access_options options = {.address = broker->options.address, .port = broker->options.port};
-	int rc = access_point_open(broker->loop, &options, broker->tls, &callbacks, broker, &broker->access_point);
+	struct access_options options = {.address = broker->options.address,
+					 .port = broker->options.port};
+	int rc = access_point_open(broker->loop, &options, broker->tls, &callbacks, broker,
+				   &broker->access_point);
 
 	if (rc < 0) {
-		snprintf(error, BROKER_ERROR_LEN,
-			 "cannot listen on %s port %u: %s%s", options.address[0] == '\0' ? "any address" : options.address,
-			 options.port, strerror(-rc),
-			 rc == -EADDRNOTAVAIL ? " (the virtual address is not on this node: is its IPaddr2 resource started "
+		snprintf(error, BROKER_ERROR_LEN, "cannot listen on %s port %u: %s%s",
+			 options.address[0] == '\0' ? "any address" : options.address, options.port,
+			 strerror(-rc),
+			 rc == -EADDRNOTAVAIL ? " (the virtual address is not on this node: is its "
+						"IPaddr2 resource started "
 						"before the broker?)"
 					      : "");
 	}
@@ -288,7 +307,8 @@ static int open_cluster(struct broker *broker, char error[BROKER_ERROR_LEN])
 	int rc;
 
 	snprintf(broker->missing, sizeof(broker->missing), "the cluster has not been reached yet");
-	rc = cluster_init(&broker->cluster, broker->loop, broker->config, CLUSTER_MEMBER_BROKER, &callbacks, broker);
+	rc = cluster_init(&broker->cluster, broker->loop, broker->config, CLUSTER_MEMBER_BROKER,
+			  &callbacks, broker);
 	if (rc == 0) {
 		rc = open_tables(broker);
 	}
@@ -297,7 +317,8 @@ static int open_cluster(struct broker *broker, char error[BROKER_ERROR_LEN])
 		broker->cluster_started = rc == 0;
 	}
 	if (rc < 0) {
-		snprintf(error, BROKER_ERROR_LEN, "cannot begin with the cluster: %s", strerror(-rc));
+		snprintf(error, BROKER_ERROR_LEN, "cannot begin with the cluster: %s",
+			 strerror(-rc));
 	}
 	return rc;
 }
@@ -312,11 +333,11 @@ int broker_open(struct broker *broker, char error[BROKER_ERROR_LEN])
 		rc = open_access_point(broker, error);
 	}
 	if (rc == 0) {
-		rc = admin_socket_open(broker, broker->options.socket_path, broker->options.socket_group,
-				       &broker->admin_socket);
+		rc = admin_socket_open(broker, broker->options.socket_path,
+				       broker->options.socket_group, &broker->admin_socket);
 		if (rc < 0) {
-			snprintf(error, BROKER_ERROR_LEN, "cannot listen on %s: %s", broker->options.socket_path,
-				 strerror(-rc));
+			snprintf(error, BROKER_ERROR_LEN, "cannot listen on %s: %s",
+				 broker->options.socket_path, strerror(-rc));
 		}
 	}
 	return rc < 0 ? rc : open_cluster(broker, error);
@@ -336,8 +357,10 @@ int broker_serve(struct broker *broker)
 		broker->serving = true;
 		broker_announce(broker, true);
 		log_notice("serving %s on %s port %u, relay %s", broker->config->site,
-			   broker->options.address[0] == '\0' ? "any address" : broker->options.address,
-			   access_point_port(broker->access_point), relay_mode_to_string(broker->options.relay));
+			   broker->options.address[0] == '\0' ? "any address"
+							      : broker->options.address,
+			   access_point_port(broker->access_point),
+			   relay_mode_to_string(broker->options.relay));
 	}
 	return rc;
 }
@@ -355,7 +378,8 @@ void broker_stop(struct broker *broker)
 		broker->serving = false;
 		broker_announce(broker, false);
 	}
-	if (qb_loop_timer_add(broker->loop, QB_LOOP_HIGH, BROKER_STOP_NS, broker->loop, stop_cb, &timer) < 0) {
+	if (qb_loop_timer_add(broker->loop, QB_LOOP_HIGH, BROKER_STOP_NS, broker->loop, stop_cb,
+			      &timer) < 0) {
 		qb_loop_stop(broker->loop);
 	}
 }
@@ -367,7 +391,8 @@ int broker_reload(struct broker *broker)
 	int rc = load_tls(broker->config, &tls, error, sizeof(error));
 
 	if (rc < 0) {
-		log_error("the certificates could not be read again, the old ones stay in use: %s", error);
+		log_error("the certificates could not be read again, the old ones stay in use: %s",
+			  error);
 		return rc;
 	}
 	access_point_set_tls(broker->access_point, tls);
@@ -379,14 +404,14 @@ int broker_reload(struct broker *broker)
 
 void broker_close(struct broker *broker)
 {
-	/* What is under way is told -ECANCELED by these two, and may still answer its session or socket. */
+	/* What is under way is told -ECANCELED by these two, and may still answer its session or
+	 * socket. */
 	broker->failed_cb = NULL;
 	broker->ready_cb = NULL;
-	forward_free(broker->forward);
-	broker->forward = NULL;
 	if (broker->cluster_started) {
 		broker->cluster.ops->stop(&broker->cluster);
 	}
+	forward_free(broker->forward);
 	enrollment_free(broker->enrollment);
 	workers_free(broker->resolver);
 	relay_free(broker->relay);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The broker as a whole: what its services share. One control thread (a qb_loop) runs all of it, but the bytes of relayed
- * streams (relay threads) and name lookups (one worker).
+ * The broker as a whole: what its services share. One control thread (a qb_loop) runs all of it,
+ * but the bytes of relayed streams (relay threads) and name lookups (one worker).
  *
  *   broker.c          wiring: start, the cluster's callbacks into the tables, stop
  *   locate_service.c  LOCATE from peers
@@ -36,7 +36,7 @@ struct enrollment;
 struct admin_socket;
 
 struct broker_options {
-	const char *address;	  /* virtual address, numeric; "" = any */
+	const char *address; /* virtual address, numeric; "" = any */
 	uint16_t port;
 	enum relay_mode relay;
 	const char *socket_path;  /* admin socket */
@@ -44,9 +44,9 @@ struct broker_options {
 };
 
 struct broker {
-	qb_loop_t *loop;		/* borrowed */
-	const struct config *config;	/* borrowed */
-	struct broker_options options;	/* its strings are borrowed */
+	qb_loop_t *loop;	       /* borrowed */
+	const struct config *config;   /* borrowed */
+	struct broker_options options; /* its strings are borrowed */
 	struct cluster cluster;
 	bool cluster_started;
 	struct forward *forward;
@@ -55,20 +55,20 @@ struct broker {
 	struct token_table *tokens;
 	struct denial_ring denials;
 	struct relay *relay;
-	struct workers *resolver;	/* one thread: owners may be announced by name */
+	struct workers *resolver; /* one thread: owners may be announced by name */
 	struct access_point *access_point;
 	struct enrollment *enrollment;
 	struct admin_socket *admin_socket;
 	struct tls_context *tls;
 	bool quorate;
 	char missing[BROKER_MISSING_LEN]; /* without quorum: who is absent, what to do */
-	bool joined;			/* the group hears us */
+	bool joined;			  /* the group hears us */
 	bool have_settings, have_placement;
-	bool serving;			/* peers are accepted */
-	uint64_t boot;			/* random per start */
+	bool serving;  /* peers are accepted */
+	uint64_t boot; /* random per start */
 	uint64_t lookups;
-	int64_t started_ms;		/* monotonic */
-	uid_t starter;			/* who started us, before privileges were given up */
+	int64_t started_ms; /* monotonic */
+	uid_t starter;	    /* who started us, before privileges were given up */
 	/* Called once, when the group hears us and the cluster's configuration is read. */
 	void (*ready_cb)(void *arg);
 	/* Called when the broker cannot go on: its process should end with a failure. */
@@ -76,10 +76,12 @@ struct broker {
 	void *arg;
 };
 
-/* Open what may need privileges (certificates, listener, admin socket) and connect to the cluster; nothing is served yet.
- * *broker is zeroed but for loop, config, options and the two callbacks. 0, or a negative errno with a sentence. */
+/* Open what may need privileges (certificates, listener, admin socket) and connect to the cluster;
+ * nothing is served yet. *broker is zeroed but for loop, config, options and the two callbacks. 0,
+ * or a negative errno with a sentence. */
 int broker_open(struct broker *broker, char error[BROKER_ERROR_LEN]);
-/* Start the threads and serve. After ready_cb, and after privileges were given up. 0 or a negative errno. */
+/* Start the threads and serve. After ready_cb, and after privileges were given up. 0 or a negative
+ * errno. */
 int broker_serve(struct broker *broker);
 /* Tell the group, and release everything. Also after a failed open. */
 void broker_close(struct broker *broker);

@@ -58,8 +58,9 @@ static void job_timer_cb(void *data)
 void job_later(struct job *job, int ms, void (*next)(struct job *job))
 {
 	job->next = next;
-	job->timer_armed = qb_loop_timer_add(job->enrollment->broker->loop, QB_LOOP_MED, (uint64_t)ms * 1000000u, job,
-					     job_timer_cb, &job->timer) == 0;
+	job->timer_armed =
+		qb_loop_timer_add(job->enrollment->broker->loop, QB_LOOP_MED,
+				  (uint64_t)ms * 1000000u, job, job_timer_cb, &job->timer) == 0;
 	if (!job->timer_armed) {
 		log_error("a request of %s is dropped: out of memory", job->peer);
 		job_free(job);
@@ -68,7 +69,9 @@ void job_later(struct job *job, int ms, void (*next)(struct job *job))
 
 struct peer_session *job_session(struct job *job)
 {
-	return job->answered ? NULL : access_point_find(job->enrollment->broker->access_point, job->session_id);
+	return job->answered
+		       ? NULL
+		       : access_point_find(job->enrollment->broker->access_point, job->session_id);
 }
 
 void job_answer(struct job *job, enum frame_type type, const ProtobufCMessage *message)
@@ -118,7 +121,8 @@ void job_refuse_change(struct job *job, int error, const char *text)
 	snprintf(reason, sizeof(reason), "the cluster's configuration could not be changed: %s",
 		 text != NULL && text[0] != '\0' ? text : strerror(-error));
 	log_warning("%s for %s: %s", job->relationship, job->peer, reason);
-	if (error == -ENOTCONN || error == -ETIMEDOUT || error == -ECONNRESET || error == -ENOBUFS) {
+	if (error == -ENOTCONN || error == -ETIMEDOUT || error == -ECONNRESET ||
+	    error == -ENOBUFS) {
 		job_busy(job, "configuration", reason);
 	} else {
 		job_deny(job, "configuration", reason);
@@ -176,8 +180,9 @@ static void enroll_changed_cb(void *arg, int error, const char *text)
 		job_free(job);
 		return;
 	}
-	log_notice("replica resource %s of %s is %s (storage %s, node %s)", job->plan.resource, job->peer,
-		   job->plan.outcome == ENROLL_CREATE ? "created" : "updated", job->plan.storage, job->plan.node);
+	log_notice("replica resource %s of %s is %s (storage %s, node %s)", job->plan.resource,
+		   job->peer, job->plan.outcome == ENROLL_CREATE ? "created" : "updated",
+		   job->plan.storage, job->plan.node);
 	job->tries = 0;
 	enroll_settle(job);
 }
@@ -280,7 +285,8 @@ static void enroll_begin(struct job *job)
 		enroll_decide(&world, enroll, peer_session_names(session), &job->plan);
 		if (job->plan.outcome == ENROLL_DENIED) {
 			enroll_denied(job);
-		} else if (enroll->dry_run || (job->plan.outcome == ENROLL_EXISTS && !job->plan.update_frequency)) {
+		} else if (enroll->dry_run ||
+			   (job->plan.outcome == ENROLL_EXISTS && !job->plan.update_frequency)) {
 			enroll_answer(job);
 		} else if (job->plan.outcome == ENROLL_EXISTS) {
 			enroll_update(job, enroll);
@@ -307,13 +313,16 @@ static struct job *job_find(struct enrollment *enrollment, const char *relations
 }
 
 /* NULL: the peer has been told to come again. */
-static struct job *job_new(struct enrollment *enrollment, struct peer_session *session, enum frame_type type,
-			   const ProtobufCMessage *message, const char *relationship)
+static struct job *job_new(struct enrollment *enrollment, struct peer_session *session,
+			   enum frame_type type, const ProtobufCMessage *message,
+			   const char *relationship)
 {
 	struct job *job = NULL;
 
-	if (job_find(enrollment, relationship) != NULL || enrollment->count >= ENROLLMENT_JOBS_MAX) {
-		session_answer_busy(session, "busy", "an earlier request for this VM is still under way");
+	if (job_find(enrollment, relationship) != NULL ||
+	    enrollment->count >= ENROLLMENT_JOBS_MAX) {
+		session_answer_busy(session, "busy",
+				    "an earlier request for this VM is still under way");
 		return NULL;
 	}
 	job = calloc(1, sizeof(*job));

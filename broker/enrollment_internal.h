@@ -9,11 +9,12 @@
 #include "broker/enrollment.h"
 #include "broker/withdraw.h"
 
-#define ENROLLMENT_JOBS_MAX	   256u
-#define ENROLLMENT_RETRY_MS	   2000u /* BUSY: ask again after this */
-#define ENROLLMENT_STORAGE_TRIES   6	 /* an engine announces a directory soon after it was authorized */
+#define ENROLLMENT_JOBS_MAX 256u
+#define ENROLLMENT_RETRY_MS 2000u /* BUSY: ask again after this */
+#define ENROLLMENT_STORAGE_TRIES                                                                   \
+	6 /* an engine announces a directory soon after it was authorized */
 #define ENROLLMENT_STORAGE_WAIT_MS 700
-#define ENROLLMENT_SETTLE_TRIES	   50	 /* until the changed configuration is back here */
+#define ENROLLMENT_SETTLE_TRIES	   50 /* until the changed configuration is back here */
 #define ENROLLMENT_SETTLE_WAIT_MS  100
 #define WITHDRAWAL_ANSWER_MS	   15000 /* the peer does not wait longer for the store's end */
 #define WITHDRAWAL_DESTROY_MS	   60000 /* the resource stops, then the store goes */
@@ -23,10 +24,10 @@
 struct job {
 	struct qb_list_head list;
 	struct enrollment *enrollment;
-	uint64_t session_id;	       /* whose answer; the session may be gone */
+	uint64_t session_id; /* whose answer; the session may be gone */
 	bool answered;
-	enum frame_type type;	       /* FRAME_ENROLL or FRAME_WITHDRAW */
-	uint8_t *packed;	       /* owned: the request, decoded again at each try */
+	enum frame_type type; /* FRAME_ENROLL or FRAME_WITHDRAW */
+	uint8_t *packed;      /* owned: the request, decoded again at each try */
 	size_t packed_len;
 	char relationship[RELATIONSHIP_LEN + 1];
 	char peer[DENIAL_PEER_LEN];    /* for the log */

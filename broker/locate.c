@@ -52,13 +52,17 @@ bool locate_connection_may_ask(const struct locate_input *input, struct locate_o
 {
 	struct locate_output output = {.answer = LOCATE_DENIED};
 
-	if (input->version_max < PROTOCOL_VERSION_MIN || input->version_min > PROTOCOL_VERSION_MAX) {
+	if (input->version_max < PROTOCOL_VERSION_MIN ||
+	    input->version_min > PROTOCOL_VERSION_MAX) {
 		answer_denied(&output, "version",
-			      "protocol versions %u to %u meet none of ours (%u to %u): update the older side",
-			      input->version_min, input->version_max, PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+			      "protocol versions %u to %u meet none of ours (%u to %u): update the "
+			      "older side",
+			      input->version_min, input->version_max, PROTOCOL_VERSION_MIN,
+			      PROTOCOL_VERSION_MAX);
 	} else if (!input->quorate) {
 		answer_denied(&output, "no-quorum", "%s",
-			      input->missing[0] != '\0' ? input->missing : "the cluster has no quorum");
+			      input->missing[0] != '\0' ? input->missing
+							: "the cluster has no quorum");
 	} else {
 		return true;
 	}
@@ -74,10 +78,11 @@ static bool peer_is_authorized(const struct locate_input *input, struct locate_o
 		return true;
 	}
 	locate_names_join(input->names, names, sizeof(names));
-	answer_denied(output, "not-authorized",
-		      "no authorization entry matches %s: on this cluster run vmreplica authorize add "
-		      "SITE --storage DIRECTORY",
-		      names[0] == '\0' ? "the certificate (it has no DNS name)" : names);
+	answer_denied(
+		output, "not-authorized",
+		"no authorization entry matches %s: on this cluster run vmreplica authorize add "
+		"SITE --storage DIRECTORY",
+		names[0] == '\0' ? "the certificate (it has no DNS name)" : names);
 	return false;
 }
 

@@ -45,8 +45,8 @@ struct locate_output {
 
 void locate_decide(const struct locate_input *input, struct locate_output *ret_output);
 
-/* The checks that every request of a peer passes first: protocol version and quorum. True when it may go on; otherwise
- * *ret_output is the DENIED answer. */
+/* The checks that every request of a peer passes first: protocol version and quorum. True when it
+ * may go on; otherwise *ret_output is the DENIED answer. */
 bool locate_connection_may_ask(const struct locate_input *input, struct locate_output *ret_output);
 
 /* "b1.b.example, b.example" into buf, cut at its size. Returns buf. */

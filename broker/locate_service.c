@@ -14,7 +14,8 @@ static char *borrowed(const char *text)
 	return (char *)(uintptr_t)text;
 }
 
-void locate_service_deny(struct broker *broker, struct peer_session *session, const char *code, const char *reason)
+void locate_service_deny(struct broker *broker, struct peer_session *session, const char *code,
+			 const char *reason)
 {
 	Vmreplica__Wire__Denied denied = VMREPLICA__WIRE__DENIED__INIT;
 	char peer[DENIAL_PEER_LEN];
@@ -41,7 +42,8 @@ static void input_init(const struct broker *broker, const struct peer_session *s
 	};
 }
 
-bool locate_service_admit(struct broker *broker, struct peer_session *session, const Vmreplica__Wire__Version *version)
+bool locate_service_admit(struct broker *broker, struct peer_session *session,
+			  const Vmreplica__Wire__Version *version)
 {
 	struct locate_output output;
 	struct locate_input input;
@@ -74,7 +76,8 @@ static void answer_moving(struct peer_session *session, uint32_t retry_ms, const
 	peer_session_reply(session, FRAME_MOVING, &moving.base);
 }
 
-static void answer_relay(struct broker *broker, struct peer_session *session, const struct route *route)
+static void answer_relay(struct broker *broker, struct peer_session *session,
+			 const struct route *route)
 {
 	Vmreplica__Wire__Relay relay = VMREPLICA__WIRE__RELAY__INIT;
 	struct token_target target = {.port = route->port};
@@ -89,7 +92,8 @@ static void answer_relay(struct broker *broker, struct peer_session *session, co
 	rc = token_table_issue(broker->tokens, &target, clock_monotonic_ms(), token);
 	if (rc < 0) {
 		log_warning("no relay token for %s: %s", target.peer, strerror(-rc));
-		answer_moving(session, LOCATE_RETRY_STOPPED_MS, "the broker has no relay token left: too many are asked for");
+		answer_moving(session, LOCATE_RETRY_STOPPED_MS,
+			      "the broker has no relay token left: too many are asked for");
 		return;
 	}
 	snprintf(name, sizeof(name), "%s%s", token, TOKEN_SNI_SUFFIX);
@@ -108,7 +112,8 @@ static void answer_not_found(struct peer_session *session, const char *reason)
 	peer_session_reply(session, FRAME_NOT_FOUND, &not_found.base);
 }
 
-void locate_service_handle(struct broker *broker, struct peer_session *session, const Vmreplica__Wire__Locate *locate)
+void locate_service_handle(struct broker *broker, struct peer_session *session,
+			   const Vmreplica__Wire__Locate *locate)
 {
 	struct locate_output output;
 	struct locate_input input;

@@ -7,13 +7,16 @@
 #include "proto/wire.pb-c.h"
 
 /* Answer at once with one frame. */
-void locate_service_handle(struct broker *broker, struct peer_session *session, const Vmreplica__Wire__Locate *locate);
+void locate_service_handle(struct broker *broker, struct peer_session *session,
+			   const Vmreplica__Wire__Locate *locate);
 
-/* The checks that ENROLL and WITHDRAW share with LOCATE (version, quorum). True when the request may go on; otherwise it has been
- * answered with DENIED. */
-bool locate_service_admit(struct broker *broker, struct peer_session *session, const Vmreplica__Wire__Version *version);
+/* The checks that ENROLL and WITHDRAW share with LOCATE (version, quorum). True when the request
+ * may go on; otherwise it has been answered with DENIED. */
+bool locate_service_admit(struct broker *broker, struct peer_session *session,
+			  const Vmreplica__Wire__Version *version);
 
 /* Answer DENIED, record and log it. */
-void locate_service_deny(struct broker *broker, struct peer_session *session, const char *code, const char *reason);
+void locate_service_deny(struct broker *broker, struct peer_session *session, const char *code,
+			 const char *reason);
 
 #endif

@@ -41,7 +41,8 @@ static int dial_resolve(struct relay_dial *dial, int flags)
 		hints.ai_flags &= ~AI_ADDRCONFIG; /* a numeric address stands for itself */
 	}
 	snprintf(service, sizeof(service), "%u", dial->target.port);
-	return getaddrinfo(dial->target.host, service, &hints, &dial->info) == 0 ? 0 : -EHOSTUNREACH;
+	return getaddrinfo(dial->target.host, service, &hints, &dial->info) == 0 ? 0
+										 : -EHOSTUNREACH;
 }
 
 static int dial_run_cb(void *arg)
@@ -59,19 +60,21 @@ static void dial_done_cb(void *arg, int result)
 				     dial->info->ai_addrlen, &dial->target);
 	}
 	if (result < 0) {
-		log_warning("cannot relay %s for %s to %s at %s port %u: %s", dial->target.relationship,
-			    dial->target.peer, dial->target.node, dial->target.host, dial->target.port,
-			    strerror(-result));
+		log_warning("cannot relay %s for %s to %s at %s port %u: %s",
+			    dial->target.relationship, dial->target.peer, dial->target.node,
+			    dial->target.host, dial->target.port, strerror(-result));
 	}
 	dial_free(dial);
 }
 
-/* Has the relationship the same owner still? Otherwise the sender finds the new one by asking again. */
+/* Has the relationship the same owner still? Otherwise the sender finds the new one by asking
+ * again. */
 static bool target_is_current(const struct broker *broker, const struct token_target *target)
 {
 	const struct route *route = routing_table_find(broker->routes, target->relationship);
 
-	return broker->quorate && route != NULL && !route->moving && strcmp(route->node, target->node) == 0;
+	return broker->quorate && route != NULL && !route->moving &&
+	       strcmp(route->node, target->node) == 0;
 }
 
 void relay_service_accept(struct broker *broker, int fd, const char *token, const char *address)
@@ -85,13 +88,14 @@ void relay_service_accept(struct broker *broker, int fd, const char *token, cons
 	dial->broker = broker;
 	dial->fd = fd;
 	if (!token_table_take(broker->tokens, token, clock_monotonic_ms(), &dial->target)) {
-		broker_record_denial(broker, address, "its relay token is unknown, used up or too old");
+		broker_record_denial(broker, address,
+				     "its relay token is unknown, used up or too old");
 		dial_free(dial);
 		return;
 	}
 	if (!target_is_current(broker, &dial->target)) {
-		log_info("relay of %s to %s is not begun: the owner has changed", dial->target.relationship,
-			 dial->target.node);
+		log_info("relay of %s to %s is not begun: the owner has changed",
+			 dial->target.relationship, dial->target.node);
 		dial_free(dial);
 		return;
 	}

@@ -5,7 +5,8 @@
 
 #include "broker/broker.h"
 
-/* fd is taken. An unknown token, or one whose owner has changed since, is closed without contacting anyone. */
+/* fd is taken. An unknown token, or one whose owner has changed since, is closed without contacting
+ * anyone. */
 void relay_service_accept(struct broker *broker, int fd, const char *token, const char *address);
 
 #endif

@@ -2,6 +2,7 @@
 #include "broker/relay_thread.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -202,6 +203,7 @@ static void *thread_main(void *arg)
 int relay_thread_start(struct relay_thread *thread, struct relay *relay)
 {
 	struct epoll_event wake = {.events = EPOLLIN, .data.ptr = NULL};
+	sigset_t all, old;
 	int rc;
 
 	thread->relay = relay;
@@ -212,7 +214,11 @@ int relay_thread_start(struct relay_thread *thread, struct relay *relay)
 	    epoll_ctl(thread->epoll_fd, EPOLL_CTL_ADD, thread->wake_fd, &wake) < 0) {
 		return -errno;
 	}
+	/* Signals belong to the control thread's loop. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&thread->thread, NULL, thread_main, thread);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	thread->started = rc == 0;
 	return -rc;
 }

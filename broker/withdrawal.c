@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A WITHDRAW carried out: delete the resource, wait until Pacemaker has stopped it, destroy the store. */
+/* A WITHDRAW carried out: delete the resource, wait until Pacemaker has stopped it, destroy the
+ * store. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,8 @@ static void withdrawal_end(struct job *job)
 
 static void destroy_ask(struct job *job);
 
-/* The store is not gone: ask again while there is time, because its resource may be stopping still. */
+/* The store is not gone: ask again while there is time, because its resource may be stopping still.
+ */
 static void destroy_again(struct job *job, const char *why)
 {
 	int64_t waited = clock_monotonic_ms() - job->since_ms;
@@ -52,16 +54,18 @@ static void destroy_reply_cb(void *arg, int error, const Vmreplica__Admin__Respo
 		return;
 	}
 	if (error < 0) {
-		destroy_again(job, error == -ETIMEDOUT ? "its engine does not answer" : strerror(-error));
+		destroy_again(job, error == -ETIMEDOUT ? "its engine does not answer"
+						       : strerror(-error));
 	} else if (response->error == EBUSY || response->error == EAGAIN) {
 		destroy_again(job, response->text);
 	} else if (response->error != 0 && response->error != ENOENT) {
-		log_warning("the store of %s in %s on %s could not be destroyed: %s", job->withdraw.vm,
-			    job->withdraw.storage, job->withdraw.node, response->text);
+		log_warning("the store of %s in %s on %s could not be destroyed: %s",
+			    job->withdraw.vm, job->withdraw.storage, job->withdraw.node,
+			    response->text);
 		withdrawal_end(job);
 	} else {
-		log_notice("the store of %s in %s on %s is destroyed", job->withdraw.vm, job->withdraw.storage,
-			   job->withdraw.node);
+		log_notice("the store of %s in %s on %s is destroyed", job->withdraw.vm,
+			   job->withdraw.storage, job->withdraw.node);
 		withdrawal_end(job);
 	}
 }
@@ -80,8 +84,8 @@ static void destroy_ask(struct job *job)
 	request.to = job->withdraw.node;
 	request.body_case = VMREPLICA__ADMIN__REQUEST__BODY_STORE;
 	request.store = &store;
-	rc = forward_request(job->enrollment->broker->forward, job->withdraw.node, &request, WITHDRAWAL_FORWARD_MS,
-			     destroy_reply_cb, job);
+	rc = forward_request(job->enrollment->broker->forward, job->withdraw.node, &request,
+			     WITHDRAWAL_FORWARD_MS, destroy_reply_cb, job);
 	if (rc < 0) {
 		destroy_again(job, strerror(-rc));
 	}
@@ -96,9 +100,11 @@ static void withdrawal_deleted_cb(void *arg, int error, const char *text)
 		job_free(job);
 		return;
 	}
-	log_notice("replica resource %s is deleted: %s has withdrawn it", job->withdraw.resource, job->peer);
+	log_notice("replica resource %s is deleted: %s has withdrawn it", job->withdraw.resource,
+		   job->peer);
 	if (job->withdraw.node[0] == '\0') {
-		log_warning("no engine has the storage %s: the store of %s there stays; remove it by hand",
+		log_warning("no engine has the storage %s: the store of %s there stays; remove it "
+			    "by hand",
 			    job->withdraw.storage, job->withdraw.vm);
 		withdrawal_end(job);
 		return;
@@ -143,7 +149,8 @@ void withdrawal_begin(struct job *job)
 	struct arena arena;
 
 	arena_init(&arena, WITHDRAWAL_ARENA_BYTES);
-	withdraw = vmreplica__wire__withdraw__unpack(&arena.allocator, job->packed_len, job->packed);
+	withdraw =
+		vmreplica__wire__withdraw__unpack(&arena.allocator, job->packed_len, job->packed);
 	if (session == NULL || withdraw == NULL) {
 		job_busy(job, "busy", "the broker is out of memory");
 		job_free(job);
