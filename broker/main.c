@@ -152,7 +152,7 @@ static void broker_ready_cb(void *arg)
 	}
 	if (access(process->config.tls_key, R_OK) < 0) {
 		log_warning("user " BROKER_USER " cannot read %s: renewed certificates will need a "
-						"restart; make the file's "
+			    "restart; make the file's "
 			    "group " BROKER_USER " and its mode 0640",
 			    process->config.tls_key);
 	}
@@ -185,10 +185,10 @@ static void ready_timeout_cb(void *data)
 	if (process->broker.serving || process->broker.ready_cb == NULL) {
 		return;
 	}
-	snprintf(text, sizeof(text), "the cluster could not be reached in 30 s: %s%s%s are missing",
-		 process->broker.joined ? "" : "the group, ",
-		 process->broker.have_settings ? "" : "the configuration, ",
-		 process->broker.have_placement ? "nothing else" : "the placement of resources");
+	snprintf(text, sizeof(text), "the cluster could not be reached in 30 s: %s",
+		 !process->broker.joined	  ? "corosync's group does not hear us"
+		 : !process->broker.have_settings ? "Pacemaker's configuration could not be read"
+						  : "Pacemaker's status could not be read");
 	fail(process, text);
 }
 
