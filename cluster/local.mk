@@ -11,6 +11,7 @@ libvmr_cib_la_SOURCES = \
 	cluster/cib_lookup.c cluster/cib_lookup.h \
 	cluster/cib_settings.c cluster/cib_settings.h \
 	cluster/cib_templates.c cluster/cib_templates.h \
+	cluster/nvpair_list.c cluster/nvpair_list.h \
 	cluster/pcs_commands.c cluster/pcs_commands.h \
 	cluster/vm_resource.c cluster/vm_resource.h \
 	cluster/xml_tree.c cluster/xml_tree.h
@@ -27,8 +28,10 @@ libvmr_cluster_la_SOURCES = \
 	cluster/forward.c cluster/forward.h \
 	cluster/implementations.h \
 	cluster/members.c cluster/members.h \
+	cluster/message_queue.c cluster/message_queue.h \
 	cluster/pacemaker.c \
 	cluster/placement.c cluster/placement.h \
+	cluster/placement_build.c cluster/placement_build.h \
 	cluster/placement_parse.c \
 	cluster/quorum.c cluster/quorum.h \
 	cluster/quorum_text.c \
