@@ -27,6 +27,7 @@ libvmr_cluster_la_SOURCES = \
 	cluster/cpg.c cluster/cpg.h \
 	cluster/forward.c cluster/forward.h \
 	cluster/implementations.h \
+	cluster/local_group.c cluster/local_group.h \
 	cluster/members.c cluster/members.h \
 	cluster/message_queue.c cluster/message_queue.h \
 	cluster/pacemaker.c \
@@ -35,7 +36,13 @@ libvmr_cluster_la_SOURCES = \
 	cluster/placement_parse.c \
 	cluster/quorum.c cluster/quorum.h \
 	cluster/quorum_text.c \
-	cluster/retry.c cluster/retry.h
+	cluster/retry.c cluster/retry.h \
+	cluster/settings_file.c cluster/settings_file.h \
+	cluster/standalone.c \
+	cluster/standalone_changes.c \
+	cluster/standalone_files.c cluster/standalone_files.h \
+	cluster/standalone_layout.c cluster/standalone_layout.h \
+	cluster/standalone_placement.c cluster/standalone_placement.h
 libvmr_cluster_la_CFLAGS = $(cluster_cflags) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
 libvmr_cluster_la_LIBADD = libvmr-cib.la libvmr-proto.la libvmr-common.la $(QB_LIBS) $(COROSYNC_LIBS) $(LIBXML2_LIBS) \
 	$(PROTOBUF_C_LIBS)
