@@ -16,7 +16,8 @@ struct pair_reader {
 	bool too_long; /* line did not fit inih's buffer */
 	config_pair_cb cb;
 	void *arg;
-	int result; /* first negative return of cb */
+	int result;	 /* first negative return of cb, */
+	int result_line; /* and where */
 };
 
 /* inih ends a value at " ;" only; the shells and our own sample use '#'. */
@@ -59,6 +60,7 @@ static int pair_found_cb(void *user, const char *section, const char *name, cons
 	struct pair_reader *reader = user;
 
 	reader->result = reader->cb(reader->arg, section, name, value, reader->line);
+	reader->result_line = reader->line;
 	return reader->result >= 0;
 }
 
@@ -74,7 +76,8 @@ int config_read_pairs(const char *path, config_pair_cb cb, void *arg, char error
 		return r;
 	}
 	r = ini_parse_stream(pair_line_cb, &reader, pair_found_cb, &reader);
-	if (reader.result < 0) {
+	/* inih reads on after a broken line: what comes first is what is told. */
+	if (reader.result < 0 && (r <= 0 || r >= reader.result_line)) {
 		return reader.result;
 	}
 	if (reader.too_long) {
