@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
 #include "receiver/hello.h"
 
 #include <errno.h>
