@@ -1,0 +1,2 @@
+def build(progress): pass
+def prepare_site(shape, folder, with_guest): pass
