@@ -83,7 +83,8 @@ def command_status(arguments):
 def command_guest(arguments):
     if len(arguments) < 2:
         fail_usage("guest VM COMMAND...")
-    print(lifecycle.guest_ask(clients.Client(), arguments[0], " ".join(arguments[1:])))
+    print(lifecycle.guest_ask(clients.Client(), arguments[0], " ".join(arguments[1:]),
+                              600 if arguments[1] == "fill" else 10))
 
 
 def command_kill(arguments):

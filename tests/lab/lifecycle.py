@@ -127,8 +127,9 @@ def wait_clusters(client, shape, progress):
         progress(f"site {site}: cluster is complete")
 
 
-def guest_ask(client, name, command):
+def guest_ask(client, name, command, timeout=10):
     """Send one command to the writer in a guest, wherever it runs."""
+    answers = []
     shape = client.shape()
     status = client.ask("status")["nodes"]
     path = f"/var/lib/libvirt/qemu/{name}-control.sock"
@@ -136,11 +137,15 @@ def guest_ask(client, name, command):
         if status[node]["state"] != "on":
             continue
         result = client.run(node, "/usr/bin/python3", "-EsB", f"{shapes.HERE}/guest/ask.py",
-                            path, command, timeout=60)
+                            path, command, str(timeout), timeout=timeout + 30)
         if result.returncode == 0:
             return result.stdout.strip()
-        if result.returncode != 3:      # 3: it is not here
+        if result.returncode not in (3, 4):
             raise shapes.LabError(f"{name} on {node}: {result.stderr.strip()}")
+        if result.returncode == 4:      # it may be the target of a migration under way
+            answers.append(node)
+    if answers:
+        raise shapes.LabError(f"{name} does not answer on {' '.join(answers)}")
     raise shapes.LabError(f"{name} runs on no node")
 
 
@@ -153,7 +158,7 @@ def wait_guest(client, shape, progress):
     deadline, last = time.monotonic() + GUEST_TIMEOUT_S, ""
     while time.monotonic() < deadline:
         try:
-            last = guest_ask(client, "web1", "status")
+            last = guest_ask(client, "web1", "status", 3)
             if " seq=0 " not in last:
                 progress(f"web1: {last}")
                 return
