@@ -2,6 +2,7 @@
 
 usage: ask.py SOCKET COMMAND [TIMEOUT_S]; exit 3: it is not here, 4: it does not answer.
 """
+import os
 import socket
 import sys
 import time
@@ -16,24 +17,36 @@ def main():
         connection.connect(path)
     except OSError:
         return 3
-    data, deadline = b"", time.monotonic() + timeout
+    tag = f"#{os.getpid()}.{time.monotonic_ns() % 1000000000}"
     try:
-        # What an earlier asker left unread comes first: a line of our own marks the start.
-        connection.sendall(b"\n" + command.encode() + b"\n")
-        while not data.endswith(b"\n"):
-            connection.settimeout(max(0.01, deadline - time.monotonic()))
-            part = connection.recv(4096)
-            if not part:
-                return 4
-            data += part
+        # An empty line first ends what an earlier asker left half said.
+        connection.sendall(f"\n{tag} {command}\n".encode())
+        answer = receive(connection, tag, time.monotonic() + timeout)
     except OSError:
         return 4
-    answer = data.decode(errors="replace").strip().splitlines()[-1]
+    if answer is None:
+        return 4
     print(answer)
     if not answer.startswith("ok"):
         print(answer, file=sys.stderr)
         return 1
     return 0
+
+
+def receive(connection, tag, deadline):
+    """The answer that carries our tag; what answers somebody else's question is skipped."""
+    data = b""
+    while True:
+        connection.settimeout(max(0.01, deadline - time.monotonic()))
+        part = connection.recv(4096)
+        if not part:
+            return None
+        data += part
+        *lines, data = data.split(b"\n")
+        for line in lines:
+            word, _, rest = line.decode(errors="replace").strip().partition(" ")
+            if word == tag:
+                return rest
 
 
 sys.exit(main())

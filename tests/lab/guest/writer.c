@@ -443,16 +443,18 @@ static void open_disks(void)
 
 /* ---- commands ------------------------------------------------------------------------------ */
 
+static char tag[24]; /* `#word` before a command: repeated before its answer */
+
 static void say(int fd, const char *format_, ...) __attribute__((format(printf, 2, 3)));
 
 static void say(int fd, const char *format_, ...)
 {
     char line[512];
     va_list args;
-    int length;
+    int length = snprintf(line, sizeof(line), "%s", tag);
 
     va_start(args, format_);
-    length = vsnprintf(line, sizeof(line) - 1, format_, args);
+    length += vsnprintf(line + length, sizeof(line) - (size_t)length - 1, format_, args);
     va_end(args);
     line[length++] = '\n';
     (void)!write(fd, line, (size_t)length);
@@ -473,23 +475,35 @@ static void show_status(int fd)
         (long long)(clock_ns(CLOCK_MONOTONIC) / 1000000000LL));
 }
 
-/* BLKDISCARD or BLKZEROOUT over part of the load area; nothing is expected there any more. */
+/* Nothing written so far is expected to be found any more: have that on disk before it is so. */
+static void raise_floor(void)
+{
+    uint64_t seq;
+
+    pthread_mutex_lock(&g.lock);
+    g.load_floor = g.load_next;
+    pthread_mutex_unlock(&g.lock);
+    seq = g.seq;
+    while (g.seq < seq + 2 && !g.ending) {
+        usleep(5000);
+    }
+}
+
+/* BLKDISCARD or BLKZEROOUT over part of the load area. */
 static int erase(unsigned long request, int disk, int64_t offset, int64_t length)
 {
     uint64_t range[2] = {(uint64_t)offset, (uint64_t)length};
     int result;
 
     if (disk < 0 || disk >= DISKS || offset < LOAD_OFFSET || length <= 0 || offset % BLOCK
-        || length % BLOCK) {
+        || length % BLOCK || g.stopped) {
         errno = EINVAL;
         return -1;
     }
     pthread_mutex_lock(&load_lock);
+    raise_floor();
     result = ioctl(g.fd[disk], request, range);
     flush(disk);
-    pthread_mutex_lock(&g.lock);
-    g.load_floor = g.load_next;
-    pthread_mutex_unlock(&g.lock);
     pthread_mutex_unlock(&load_lock);
     return result;
 }
@@ -506,8 +520,14 @@ static void answer(int fd, char *line)
 {
     char word[16] = "";
     long long a = 0, b = 0, c = 0;
-    int count = sscanf(line, "%15s %lld %lld %lld", word, &a, &b, &c);
+    int count;
 
+    tag[0] = '\0';
+    if (line[0] == '#' && sscanf(line, "%20s", tag) == 1) {
+        line += strlen(tag);
+        strcat(tag, " ");
+    }
+    count = sscanf(line, "%15s %lld %lld %lld", word, &a, &b, &c);
     if (strcmp(word, "status") == 0) {
         show_status(fd);
         return;
