@@ -11,6 +11,7 @@ and is written only after record n-1 was flushed.  With R = all slots, an image 
 point in time exactly when, n being the newest record on either disk,
   - each slot holds the newest record <= n that belongs there, so that n-R+1..n are all there, and
     slots that no record has reached yet are zero;
+  - each disk's anchor block is that of the newest m <= n with m % 16 == disk, or of n+1;
   - each block of the load area below load_done (as record n says) holds what was last written
     there, or something newer; batches above are complete but for the newest;
   - every other block is zero.
@@ -26,11 +27,14 @@ import sys
 import tempfile
 import zlib
 
-BLOCK, DISKS, BATCH = 4096, 2, 256
+BLOCK, DISKS, BATCH, ANCHOR_EVERY = 4096, 2, 256, 16
+ANCHOR_OFFSET = 2 * BLOCK
 HEADER = struct.Struct("<8s16sIIQQQQ")
 RECORD = struct.Struct("<8s16sQIIQQqIIQQ")
+ANCHOR = struct.Struct("<8s16sQ")
 LOAD = struct.Struct("<8s16sQIIQ")
-HEADER_MAGIC, RECORD_MAGIC, LOAD_MAGIC = b"VMLBHDR1", b"VMLBREC1", b"VMLBLOD1"
+HEADER_MAGIC, RECORD_MAGIC = b"VMLBHDR1", b"VMLBREC1"
+ANCHOR_MAGIC, LOAD_MAGIC = b"VMLBANC1", b"VMLBLOD1"
 ZERO = bytes(BLOCK)
 MOST_REASONS = 20
 
@@ -74,6 +78,7 @@ class Disk:
     def __init__(self, path, number):
         self.number, self.reasons = number, []
         self.records, self.loads, self.invalid_slots = {}, {}, set()
+        self.anchor = 0         # -1: damaged
         with open(path, "rb") as file:
             self.size = os.fstat(file.fileno()).st_size
             first = file.read(BLOCK)
@@ -106,12 +111,19 @@ class Disk:
     def take(self, offset, block):
         if offset == 0:
             return
-        if self.ring <= offset < self.ring + self.slots * BLOCK:
+        if offset == ANCHOR_OFFSET:
+            self.take_anchor(block)
+        elif self.ring <= offset < self.ring + self.slots * BLOCK:
             self.take_record((offset - self.ring) // BLOCK, block)
         elif self.load <= offset < self.load + self.batches * BATCH * BLOCK:
             self.take_load(offset, block)
         else:
             self.reason(f"offset {offset}: something where nothing was ever written")
+
+    def take_anchor(self, block):
+        magic, run, seq = ANCHOR.unpack_from(block)
+        right = magic == ANCHOR_MAGIC and valid(block) and run == self.run
+        self.anchor = seq if right else -1
 
     def take_record(self, slot, block):
         fields = RECORD.unpack_from(block)
@@ -152,6 +164,7 @@ class Judgement:
             return
         self.newest = max(records, key=lambda fields: fields[2])
         self.check_ring()
+        self.check_anchors()
         self.check_load()
         self.collect(sorted(records, key=lambda fields: fields[2]))
 
@@ -172,6 +185,20 @@ class Judgement:
                 what = "a damaged block" if bad else f"record {found}" if found else "nothing"
                 self.reasons.append(f"disk {disk.number} slot {slot}: {what} where record "
                                     f"{expected or '(none yet)'} belongs (newest is {newest})")
+
+    def check_anchors(self):
+        newest = self.newest[2]
+        for disk in self.disks:
+            expected = newest - (newest - disk.number) % ANCHOR_EVERY
+            expected = max(expected, 0)
+            following = (newest + 1) % ANCHOR_EVERY == disk.number
+            if disk.anchor == expected or following and disk.anchor == newest + 1:
+                continue
+            if following and self.torn_ok and disk.anchor == -1:
+                continue
+            found = "damaged" if disk.anchor < 0 else f"of record {disk.anchor}"
+            self.reasons.append(f"disk {disk.number}: its anchor is {found}, not of record "
+                                f"{expected or '(none yet)'} (newest is {newest})")
 
     def check_load(self):
         done, floor = self.newest[10], self.newest[11]

@@ -1,9 +1,12 @@
 """Starting and ending a lab: prepare its folder, start the supervisor, wait for both sites."""
+import contextlib
 import dataclasses
+import fcntl
 import grp
 import json
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
@@ -168,16 +171,32 @@ def wait_guest(client, shape, progress):
     raise shapes.LabError(f"web1 does not write after {GUEST_TIMEOUT_S} s: {last}")
 
 
-def up(shape, progress=None):
+@contextlib.contextmanager
+def lock(name):
+    """Only one at a time of what NAME says, for this lab."""
+    os.makedirs(shapes.CACHE, exist_ok=True)
+    with open(f"{shapes.CACHE}/{shapes.lab_id()}-{name}.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise shapes.LabError(f"another `{name}` of this lab is at work") from None
+        yield
+
+
+def up(shape, progress=None, build=True):
     """Start a lab; on any failure take down what was started and say where its logs are."""
-    progress = progress or Progress()
+    with lock("up"):
+        return start(shape, progress or Progress(), build)
+
+
+def start(shape, progress, build):
     folder, client = shapes.state_dir(), clients.Client()
     if client.running():
         raise shapes.LabError(f"a lab is running already ({folder}); ./lab down ends it")
     remove(folder)
-    if not shape.bare:
+    if build and not shape.bare:
         stage.build(progress)
-    if shape.guest:
+    if build and shape.guest:
         guest.build(progress)
     try:
         prepare(shape, folder)
@@ -238,16 +257,15 @@ def down():
     if pid:
         descriptor = os.pidfd_open(pid)
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        import select
         select.select([descriptor], [], [], 60)
         os.close(descriptor)
-        wait_namespaces_gone(pid)
+    if os.path.isdir(folder):
+        wait_processes_gone(folder)
     remove(folder)
 
 
-def wait_namespaces_gone(_pid):
-    """The supervisor's parent (pid 1 of the lab) ends only when all processes are reaped."""
-    folder = shapes.state_dir()
+def wait_processes_gone(folder):
+    """The kernel ends everything in the lab's pid namespace; wait until it has."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         users = [pid for pid in os.listdir("/proc") if pid.isdigit() and uses(pid, folder)]
@@ -258,7 +276,7 @@ def wait_namespaces_gone(_pid):
 
 
 def uses(pid, folder):
-    """Does process PID belong to the lab: does its command line or its root name the folder?"""
+    """Is process PID in a node's mount namespace: does an overlay there name the folder?"""
     try:
         with open(f"/proc/{pid}/mounts") as mounts:
             return f"upperdir={folder}/" in mounts.read()

@@ -2,12 +2,15 @@
  * judged from its own content.  tests/lab/checker.py has the other half of this layout.
  *
  * Each disk:  0         header block
+ *             8 KiB     anchor block
  *             1 MiB     ring: RING_SLOTS slots of 4 KiB
  *             64 MiB    load area, to the end of the disk
  *
  * Record n lies on disk n % 2, slot (n / 2) % RING_SLOTS, and is written only after record n-1
  * was flushed.  A record carries load_done: all load blocks below it were flushed before the
- * record was made.  So whatever order the storage below us keeps or breaks is visible.
+ * record was made.  The anchor is rewritten, and flushed, before each record whose number is
+ * disk (mod 16): a block that is always old when an older write came after a newer one, which
+ * the ring alone would show as an older, but true, point in time.  So whatever order the storage below us keeps or breaks is visible.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,14 +37,17 @@ enum {
     BLOCK = 4096,
     DISKS = 2,
     RING_SLOTS = 2048,
+    ANCHOR_EVERY = 16,
     BATCH_BLOCKS = 256, /* load is written in batches of 1 MiB, alternating over the disks */
 };
+#define ANCHOR_OFFSET (2LL * BLOCK)
 #define RING_OFFSET (1LL << 20)
 #define LOAD_OFFSET (64LL << 20)
 #define BATCH_BYTES ((int64_t)BATCH_BLOCKS * BLOCK)
 
 #define HEADER_MAGIC 0x31524448424c4d56ULL /* "VMLBHDR1" */
 #define RECORD_MAGIC 0x31434552424c4d56ULL /* "VMLBREC1" */
+#define ANCHOR_MAGIC 0x31434e41424c4d56ULL /* "VMLBANC1" */
 #define LOAD_MAGIC 0x31444f4c424c4d56ULL   /* "VMLBLOD1" */
 
 struct header {
@@ -67,6 +73,14 @@ struct record {
     uint32_t crc;
 } __attribute__((packed));
 
+struct anchor {
+    uint64_t magic;
+    uint8_t run[16];
+    uint64_t seq;
+    uint8_t filler[BLOCK - 8 - 16 - 8 - 4];
+    uint32_t crc;
+} __attribute__((packed));
+
 struct load {
     uint64_t magic;
     uint8_t run[16];
@@ -79,6 +93,7 @@ struct load {
 
 _Static_assert(sizeof(struct header) == BLOCK, "header");
 _Static_assert(sizeof(struct record) == BLOCK, "record");
+_Static_assert(sizeof(struct anchor) == BLOCK, "anchor");
 _Static_assert(sizeof(struct load) == BLOCK, "load");
 
 static struct {
@@ -240,11 +255,30 @@ static void note_gap(int64_t now_ns, int64_t rtc)
     g.last_ns = now_ns, g.last_rtc = rtc;
 }
 
+static void write_anchor(int disk, uint64_t seq)
+{
+    static struct anchor *block;
+
+    if (block == NULL) {
+        block = aligned(BLOCK);
+    }
+    block->magic = ANCHOR_MAGIC;
+    memcpy(block->run, g.run, sizeof(block->run));
+    block->seq = seq;
+    random_fill(block->filler, 64);
+    block->crc = block_crc(block);
+    write_all(disk, block, BLOCK, ANCHOR_OFFSET);
+    flush(disk);
+}
+
 static void write_record(struct record *rec)
 {
     uint64_t seq = g.seq + 1;
     int disk = (int)(seq % DISKS);
 
+    if (seq % ANCHOR_EVERY == (uint64_t)disk) {
+        write_anchor(disk, seq);
+    }
     rec->magic = RECORD_MAGIC;
     rec->seq = seq;
     rec->disk = (uint32_t)disk;
