@@ -126,7 +126,12 @@ class Supervisor:
         return {}
 
     def later(self, seconds, act):
-        timer = threading.Timer(seconds, act)
+        def guarded():
+            try:
+                act()
+            except Exception as error:
+                self.say(f"failed: {error}")
+        timer = threading.Timer(seconds, guarded)
         timer.daemon = True
         timer.start()
 
