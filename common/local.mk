@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# common: what every program needs. Owns OpenSSL, libqb's log, inih, and (for engine and receiver) libnbd.
+noinst_LTLIBRARIES += libvmr-common.la libvmr-nbd.la
+libvmr_common_la_SOURCES = \
+	common/buffer.c common/buffer.h \
+	common/checked.h common/cleanup.h \
+	common/clock.c common/clock.h \
+	common/config.c common/config.h \
+	common/log.c common/log.h \
+	common/pki.c common/pki.h \
+	common/rate.c common/rate.h \
+	common/sha256.c common/sha256.h \
+	common/tls.c common/tls.h \
+	common/unix_socket.c common/unix_socket.h \
+	common/workers.c common/workers.h
+libvmr_common_la_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(QB_CFLAGS) $(INIH_CFLAGS)
+libvmr_common_la_LIBADD = $(OPENSSL_LIBS) $(QB_LIBS) $(INIH_LIBS) -lpthread
+
+# The one wrapper round libnbd: a library of its own, because broker, admin and the cib helper do without it.
+libvmr_nbd_la_SOURCES = common/nbd.c common/nbd.h
+libvmr_nbd_la_CFLAGS = $(AM_CFLAGS) $(LIBNBD_CFLAGS)
+libvmr_nbd_la_LIBADD = libvmr-common.la $(LIBNBD_LIBS)
