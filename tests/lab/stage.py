@@ -31,8 +31,8 @@ def build(progress):
     log = f"{BUILD}/lab-build.log"
     open(log, "w").close()
     if not os.path.exists(f"{shapes.TOP}/configure"):
-        progress("autoreconf")
-        run(["autoreconf", "-fi"], log, shapes.TOP)
+        progress("autogen.sh")
+        run(["./autogen.sh"], log, shapes.TOP)
     if not os.path.exists(f"{BUILD}/Makefile"):
         progress("configure")
         run([f"{shapes.TOP}/configure", "--prefix=/usr", "--sysconfdir=/etc",
