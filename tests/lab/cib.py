@@ -62,16 +62,17 @@ def broker_group(site):
                         {"ip": address, "cidr_netmask": PREFIX_LENGTH, "nic": "eth0"},
                         ops={"monitor": ("10s", "20s")})
             + primitive("vmreplica-broker", ("ocf", "vmreplica", "broker"),
-                        {"address": address}, ops={"monitor": ("10s", "20s"),
-                                                   "start": ("0s", "20s"), "stop": ("0s", "20s")})
+                        {"address": address},
+                        ops={"start": ("0s", "30s"), "stop": ("0s", "30s"),
+                             "monitor": ("10s", "20s")})
             + "</group>")
 
 
 def engine_clone():
     return ('<clone id="vmreplica-engine-clone">'
             + primitive("vmreplica-engine", ("ocf", "vmreplica", "engine"), {}, None,
-                        {"monitor": ("10s", "20s"), "start": ("0s", "30s"),
-                         "stop": ("0s", "60s")})
+                        {"start": ("0s", "60s"), "stop": ("0s", "60s"),
+                         "monitor": ("10s", "20s")})
             + nvpairs("vmreplica-engine-clone", "meta_attributes", {"interleave": "true"})
             + "</clone>")
 

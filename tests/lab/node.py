@@ -22,7 +22,9 @@ def services(shape):
              service("libvirtd", ["libvirtd", "--listen"], "/run/libvirt/libvirt-sock", True)]
     if shape.standalone:
         if shapes.product_staged() and not shape.bare:
-            found.append(service("vmreplica-engine", ["vmreplica-engine"], "", True))
+            # Its parent returns when it is ready; a case may end and start it by hand.
+            found.append(service("vmreplica-engine", ["vmreplica-engine"],
+                                 "/run/vmreplica/engine.sock"))
         return found
     # Corosync stays down once it ended, as under systemd; Pacemaker follows it.
     return [service("corosync", ["corosync", "-f"], "@cmap")] + found \
@@ -45,7 +47,10 @@ class Node:
         staged = shapes.product_staged()
         binds = [(f"{self.folder}/fence-{self.site}.sock", "/run/lab/fence.sock", False),
                  (f"{site}/vms", "/srv/vms", False), (f"{site}/replica", "/srv/replica", False),
-                 (shapes.TOP, shapes.TOP, True)]
+                 # Only for looking at: the checkout, and what both sites have stored, so that
+                 # the checker can compare them.
+                 (shapes.TOP, shapes.TOP, True),
+                 (f"{self.folder}/site", f"{self.folder}/site", True)]
         seed = []
         if not self.shape.standalone:
             seed.append((f"{self.folder}/cib-{self.site}.xml", "/var/lib/pacemaker/cib/cib.xml"))
