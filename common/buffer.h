@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * buffer_pool: the shared pool that active cycles take their big buffers from, so that the memory of all
- * streams together has one ceiling. byte_buffer: a growing byte string for messages (never for chunk data).
+ * buffer_pool: the shared pool that active cycles take their big buffers from, so that the memory
+ * of all streams together has one ceiling. byte_buffer: a growing byte string for messages (never
+ * for chunk data).
  */
 #ifndef VMR_COMMON_BUFFER_H
 #define VMR_COMMON_BUFFER_H
@@ -11,11 +12,13 @@
 
 struct buffer_pool;
 
-/* A pool of count buffers of size bytes, page aligned, mapped when first used. Returns NULL when out of memory. */
+/* A pool of count buffers of size bytes, page aligned, mapped when first used. Returns NULL when
+ * out of memory. */
 struct buffer_pool *buffer_pool_new(size_t count, size_t size_bytes);
 void buffer_pool_free(struct buffer_pool *pool); /* all buffers must be back */
 
-/* Take a buffer; blocks until one is free or timeout_ms is over (then NULL). 0 = do not wait. Any thread. */
+/* Take a buffer; blocks until one is free or timeout_ms is over (then NULL). 0 = do not wait. Any
+ * thread. */
 void *buffer_pool_take(struct buffer_pool *pool, int64_t timeout_ms);
 void buffer_pool_give(struct buffer_pool *pool, void *buffer); /* NULL is allowed */
 size_t buffer_pool_buffer_size(const struct buffer_pool *pool);

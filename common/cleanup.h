@@ -30,8 +30,8 @@ static inline void cleanup_fclose_fn(FILE **f)
 	}
 }
 
-#define cleanup_free __attribute__((cleanup(cleanup_free_fn)))
-#define cleanup_close __attribute__((cleanup(cleanup_close_fn)))
+#define cleanup_free   __attribute__((cleanup(cleanup_free_fn)))
+#define cleanup_close  __attribute__((cleanup(cleanup_close_fn)))
 #define cleanup_fclose __attribute__((cleanup(cleanup_fclose_fn)))
 
 /* Take a value out of a cleanup variable, so that its scope's end does not release it. */

@@ -9,7 +9,8 @@ struct sha256 {
 	EVP_MD_CTX *context;
 };
 
-/* After a digest was fetched once, OpenSSL's steps on memory cannot fail; if one did, no hash may be believed. */
+/* After a digest was fetched once, OpenSSL's steps on memory cannot fail; if one did, no hash may
+ * be believed. */
 static void sha256_must(int ok)
 {
 	if (ok != 1) {

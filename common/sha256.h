@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SHA-256 in steps: the log's hash and the stream's. A thin wrapper, so that OpenSSL stays in common. */
+/* SHA-256 in steps: the log's hash and the stream's. A thin wrapper, so that OpenSSL stays in
+ * common. */
 #ifndef VMR_COMMON_SHA256_H
 #define VMR_COMMON_SHA256_H
 
@@ -10,7 +11,7 @@
 
 struct sha256;
 
-struct sha256 *sha256_new(void); /* NULL when out of memory */
+struct sha256 *sha256_new(void);       /* NULL when out of memory */
 void sha256_free(struct sha256 *hash); /* NULL allowed */
 /* Start over, as after sha256_new. */
 void sha256_reset(struct sha256 *hash);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Memory of decoded messages: lives as long as one frame's handling, with a budget, so that a small message cannot
- * make protobuf-c allocate without bound. */
+/* Memory of decoded messages: lives as long as one frame's handling, with a budget, so that a small
+ * message cannot make protobuf-c allocate without bound. */
 #ifndef VMR_PROTO_ARENA_H
 #define VMR_PROTO_ARENA_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What happens to the bytes of a chunk: zero detection, checksum, compression chosen per chunk. Pure; any thread. */
+/* What happens to the bytes of a chunk: zero detection, checksum, compression chosen per chunk.
+ * Pure; any thread. */
 #ifndef VMR_PROTO_CODEC_H
 #define VMR_PROTO_CODEC_H
 
@@ -28,13 +29,15 @@ struct codec_state *codec_state_new(void);
 void codec_state_free(struct codec_state *state);
 
 /*
- * Compress len bytes into out (out_size >= len). Chooses by itself: a sample says whether it is worth it, lz4 when the
- * link is fast, zstd level 1 when link_bytes_per_s is below what lz4's output would need (0 = unknown: lz4).
- * Returns the codec and *ret_len; CODEC_KIND_PLAIN means: send the data itself (out is not used).
+ * Compress len bytes into out (out_size >= len). Chooses by itself: a sample says whether it is
+ * worth it, lz4 when the link is fast, zstd level 1 when link_bytes_per_s is below what lz4's
+ * output would need (0 = unknown: lz4). Returns the codec and *ret_len; CODEC_KIND_PLAIN means:
+ * send the data itself (out is not used).
  */
-enum codec codec_compress(struct codec_state *state, const void *data, size_t len, void *out, size_t out_size,
-			  uint64_t link_bytes_per_s, size_t *ret_len);
-/* Decompress exactly to out_len bytes. 0, or -EBADMSG. */
-int codec_decompress(struct codec_state *state, enum codec codec, const void *data, size_t len, void *out, size_t out_len);
+enum codec codec_compress(struct codec_state *state, const void *data, size_t len, void *out,
+			  size_t out_size, uint64_t link_bytes_per_s, size_t *ret_len);
+/* Decompress exactly to out_len bytes. 0, -EBADMSG, or -ENOMEM. */
+int codec_decompress(struct codec_state *state, enum codec codec, const void *data, size_t len,
+		     void *out, size_t out_len);
 
 #endif

@@ -15,12 +15,14 @@ EXTRA_DIST += $(PROTO_FILES) proto/PROTOCOL.md
 nodist_libvmr_proto_la_SOURCES = $(PROTO_C) $(PROTO_H)
 libvmr_proto_la_SOURCES = \
 	proto/arena.c proto/arena.h \
+	proto/channel.c \
 	proto/codec.c proto/codec.h \
 	proto/frame.c proto/frame.h \
 	proto/limits.h \
 	proto/link.c proto/link.h \
-	proto/logfile.c proto/logfile.h \
+	proto/logfile.h proto/logfile_format.c proto/logfile_format.h \
+	proto/logfile_reader.c proto/logfile_verify.c proto/logfile_writer.c \
 	proto/names.c proto/names.h \
-	proto/validate.c proto/validate.h
-libvmr_proto_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS) $(XXHASH_CFLAGS) $(OPENSSL_CFLAGS) -Wno-cast-qual -Wno-undef
+	proto/validate.h proto/validate_name.c
+libvmr_proto_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS) $(XXHASH_CFLAGS) -Wno-cast-qual -Wno-undef
 libvmr_proto_la_LIBADD = libvmr-common.la $(QB_LIBS) $(PROTOBUF_C_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(XXHASH_LIBS)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The words that admins see for states, and the names that we make: checkpoints, tokens, cut ids. */
+/* The words that admins see for states, and the names that we make: checkpoints, tokens, cut ids.
+ */
 #ifndef VMR_PROTO_NAMES_H
 #define VMR_PROTO_NAMES_H
 
@@ -10,9 +11,12 @@
 #include "proto/limits.h"
 #include "proto/status.pb-c.h"
 
-const char *role_to_string(Vmreplica__Role role);	/* "primary", "replica", "unknown" */
-const char *state_to_string(Vmreplica__State state);	/* "Replicating", "InitialReplication", "Resynchronizing", ... (Hyper-V's words, CamelCase) */
-const char *health_to_string(Vmreplica__Health health); /* "OK", "Warning", "Critical", "NotApplicable" */
+const char *role_to_string(Vmreplica__Role role); /* "primary", "replica", "unknown" */
+const char *
+state_to_string(Vmreplica__State state); /* "Replicating", "InitialReplication", "Resynchronizing",
+					    ... (Hyper-V's words, CamelCase) */
+const char *
+health_to_string(Vmreplica__Health health); /* "OK", "Warning", "Critical", "NotApplicable" */
 
 /* 16 lowercase hex digits from the system's random source. 0 or negative errno. */
 int name_make_cut_id(char ret_cut_id[CUT_ID_LEN + 1]);
