@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What cases are written with: a running lab, waiting with a bound, and judging images.
 
 A case is a file in cases/ with a docstring that says what it proves, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The cluster's database as each node finds it at its first start.
 
 Writing it before the first start saves a DC election of 20 s (dc-deadtime) and about a second

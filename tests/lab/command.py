@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The `lab` command: parses the command line and talks to the running lab."""
 import argparse
 import os
+import signal
 import sys
 
 import client as clients
@@ -172,6 +174,9 @@ def main():
     if command is None:
         sys.stderr.write(f"lab: unknown command {name}; ./lab help lists them\n")
         return 2
+    # Being told to end is not being killed: what was started is taken down on the way out.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _frame: sys.exit(128 + got))
     try:
         return command(sys.argv[2:]) or 0
     except shapes.LabError as error:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`./lab demo`: the main job, from two empty sites to a replica that is equal bit for bit and has
 survived a live migration, with a clear verdict at the end."""
 import json
@@ -86,7 +87,7 @@ def main(arguments):
     with lifecycle.lock("demo"):
         lifecycle.down()
         try:
-            lifecycle.up(shapes.Shape(), progress)
+            lifecycle.up(shapes.Shape(), progress, bound=True)
             if not shapes.product_staged():
                 raise shapes.LabError("the product is not built here: nothing to show")
             Demo(progress).run()

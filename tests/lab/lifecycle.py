@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Starting and ending a lab: prepare its folder, start the supervisor, wait for both sites."""
 import contextlib
 import dataclasses
@@ -17,6 +18,7 @@ import time
 import cib
 import client as clients
 import guest
+import namespaces
 import pki
 import settings
 import shape as shapes
@@ -66,13 +68,15 @@ def prepare_site(shape, folder, site):
                    (pwd.getpwnam("hacluster").pw_uid, grp.getgrnam("haclient").gr_gid))
 
 
-def start_supervisor(folder):
+def start_supervisor(folder, bound):
+    """BOUND: the lab ends with us, even if we are killed."""
     with open(f"{folder}/supervisor.log", "a") as log:
         subprocess.Popen(
             ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork",
              "--kill-child=SIGKILL", "--mount-proc", "/usr/bin/python3", "-EsB",
              f"{shapes.HERE}/supervisor.py", folder],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
+            preexec_fn=namespaces.die_with_parent if bound else None,
             env=dict(shapes.clean_environment(), VMREPLICA_LAB=shapes.lab_id()))
 
 
@@ -183,13 +187,13 @@ def lock(name):
         yield
 
 
-def up(shape, progress=None, build=True):
+def up(shape, progress=None, build=True, bound=False):
     """Start a lab; on any failure take down what was started and say where its logs are."""
     with lock("up"):
-        return start(shape, progress or Progress(), build)
+        return start(shape, progress or Progress(), build, bound)
 
 
-def start(shape, progress, build):
+def start(shape, progress, build, bound):
     folder, client = shapes.state_dir(), clients.Client()
     if client.running():
         raise shapes.LabError(f"a lab is running already ({folder}); ./lab down ends it")
@@ -198,15 +202,17 @@ def start(shape, progress, build):
         stage.build(progress)
     if build and shape.guest:
         guest.build(progress)
+    began = time.monotonic()
     try:
         prepare(shape, folder)
         progress(f"prepared {folder}")
-        start_supervisor(folder)
+        start_supervisor(folder, bound)
         wait_nodes(client, progress)
         if not shape.standalone:
             wait_clusters(client, shape, progress)
         if shape.guest:
             wait_guest(client, shape, progress)
+        settings.write(f"{folder}/up_seconds", f"{time.monotonic() - began:.1f}\n")
     except BaseException:
         kept = keep_logs(folder)
         sys.stderr.write(f"lab: it did not come up; its logs are in {kept}\n")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The lab's cables: one bridge a site, the WAN between them, all in the lab's own network
 namespace, so that nothing of it is to be seen or collided with on the host.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One node as the supervisor sees it: a process tree in namespaces, a cable, a power state."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Pid 1 of a node: private file systems, the node's services, and reaping.
 
 Killing this process is the power cut: the kernel kills everything in its pid namespace.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs in a node for cases about the network: a TCP sink, or a source that reports each second.
 
 usage: pipe.py sink PORT | pipe.py source HOST PORT SECONDS

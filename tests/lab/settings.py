@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The configuration files of the nodes: Corosync, libvirt, users, hosts, vmreplica."""
 import os
 import shutil

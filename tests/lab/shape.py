@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a lab looks like: sites, nodes, addresses, where its state lives.  Pure data."""
 import dataclasses
 import hashlib

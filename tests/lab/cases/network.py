@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The WAN has the rate asked for; a stall and a cut stop all traffic between the sites without
 resetting a connection, and leave each site's own cluster whole; heal brings it back."""
 import subprocess
