@@ -77,6 +77,13 @@ class Lab:
         """The pid of a service started by the node's init, inside the node."""
         return int(self.on(node, f"cat /run/lab/{shlex.quote(service)}.pid"))
 
+    def restart_service(self, node, service, timeout=30):
+        """End a service that the node's init starts again (libvirtd, virtlogd)."""
+        old = self.pid_of(node, service)
+        self.on(node, f"kill {old}")
+        wait_until(f"{service} on {node} is back",
+                   lambda: self.pid_of(node, service) != old, timeout)
+
     # ---- power and cables
 
     def kill(self, node):

@@ -35,14 +35,13 @@ def primitive(name, agent, parameters=None, meta=None, ops=None):
 
 
 def fencing(shape, site):
-    """Both survivors of a split would shoot each other: every node but the first is given
-    a head start of some seconds less."""
+    """Without a majority both halves of a split would shoot each other: of two nodes the first
+    is given a head start (its own fencing is delayed)."""
     names = shape.node_names(site)
-    delays = ";".join(f"{name}:{3 * (len(names) - 1 - number)}s"
-                      for number, name in enumerate(names))
-    return primitive("fence", ("stonith", "fence_lab"),
-                     {"pcmk_host_list": " ".join(names), "pcmk_host_check": "static-list",
-                      "pcmk_delay_base": delays},
+    parameters = {"pcmk_host_list": " ".join(names), "pcmk_host_check": "static-list"}
+    if len(names) == 2:
+        parameters["pcmk_delay_base"] = f"{names[0]}:3s;{names[1]}:0s"
+    return primitive("fence", ("stonith", "fence_lab"), parameters,
                      ops={"monitor": ("60s", "30s")})
 
 

@@ -15,6 +15,7 @@ import time
 
 import guest
 import lifecycle
+import namespaces
 import shape as shapes
 import stage
 
@@ -101,7 +102,8 @@ class Runner:
         with open(log, "w") as output:
             child = subprocess.Popen([sys.executable, "-EsB", f"{shapes.HERE}/case_run.py",
                                       case.path], stdin=subprocess.DEVNULL, stdout=output,
-                                     stderr=output, start_new_session=True)
+                                     stderr=output, start_new_session=True,
+                                     preexec_fn=namespaces.die_with_parent)
             try:
                 status = child.wait(case.timeout)
             except subprocess.TimeoutExpired:
