@@ -77,18 +77,6 @@ int authorization_entry_init(struct authorization_entry *ret_entry, const char *
 	return 0;
 }
 
-static int pattern_digest(const char *pattern, uint8_t ret_digest[SHA256_LEN])
-{
-	struct sha256 *hash = sha256_new();
-	int rc = hash == NULL ? -ENOMEM : sha256_update(hash, pattern, strlen(pattern));
-
-	if (rc == 0) {
-		rc = sha256_finish(hash, ret_digest);
-	}
-	sha256_free(hash);
-	return rc;
-}
-
 int authorization_setting_name(const char *pattern, char buf[AUTHORIZATION_NAME_LEN])
 {
 	uint8_t digest[SHA256_LEN];
@@ -97,7 +85,7 @@ int authorization_setting_name(const char *pattern, char buf[AUTHORIZATION_NAME_
 
 	snprintf(lower, sizeof(lower), "%s", pattern);
 	copy_lower(lower, lower);
-	rc = pattern_digest(lower, digest);
+	rc = sha256_of(lower, strlen(lower), digest);
 	if (rc < 0) {
 		return rc;
 	}

@@ -1,6 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cluster: the ops table and its two implementations. Owns corosync/*, libxml2 and (in the helper alone) libcib and GLib.
-noinst_LTLIBRARIES += libvmr-cluster.la
+noinst_LTLIBRARIES += libvmr-cib.la libvmr-cluster.la
+
+# protoc-c's initializers cast constness away, hence no -Wcast-qual.
+cluster_cflags = $(AM_CFLAGS) $(LIBXML2_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
+
+# What a protected VM looks like in Pacemaker's configuration: pure, shared by the daemons and the helper.
+libvmr_cib_la_SOURCES = \
+	cluster/cib_create.c cluster/cib_template.h \
+	cluster/cib_lookup.c cluster/cib_lookup.h \
+	cluster/cib_settings.c cluster/cib_settings.h \
+	cluster/cib_templates.c cluster/cib_templates.h \
+	cluster/pcs_commands.c cluster/pcs_commands.h \
+	cluster/vm_resource.c cluster/vm_resource.h \
+	cluster/xml_tree.c cluster/xml_tree.h
+libvmr_cib_la_CFLAGS = $(cluster_cflags)
+libvmr_cib_la_LIBADD = libvmr-proto.la $(LIBXML2_LIBS) $(PROTOBUF_C_LIBS)
+
 libvmr_cluster_la_SOURCES = \
 	cluster/authorization.c cluster/authorization.h \
 	cluster/cib_client.c cluster/cib_client.h \
@@ -16,10 +32,18 @@ libvmr_cluster_la_SOURCES = \
 	cluster/placement_parse.c \
 	cluster/quorum.c cluster/quorum.h \
 	cluster/quorum_text.c \
-	cluster/retry.c cluster/retry.h \
-	cluster/xml_tree.c cluster/xml_tree.h
-# protoc-c's initializers cast constness away, hence no -Wcast-qual.
-libvmr_cluster_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(COROSYNC_CFLAGS) $(LIBXML2_CFLAGS) $(PROTOBUF_C_CFLAGS) \
-	-Wno-cast-qual
-libvmr_cluster_la_LIBADD = libvmr-proto.la libvmr-common.la $(QB_LIBS) $(COROSYNC_LIBS) $(LIBXML2_LIBS) \
+	cluster/retry.c cluster/retry.h
+libvmr_cluster_la_CFLAGS = $(cluster_cflags) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
+libvmr_cluster_la_LIBADD = libvmr-cib.la libvmr-proto.la libvmr-common.la $(QB_LIBS) $(COROSYNC_LIBS) $(LIBXML2_LIBS) \
 	$(PROTOBUF_C_LIBS)
+
+daemon_PROGRAMS += vmreplica-cib
+vmreplica_cib_SOURCES = \
+	cluster/cib_changes.c cluster/cib_changes.h \
+	cluster/cib_child.c cluster/cib_child.h \
+	cluster/cib_connection.c cluster/cib_connection.h \
+	cluster/cib_health.c cluster/cib_health.h \
+	cluster/cib_helper.c cluster/cib_process.h \
+	cluster/cib_reader.c cluster/cib_reader.h
+vmreplica_cib_CFLAGS = $(cluster_cflags) $(PACEMAKER_CFLAGS)
+vmreplica_cib_LDADD = libvmr-cib.la libvmr-proto.la libvmr-common.la $(PACEMAKER_LIBS)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cluster/xml_tree.h"
 
-#include <errno.h>
 #include <libxml/parser.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <string.h>
 
 /* A document type never comes from Pacemaker: stop before its entities are read. */
@@ -80,19 +80,42 @@ bool xml_flag(const xmlNode *node, const char *name)
 	return value != NULL && (strcmp(value, "true") == 0 || strcmp(value, "1") == 0);
 }
 
-int xml_set(xmlNode *node, const char *name, const char *value)
+xmlNode *xml_add(xmlNode *parent, const char *element, ...)
 {
-	return xmlSetProp(node, (const xmlChar *)name, (const xmlChar *)value) != NULL ? 0
-										       : -ENOMEM;
+	xmlNode *node =
+		parent != NULL ? xmlNewChild(parent, NULL, (const xmlChar *)element, NULL) : NULL;
+	const char *name;
+	va_list args;
+
+	va_start(args, element);
+	while (node != NULL && (name = va_arg(args, const char *)) != NULL) {
+		const char *value = va_arg(args, const char *);
+
+		if (xmlSetProp(node, (const xmlChar *)name, (const xmlChar *)value) == NULL) {
+			node = NULL;
+		}
+	}
+	va_end(args);
+	return node;
 }
 
-xmlNode *xml_add(xmlNode *parent, const char *name)
+xmlDoc *xml_document_new(const char *root_name, xmlNode **ret_root)
 {
-	return xmlNewChild(parent, NULL, (const xmlChar *)name, NULL);
+	xmlDoc *doc = xmlNewDoc((const xmlChar *)"1.0");
+	xmlNode *root =
+		doc != NULL ? xmlNewDocNode(doc, NULL, (const xmlChar *)root_name, NULL) : NULL;
+
+	if (root == NULL) {
+		xmlFreeDoc(doc);
+		return NULL;
+	}
+	(void)xmlDocSetRootElement(doc, root);
+	*ret_root = root;
+	return doc;
 }
 
 /* Step through the tree without recursion: below root, then aside, then up. */
-static xmlNode *tree_next(xmlNode *node, const xmlNode *root)
+static const xmlNode *tree_next(const xmlNode *node, const xmlNode *root)
 {
 	if (node->type == XML_ELEMENT_NODE && node->children != NULL) {
 		return node->children;
@@ -103,9 +126,9 @@ static xmlNode *tree_next(xmlNode *node, const xmlNode *root)
 	return node == root ? NULL : node->next;
 }
 
-xmlNode *xml_find_id(xmlNode *root, const char *id)
+const xmlNode *xml_find_id(const xmlNode *root, const char *id)
 {
-	for (xmlNode *node = root; node != NULL; node = tree_next(node, root)) {
+	for (const xmlNode *node = root; node != NULL; node = tree_next(node, root)) {
 		const char *value =
 			node->type == XML_ELEMENT_NODE ? xml_attribute(node, "id") : NULL;
 

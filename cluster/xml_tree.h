@@ -21,12 +21,14 @@ xmlNode *xml_next(const xmlNode *node, const char *name);
 const char *xml_attribute(const xmlNode *node, const char *name);
 /* The attribute is "true" or "1". */
 bool xml_flag(const xmlNode *node, const char *name);
-/* Set an attribute; the value is escaped when written. 0 or -ENOMEM. */
-int xml_set(xmlNode *node, const char *name, const char *value);
-/* Append a child element. NULL when out of memory. Owned by the tree. */
-xmlNode *xml_add(xmlNode *parent, const char *name);
+/* Append a child element with attributes: name, value, ..., NULL (values are escaped when written).
+ * NULL when out of memory or parent is NULL, so that calls can be nested. Owned by the tree. */
+xmlNode *xml_add(xmlNode *parent, const char *element, ...) __attribute__((sentinel));
+/* A document with a root element of that name. Returned: free with xmlFreeDoc; NULL when out of
+ * memory. */
+xmlDoc *xml_document_new(const char *root_name, xmlNode **ret_root);
 /* The element below root (itself included) whose attribute id is that, or NULL. */
-xmlNode *xml_find_id(xmlNode *root, const char *id);
+const xmlNode *xml_find_id(const xmlNode *root, const char *id);
 
 static inline void xml_doc_free_fn(xmlDoc **doc)
 {

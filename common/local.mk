@@ -8,7 +8,7 @@ libvmr_common_la_SOURCES = \
 	common/config.c common/config.h common/config_pairs.c \
 	common/dns_name.c common/dns_name.h \
 	common/log.c common/log.h \
-	common/pki.h \
+	common/pki.c common/pki.h common/pki_show.c common/pki_sign.c common/pki_sign.h \
 	common/rate.c common/rate.h \
 	common/sha256.c common/sha256.h \
 	common/tls.c common/tls.h common/tls_internal.h \

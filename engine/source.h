@@ -29,6 +29,7 @@ struct source_options {
 	const char *scratch_directory;
 	uint64_t scratch_reserve_bytes, scratch_cap_bytes;
 	const char *socket_directory;	       /* for the jobs' NBD sockets; must be reachable by QEMU's user */
+	int64_t job_max_age_ms;		       /* source_job_check ends a job that is older; 0 = 15 minutes */
 };
 
 struct source_disk {
