@@ -48,6 +48,9 @@ def prepare(shape, folder):
         settings.write_node(shape, shapes.lab_id(), node, f"{folder}/node/{node}", keys)
     os.makedirs(f"{folder}/extras/usr/sbin")
     shutil.copy2(f"{shapes.HERE}/fence_lab", f"{folder}/extras/usr/sbin/fence_lab")
+    if shapes.product_staged():
+        # A copy: the next build must not change files under the overlays of a running lab.
+        shutil.copytree(shapes.STAGE, f"{folder}/stage", symlinks=True)
     for site in shapes.SITES:
         prepare_site(shape, folder, site)
 
@@ -230,11 +233,22 @@ def keep_logs(folder, target=None):
             shutil.copy(f"{folder}/{name}", target)
     nodes = f"{folder}/node"
     for node in sorted(os.listdir(nodes)) if os.path.isdir(nodes) else []:
-        for source, name in (("init.log", "init.log"), ("var/log", "log")):
-            if os.path.exists(f"{nodes}/{node}/{source}"):
-                subprocess.run(["cp", "-r", "--sparse=always", f"{nodes}/{node}/{source}",
-                                f"{target}/{node}-{name}"], stderr=subprocess.DEVNULL)
+        copy_files(f"{nodes}/{node}/var/log", f"{target}/{node}")
+        if os.path.exists(f"{nodes}/{node}/init.log"):
+            shutil.copy(f"{nodes}/{node}/init.log", f"{target}/{node}")
     return target
+
+
+def copy_files(source, target):
+    """Regular files only: an overlay's upper layer also has whiteouts, which are devices."""
+    os.makedirs(target, exist_ok=True)
+    for folder, _dirs, names in os.walk(source):
+        into = os.path.join(target, os.path.relpath(folder, source))
+        for name in names:
+            path = f"{folder}/{name}"
+            if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path):
+                os.makedirs(into, exist_ok=True)
+                shutil.copy(path, into)
 
 
 def supervisor_pid(folder):

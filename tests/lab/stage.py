@@ -51,8 +51,8 @@ def unit_tests(progress):
     log = f"{BUILD}/lab-unit.log"
     progress(f"make check (its output: {log})")
     with open(log, "w") as file:
-        status = subprocess.call(["make", f"-j{os.cpu_count() or 1}", "check", "-k"], cwd=BUILD, stdout=file, stderr=file,
-                                 stdin=subprocess.DEVNULL)
+        status = subprocess.call(["make", f"-j{os.cpu_count() or 1}", "check", "-k"], cwd=BUILD,
+                                 stdout=file, stderr=file, stdin=subprocess.DEVNULL)
     counts = {"PASS": 0, "FAIL": 0, "XPASS": 0, "ERROR": 0}
     with open(log, errors="replace") as file:
         for line in file:
