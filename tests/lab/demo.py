@@ -3,6 +3,7 @@
 survived a live migration, with a clear verdict at the end."""
 import json
 import os
+import subprocess
 import sys
 
 import case as cases
@@ -83,7 +84,7 @@ def main(arguments):
         sys.stderr.write("usage: ./lab demo\n")
         return 2
     os.environ["VMREPLICA_LAB"] = f"{shapes.lab_id()}-demo"
-    progress = lifecycle.Progress()
+    progress, problem = lifecycle.Progress(), ""
     with lifecycle.lock("demo"):
         lifecycle.down()
         try:
@@ -91,12 +92,13 @@ def main(arguments):
             if not shapes.product_staged():
                 raise shapes.LabError("the product is not built here: nothing to show")
             Demo(progress).run()
-        except (cases.Failure, KeyError) as error:
-            kept = lifecycle.keep_logs(shapes.state_dir())
-            print(f"\ndemo: FAILED: {error}\nthe nodes' logs: {kept}")
-            return 1
+        except (cases.Failure, shapes.LabError, KeyError, subprocess.TimeoutExpired) as error:
+            problem = f"{error}"
+            if os.path.isdir(shapes.state_dir()):
+                progress(f"the nodes' logs: {lifecycle.keep_logs(shapes.state_dir())}")
         finally:
             lifecycle.down()
             progress("the lab is down, nothing is left running")
-    print("\ndemo: web1 was replicated, moved and replicated on; both sites were equal: OK")
-    return 0
+    print(f"\ndemo: FAILED: {problem}" if problem else
+          "\ndemo: OK: web1 was replicated, moved and replicated on; both sites were equal")
+    return 1 if problem else 0
