@@ -148,17 +148,15 @@ static int errno_of(const virError *libvirt_error)
 int source_call_translate(struct source_call *call, virConnectPtr conn, const char *doing)
 {
 	const virError *libvirt_error = virGetLastError();
-	int result = -EIO;
+	int result = libvirt_error != NULL ? errno_of(libvirt_error) : -EIO;
 
-	if (libvirt_error != NULL) {
-		call->libvirt_code = libvirt_error->code;
-		result = errno_of(libvirt_error);
-	}
+	/* First of all: the next call to libvirt forgets the error. */
+	source_fail(result, call->error, "%s: %s", doing, virGetLastErrorMessage());
 	/* A call that was cut off reports "internal error: client socket is closed". */
 	if (virConnectIsAlive(conn) != 1) {
 		result = -ENOTCONN;
 	}
-	return source_fail(result, call->error, "%s: %s", doing, virGetLastErrorMessage());
+	return result;
 }
 
 static int run_once(struct source_call *call)

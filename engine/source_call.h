@@ -36,7 +36,6 @@ struct source_call {
 	/* outputs */
 	char *reply[2]; /* owned */
 	int number;
-	int libvirt_code; /* virErrorNumber of the failure, 0 if it was not libvirt's */
 	char error[SOURCE_ERROR_LEN];
 	/* the call's own */
 	struct source_call_state *state;
