@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What cases are written with: a running lab, waiting with a bound, and judging images.
 
 A case is a file in cases/ with a docstring that says what it proves, and
@@ -12,6 +13,7 @@ A case is a file in cases/ with a docstring that says what it proves, and
 """
 import json
 import shlex
+import subprocess
 import time
 import xml.etree.ElementTree as tree
 
@@ -62,7 +64,11 @@ class Lab:
 
     def run(self, node, command, timeout=60, input_text=None):
         """Run a shell COMMAND in NODE; returns a CompletedProcess whatever its status."""
-        return self.client.run(node, "sh", "-c", command, timeout=timeout, input_text=input_text)
+        try:
+            return self.client.run(node, "sh", "-c", command, timeout=timeout,
+                                   input_text=input_text)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{node}: `{command}` did not end within {timeout} s") from None
 
     def on(self, node, command, timeout=60):
         """Run a shell COMMAND in NODE, which must succeed; returns its stdout."""
@@ -75,6 +81,13 @@ class Lab:
     def pid_of(self, node, service):
         """The pid of a service started by the node's init, inside the node."""
         return int(self.on(node, f"cat /run/lab/{shlex.quote(service)}.pid"))
+
+    def restart_service(self, node, service, timeout=30):
+        """End a service that the node's init starts again (libvirtd, virtlogd)."""
+        old = self.pid_of(node, service)
+        self.on(node, f"kill {old}")
+        wait_until(f"{service} on {node} is back",
+                   lambda: self.pid_of(node, service) != old, timeout)
 
     # ---- power and cables
 
@@ -156,7 +169,10 @@ class Lab:
 
     def guest(self, command, name="web1", timeout=None):
         timeout = timeout or (600 if command.startswith("fill") else 10)
-        return lifecycle.guest_ask(self.client, name, command, timeout)
+        try:
+            return lifecycle.guest_ask(self.client, name, command, timeout)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{name} did not answer `{command}` within {timeout} s") from None
 
     def guest_status(self, name="web1"):
         words = self.guest("status", name).split()[1:]

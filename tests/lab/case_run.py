@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs one case's file against the running lab; the runner gives it a process of its own."""
 import os
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Decides from disk images alone whether they are one true point in time of the lab's guest.
 
 usage: checker.py judge [-U] [--torn-ok] [--json] VDA VDB
@@ -6,7 +7,7 @@ usage: checker.py judge [-U] [--torn-ok] [--json] VDA VDB
 It shares no code with the product.  Images are read with `qemu-img convert` (qcow2 chains, raw
 files, NBD URIs); exit 0: true, 1: not true (each reason on a line), 2: could not look.
 
-What the guest's writer promises (guest/writer.c): record n is on disk n % 2 in slot n/2 % slots,
+What the guest's writer promises (guest/layout.h): record n is on disk n % 2 in slot n/2 % slots,
 and is written only after record n-1 was flushed.  With R = all slots, an image pair is a true
 point in time exactly when, n being the newest record on either disk,
   - each slot holds the newest record <= n that belongs there, so that n-R+1..n are all there, and
@@ -21,26 +22,13 @@ go to may hold anything.
 import argparse
 import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 
-BLOCK, DISKS, BATCH, ANCHOR_EVERY = 4096, 2, 256, 16
-ANCHOR_OFFSET = 2 * BLOCK
-HEADER = struct.Struct("<8s16sIIQQQQ")
-RECORD = struct.Struct("<8s16sQIIQQqIIQQ")
-ANCHOR = struct.Struct("<8s16sQ")
-LOAD = struct.Struct("<8s16sQIIQ")
-HEADER_MAGIC, RECORD_MAGIC = b"VMLBHDR1", b"VMLBREC1"
-ANCHOR_MAGIC, LOAD_MAGIC = b"VMLBANC1", b"VMLBLOD1"
-ZERO = bytes(BLOCK)
+from guestdisk import ANCHOR_EVERY, BATCH, BLOCK, DISKS, Disk, Unreadable, data_ranges
+
 MOST_REASONS = 20
-
-
-class Unreadable(Exception):
-    pass
 
 
 def to_raw(image, folder, name, unlocked):
@@ -52,101 +40,6 @@ def to_raw(image, folder, name, unlocked):
     if result.returncode != 0:
         raise Unreadable(f"{image}: {result.stdout.strip()}")
     return target
-
-
-def valid(block):
-    return zlib.crc32(block[:-4]) == int.from_bytes(block[-4:], "little")
-
-
-def data_ranges(file, size):
-    """The parts of a sparse file that are not holes, in whole blocks."""
-    offset = 0
-    while offset < size:
-        try:
-            start = os.lseek(file.fileno(), offset, os.SEEK_DATA)
-        except OSError:
-            return
-        end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
-        start -= start % BLOCK
-        yield start, min(end, size)
-        offset = end
-
-
-class Disk:
-    """One raw image: its header, its records by slot, its load blocks by place."""
-
-    def __init__(self, path, number):
-        self.number, self.reasons = number, []
-        self.records, self.loads, self.invalid_slots = {}, {}, set()
-        self.anchor = 0         # -1: damaged
-        with open(path, "rb") as file:
-            self.size = os.fstat(file.fileno()).st_size
-            first = file.read(BLOCK)
-            if first == ZERO or len(first) < BLOCK:
-                raise Unreadable(f"disk {number}: no header, the guest never wrote to it")
-            magic, self.run, disk, _disks, self.ring, self.slots, self.load, self.batches = \
-                HEADER.unpack_from(first)
-            if magic != HEADER_MAGIC or not valid(first) or disk != number:
-                raise Unreadable(f"disk {number}: its header is damaged or another disk's")
-            for start, end in data_ranges(file, self.size):
-                self.scan(file, start, end)
-
-    def reason(self, text):
-        self.reasons.append(f"disk {self.number}: {text}")
-
-    def scan(self, file, start, end):
-        file.seek(start)
-        position = start
-        while position < end:
-            chunk = file.read(min(1 << 20, end - position))
-            if not chunk:
-                return
-            if chunk.count(0) != len(chunk):
-                for at in range(0, len(chunk), BLOCK):
-                    block = chunk[at:at + BLOCK]
-                    if block != ZERO:
-                        self.take(position + at, block)
-            position += len(chunk)
-
-    def take(self, offset, block):
-        if offset == 0:
-            return
-        if offset == ANCHOR_OFFSET:
-            self.take_anchor(block)
-        elif self.ring <= offset < self.ring + self.slots * BLOCK:
-            self.take_record((offset - self.ring) // BLOCK, block)
-        elif self.load <= offset < self.load + self.batches * BATCH * BLOCK:
-            self.take_load(offset, block)
-        else:
-            self.reason(f"offset {offset}: something where nothing was ever written")
-
-    def take_anchor(self, block):
-        magic, run, seq = ANCHOR.unpack_from(block)
-        right = magic == ANCHOR_MAGIC and valid(block) and run == self.run
-        self.anchor = seq if right else -1
-
-    def take_record(self, slot, block):
-        fields = RECORD.unpack_from(block)
-        magic, run, seq, disk, own_slot = fields[:5]
-        right = (magic == RECORD_MAGIC and valid(block) and run == self.run
-                 and disk == self.number == seq % DISKS
-                 and own_slot == slot == seq // DISKS % self.slots)
-        if right:
-            self.records[slot] = fields
-        else:
-            self.invalid_slots.add(slot)
-
-    def take_load(self, offset, block):
-        magic, run, number, disk, _pad, own_offset = LOAD.unpack_from(block)
-        place = (offset - self.load) // BLOCK
-        batch = number // BATCH
-        right = (magic == LOAD_MAGIC and valid(block) and run == self.run
-                 and disk == self.number == batch % DISKS and own_offset == offset
-                 and place == batch // DISKS % self.batches * BATCH + number % BATCH)
-        if right:
-            self.loads[place] = number
-        else:
-            self.reason(f"offset {offset}: a load block is damaged or misplaced")
 
 
 class Judgement:

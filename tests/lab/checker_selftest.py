@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Negative controls of the checker: images made here, as the guest's writer would leave them, are
 accepted; with one flipped block, one dropped cycle or one swapped pair of cycles they are not."""
 import subprocess
@@ -5,7 +6,8 @@ import tempfile
 import zlib
 
 import checker
-from checker import BATCH, BLOCK, DISKS
+import guestdisk
+from guestdisk import BATCH, BLOCK, DISKS
 
 SLOTS, RING, LOAD_AREA, BATCHES = 64, 1 << 20, 4 << 20, 4
 SIZE = LOAD_AREA + BATCHES * BATCH * BLOCK
@@ -18,7 +20,7 @@ def sealed(packed):
 
 
 class Guest:
-    """Writes to two raw files as guest/writer.c does, with a pure Python hand of its own."""
+    """Writes to two raw files as guest/layout.h does, with a pure Python hand of its own."""
 
     def __init__(self, folder):
         self.paths = [f"{folder}/vd{letter}.raw" for letter in "ab"]
@@ -26,8 +28,8 @@ class Guest:
         for number, path in enumerate(self.paths):
             with open(path, "wb") as file:
                 file.truncate(SIZE)
-            self.put(number, 0, sealed(checker.HEADER.pack(
-                checker.HEADER_MAGIC, RUN, number, DISKS, RING, SLOTS, LOAD_AREA, BATCHES)))
+            self.put(number, 0, sealed(guestdisk.HEADER.pack(
+                guestdisk.HEADER_MAGIC, RUN, number, DISKS, RING, SLOTS, LOAD_AREA, BATCHES)))
 
     def put(self, disk, offset, block):
         with open(self.paths[disk], "r+b") as file:
@@ -38,11 +40,11 @@ class Guest:
         for _ in range(count):
             self.seq += 1
             disk, slot = self.seq % DISKS, self.seq // DISKS % SLOTS
-            if self.seq % checker.ANCHOR_EVERY == disk:
-                self.put(disk, checker.ANCHOR_OFFSET, sealed(checker.ANCHOR.pack(
-                    checker.ANCHOR_MAGIC, RUN, self.seq)))
-            self.put(disk, RING + slot * BLOCK, sealed(checker.RECORD.pack(
-                checker.RECORD_MAGIC, RUN, self.seq, disk, slot, self.seq * 50_000_000,
+            if self.seq % guestdisk.ANCHOR_EVERY == disk:
+                self.put(disk, guestdisk.ANCHOR_OFFSET, sealed(guestdisk.ANCHOR.pack(
+                    guestdisk.ANCHOR_MAGIC, RUN, self.seq)))
+            self.put(disk, RING + slot * BLOCK, sealed(guestdisk.RECORD.pack(
+                guestdisk.RECORD_MAGIC, RUN, self.seq, disk, slot, self.seq * 50_000_000,
                 self.seq * 50_000_000, self.seq // 20, 0, 50, self.load_next, 0)))
 
     def batch(self):
@@ -51,8 +53,8 @@ class Guest:
         disk, base = number % DISKS, LOAD_AREA + number // DISKS % BATCHES * BATCH * BLOCK
         for index in range(BATCH):
             offset = base + index * BLOCK
-            self.put(disk, offset, sealed(checker.LOAD.pack(
-                checker.LOAD_MAGIC, RUN, first + index, disk, 0, offset)))
+            self.put(disk, offset, sealed(guestdisk.LOAD.pack(
+                guestdisk.LOAD_MAGIC, RUN, first + index, disk, 0, offset)))
         self.load_next += BATCH
 
     def cycle(self):
@@ -90,7 +92,7 @@ def apply(guest, base, *cycles):
 def expect(images, true, what, torn_ok=False):
     try:
         _facts, reasons = checker.judge(images, torn_ok=torn_ok)
-    except checker.Unreadable as error:
+    except guestdisk.Unreadable as error:
         reasons = [str(error)]
     if true == bool(reasons):
         raise AssertionError(f"{what}: {'accepted' if true is False else reasons[:3]}")
@@ -108,7 +110,7 @@ def flip(guest, disk, offset):
 def flipped_blocks(guest, state):
     slot = guest.seq // DISKS % SLOTS
     for disk, offset, what in ((0, 0, "header"), (1, RING + 5 * BLOCK + 9, "ring"),
-                               (1, checker.ANCHOR_OFFSET + 30, "anchor"),
+                               (1, guestdisk.ANCHOR_OFFSET + 30, "anchor"),
                                (guest.seq % DISKS, RING + slot * BLOCK + 4000, "newest record"),
                                (0, LOAD_AREA + 77 * BLOCK + 1234, "load area"),
                                (1, LOAD_AREA - 5 * BLOCK, "never written")):

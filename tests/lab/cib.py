@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The cluster's database as each node finds it at its first start.
 
 Writing it before the first start saves a DC election of 20 s (dc-deadtime) and about a second
@@ -34,14 +35,13 @@ def primitive(name, agent, parameters=None, meta=None, ops=None):
 
 
 def fencing(shape, site):
-    """Both survivors of a split would shoot each other: every node but the first is given
-    a head start of some seconds less."""
+    """Without a majority both halves of a split would shoot each other: of two nodes the first
+    is given a head start (its own fencing is delayed)."""
     names = shape.node_names(site)
-    delays = ";".join(f"{name}:{3 * (len(names) - 1 - number)}s"
-                      for number, name in enumerate(names))
-    return primitive("fence", ("stonith", "fence_lab"),
-                     {"pcmk_host_list": " ".join(names), "pcmk_host_check": "static-list",
-                      "pcmk_delay_base": delays},
+    parameters = {"pcmk_host_list": " ".join(names), "pcmk_host_check": "static-list"}
+    if len(names) == 2:
+        parameters["pcmk_delay_base"] = f"{names[0]}:3s;{names[1]}:0s"
+    return primitive("fence", ("stonith", "fence_lab"), parameters,
                      ops={"monitor": ("60s", "30s")})
 
 
@@ -62,16 +62,17 @@ def broker_group(site):
                         {"ip": address, "cidr_netmask": PREFIX_LENGTH, "nic": "eth0"},
                         ops={"monitor": ("10s", "20s")})
             + primitive("vmreplica-broker", ("ocf", "vmreplica", "broker"),
-                        {"address": address}, ops={"monitor": ("10s", "20s"),
-                                                   "start": ("0s", "20s"), "stop": ("0s", "20s")})
+                        {"address": address},
+                        ops={"start": ("0s", "30s"), "stop": ("0s", "30s"),
+                             "monitor": ("10s", "20s")})
             + "</group>")
 
 
 def engine_clone():
     return ('<clone id="vmreplica-engine-clone">'
             + primitive("vmreplica-engine", ("ocf", "vmreplica", "engine"), {}, None,
-                        {"monitor": ("10s", "20s"), "start": ("0s", "30s"),
-                         "stop": ("0s", "60s")})
+                        {"start": ("0s", "60s"), "stop": ("0s", "60s"),
+                         "monitor": ("10s", "20s")})
             + nvpairs("vmreplica-engine-clone", "meta_attributes", {"interleave": "true"})
             + "</clone>")
 

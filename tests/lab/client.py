@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Talking to a lab's supervisor, and running commands inside its nodes."""
 import json
 import os

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The `lab` command: parses the command line and talks to the running lab."""
 import argparse
 import os
+import signal
 import sys
 
 import client as clients
@@ -14,13 +16,18 @@ USAGE = """usage: ./lab COMMAND ...
                           build, install into _stage, start both sites
   on NODE COMMAND...      run a command in a node
   status                  nodes, their state and addresses, the brokers' addresses
-  guest VM COMMAND...     command the writer in a guest (`help` lists them)
+  guest VM COMMAND...     command the writer in a guest: status | load BYTES_PER_S
+                          [COMPRESSIBLE%] | fill MIB [COMPRESSIBLE%] | rate RECORDS_PER_S |
+                          discard DISK OFFSET LENGTH | zero DISK OFFSET LENGTH | sync |
+                          stop | go | gap-reset
   kill NODE, boot NODE    pull a node's plug; plug it in and power it on
   cut A|B|wan|NODE [--in SECONDS] [--for SECONDS]
                           take the links down (a site's: all its nodes' and its WAN)
   stall A|B|wan|NODE ...  the same, but packets vanish silently while links stay up
   heal [A|B|wan|NODE]     undo cuts and stalls
   rate wan RATE           e.g. 10mbit, or none
+  judge VDA VDB, compare IMAGE IMAGE
+                          the checker on images as this machine sees them (-h for options)
   down                    end everything, leave nothing
   demo                    the main job, told step by step
   check [PATTERN]         unit tests and lab cases (of matching names)
@@ -135,6 +142,16 @@ def command_down(arguments):
     lifecycle.down()
 
 
+def command_judge(arguments):
+    os.execv("/usr/bin/python3", ["python3", "-EsB", f"{shapes.HERE}/checker.py", "judge",
+                                  *arguments])
+
+
+def command_compare(arguments):
+    os.execv("/usr/bin/python3", ["python3", "-EsB", f"{shapes.HERE}/checker.py", "compare",
+                                  *arguments])
+
+
 def command_check(arguments):
     import runner
     return runner.main("check", arguments)
@@ -172,6 +189,9 @@ def main():
     if command is None:
         sys.stderr.write(f"lab: unknown command {name}; ./lab help lists them\n")
         return 2
+    # Being told to end is not being killed: what was started is taken down on the way out.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _frame: sys.exit(128 + got))
     try:
         return command(sys.argv[2:]) or 0
     except shapes.LabError as error:

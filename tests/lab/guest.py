@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The lab's guest: a distribution kernel (downloaded and unpacked, never installed), an initramfs
 of busybox and the writer, its disks and its domain XML.  Built once into the cache."""
 import glob
@@ -112,10 +113,12 @@ def build(progress):
     image = kernel(progress)
     if not os.path.exists(vmlinuz):
         shutil.copyfile(image, vmlinuz)
-    if not os.path.exists(writer) or newest(writer) < newest(f"{SOURCE}/writer.c"):
+    sources = sorted(glob.glob(f"{SOURCE}/*.c"))
+    if not os.path.exists(writer) \
+            or newest(writer) < newest(*sources, *glob.glob(f"{SOURCE}/*.h")):
         progress("compiling the guest's writer")
         run(["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-static", "-pthread",
-             "-o", writer, f"{SOURCE}/writer.c"])
+             "-o", writer, *sources])
     if not os.path.exists(initrd) or newest(initrd) < newest(writer, f"{SOURCE}/init"):
         build_initramfs(initrd, writer, f"{shapes.CACHE}/kernel")
     accelerator(progress)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # Sourced by ./lab: refuse where a lab must not run, install what is missing.
 
@@ -58,12 +59,27 @@ lab_install() {
     # shellcheck disable=SC2064 # the values of now are wanted
     trap "lab_policy_restore '$policy' '$saved'" EXIT
     trap 'exit 130' INT TERM
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get -q update
-    # shellcheck disable=SC2086 # a list of names
-    apt-get -q install -y --no-install-recommends $missing
+    lab_apt "$missing"
     lab_policy_restore "$policy" "$saved"
     trap - EXIT INT TERM
+}
+
+# apt's own talk goes to a log that is shown when it fails.
+lab_apt() {
+    local log
+    log=$(mktemp "${TMPDIR:-/tmp}/lab-install.XXXXXX")
+    export DEBIAN_FRONTEND=noninteractive
+    echo 'lab: apt-get update'
+    if apt-get -q update >"$log" 2>&1; then
+        echo 'lab: apt-get install (this takes a minute or two)'
+        # shellcheck disable=SC2086 # a list of names
+        if apt-get -q install -y --no-install-recommends $1 >>"$log" 2>&1; then
+            rm -f "$log"
+            return 0
+        fi
+    fi
+    tail -n 20 "$log" >&2
+    lab_die "the distribution's packages could not be installed (all of it: $log)"
 }
 
 lab_policy_restore() {

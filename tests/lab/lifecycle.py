@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Starting and ending a lab: prepare its folder, start the supervisor, wait for both sites."""
 import contextlib
 import dataclasses
@@ -17,6 +18,7 @@ import time
 import cib
 import client as clients
 import guest
+import namespaces
 import pki
 import settings
 import shape as shapes
@@ -46,6 +48,9 @@ def prepare(shape, folder):
         settings.write_node(shape, shapes.lab_id(), node, f"{folder}/node/{node}", keys)
     os.makedirs(f"{folder}/extras/usr/sbin")
     shutil.copy2(f"{shapes.HERE}/fence_lab", f"{folder}/extras/usr/sbin/fence_lab")
+    if shapes.product_staged():
+        # A copy: the next build must not change files under the overlays of a running lab.
+        shutil.copytree(shapes.STAGE, f"{folder}/stage", symlinks=True)
     for site in shapes.SITES:
         prepare_site(shape, folder, site)
 
@@ -66,13 +71,15 @@ def prepare_site(shape, folder, site):
                    (pwd.getpwnam("hacluster").pw_uid, grp.getgrnam("haclient").gr_gid))
 
 
-def start_supervisor(folder):
+def start_supervisor(folder, bound):
+    """BOUND: the lab ends with us, even if we are killed."""
     with open(f"{folder}/supervisor.log", "a") as log:
         subprocess.Popen(
             ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork",
              "--kill-child=SIGKILL", "--mount-proc", "/usr/bin/python3", "-EsB",
              f"{shapes.HERE}/supervisor.py", folder],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
+            preexec_fn=namespaces.die_with_parent if bound else None,
             env=dict(shapes.clean_environment(), VMREPLICA_LAB=shapes.lab_id()))
 
 
@@ -183,13 +190,13 @@ def lock(name):
         yield
 
 
-def up(shape, progress=None, build=True):
+def up(shape, progress=None, build=True, bound=False):
     """Start a lab; on any failure take down what was started and say where its logs are."""
     with lock("up"):
-        return start(shape, progress or Progress(), build)
+        return start(shape, progress or Progress(), build, bound)
 
 
-def start(shape, progress, build):
+def start(shape, progress, build, bound):
     folder, client = shapes.state_dir(), clients.Client()
     if client.running():
         raise shapes.LabError(f"a lab is running already ({folder}); ./lab down ends it")
@@ -198,15 +205,17 @@ def start(shape, progress, build):
         stage.build(progress)
     if build and shape.guest:
         guest.build(progress)
+    began = time.monotonic()
     try:
         prepare(shape, folder)
         progress(f"prepared {folder}")
-        start_supervisor(folder)
+        start_supervisor(folder, bound)
         wait_nodes(client, progress)
         if not shape.standalone:
             wait_clusters(client, shape, progress)
         if shape.guest:
             wait_guest(client, shape, progress)
+        settings.write(f"{folder}/up_seconds", f"{time.monotonic() - began:.1f}\n")
     except BaseException:
         kept = keep_logs(folder)
         sys.stderr.write(f"lab: it did not come up; its logs are in {kept}\n")
@@ -224,11 +233,22 @@ def keep_logs(folder, target=None):
             shutil.copy(f"{folder}/{name}", target)
     nodes = f"{folder}/node"
     for node in sorted(os.listdir(nodes)) if os.path.isdir(nodes) else []:
-        for source, name in (("init.log", "init.log"), ("var/log", "log")):
-            if os.path.exists(f"{nodes}/{node}/{source}"):
-                subprocess.run(["cp", "-r", "--sparse=always", f"{nodes}/{node}/{source}",
-                                f"{target}/{node}-{name}"], stderr=subprocess.DEVNULL)
+        copy_files(f"{nodes}/{node}/var/log", f"{target}/{node}")
+        if os.path.exists(f"{nodes}/{node}/init.log"):
+            shutil.copy(f"{nodes}/{node}/init.log", f"{target}/{node}")
     return target
+
+
+def copy_files(source, target):
+    """Regular files only: an overlay's upper layer also has whiteouts, which are devices."""
+    os.makedirs(target, exist_ok=True)
+    for folder, _dirs, names in os.walk(source):
+        into = os.path.join(target, os.path.relpath(folder, source))
+        for name in names:
+            path = f"{folder}/{name}"
+            if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path):
+                os.makedirs(into, exist_ok=True)
+                shutil.copy(path, into)
 
 
 def supervisor_pid(folder):

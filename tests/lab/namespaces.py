@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The few system calls that Python 3.11 does not offer: mount, pivot_root, setns, prctl."""
 import ctypes
 import os

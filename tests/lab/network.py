@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The lab's cables: one bridge a site, the WAN between them, all in the lab's own network
 namespace, so that nothing of it is to be seen or collided with on the host.
 
@@ -87,21 +88,33 @@ class Network:
         self.refresh()
 
     def refresh(self):
-        for node in self.shape.all_nodes():
-            self.apply(node)
-        for site in SITES:
-            self.apply_port(f"wan{site}")
+        """Links first: a veth has a carrier only while its peer is up, and the kernel refuses a
+        port state without one (it forwards by itself once the carrier is back)."""
+        ports = [f"p-{node}" for node in self.shape.all_nodes()] + [f"wan{s}" for s in SITES]
+        for port in ports:
+            self.set_link(port)
+        for port in ports:
+            self.set_state(port)
 
     def apply(self, node):
-        self.apply_port(f"p-{node}")
+        self.set_link(f"p-{node}")
+        self.set_state(f"p-{node}")
 
-    def apply_port(self, port):
-        how = {fault for name, fault in self.faults.items() if port in self.ports(name)}
-        exists = subprocess.run(["ip", "link", "show", port], stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL).returncode == 0
-        if not exists:
-            return          # the port of a node without power
-        run("ip", "link", "set", port, "down" if "cut" in how else "up")
-        if "cut" not in how:
-            run("bridge", "link", "set", "dev", port, "state",
-                PORT_DISABLED if "stall" in how else PORT_FORWARDING)
+    def faults_of(self, port):
+        return {how for name, how in self.faults.items() if port in self.ports(name)}
+
+    def set_link(self, port):
+        """The port of a node without power does not exist: nothing to do, hence no check."""
+        subprocess.run(["ip", "link", "set", port,
+                        "down" if "cut" in self.faults_of(port) else "up"],
+                       stderr=subprocess.DEVNULL)
+
+    def set_state(self, port):
+        how = self.faults_of(port)
+        if "cut" in how:
+            return
+        state = PORT_DISABLED if "stall" in how else PORT_FORWARDING
+        result = subprocess.run(["bridge", "link", "set", "dev", port, "state", state],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if result.returncode != 0 and "stall" in how and "Cannot find" not in result.stdout:
+            raise LabError(f"stall {port}: {result.stdout.strip()}")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One node as the supervisor sees it: a process tree in namespaces, a cable, a power state."""
 import json
 import os
@@ -17,12 +18,14 @@ def service(name, command, ready="", respawn=False):
     return {"name": name, "command": command, "ready": ready, "respawn": respawn}
 
 
-def services(shape):
+def services(shape, staged):
     found = [service("virtlogd", ["virtlogd"], "/run/libvirt/virtlogd-sock", True),
              service("libvirtd", ["libvirtd", "--listen"], "/run/libvirt/libvirt-sock", True)]
     if shape.standalone:
-        if shapes.product_staged() and not shape.bare:
-            found.append(service("vmreplica-engine", ["vmreplica-engine"], "", True))
+        if staged and not shape.bare:
+            # Its parent returns when it is ready; a case may end and start it by hand.
+            found.append(service("vmreplica-engine", ["vmreplica-engine"],
+                                 "/run/vmreplica/engine.sock"))
         return found
     # Corosync stays down once it ended, as under systemd; Pacemaker follows it.
     return [service("corosync", ["corosync", "-f"], "@cmap")] + found \
@@ -42,16 +45,19 @@ class Node:
 
     def spec(self):
         site = f"{self.folder}/site/{self.site}"
-        staged = shapes.product_staged()
         binds = [(f"{self.folder}/fence-{self.site}.sock", "/run/lab/fence.sock", False),
                  (f"{site}/vms", "/srv/vms", False), (f"{site}/replica", "/srv/replica", False),
-                 (shapes.TOP, shapes.TOP, True)]
+                 # Only for looking at: the checkout, and what both sites have stored, so that
+                 # the checker can compare them.
+                 (shapes.TOP, shapes.TOP, True),
+                 (f"{self.folder}/site", f"{self.folder}/site", True)]
         seed = []
         if not self.shape.standalone:
             seed.append((f"{self.folder}/cib-{self.site}.xml", "/var/lib/pacemaker/cib/cib.xml"))
         return {"name": self.name, "root": f"{self.state_dir}/mnt", "state": self.state_dir,
-                "extras": f"{self.folder}/extras", "stage": shapes.STAGE if staged else "",
-                "binds": binds, "seed": seed, "services": services(self.shape),
+                "extras": f"{self.folder}/extras", "stage": f"{self.folder}/stage",
+                "binds": binds, "seed": seed, "services": services(
+                    self.shape, os.path.isdir(f"{self.folder}/stage")),
                 "scratch_size": self.shape.scratch_size,
                 "directories": [("/run/vmreplica", (0, settings.VMREPLICA_ID), 0o750),
                                 ("/var/lib/vmreplica", VMREPLICA_OWNED, 0o755),

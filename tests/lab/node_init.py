@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Pid 1 of a node: private file systems, the node's services, and reaping.
 
 Killing this process is the power cut: the kernel kills everything in its pid namespace.
@@ -74,10 +75,7 @@ def make_root(spec):
     ns.make_private()
     ns.mount("tmpfs", root, "tmpfs", 0, "mode=755,size=16m")
     for name in ("usr", "etc", "var"):
-        lowers = [f"{spec['extras']}/{name}"]
-        if spec["stage"]:
-            lowers.append(f"{spec['stage']}/{name}")
-        overlay(root, name, lowers, state)
+        overlay(root, name, [f"{spec['extras']}/{name}", f"{spec['stage']}/{name}"], state)
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         if os.path.islink(f"/{name}"):
             os.symlink(os.readlink(f"/{name}"), f"{root}/{name}")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Certificates of the lab: one CA, one certificate a node (a small stand-in made by openssl)."""
 import os
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`./lab check` and `./lab soak`: unit tests, then the cases, grouped by the lab they need.
 
 Each case runs in a process of its own, bounded in time.  What it printed, and after a failure
@@ -14,6 +15,7 @@ import time
 
 import guest
 import lifecycle
+import namespaces
 import shape as shapes
 import stage
 
@@ -60,7 +62,7 @@ class Runner:
         if self.running:
             return
         self.progress(f"starting a lab for {case.name}")
-        lifecycle.up(case.shape, self.quiet, build=False)
+        lifecycle.up(case.shape, self.quiet, build=False, bound=True)
         self.running = case.shape.key()
 
     def quiet(self, text):
@@ -100,7 +102,8 @@ class Runner:
         with open(log, "w") as output:
             child = subprocess.Popen([sys.executable, "-EsB", f"{shapes.HERE}/case_run.py",
                                       case.path], stdin=subprocess.DEVNULL, stdout=output,
-                                     stderr=output, start_new_session=True)
+                                     stderr=output, start_new_session=True,
+                                     preexec_fn=namespaces.die_with_parent)
             try:
                 status = child.wait(case.timeout)
             except subprocess.TimeoutExpired:
@@ -158,6 +161,9 @@ def main(kind, arguments):
             guest.build(progress)
             for case in cases:
                 runner.run_case(case)
+        except shapes.LabError as error:
+            runner.failed.append("build")
+            progress(f"FAIL build: {error}")
         finally:
             runner.down()
     if not cases and not runner.passed:

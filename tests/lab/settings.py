@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The configuration files of the nodes: Corosync, libvirt, users, hosts, vmreplica."""
 import os
 import shutil
@@ -42,8 +43,10 @@ def libvirtd_conf(lab, node):
 
 
 def qemu_conf(shape):
-    """Debian's defaults (QEMU as libvirt-qemu, dynamic ownership, remembered owners, mount
-    namespaces); there is no cgroup mount in a node, which libvirt notices by itself."""
+    """Debian's defaults: QEMU as libvirt-qemu, dynamic ownership, remembered owners, mount
+    namespaces.  Nodes of a site share one inode for each disk, so the remembered owner's
+    reference count spans a live migration: with remember_owner = 0 the source would give the
+    disk back to root while the target uses it.  There is no cgroup mount in a node."""
     if not shape.qemu_root:
         return 'cgroup_controllers = []\n'
     return ('cgroup_controllers = []\nuser = "root"\ngroup = "root"\nsecurity_driver = "none"\n'

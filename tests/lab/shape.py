@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a lab looks like: sites, nodes, addresses, where its state lives.  Pure data."""
 import dataclasses
 import hashlib
@@ -66,8 +67,8 @@ def host_uuid(lab, node):
 def lab_id():
     name = os.environ.get("VMREPLICA_LAB", "")
     if name:
-        if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 24:
-            raise LabError(f"VMREPLICA_LAB={name}: letters, digits, - and _ only, at most 24")
+        if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 40:
+            raise LabError(f"VMREPLICA_LAB={name}: letters, digits, - and _ only, at most 40")
         return name
     return hashlib.sha256(TOP.encode()).hexdigest()[:8]
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The one process that owns a lab.  It runs in namespaces of the lab's own, as the child of
 that pid namespace's pid 1: when it ends, for whatever reason, the kernel ends every node,
 unmounts everything and removes every bridge with it.
@@ -126,7 +127,12 @@ class Supervisor:
         return {}
 
     def later(self, seconds, act):
-        timer = threading.Timer(seconds, act)
+        def guarded():
+            try:
+                act()
+            except Exception as error:
+                self.say(f"failed: {error}")
+        timer = threading.Timer(seconds, guarded)
         timer.daemon = True
         timer.start()
 

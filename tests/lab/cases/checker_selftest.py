@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The checker accepts true points in time and catches each negative control."""
 import checker_selftest
 

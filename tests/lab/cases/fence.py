@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A power cut of web1's node: the survivor fences it for real, web1 comes back on the survivor with
 every flushed record, and the node joins again when its plug is back.  A node cut from the network
 is shot by the other, and boots again by itself."""

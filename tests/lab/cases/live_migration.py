@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """web1 under VirtualDomain migrates live between the nodes of site A, there and back, under load:
 no record is lost, it is not restarted, and its writing never pauses for more than 5 s."""
 from case import require, say

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The lab itself: both sites complete, nodes reach each other, status tells the truth, nothing of
 it is to be seen on the host, and commands in nodes behave as if they were run there."""
 import os
@@ -5,7 +6,7 @@ import subprocess
 import time
 
 import shape as shapes
-from case import require
+from case import require, say
 
 PRODUCT = False
 
@@ -15,7 +16,14 @@ def lab(*arguments):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
 
 
+UP_MOST_S = 90
+
+
 def run(running):
+    with open(f"{running.folder}/up_seconds") as file:
+        took = float(file.read())
+    say(f"the lab was up in {took} s")
+    require(took <= UP_MOST_S, f"the lab took {took} s to come up")
     lines = lab("status").stdout.splitlines()
     for name in running.nodes():
         require(f"node {name} {shapes.address(name)} on" in lines, f"status lacks {name}: {lines}")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs in a node: one command to a guest's writer over its serial line, one line back.
 
 usage: ask.py SOCKET COMMAND [TIMEOUT_S]; exit 3: it is not here, 4: it does not answer.

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* protect and unprotect. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/client.h"
+#include "admin/command.h"
+#include "admin/output.h"
+#include "common/cleanup.h"
+#include "common/rate.h"
+#include "proto/limits.h"
+#include "proto/names.h"
+#include "proto/validate.h"
+
+/* Both sides make a resource and wait for their clusters. */
+#define PROTECT_TIMEOUT_MS 120000
+
+static const char protect_help[] =
+	"Usage: vmreplica protect VM --to ADDRESS [OPTION]...\n"
+	"Replicate VM to the site whose broker has ADDRESS (host or host:port). The other site "
+	"must\n"
+	"have authorized this one.\n\n"
+	"      --to ADDRESS         the broker of the other site\n"
+	"      --frequency SECONDS  time between two cycles, from 5 (default 300)\n"
+	"      --exclude-disk DISK  leave a disk out, by its target name; may be repeated\n"
+	"      --bandwidth RATE     bytes per second at most, for instance 20M\n"
+	"      --dry-run            only print the pcs commands that would do the "
+	"same\n" COMMON_HELP;
+
+static const char unprotect_help[] =
+	"Usage: vmreplica unprotect VM [OPTION]...\n"
+	"End the replication of VM on both sides and delete the replica.\n\n"
+	"      --force              also when the other side cannot be reached: its replica stays\n"
+	"      --keep-replica       leave the replica's files on the other side\n" COMMON_HELP;
+
+enum {
+	OPTION_TO = OPTION_OWN,
+	OPTION_FREQUENCY,
+	OPTION_EXCLUDE,
+	OPTION_BANDWIDTH,
+	OPTION_DRY_RUN,
+	OPTION_FORCE,
+	OPTION_KEEP,
+};
+
+static bool address_is_plausible(const char *address)
+{
+	size_t len = strlen(address);
+
+	return len > 0 && len < 256 &&
+	       strspn(address, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			       ".-_:[]%") == len;
+}
+
+/* One option of protect into the request. Returns STATUS_DONE or STATUS_USAGE. */
+static int protect_option(const struct common_options *common, int code,
+			  Vmreplica__Admin__ProtectRequest *protect, char **excluded)
+{
+	long long seconds;
+
+	switch (code) {
+	case OPTION_TO:
+		protect->to = optarg;
+		return address_is_plausible(optarg)
+			       ? STATUS_DONE
+			       : command_misused(common, "\"%s\" is no address", optarg);
+	case OPTION_FREQUENCY:
+		if (!command_parse_number(optarg, FREQUENCY_MIN_S, FREQUENCY_MAX_S, &seconds)) {
+			return command_misused(common, "frequency \"%s\" is not %u to %u seconds",
+					       optarg, FREQUENCY_MIN_S, FREQUENCY_MAX_S);
+		}
+		protect->frequency_s = (uint32_t)seconds;
+		return STATUS_DONE;
+	case OPTION_EXCLUDE:
+		if (!validate_disk_name(optarg) || protect->n_exclude_disks == DISKS_MAX) {
+			return command_misused(common,
+					       "\"%s\" is no disk: give a target name such "
+					       "as vdb",
+					       optarg);
+		}
+		excluded[protect->n_exclude_disks++] = optarg;
+		return STATUS_DONE;
+	case OPTION_BANDWIDTH:
+		return rate_parse(optarg, &protect->bandwidth_bytes_per_s) == 0
+			       ? STATUS_DONE
+			       : command_misused(common, "bandwidth \"%s\" is no rate such as 20M",
+						 optarg);
+	default:
+		protect->dry_run = true;
+		return STATUS_DONE;
+	}
+}
+
+static int protect_show(const struct common_options *common, const char *vm, bool dry_run,
+			const Vmreplica__Admin__ProtectResponse *answer)
+{
+	if (common->json) {
+		json_t *commands = json_array();
+
+		for (size_t i = 0; i < answer->n_commands; i++) {
+			output_json_append(&commands, output_json_string(answer->commands[i]));
+		}
+		return output_json(
+			json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "vm",
+				  output_json_string(vm), "dry_run", (int)dry_run, "resource",
+				  output_json_text(answer->resource), "peer_resource",
+				  output_json_text(answer->peer_resource), "peer_node",
+				  output_json_text(answer->peer_node), "peer_storage",
+				  output_json_text(answer->peer_storage), "commands", commands),
+			false);
+	}
+	for (size_t i = 0; dry_run && i < answer->n_commands; i++) {
+		puts(answer->commands[i]);
+	}
+	if (!dry_run) {
+		printf("%s is protected: resource %s here, resource %s on node %s there, replica "
+		       "in %s\n"
+		       "Initial replication begins; follow it with `vmreplica status %s "
+		       "--watch`.\n",
+		       vm, answer->resource, answer->peer_resource, answer->peer_node,
+		       answer->peer_storage, vm);
+	}
+	return STATUS_DONE;
+}
+
+static int protect_ask(const struct common_options *common,
+		       Vmreplica__Admin__ProtectRequest *protect)
+{
+	Vmreplica__Admin__Request request = VMREPLICA__ADMIN__REQUEST__INIT;
+	char relationship[RELATIONSHIP_LEN + 1];
+	const Vmreplica__Admin__Response *response;
+	struct client client;
+	int result;
+
+	if (name_make_uuid(relationship) < 0) {
+		return command_failed("no random numbers from the system", NULL);
+	}
+	protect->relationship = relationship;
+	request.body_case = VMREPLICA__ADMIN__REQUEST__BODY_PROTECT;
+	request.protect = protect;
+	client_init(&client);
+	result = client_ask(&client, common, &request, PROTECT_TIMEOUT_MS,
+			    VMREPLICA__ADMIN__RESPONSE__BODY_PROTECT, &response);
+	if (result == STATUS_DONE) {
+		result = protect_show(common, protect->vm, protect->dry_run, response->protect);
+	}
+	client_destroy(&client);
+	return result;
+}
+
+int command_protect(int argc, char **argv)
+{
+	static const struct option options[] = {
+		COMMON_LONG_OPTIONS,
+		{"to", required_argument, NULL, OPTION_TO},
+		{"frequency", required_argument, NULL, OPTION_FREQUENCY},
+		{"exclude-disk", required_argument, NULL, OPTION_EXCLUDE},
+		{"bandwidth", required_argument, NULL, OPTION_BANDWIDTH},
+		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+		{0}};
+	struct common_options common = {.command = "protect", .help = protect_help};
+	Vmreplica__Admin__ProtectRequest protect = VMREPLICA__ADMIN__PROTECT_REQUEST__INIT;
+	char *excluded[DISKS_MAX];
+	const char *vm;
+	int code;
+
+	protect.exclude_disks = excluded;
+	while ((code = command_next_option(&common, argc, argv, options)) != -1) {
+		if (protect_option(&common, code, &protect, excluded) != STATUS_DONE) {
+			return STATUS_USAGE;
+		}
+	}
+	vm = command_vm_operand(&common, argc, argv);
+	if (vm == NULL) {
+		return STATUS_USAGE;
+	}
+	if (protect.to[0] == '\0') {
+		return command_misused(&common, "say where to with --to ADDRESS");
+	}
+	protect.vm = argv[optind];
+	return protect_ask(&common, &protect);
+}
+
+static int unprotect_show(const struct common_options *common,
+			  const Vmreplica__Admin__UnprotectResponse *answer)
+{
+	if (common->json) {
+		json_t *steps = json_array();
+
+		for (size_t i = 0; i < answer->n_steps; i++) {
+			output_json_append(&steps, output_json_string(answer->steps[i]));
+		}
+		return output_json(json_pack("{s:o}", "steps", steps), false);
+	}
+	for (size_t i = 0; i < answer->n_steps; i++) {
+		puts(answer->steps[i]);
+	}
+	return STATUS_DONE;
+}
+
+int command_unprotect(int argc, char **argv)
+{
+	static const struct option options[] = {COMMON_LONG_OPTIONS,
+						{"force", no_argument, NULL, OPTION_FORCE},
+						{"keep-replica", no_argument, NULL, OPTION_KEEP},
+						{0}};
+	struct common_options common = {.command = "unprotect", .help = unprotect_help};
+	Vmreplica__Admin__UnprotectRequest unprotect = VMREPLICA__ADMIN__UNPROTECT_REQUEST__INIT;
+	Vmreplica__Admin__Request request = VMREPLICA__ADMIN__REQUEST__INIT;
+	const Vmreplica__Admin__Response *response;
+	struct client client;
+	int code, result;
+
+	while ((code = command_next_option(&common, argc, argv, options)) != -1) {
+		unprotect.force = unprotect.force || code == OPTION_FORCE;
+		unprotect.keep_replica = unprotect.keep_replica || code == OPTION_KEEP;
+	}
+	if (command_vm_operand(&common, argc, argv) == NULL) {
+		return STATUS_USAGE;
+	}
+	unprotect.vm = argv[optind];
+	request.body_case = VMREPLICA__ADMIN__REQUEST__BODY_UNPROTECT;
+	request.unprotect = &unprotect;
+	client_init(&client);
+	result = client_ask(&client, &common, &request, PROTECT_TIMEOUT_MS,
+			    VMREPLICA__ADMIN__RESPONSE__BODY_UNPROTECT, &response);
+	if (result == STATUS_DONE) {
+		result = unprotect_show(&common, response->unprotect);
+	}
+	client_destroy(&client);
+	return result;
+}

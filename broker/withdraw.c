@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "broker/withdraw.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/locate.h"
+#include "broker/replica_resource.h"
+
+#define DENY(plan, word, ...) replica_deny((plan)->code, (plan)->reason, word, __VA_ARGS__)
+
+/* Whose engine can destroy the store: the owner, else (it is stopped) any that has the storage. */
+static const char *withdraw_node(const struct enroll_world *world, const struct route *route,
+				 const char *storage)
+{
+	if (route != NULL && routing_table_find_node(world->routes, route->node) != NULL) {
+		return route->node;
+	}
+	for (const struct routing_node *node = routing_table_nodes(world->routes); node != NULL;
+	     node = node->next) {
+		const struct routing_storage *seen = replica_node_storage(node, storage);
+
+		if (seen != NULL && seen->writable) {
+			return node->name;
+		}
+	}
+	return "";
+}
+
+void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Withdraw *withdraw,
+		     const char *const *names, struct withdraw_plan *ret_plan)
+{
+	const Vmreplica__Ipc__CibResource *resource;
+	const char *storage, *vm;
+
+	memset(ret_plan, 0, sizeof(*ret_plan));
+	ret_plan->outcome = WITHDRAW_DENIED;
+	if (!replica_names_contain(names, withdraw->site)) {
+		char joined[256];
+
+		DENY(ret_plan, "identity",
+		     "the certificate (%s) does not carry the site name %.64s",
+		     locate_names_join(names, joined, sizeof(joined)), withdraw->site);
+		return;
+	}
+	if (world->settings == NULL) {
+		DENY(ret_plan, "starting",
+		     "the broker has not read the cluster's configuration yet: try again");
+		return;
+	}
+	resource = replica_resource_find(world->settings, withdraw->relationship);
+	if (resource == NULL) {
+		ret_plan->outcome = WITHDRAW_GONE;
+		return;
+	}
+	if (!replica_resource_has(resource, "role", "replica") ||
+	    !replica_resource_has(resource, "peer", withdraw->site)) {
+		DENY(ret_plan, "other-peer", "the relationship does not belong to %.64s",
+		     withdraw->site);
+		return;
+	}
+	storage = routing_parameter(resource, "storage");
+	storage = storage != NULL ? storage : "";
+	vm = routing_parameter(resource, "vm");
+	ret_plan->outcome = WITHDRAW_DELETE;
+	snprintf(ret_plan->resource, sizeof(ret_plan->resource), "%s", resource->id);
+	snprintf(ret_plan->site, sizeof(ret_plan->site), "%s", withdraw->site);
+	snprintf(ret_plan->vm, sizeof(ret_plan->vm), "%s", vm != NULL ? vm : "");
+	snprintf(ret_plan->storage, sizeof(ret_plan->storage), "%s", storage);
+	snprintf(ret_plan->node, sizeof(ret_plan->node), "%s",
+		 withdraw_node(world, routing_table_find(world->routes, withdraw->relationship),
+			       storage));
+}

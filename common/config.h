@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vmreplica.conf: every setting of a node, its default and its limits. A typo is an error, never
+ * ignored. */
+#ifndef VMR_COMMON_CONFIG_H
+#define VMR_COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_ERROR_LEN    256
+#define CONFIG_DEFAULT_PATH VMR_SYSCONFDIR "/vmreplica.conf"
+#define BROKER_PORT	    8650
+#define RECEIVER_PORT	    8651
+
+enum relay_mode {
+	RELAY_NEVER,
+	RELAY_AUTO,
+	RELAY_ALWAYS,
+};
+
+struct config {
+	char *site;		   /* [site] name, e.g. "a.example"; needed */
+	char *node;		   /* [node] name; default: hostname up to the first dot */
+	char *replication_address; /* [node] replication-address; "" = ask the cluster */
+	char *listen;		   /* [node] listen, default "::" */
+	uint16_t port;		   /* [node] port */
+	uint16_t broker_port;	   /* [broker] port */
+	enum relay_mode relay;	   /* [broker] relay */
+	char *tls_ca, *tls_certificate, *tls_key;	   /* [tls] ca, certificate, key */
+	char *scratch_directory;			   /* [scratch] directory */
+	uint64_t scratch_reserve_bytes, scratch_cap_bytes; /* [scratch] reserve, cap */
+	uint64_t spool_cap_bytes; /* [store] spool-cap: unapplied logs per VM; default 4G */
+	uint64_t
+		storage_reserve_bytes; /* [store] reserve: pause receiving below this; default 1G */
+	char *log_directory;	       /* [log] directory; "" = syslog only */
+	char *log_level;	       /* [log] level */
+	bool standalone;	       /* [standalone] enabled */
+};
+
+/* Read path on top of the defaults (a missing file leaves the defaults and is -ENOENT). Errors: a
+ * sentence with file and line in error; -EINVAL. *ret_config is filled only on success or -ENOENT;
+ * release with config_destroy. */
+int config_load(const char *path, struct config *ret_config, char error[CONFIG_ERROR_LEN]);
+void config_destroy(struct config *config);
+
+const char *relay_mode_to_string(enum relay_mode mode);
+int relay_mode_from_string(const char *text, enum relay_mode *ret_mode); /* 0 or -EINVAL */
+
+/* The site's short name: the first label ("a" of "a.example"), into buf. */
+void config_site_short(const char *site, char *buf, unsigned int size);
+
+/* Any INI file as a flat list, for standalone's vms.d and authorize.d. Calls cb for each pair; a
+ * negative return ends with that value. Errors of syntax: -EINVAL with a sentence. */
+typedef int (*config_pair_cb)(void *arg, const char *section, const char *name, const char *value,
+			      int line);
+int config_read_pairs(const char *path, config_pair_cb cb, void *arg, char error[CONFIG_ERROR_LEN]);
+
+#endif

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# common: what every program needs. Owns OpenSSL, libqb's log, inih, and (for engine and receiver) libnbd.
+noinst_LTLIBRARIES += libvmr-common.la libvmr-nbd.la
+libvmr_common_la_SOURCES = \
+	common/buffer.c common/buffer.h \
+	common/checked.h common/cleanup.h \
+	common/clock.c common/clock.h \
+	common/config.c common/config.h common/config_pairs.c \
+	common/daemon.c common/daemon.h \
+	common/dns_name.c common/dns_name.h \
+	common/log.c common/log.h \
+	common/pki.c common/pki.h common/pki_show.c common/pki_sign.c common/pki_sign.h \
+	common/rate.c common/rate.h \
+	common/sha256.c common/sha256.h \
+	common/tls.c common/tls.h common/tls_internal.h \
+	common/tls_bio.c common/tls_bio.h \
+	common/tls_client_hello.c common/tls_context.c common/tls_dial.c common/tls_error.c common/tls_verify.c \
+	common/unix_socket.c common/unix_socket.h \
+	common/workers.c common/workers.h
+libvmr_common_la_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(QB_CFLAGS) $(INIH_CFLAGS)
+libvmr_common_la_LIBADD = $(OPENSSL_LIBS) $(QB_LIBS) $(INIH_LIBS) -lm -lpthread
+
+# The one wrapper round libnbd: a library of its own, because broker, admin and the cib helper do without it.
+libvmr_nbd_la_SOURCES = common/nbd.c common/nbd.h common/nbd_extents.c common/nbd_internal.h
+libvmr_nbd_la_CFLAGS = $(AM_CFLAGS) $(LIBNBD_CFLAGS)
+libvmr_nbd_la_LIBADD = libvmr-common.la $(LIBNBD_LIBS)

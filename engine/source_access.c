@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/source_access.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/acl.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "engine/source_error.h"
+
+static void cleanup_acl_fn(acl_t *acl)
+{
+	if (*acl != NULL) {
+		acl_free(*acl);
+	}
+}
+#define cleanup_acl __attribute__((cleanup(cleanup_acl_fn)))
+
+/* The entry of uid, or a new one without permissions. NULL with errno set on failure. */
+static acl_entry_t find_entry(acl_t *acl, uid_t uid)
+{
+	acl_entry_t entry;
+	acl_tag_t tag;
+
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(*acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		uid_t *qualifier;
+		bool same;
+
+		if (acl_get_tag_type(entry, &tag) != 0 || tag != ACL_USER) {
+			continue;
+		}
+		qualifier = acl_get_qualifier(entry);
+		same = qualifier != NULL && *qualifier == uid;
+		acl_free(qualifier);
+		if (same) {
+			return entry;
+		}
+	}
+	if (acl_create_entry(acl, &entry) != 0 || acl_set_tag_type(entry, ACL_USER) != 0 ||
+	    acl_set_qualifier(entry, &uid) != 0) {
+		return NULL;
+	}
+	return entry;
+}
+
+/* Add mode (of S_IRWXO's three bits) for uid to the ACL of path. 0 or negative errno. */
+static int grant_by_acl(const char *path, uid_t uid, mode_t mode)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	acl_permset_t permissions;
+	acl_entry_t entry = acl != NULL ? find_entry(&acl, uid) : NULL;
+
+	if (entry == NULL || acl_get_permset(entry, &permissions) != 0 ||
+	    ((mode & S_IROTH) != 0 && acl_add_perm(permissions, ACL_READ) != 0) ||
+	    ((mode & S_IWOTH) != 0 && acl_add_perm(permissions, ACL_WRITE) != 0) ||
+	    ((mode & S_IXOTH) != 0 && acl_add_perm(permissions, ACL_EXECUTE) != 0) ||
+	    acl_calc_mask(&acl) != 0 || acl_set_file(path, ACL_TYPE_ACCESS, acl) != 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+/* True when owner or others' bits already allow mode; a group's bits are not looked at. */
+static bool may_already(const struct stat *status, uid_t uid, mode_t mode)
+{
+	mode_t allowed = uid == status->st_uid ? (status->st_mode >> 6) & 7u : status->st_mode & 7u;
+
+	return uid == 0 || (allowed & mode) == mode;
+}
+
+static int grant_by_group(const char *directory, const struct stat *status, gid_t gid)
+{
+	if (chown(directory, (uid_t)-1, gid) != 0 ||
+	    chmod(directory, (status->st_mode & 07777) | S_IRWXG) != 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+static int grant(const char *path, uid_t uid, gid_t gid, mode_t mode, bool ours)
+{
+	struct stat status;
+	int result;
+
+	if (stat(path, &status) != 0) {
+		return -errno;
+	}
+	if (!S_ISDIR(status.st_mode)) {
+		return -ENOTDIR;
+	}
+	if (may_already(&status, uid, mode)) {
+		return 0;
+	}
+	result = grant_by_acl(path, uid, mode);
+	if (result == -ENOTSUP && ours) {
+		result = grant_by_group(path, &status, gid);
+	}
+	return result;
+}
+
+int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_free char *copy = strdup(directory);
+	int result = -ENOMEM;
+
+	if (copy != NULL) {
+		result = grant(directory, uid, gid, S_IRWXO, true);
+	}
+	if (result == 0) {
+		result = grant(dirname(copy), uid, gid, S_IXOTH, false);
+	}
+	if (result != 0) {
+		return source_fail(
+			result, error,
+			"QEMU's user (uid %u) cannot be given access to %s: %s; create the "
+			"directory, on a file system with ACLs",
+			(unsigned int)uid, directory, strerror(-result));
+	}
+	return 0;
+}

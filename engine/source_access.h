@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QEMU's user must create sockets and scratch files in our directories, which are closed to others.
+ */
+#ifndef VMR_ENGINE_SOURCE_ACCESS_H
+#define VMR_ENGINE_SOURCE_ACCESS_H
+
+#include <sys/types.h>
+
+#include "engine/source.h"
+
+/* Let uid read, write and search directory, and search its parent, by ACL entries; what it may do
+ * already is left alone. Without ACLs in the file system, directory (never the parent) is handed to
+ * gid instead. 0, or a negative errno with a sentence. */
+int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[SOURCE_ERROR_LEN]);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an image's first bytes say. Reading takes no lock, so it does not matter that QEMU has the
+ * image open. */
+#ifndef VMR_ENGINE_SOURCE_IMAGE_H
+#define VMR_ENGINE_SOURCE_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct source_image {
+	uint64_t size_bytes; /* as the guest sees it */
+	uint32_t version;    /* qcow2 version 2 or 3; 0 = not a qcow2 image */
+	bool encrypted;	     /* by qcow2 itself: LUKS or the old AES */
+	bool external_data;  /* qcow2 header over a raw data file */
+};
+
+/* Read the header of a regular file or block device. 0, the errno of opening or reading, -EINVAL
+ * for other kinds of files. Blocks as long as the storage does. */
+int source_image_examine(const char *path, struct source_image *ret_image);
+
+#endif

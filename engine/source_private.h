@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the source share. Private to source*.c. */
+#ifndef VMR_ENGINE_SOURCE_PRIVATE_H
+#define VMR_ENGINE_SOURCE_PRIVATE_H
+
+#include "engine/source.h"
+#include "engine/source_domain.h"
+#include "engine/source_xml.h"
+
+struct source {
+	struct source_connection *connection; /* referenced */
+	char *vm;			      /* owned, as all strings here */
+	char **exclude;			      /* NULL-terminated, or NULL */
+	char *scratch_directory, *socket_directory;
+	uint64_t scratch_reserve_bytes, scratch_cap_bytes;
+	int64_t job_max_age_ms;
+	struct source_domain domain;
+	char *live_xml; /* as of the last refresh */
+	char *config_xml;
+	bool active, paused;
+};
+
+/* Read the VM's state and definition again. -EREMCHG when its disks are no longer those of
+ * source_open. */
+int source_refresh(struct source *source, char error[SOURCE_ERROR_LEN]);
+/* -EOPNOTSUPP with the first problem of a disk that is not excluded; -EINVAL when no disk is left
+ * to replicate. */
+int source_check_disks(const struct source *source, char error[SOURCE_ERROR_LEN]);
+/* -EAGAIN while another host or file is taking the VM over (migration, save), with a sentence. */
+int source_check_at_rest(struct source *source, char error[SOURCE_ERROR_LEN]);
+/* The replicated disks for source_xml_*, without scratch files; ret_disks has room for DISKS_MAX.
+ * Borrows from source. */
+size_t source_xml_disks(const struct source *source, struct source_xml_disk *ret_disks);
+
+#endif

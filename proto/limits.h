@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every limit on what a peer, a file or an admin may hand us, in one place. */
+#ifndef VMR_PROTO_LIMITS_H
+#define VMR_PROTO_LIMITS_H
+
+#define PROTOCOL_VERSION_MIN 1
+#define PROTOCOL_VERSION_MAX 1
+
+#define FRAME_MESSAGE_MAX                                                                          \
+	(64u * 1024u) /* protobuf part of a frame; 1 MiB of tiny submessages took 117 MB */
+#define FRAME_ADMIN_MESSAGE_MAX (4u * 1024u * 1024u) /* on local sockets only */
+#define CHUNK_MAX		(2u * 1024u * 1024u) /* uncompressed data of one chunk */
+#define FRAME_PAYLOAD_MAX                                                                          \
+	(CHUNK_MAX + 64u * 1024u) /* compressed payload never exceeds plain by design */
+#define CPG_MESSAGE_MAX (32u * 1024u)
+
+#define DISKS_MAX	 64u
+#define DISK_SIZE_MAX	 (1ull << 50) /* 1 PiB */
+#define DISK_NAME_MAX	 32u
+#define VM_NAME_MAX	 64u
+#define SITE_NAME_MAX	 253u
+#define NODE_NAME_MAX	 253u
+#define RELATIONSHIP_LEN 36u /* a UUID's text */
+#define CUT_ID_LEN	 16u /* hex digits */
+#define LOG_HASH_LEN	 32u /* SHA-256 */
+#define RESOURCE_ID_MAX	 128u
+#define PATH_LEN_MAX	 1024u
+#define REASON_MAX	 512u
+#define DOMAIN_XML_MAX	 (48u * 1024u)
+#define DIGEST_BLOCK_MIN 4096u
+#define DIGEST_BLOCK_MAX (1024u * 1024u)
+#define DIGEST_COUNT_MAX 4096u /* digests in one frame: 64 KiB of payload */
+
+#define FREQUENCY_MIN_S	    5u
+#define FREQUENCY_MAX_S	    86400u
+#define FREQUENCY_DEFAULT_S 300u
+
+#define ARENA_MAX (4u * 1024u * 1024u) /* memory for one decoded message */
+#define ARENA_LOCAL_MAX                                                                            \
+	(16u * 1024u * 1024u) /* the same for local sockets, whose messages may be larger */
+
+#endif

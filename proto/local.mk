@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# proto: messages, framing, codec, validation, log file format. Owns protobuf-c, zstd, lz4, xxhash.
+noinst_LTLIBRARIES += libvmr-proto.la
+PROTO_FILES = proto/status.proto proto/wire.proto proto/admin.proto proto/cluster.proto proto/ipc.proto
+PROTO_C = $(PROTO_FILES:.proto=.pb-c.c)
+PROTO_H = $(PROTO_FILES:.proto=.pb-c.h)
+BUILT_SOURCES += $(PROTO_H)
+CLEANFILES += $(PROTO_C) $(PROTO_H)
+EXTRA_DIST += $(PROTO_FILES) proto/PROTOCOL.md
+# "protoc-c" writes both files; the header's rule only waits for the source's.
+%.pb-c.c: %.proto
+	$(AM_V_GEN)$(MKDIR_P) proto && $(PROTOC_C) --proto_path=$(top_srcdir) --c_out=. $<
+%.pb-c.h: %.pb-c.c
+	@test -f $@
+nodist_libvmr_proto_la_SOURCES = $(PROTO_C) $(PROTO_H)
+libvmr_proto_la_SOURCES = \
+	proto/arena.c proto/arena.h \
+	proto/channel.c \
+	proto/codec.c proto/codec.h \
+	proto/frame.c proto/frame.h \
+	proto/limits.h \
+	proto/link.c proto/link.h \
+	proto/logfile.h proto/logfile_format.c proto/logfile_format.h \
+	proto/logfile_reader.c proto/logfile_verify.c proto/logfile_writer.c \
+	proto/names.c proto/names.h \
+	proto/validate.c proto/validate.h \
+	proto/validate_fields.c proto/validate_fields.h proto/validate_name.c
+libvmr_proto_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS) $(XXHASH_CFLAGS) -Wno-cast-qual -Wno-undef
+libvmr_proto_la_LIBADD = libvmr-common.la $(QB_LIBS) $(PROTOBUF_C_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(XXHASH_LIBS)

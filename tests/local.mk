@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Unit tests: one CUnit program for each module's noun, listed by room. `make check` runs them.
+include tests/unit/common.mk
+include tests/unit/proto.mk
+include tests/unit/cluster.mk
+include tests/unit/broker.mk
+include tests/unit/engine.mk
+include tests/unit/receiver.mk
+include tests/unit/admin.mk
+include tests/fuzz/local.mk
+include tests/bench/local.mk
