@@ -103,6 +103,10 @@ class Lab:
     def stall(self, what, after=0, duration=0):
         self.client.ask("break", name=what, how="stall", **{"in": after, "for": duration})
 
+    def mute(self, site):
+        """What SITE sends over the WAN vanishes; what is sent to it arrives."""
+        self.client.ask("break", name=site, how="mute")
+
     def heal(self, what=None):
         self.client.ask("heal", name=what)
 

@@ -24,6 +24,7 @@ USAGE = """usage: ./lab COMMAND ...
   cut A|B|wan|NODE [--in SECONDS] [--for SECONDS]
                           take the links down (a site's: all its nodes' and its WAN)
   stall A|B|wan|NODE ...  the same, but packets vanish silently while links stay up
+  mute A|B                what the site sends over the WAN vanishes, not what it receives
   heal [A|B|wan|NODE]     undo cuts and stalls
   rate wan RATE           e.g. 10mbit, or none
   judge VDA VDB, compare IMAGE IMAGE
@@ -118,6 +119,10 @@ def break_network(how, arguments):
 
 def command_cut(arguments):
     break_network("cut", arguments)
+
+
+def command_mute(arguments):
+    break_network("mute", arguments)
 
 
 def command_stall(arguments):

@@ -5,7 +5,7 @@ namespace, so that nothing of it is to be seen or collided with on the host.
   a1 eth0 --- p-a1 [brA] wanA ===(rate)=== wanB [brB] p-b1 --- eth0 b1
 
 A `stall` drops frames silently (the bridge port is set to `disabled`, the link stays up); a
-`cut` takes the link down.  There is no netem on every kernel: no delay and no loss by chance.
+`cut` takes the link down; `mute` drops only what a site sends over the WAN.  There is no netem on every kernel: no delay and no loss by chance.
 """
 import subprocess
 
@@ -41,7 +41,11 @@ class Network:
     def set_rate(self, rate):
         """Limit each direction.  One packet may be as large as a whole GSO segment."""
         for site in SITES:
-            if rate in ("0", "none", "unlimited"):
+            if self.faults.get(site) == "mute":
+                # Every packet is larger than this burst, and tbf drops what can never go.
+                run("tc", "qdisc", "replace", "dev", f"wan{site}", "root", "tbf", "rate", "1kbit",
+                    "burst", "20", "limit", "20")
+            elif rate in ("0", "none", "unlimited"):
                 subprocess.run(["tc", "qdisc", "del", "dev", f"wan{site}", "root"],
                                stderr=subprocess.DEVNULL)
             else:
@@ -76,6 +80,8 @@ class Network:
 
     def break_(self, name, how):
         self.ports(name)
+        if how == "mute" and name not in SITES:
+            raise LabError(f"mute {name}: only a site's WAN has a direction")
         self.faults[name] = how
         self.refresh()
 
@@ -95,6 +101,7 @@ class Network:
             self.set_link(port)
         for port in ports:
             self.set_state(port)
+        self.set_rate(self.rate)
 
     def apply(self, node):
         self.set_link(f"p-{node}")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What cases about replication share: protect web1, wait, and judge the replica by its content."""
 import contextlib
 import time

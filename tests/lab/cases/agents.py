@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The resource agents by OCF 1.1: ocf-tester, and stop and monitor with the engine dead, hung and
 absent."""
 import xml.etree.ElementTree as tree

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Wrong use and wrong disks: one clear line each, the right exit status, nothing changed."""
 import replication as rep
 from case import require, say

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The broker's node loses power in the middle of a stream: replication goes on, and the broker on
 the other node knows every route again at most 2 s after Pacemaker has started it."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the guest discards (fstrim, blkdiscard) reads as zeros on the replica too, and costs next
 to nothing on the wire."""
 import replication as rep

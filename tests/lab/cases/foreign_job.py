@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Another tool's backup job: replication waits with that reason and goes on after it; pause
 --release takes our bitmaps away for tools that refuse them."""
 import replication as rep

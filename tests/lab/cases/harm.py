@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The first law: whatever becomes of replication, web1 is not moved, restarted, fenced or paused,
 and its records show no gap of more than 5 s."""
 import time

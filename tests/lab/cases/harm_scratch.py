@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The scratch space is nearly full: the cycle is missed with that reason, the job ends before QEMU
 runs out of room, web1 never notices."""
 import replication as rep

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The WAN is stalled for ten minutes in the middle of a cycle: web1 is unharmed."""
 import time
 

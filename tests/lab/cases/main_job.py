@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The main job: authorize, protect, initial replication and 20 deltas under load, then both disks
 are the same bytes on both sides, and the replica's records are a gap-free run."""
 import replication as rep

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Peak memory of engine and receiver together stays below 96 MiB with one active cycle."""
 import replication as rep
 from case import require, say

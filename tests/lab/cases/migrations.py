@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Ten live migrations of web1 under load, most of them in the middle of a cycle with tens of MiB
 unsent: replication pauses and resumes, nothing is resynchronized, lost or repeated."""
 import threading

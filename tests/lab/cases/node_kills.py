@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A power cut of the replica's node, then of web1's own node, in the middle of a cycle: replication
 goes on by itself.  web1's crash costs a digest resynchronization, and only that."""
 import replication as rep

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU is killed: the bitmaps are gone or inconsistent, replication resynchronizes by itself and
 sends less than a tenth of the disks where less than a twentieth differs.  It resumes after a cut
 of the WAN in its middle."""

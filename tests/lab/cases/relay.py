@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Nodes that cannot be reached directly: the broker relays by token, TLS stays end to end; a
 ClientHello in many segments is understood, an unknown token reaches nobody."""
 import json

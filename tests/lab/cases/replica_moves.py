@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Five moves of the replica between the nodes of B: the sender finds the new owner by itself, also
 when web1 moves at the same time; no resynchronization."""
 import threading

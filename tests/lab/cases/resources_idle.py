@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Twenty VMs' replication resources that do nothing cause at most two transitions a minute."""
 import json
 import time

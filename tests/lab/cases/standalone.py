@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Two hosts with only libvirt and certificates replicate straight to each other, configured by
 files; a stop of either engine is survived without a resynchronization."""
 import replication as rep

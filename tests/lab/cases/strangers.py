@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Bad certificates and unauthorized peers: each is refused with a reason on both sides, and
 nothing of theirs is stored."""
 import replication as rep

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The WAN is cut in the middle of cycles and healed: replication goes on by itself without a
 resynchronization, and says what is wrong meanwhile."""
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The WAN is cut every 20 s during the initial replication, which resumes from its marks: it ends
 with at most 1.3 times its bytes on the wire."""
 import json
