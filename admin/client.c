@@ -90,11 +90,13 @@ static const char *start_advice(void)
 		"resource "
 		"cleanup vmreplica-engine` (crm_resource --cleanup --resource vmreplica-engine).";
 
-	if (config_load(CONFIG_DEFAULT_PATH, &config, error) == 0) {
-		if (config.standalone) {
-			advice = "Start it: `systemctl start vmreplica-engine`; `journalctl -u "
-				 "vmreplica-engine` says why it ended.";
-		}
+	int rc = config_load(CONFIG_DEFAULT_PATH, &config, error);
+
+	if (rc == 0 && config.standalone) {
+		advice = "Start it: `systemctl start vmreplica-engine`; `journalctl -u "
+			 "vmreplica-engine` says why it ended.";
+	}
+	if (rc == 0 || rc == -ENOENT) {
 		config_destroy(&config);
 	}
 	return advice;

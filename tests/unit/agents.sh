@@ -205,7 +205,7 @@ alive "${children[0]}" || fail "stop killed a process that is not the engine"
 
 reset # what the engine leaves behind goes too
 daemon vmreplica-receiver
-daemon qemu-storage-daemon "qemu-storage-daemon --nbd-server addr.path=$work/run/store/x.sock"
+daemon qemu-storage-daemon "qemu-storage-daemon --nbd-server addr.path=$work/run/receiver/x.sock"
 check 0 5 engine stop
 ! alive "${children[0]}" || fail "the receiver survived the engine's stop"
 ! alive "${children[1]}" || fail "a storage daemon survived the engine's stop"
@@ -384,15 +384,15 @@ reset # the engine hung: receiver and storage daemon still hold the store
 check 0 2 vm start
 daemon vmreplica-engine
 daemon vmreplica-receiver
-daemon qemu-storage-daemon "qemu-storage-daemon --blockdev filename=$work/store/web1-a/vda.qcow2"
-daemon qemu-storage-daemon "qemu-storage-daemon --blockdev filename=$work/store/web1-a2/vda.qcow2"
+daemon qemu-storage-daemon "qemu-storage-daemon --nbd-server addr.path=$work/run/receiver/x.sock"
+daemon qemu-storage-daemon "qemu-storage-daemon --nbd-server addr.path=$work/elsewhere/x.sock"
 kill -STOP "${children[@]:0:3}"
 echo silent >"$work/engine"
 check 0 5 vm stop
 ! alive "${children[0]}" || fail "a hung engine survived the stop of a replica"
 ! alive "${children[1]}" || fail "a hung receiver survived the stop of a replica"
 ! alive "${children[2]}" || fail "the replica's storage daemon survived its stop"
-alive "${children[3]}" || fail "another replica's storage daemon was killed"
+alive "${children[3]}" || fail "a storage daemon that is not ours was killed"
 has_not virsh-calls .
 check 7 2 vm monitor
 
