@@ -8,7 +8,6 @@ libvmr_broker_la_SOURCES = \
 	broker/admin_service.c broker/admin_service.h \
 	broker/admin_socket.c broker/admin_socket.h \
 	broker/broker.c broker/broker.h \
-	broker/daemon.c broker/daemon.h \
 	broker/denial_ring.c broker/denial_ring.h \
 	broker/enroll.c broker/enroll.h \
 	broker/enrollment.c broker/enrollment.h broker/enrollment_internal.h \

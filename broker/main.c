@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
-#include "broker/daemon.h"
+#include "common/daemon.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 

@@ -9,6 +9,7 @@
 
 #include "cluster/cib_lookup.h"
 #include "cluster/cib_template.h"
+#include "cluster/nvpair_list.h"
 #include "cluster/xml_tree.h"
 #include "common/cleanup.h"
 
@@ -130,18 +131,14 @@ static bool add_constraints(xmlNode *root, const Vmreplica__Ipc__CibCreateVm *re
 static bool is_same_relationship(const xmlNode *configuration, const xmlNode *existing,
 				 const Vmreplica__Ipc__CibCreateVm *request)
 {
-	const char *theirs;
+	const char *theirs, *ours;
 
 	if (!cib_is_vm_resource(existing)) {
 		return false;
 	}
 	theirs = cib_parameter(configuration, existing, "relationship");
-	for (size_t i = 0; i < request->n_parameters; i++) {
-		if (strcmp(request->parameters[i]->name, "relationship") == 0) {
-			return theirs != NULL && strcmp(theirs, request->parameters[i]->value) == 0;
-		}
-	}
-	return false;
+	ours = nvpair_find(request->parameters, request->n_parameters, "relationship");
+	return theirs != NULL && ours != NULL && strcmp(theirs, ours) == 0;
 }
 
 static int check_surroundings(const xmlNode *configuration,

@@ -8,73 +8,28 @@
 #include <string.h>
 
 #include "cluster/cib_lookup.h"
+#include "cluster/nvpair_list.h"
 #include "cluster/vm_resource.h"
 #include "cluster/xml_tree.h"
 
-typedef Vmreplica__Ipc__CibNvpair nvpair;
-
-struct pair_list {
-	nvpair **pairs;
-	size_t count;
-	const char *prefix; /* take only names that begin so; NULL: all */
-};
-
-/* protobuf-c frees what we allocate here, so every field is from malloc. */
-static nvpair *nvpair_new(const char *name, const char *value)
+static int add_pair_cb(void *arg, const char *name, const char *value)
 {
-	nvpair *pair = malloc(sizeof(*pair));
-
-	if (pair == NULL) {
-		return NULL;
-	}
-	vmreplica__ipc__cib_nvpair__init(pair);
-	pair->name = strdup(name);
-	pair->value = strdup(value);
-	if (pair->name == NULL || pair->value == NULL) {
-		free(pair->name);
-		free(pair->value);
-		free(pair);
-		return NULL;
-	}
-	return pair;
+	return nvpair_list_add(arg, name, value);
 }
 
-/* Add a pair in its place by name; a name that is there already has precedence. */
-static int pair_list_add_cb(void *arg, const char *name, const char *value)
+static int add_setting_cb(void *arg, const char *name, const char *value)
 {
-	struct pair_list *list = arg;
-	nvpair **grown;
-	size_t place = 0;
-
-	if (list->prefix != NULL && strncmp(name, list->prefix, strlen(list->prefix)) != 0) {
+	if (strncmp(name, CIB_SETTING_PREFIX, sizeof(CIB_SETTING_PREFIX) - 1) != 0) {
 		return 0;
 	}
-	while (place < list->count && strcmp(list->pairs[place]->name, name) < 0) {
-		place++;
-	}
-	if (place < list->count && strcmp(list->pairs[place]->name, name) == 0) {
-		return 0;
-	}
-	grown = reallocarray(list->pairs, list->count + 1, sizeof(*grown));
-	if (grown == NULL) {
-		return -ENOMEM;
-	}
-	list->pairs = grown;
-	memmove(&grown[place + 1], &grown[place], (list->count - place) * sizeof(*grown));
-	grown[place] = nvpair_new(name, value);
-	if (grown[place] == NULL) {
-		memmove(&grown[place], &grown[place + 1], (list->count - place) * sizeof(*grown));
-		return -ENOMEM;
-	}
-	list->count++;
-	return 0;
+	return nvpair_list_add(arg, name, value);
 }
 
 static int read_pairs(const xmlNode *configuration, const xmlNode *primitive, const char *kind,
-		      nvpair ***ret_pairs, size_t *ret_count)
+		      Vmreplica__Ipc__CibNvpair ***ret_pairs, size_t *ret_count)
 {
-	struct pair_list list = {0};
-	int result = cib_attributes_each(configuration, primitive, kind, pair_list_add_cb, &list);
+	struct nvpair_list list = {0};
+	int result = cib_attributes_each(configuration, primitive, kind, add_pair_cb, &list);
 
 	/* Handed over also on failure: the whole message is freed then. */
 	*ret_pairs = list.pairs;
@@ -168,7 +123,7 @@ static int add_settings(Vmreplica__Ipc__CibSettings *settings, const xmlNode *co
 {
 	const xmlNode *crm_config = xml_child(configuration, "crm_config");
 	const xmlNode *ours = NULL;
-	struct pair_list list = {.prefix = CIB_SETTING_PREFIX};
+	struct nvpair_list list = {0};
 	int result;
 
 	for (const xmlNode *set = xml_child(crm_config, "cluster_property_set"); set != NULL;
@@ -179,10 +134,10 @@ static int add_settings(Vmreplica__Ipc__CibSettings *settings, const xmlNode *co
 			ours = set;
 		}
 	}
-	result = ours != NULL ? cib_nvpairs_each(configuration, ours, pair_list_add_cb, &list) : 0;
+	result = ours != NULL ? cib_nvpairs_each(configuration, ours, add_setting_cb, &list) : 0;
 	if (result == 0 && crm_config != NULL) {
 		result = cib_attributes_each(configuration, crm_config, "cluster_property_set",
-					     pair_list_add_cb, &list);
+					     add_setting_cb, &list);
 	}
 	settings->settings = list.pairs;
 	settings->n_settings = list.count;

@@ -13,11 +13,8 @@ int cluster_init(struct cluster *cluster, qb_loop_t *loop, const struct config *
 	    strcmp(member_name, CLUSTER_MEMBER_BROKER) != 0) {
 		return -EINVAL;
 	}
-	if (config->standalone) {
-		return -ENOTSUP;
-	}
 	*cluster = (struct cluster){
-		.ops = &cluster_pacemaker_ops,
+		.ops = config->standalone ? &cluster_standalone_ops : &cluster_pacemaker_ops,
 		.loop = loop,
 		.config = config,
 		.member_name = member_name,

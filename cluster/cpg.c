@@ -6,24 +6,16 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "cluster/members.h"
+#include "cluster/message_queue.h"
 #include "cluster/retry.h"
-#include "common/cleanup.h"
 #include "common/log.h"
 #include "proto/arena.h"
-#include "proto/limits.h"
 
 #define SEND_RETRY_MS 10
-
-struct outgoing {
-	STAILQ_ENTRY(outgoing) link;
-	size_t len;
-	uint8_t data[];
-};
 
 struct group {
 	qb_loop_t *loop;
@@ -38,8 +30,7 @@ struct group {
 	cs_error_t
 		send_error; /* not CS_OK: sending failed for good, to be torn down from the loop */
 	struct members members;
-	STAILQ_HEAD(, outgoing) queue;
-	size_t queue_count, queue_bytes;
+	struct message_queue queue;
 };
 
 static bool group_is_self(const struct group *group, uint32_t node_id, uint32_t pid)
@@ -47,24 +38,12 @@ static bool group_is_self(const struct group *group, uint32_t node_id, uint32_t 
 	return node_id == group->own_id && pid == (uint32_t)getpid();
 }
 
-static void group_drop_first(struct group *group)
-{
-	struct outgoing *first = STAILQ_FIRST(&group->queue);
-
-	STAILQ_REMOVE_HEAD(&group->queue, link);
-	group->queue_count--;
-	group->queue_bytes -= first->len;
-	free(first);
-}
-
 static void group_disconnect(struct group *group)
 {
 	struct member gone;
 
 	retry_destroy(&group->send_retry);
-	while (!STAILQ_EMPTY(&group->queue)) {
-		group_drop_first(group);
-	}
+	message_queue_clear(&group->queue);
 	group->joined = false;
 	group->send_error = CS_OK;
 	if (group->fd >= 0) {
@@ -92,13 +71,14 @@ static void group_lost(struct group *group, const char *what, cs_error_t error)
 /* Send what waits until Corosync says TRY_AGAIN. */
 static void group_flush(struct group *group)
 {
-	while (group->fd >= 0 && !STAILQ_EMPTY(&group->queue)) {
-		struct outgoing *first = STAILQ_FIRST(&group->queue);
+	struct queued_message *first;
+
+	while (group->fd >= 0 && (first = message_queue_first(&group->queue)) != NULL) {
 		struct iovec iov = {.iov_base = first->data, .iov_len = first->len};
 		cs_error_t error = cpg_mcast_joined(group->handle, CPG_TYPE_AGREED, &iov, 1);
 
 		if (error == CS_OK) {
-			group_drop_first(group);
+			message_queue_drop_first(&group->queue);
 			continue;
 		}
 		/* We may be inside a callback of cpg_dispatch: the timer takes it from here. */
@@ -123,31 +103,16 @@ static void group_send_retry_cb(void *arg)
 
 int group_send(struct group *group, const Vmreplica__Cluster__Message *message)
 {
-	size_t len = vmreplica__cluster__message__get_packed_size(message);
-	struct outgoing *item;
+	int error;
 
-	if (len > CPG_MESSAGE_MAX) {
-		return -EMSGSIZE;
-	}
 	if (!group->joined) {
 		return -ENOTCONN;
 	}
-	if (group->queue_count >= GROUP_QUEUE_MAX ||
-	    group->queue_bytes + len > GROUP_QUEUE_BYTES_MAX) {
-		return -ENOBUFS;
-	}
-	item = malloc(sizeof(*item) + len);
-	if (item == NULL) {
-		return -ENOMEM;
-	}
-	item->len = vmreplica__cluster__message__pack(message, item->data);
-	STAILQ_INSERT_TAIL(&group->queue, item, link);
-	group->queue_count++;
-	group->queue_bytes += item->len;
-	if (group->send_retry.timer == 0) {
+	error = message_queue_push(&group->queue, message);
+	if (error == 0 && group->send_retry.timer == 0) {
 		group_flush(group);
 	}
-	return 0;
+	return error;
 }
 
 static void group_send_presence(struct group *group)
@@ -184,7 +149,7 @@ static void group_learn(struct group *group, uint32_t node_id, uint32_t pid,
 static void group_deliver_cb(cpg_handle_t handle, const struct cpg_name *name, uint32_t node_id,
 			     uint32_t pid, void *data, size_t len)
 {
-	Vmreplica__Cluster__Message *message = NULL;
+	Vmreplica__Cluster__Message *message;
 	struct group *group = NULL;
 	struct arena arena;
 
@@ -192,10 +157,7 @@ static void group_deliver_cb(cpg_handle_t handle, const struct cpg_name *name, u
 	if (cpg_context_get(handle, (void **)&group) != CS_OK || group == NULL) {
 		return;
 	}
-	arena_init(&arena, ARENA_MAX);
-	if (len <= CPG_MESSAGE_MAX) {
-		message = vmreplica__cluster__message__unpack(&arena.allocator, len, data);
-	}
+	message = message_unpack(data, len, &arena);
 	if (message == NULL) {
 		log_warning(
 			"cluster group %s: dropped a malformed message (%zu bytes) from node id %u",
@@ -316,7 +278,7 @@ struct group *group_new(qb_loop_t *loop, const char *node, const char *member,
 	group->arg = arg;
 	group->fd = -1;
 	group->send_error = CS_OK;
-	STAILQ_INIT(&group->queue);
+	message_queue_init(&group->queue);
 	retry_init(&group->connect_retry, loop, group_connect_cb, group);
 	retry_init(&group->send_retry, loop, group_send_retry_cb, group);
 	group->node = strdup(node);

@@ -15,9 +15,7 @@
 
 #include "proto/cluster.pb-c.h"
 
-#define GROUP_NAME	      "vmreplica"
-#define GROUP_QUEUE_MAX	      1024u		   /* messages waiting */
-#define GROUP_QUEUE_BYTES_MAX (4u * 1024u * 1024u) /* bytes waiting */
+#define GROUP_NAME "vmreplica"
 
 struct group_callbacks {
 	void (*message_cb)(void *arg, const Vmreplica__Cluster__Message *message, bool from_self);

@@ -11,6 +11,7 @@ libvmr_cib_la_SOURCES = \
 	cluster/cib_lookup.c cluster/cib_lookup.h \
 	cluster/cib_settings.c cluster/cib_settings.h \
 	cluster/cib_templates.c cluster/cib_templates.h \
+	cluster/nvpair_list.c cluster/nvpair_list.h \
 	cluster/pcs_commands.c cluster/pcs_commands.h \
 	cluster/vm_resource.c cluster/vm_resource.h \
 	cluster/xml_tree.c cluster/xml_tree.h
@@ -26,13 +27,22 @@ libvmr_cluster_la_SOURCES = \
 	cluster/cpg.c cluster/cpg.h \
 	cluster/forward.c cluster/forward.h \
 	cluster/implementations.h \
+	cluster/local_group.c cluster/local_group.h \
 	cluster/members.c cluster/members.h \
+	cluster/message_queue.c cluster/message_queue.h \
 	cluster/pacemaker.c \
 	cluster/placement.c cluster/placement.h \
+	cluster/placement_build.c cluster/placement_build.h \
 	cluster/placement_parse.c \
 	cluster/quorum.c cluster/quorum.h \
 	cluster/quorum_text.c \
-	cluster/retry.c cluster/retry.h
+	cluster/retry.c cluster/retry.h \
+	cluster/settings_file.c cluster/settings_file.h \
+	cluster/standalone.c \
+	cluster/standalone_changes.c \
+	cluster/standalone_files.c cluster/standalone_files.h \
+	cluster/standalone_layout.c cluster/standalone_layout.h \
+	cluster/standalone_placement.c cluster/standalone_placement.h
 libvmr_cluster_la_CFLAGS = $(cluster_cflags) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
 libvmr_cluster_la_LIBADD = libvmr-cib.la libvmr-proto.la libvmr-common.la $(QB_LIBS) $(COROSYNC_LIBS) $(LIBXML2_LIBS) \
 	$(PROTOBUF_C_LIBS)

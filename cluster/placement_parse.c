@@ -8,103 +8,46 @@
 
 #include <errno.h>
 #include <libxml/tree.h>
-#include <libxml/dict.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
-#include "common/clock.h"
+#include "cluster/placement_build.h"
 #include "cluster/xml_tree.h"
 
 #define PLACEMENT_XML_MAX (16u * 1024u * 1024u)
 #define NESTING_MAX	  8 /* clone in group in bundle: three are possible */
 
-struct parse {
-	struct placement *placement;
-	xmlDict *dict;
-	size_t resource_room, node_room;
-};
+#define cleanup_builder __attribute__((cleanup(placement_builder_destroy)))
 
-static void placement_unref_fn(struct placement **placement)
+/* The attribute's value, owned by the snapshot; NULL when absent. */
+static const char *attribute(struct placement_builder *builder, const xmlNode *node,
+			     const char *name)
 {
-	placement_unref(*placement);
+	return placement_builder_text(builder, xml_attribute(node, name));
 }
 
-struct placement *placement_ref(struct placement *placement)
-{
-	__atomic_add_fetch(&placement->references, 1, __ATOMIC_RELAXED);
-	return placement;
-}
-
-void placement_unref(struct placement *placement)
-{
-	if (placement == NULL ||
-	    __atomic_sub_fetch(&placement->references, 1, __ATOMIC_ACQ_REL) > 0) {
-		return;
-	}
-	free(placement->resources);
-	free(placement->nodes);
-	xmlDictFree(placement->strings);
-	free(placement);
-}
-
-/* The attribute's value, owned by the snapshot; NULL when absent. Names repeat, so the dictionary
- * keeps one of each. */
-static const char *attribute(struct parse *parse, const xmlNode *node, const char *name)
-{
-	const char *value = xml_attribute(node, name);
-
-	if (value == NULL) {
-		return NULL;
-	}
-	return (const char *)xmlDictLookup(parse->dict, (const xmlChar *)value, -1);
-}
-
-/* Room for one more entry of size bytes in *array; the new entry is zeroed. */
-static void *array_add(void **array, size_t *count, size_t *room, size_t size)
-{
-	char *entry;
-
-	if (*count == *room) {
-		size_t wanted = *room == 0 ? 32 : *room * 2;
-		void *grown = reallocarray(*array, wanted, size);
-
-		if (grown == NULL) {
-			return NULL;
-		}
-		*array = grown;
-		*room = wanted;
-	}
-	entry = (char *)*array + *count * size;
-	memset(entry, 0, size);
-	(*count)++;
-	return entry;
-}
-
-static void parse_summary(struct parse *parse, const xmlNode *summary)
+static void parse_summary(struct placement_builder *builder, const xmlNode *summary)
 {
 	for (const xmlNode *node = summary->children; node != NULL; node = node->next) {
 		if (xml_is(node, "current_dc")) {
-			parse->placement->dc = attribute(parse, node, "name");
-			parse->placement->quorate = xml_flag(node, "with_quorum");
+			builder->placement->dc = attribute(builder, node, "name");
+			builder->placement->quorate = xml_flag(node, "with_quorum");
 		} else if (xml_is(node, "cluster_options")) {
-			parse->placement->stonith_enabled = xml_flag(node, "stonith-enabled");
-			parse->placement->maintenance_mode = xml_flag(node, "maintenance-mode");
+			builder->placement->stonith_enabled = xml_flag(node, "stonith-enabled");
+			builder->placement->maintenance_mode = xml_flag(node, "maintenance-mode");
 		}
 	}
 }
 
-static int parse_node(struct parse *parse, const xmlNode *element)
+static int parse_node(struct placement_builder *builder, const xmlNode *element)
 {
-	struct placement *placement = parse->placement;
-	const char *name = attribute(parse, element, "name");
+	const char *name = attribute(builder, element, "name");
 	struct placement_node *node;
 
 	if (name == NULL) {
 		return -EBADMSG;
 	}
-	node = array_add((void **)&placement->nodes, &placement->node_count, &parse->node_room,
-			 sizeof(*node));
+	node = placement_builder_node(builder);
 	if (node == NULL) {
 		return -ENOMEM;
 	}
@@ -155,27 +98,28 @@ static void resource_judge(struct placement_resource *resource, unsigned long ru
 }
 
 /* The first node below element, and how many there are. */
-static size_t resource_nodes(struct parse *parse, const xmlNode *element, const char **ret_node)
+static size_t resource_nodes(struct placement_builder *builder, const xmlNode *element,
+			     const char **ret_node)
 {
 	size_t count = 0;
 
 	for (const xmlNode *node = element->children; node != NULL; node = node->next) {
 		if (xml_is(node, "node")) {
 			if (count++ == 0) {
-				*ret_node = attribute(parse, node, "name");
+				*ret_node = attribute(builder, node, "name");
 			}
 		}
 	}
 	return count;
 }
 
-static int parse_resource(struct parse *parse, const xmlNode *element)
+static int parse_resource(struct placement_builder *builder, const xmlNode *element)
 {
-	struct placement *placement = parse->placement;
-	const char *id = attribute(parse, element, "id");
-	const char *agent = attribute(parse, element, "resource_agent");
-	const char *role = attribute(parse, element, "role");
-	const char *count_text = attribute(parse, element, "nodes_running_on");
+	struct placement *placement = builder->placement;
+	const char *id = attribute(builder, element, "id");
+	const char *agent = attribute(builder, element, "resource_agent");
+	const char *role = attribute(builder, element, "role");
+	const char *count_text = attribute(builder, element, "nodes_running_on");
 	struct placement_resource *resource;
 	unsigned long running_on;
 	size_t named;
@@ -183,21 +127,20 @@ static int parse_resource(struct parse *parse, const xmlNode *element)
 	if (id == NULL || agent == NULL || role == NULL || count_text == NULL) {
 		return -EBADMSG;
 	}
-	resource = array_add((void **)&placement->resources, &placement->resource_count,
-			     &parse->resource_room, sizeof(*resource));
+	resource = placement_builder_resource(builder);
 	if (resource == NULL) {
 		return -ENOMEM;
 	}
 	resource->id = id;
 	resource->agent = agent;
 	resource->role = role;
-	resource->pending = attribute(parse, element, "pending");
+	resource->pending = attribute(builder, element, "pending");
 	resource->managed = xml_flag(element, "managed");
 	resource->failed = xml_flag(element, "failed") && !xml_flag(element, "failure_ignored");
 	resource->blocked = xml_flag(element, "blocked");
 	resource->orphaned = xml_flag(element, "orphaned");
 	resource->maintenance = xml_flag(element, "maintenance") || placement->maintenance_mode;
-	named = resource_nodes(parse, element, &resource->node);
+	named = resource_nodes(builder, element, &resource->node);
 	running_on = strtoul(count_text, NULL, 10);
 	if (named > running_on) {
 		running_on = named;
@@ -209,7 +152,7 @@ static int parse_resource(struct parse *parse, const xmlNode *element)
 	return 0;
 }
 
-static int parse_resources(struct parse *parse, const xmlNode *parent, int depth)
+static int parse_resources(struct placement_builder *builder, const xmlNode *parent, int depth)
 {
 	if (depth > NESTING_MAX) {
 		return -EBADMSG;
@@ -218,10 +161,10 @@ static int parse_resources(struct parse *parse, const xmlNode *parent, int depth
 		int error = 0;
 
 		if (xml_is(node, "resource")) {
-			error = parse_resource(parse, node);
+			error = parse_resource(builder, node);
 		} else if (xml_is(node, "clone") || xml_is(node, "group") ||
 			   xml_is(node, "bundle") || xml_is(node, "replica")) {
-			error = parse_resources(parse, node, depth + 1);
+			error = parse_resources(builder, node, depth + 1);
 		}
 		if (error < 0) {
 			return error;
@@ -230,13 +173,13 @@ static int parse_resources(struct parse *parse, const xmlNode *parent, int depth
 	return 0;
 }
 
-static int parse_nodes(struct parse *parse, const xmlNode *parent)
+static int parse_nodes(struct placement_builder *builder, const xmlNode *parent)
 {
 	for (const xmlNode *node = parent->children; node != NULL; node = node->next) {
 		int error = 0;
 
 		if (xml_is(node, "node")) {
-			error = parse_node(parse, node);
+			error = parse_node(builder, node);
 		}
 		if (error < 0) {
 			return error;
@@ -255,23 +198,24 @@ static struct placement_node *node_by_name(struct placement *placement, const ch
 	return NULL;
 }
 
-static void parse_attributes(struct parse *parse, const xmlNode *section)
+static void parse_attributes(struct placement_builder *builder, const xmlNode *section)
 {
 	for (const xmlNode *element = section->children; element != NULL; element = element->next) {
 		struct placement_node *node = NULL;
 
 		if (xml_is(element, "node")) {
-			node = node_by_name(parse->placement, attribute(parse, element, "name"));
+			node = node_by_name(builder->placement,
+					    attribute(builder, element, "name"));
 		}
 		for (const xmlNode *pair = element->children; node != NULL && pair != NULL;
 		     pair = pair->next) {
 			const char *name = NULL;
 
 			if (xml_is(pair, "attribute")) {
-				name = attribute(parse, pair, "name");
+				name = attribute(builder, pair, "name");
 			}
 			if (name != NULL && strcmp(name, "vmreplica-replication-address") == 0) {
-				node->replication_address = attribute(parse, pair, "value");
+				node->replication_address = attribute(builder, pair, "value");
 			}
 		}
 	}
@@ -297,70 +241,37 @@ static void doubt_unclean_nodes(struct placement *placement)
 	}
 }
 
-static int resource_compare(const void *a, const void *b)
-{
-	const struct placement_resource *one = a;
-	const struct placement_resource *two = b;
-	int order = strcmp(one->id, two->id);
-
-	if (order != 0) {
-		return order;
-	}
-	/* instances of a clone: those that run first, then by node */
-	if ((one->node == NULL) != (two->node == NULL)) {
-		return one->node == NULL ? 1 : -1;
-	}
-	return one->node == NULL ? 0 : strcmp(one->node, two->node);
-}
-
-static int node_compare(const void *a, const void *b)
-{
-	const struct placement_node *one = a;
-	const struct placement_node *two = b;
-
-	return strcmp(one->name, two->name);
-}
-
-static int parse_sections(struct parse *parse, const xmlNode *root, const char **ret_error)
+static int parse_sections(struct placement_builder *builder, const xmlNode *root,
+			  const char **ret_error)
 {
 	const xmlNode *summary = xml_child(root, "summary");
 	const xmlNode *nodes = xml_child(root, "nodes");
 	const xmlNode *resources = xml_child(root, "resources");
 	const xmlNode *attributes = xml_child(root, "node_attributes");
-	struct placement *placement = parse->placement;
 
 	*ret_error = "crm_mon's XML lacks its summary or nodes: is this Pacemaker 2.0 or newer?";
 	if (summary == NULL || nodes == NULL) {
 		return -EBADMSG;
 	}
-	parse_summary(parse, summary);
+	parse_summary(builder, summary);
 	*ret_error = "crm_mon's XML has a node or resource without the attributes that its schema "
 		     "demands";
-	if (parse_nodes(parse, nodes) < 0 ||
-	    (resources != NULL && parse_resources(parse, resources, 0) < 0)) {
+	if (parse_nodes(builder, nodes) < 0 ||
+	    (resources != NULL && parse_resources(builder, resources, 0) < 0)) {
 		return -EBADMSG;
 	}
 	if (attributes != NULL) {
-		parse_attributes(parse, attributes);
+		parse_attributes(builder, attributes);
 	}
-	doubt_unclean_nodes(placement);
-	if (placement->resource_count > 0) {
-		qsort(placement->resources, placement->resource_count,
-		      sizeof(*placement->resources), resource_compare);
-	}
-	if (placement->node_count > 0) {
-		qsort(placement->nodes, placement->node_count, sizeof(*placement->nodes),
-		      node_compare);
-	}
+	doubt_unclean_nodes(builder->placement);
 	return 0;
 }
 
 int placement_parse(const char *xml, size_t len, struct placement **ret_placement,
 		    const char **ret_error)
 {
-	__attribute__((cleanup(placement_unref_fn))) struct placement *placement = NULL;
+	cleanup_builder struct placement_builder builder = {0};
 	cleanup_xml_doc xmlDoc *doc = NULL;
-	struct parse parse = {0};
 	const char *unused;
 	const xmlNode *root;
 
@@ -375,20 +286,13 @@ int placement_parse(const char *xml, size_t len, struct placement **ret_placemen
 	if (root == NULL || (!xml_is(root, "pacemaker-result") && !xml_is(root, "crm_mon"))) {
 		return -EBADMSG;
 	}
-	placement = calloc(1, sizeof(*placement));
-	parse.dict = xmlDictCreate();
-	if (placement == NULL || parse.dict == NULL) {
-		xmlDictFree(parse.dict);
+	if (placement_builder_init(&builder) < 0) {
 		*ret_error = "out of memory";
 		return -ENOMEM;
 	}
-	placement->references = 1;
-	placement->strings = parse.dict;
-	placement->read_ms = clock_monotonic_ms();
-	parse.placement = placement;
-	if (parse_sections(&parse, root, ret_error) < 0) {
+	if (parse_sections(&builder, root, ret_error) < 0) {
 		return -EBADMSG;
 	}
-	*ret_placement = steal_ptr(placement);
+	*ret_placement = placement_builder_finish(&builder);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/nvpair_list.h"
 #include "proto/validate.h"
 
 const struct vm_resource_operation vm_resource_operations[] = {
@@ -140,16 +141,6 @@ static int check_parameters(Vmreplica__Ipc__CibNvpair *const *pairs, size_t coun
 	return 0;
 }
 
-static const char *parameter_value(const Vmreplica__Ipc__CibCreateVm *request, const char *name)
-{
-	for (size_t i = 0; i < request->n_parameters; i++) {
-		if (strcmp(request->parameters[i]->name, name) == 0) {
-			return request->parameters[i]->value;
-		}
-	}
-	return "";
-}
-
 int vm_resource_check_delete(const char *resource, char error[VM_RESOURCE_ERROR_LEN])
 {
 	if (!validate_resource_id(resource)) {
@@ -162,6 +153,7 @@ int vm_resource_check_create(const Vmreplica__Ipc__CibCreateVm *request,
 			     char error[VM_RESOURCE_ERROR_LEN])
 {
 	int result = vm_resource_check_delete(request->resource, error);
+	const char *value;
 
 	if (result < 0) {
 		return result;
@@ -170,10 +162,12 @@ int vm_resource_check_create(const Vmreplica__Ipc__CibCreateVm *request,
 	if (result < 0) {
 		return result;
 	}
-	if (!validate_uuid(parameter_value(request, "relationship"))) {
+	value = nvpair_find(request->parameters, request->n_parameters, "relationship");
+	if (value == NULL || !validate_uuid(value)) {
 		return refuse(error, "parameter relationship is not a UUID");
 	}
-	if (!validate_vm_name(parameter_value(request, "vm"))) {
+	value = nvpair_find(request->parameters, request->n_parameters, "vm");
+	if (value == NULL || !validate_vm_name(value)) {
 		return refuse(error, "parameter vm is not the name of a virtual machine");
 	}
 	if (request->vm_resource[0] != '\0' && !validate_resource_id(request->vm_resource)) {

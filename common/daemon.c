@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "broker/daemon.h"
+#include "common/daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>

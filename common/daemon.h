@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Becoming a daemon: background, pid file, privileges. */
-#ifndef VMR_BROKER_DAEMON_H
-#define VMR_BROKER_DAEMON_H
+#ifndef VMR_COMMON_DAEMON_H
+#define VMR_COMMON_DAEMON_H
 
 #include <stdbool.h>
 #include <stddef.h>

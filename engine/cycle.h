@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One cycle of one primary VM, from looking at its disks to COMMITTED, on a worker in blocking style:
+ *   locate + connect -> plan (resume.h) -> [look-only job] -> job with a new cut -> reader | compressors | sender -> COMMITTED
+ * The job ends as soon as the last byte is read; checkpoints go when the receiver's word allows it.
+ */
+#ifndef VMR_ENGINE_CYCLE_H
+#define VMR_ENGINE_CYCLE_H
+
+#include "common/buffer.h"
+#include "engine/dirty_map.h"
+#include "engine/peer.h"
+#include "engine/resume.h"
+#include "engine/sender_stream.h"
+#include "engine/source.h"
+#include "engine/vm_settings.h"
+
+struct cycle_disk {
+	char name[DISK_NAME_MAX + 1];
+	uint64_t size_bytes;
+};
+
+struct cycle {
+	/* set by the control thread; borrowed, unchanged while the cycle runs */
+	const struct vm_settings *settings;
+	const char *site, *node;
+	struct source_connection *connection;
+	const char *scratch_directory, *socket_directory;
+	uint64_t scratch_reserve_bytes, scratch_cap_bytes;
+	struct buffer_pool *pool;
+	struct peer *peer;
+	struct cycle_progress *progress;
+	bool force_resync; /* the admin asked for a resynchronization (or allowed the one that is needed) */
+
+	/* results, for the control thread after the end */
+	struct trouble trouble; /* code "" when committed */
+	bool committed;
+	bool checkpoint_gone;	/* the plan's base is not there although it was listed: resynchronize */
+	bool resync_required;	/* it is, but may not begin by itself (resync=manual) */
+	Vmreplica__Wire__Mode kind; /* of what was sent; 0 when nothing was */
+	struct checkpoint_name cut;
+	int64_t cut_time_ms; /* wall clock */
+	int64_t latency_ms;  /* cut to committed */
+	uint64_t data_bytes, wire_bytes;
+	uint64_t epoch;
+	struct cycle_disk disks[DISKS_MAX]; /* the replicated ones, as found */
+	uint32_t disk_count;
+
+	/* private */
+	struct source *source;
+	size_t source_index[DISKS_MAX];
+	uint64_t disk_sizes[DISKS_MAX];
+	struct checkpoint_name *checkpoints; /* owned */
+	size_t checkpoint_count, broken;
+	struct resume_plan plan;
+	struct dirty_map *maps[DISKS_MAX];
+	struct source_job *job;
+	struct pipeline *pipeline;
+	struct sender_stream stream;
+	int64_t job_begin_ms; /* monotonic */
+};
+
+/* Run it. The caller zeroes the struct and sets the first part. Returns 0 (committed) or a negative errno with trouble filled. */
+int cycle_run(struct cycle *cycle);
+
+/* ---- steps, for cycle.c and its tests ---- */
+/* Open the VM, list its replicated disks and our checkpoints. */
+int cycle_open_source(struct cycle *cycle);
+/* Have a connection to the replica's owner and its WELCOME (or what COMMITTED left). */
+int cycle_connect(struct cycle *cycle);
+/* Decide what to send; delete the checkpoints that the receiver's word frees. */
+int cycle_plan(struct cycle *cycle);
+/* Job, stream, reader, until COMMITTED or a trouble. */
+int cycle_send(struct cycle *cycle);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine as a whole: what its rooms share. One control thread (a qb_loop) runs all of it; libvirt, disks and the network
+ * are workers' business: cycle_workers run cycles, task_workers everything else that blocks.
+ *
+ *   engine.c            wiring: start, the cluster's callbacks, the clock that drives the schedule, stop
+ *   relationship*.c     one protected VM that runs here: attach, cycles, health, detach
+ *   replica.c           one replica whose store this node owns (its work is the receiver's)
+ *   receiver_child.c    the receiver process
+ *   announcer.c         what this node tells the cluster; cluster_table.c: what the others told
+ *   admin_*.c           requests of admins and agents
+ */
+#ifndef VMR_ENGINE_ENGINE_H
+#define VMR_ENGINE_ENGINE_H
+
+#include <qb/qbloop.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cluster/cluster.h"
+#include "cluster/forward.h"
+#include "common/buffer.h"
+#include "common/config.h"
+#include "common/workers.h"
+#include "engine/cluster_table.h"
+#include "engine/event_ring.h"
+#include "engine/source.h"
+#include "engine/tls_store.h"
+
+#define ENGINE_CYCLE_WORKERS 2 /* SCHEDULE_MAX_RUNNING */
+#define ENGINE_TASK_WORKERS  4
+#define ENGINE_GROUP	     "vmreplica" /* user and group of the receiver; group of admins */
+#define ENGINE_SOCKET	     VMR_RUNDIR "/engine.sock"
+#define ENGINE_BACKUP_DIR    VMR_RUNDIR "/backup"
+#define ENGINE_ERROR_LEN     512
+#define ENGINE_MISSING_LEN   512
+
+struct relationship;
+struct replica;
+struct receiver_child;
+struct announcer;
+struct storage_probe;
+struct admin_service;
+
+struct engine {
+	qb_loop_t *loop;	     /* borrowed */
+	const struct config *config; /* borrowed */
+	struct cluster cluster;
+	bool cluster_started;
+	struct forward *forward;
+	struct workers *cycle_workers, *task_workers;
+	struct source_connection *libvirt;
+	struct tls_store *tls;
+	struct buffer_pool *pool;
+	struct relationship *relationships; /* owned list: primaries here */
+	struct replica *replicas;	    /* owned list: stores here */
+	struct receiver_child *receiver;
+	struct cluster_table table;
+	struct announcer *announcer;
+	struct storage_probe *storages;
+	struct event_ring events;
+	struct admin_service *admin;
+	uint64_t boot; /* random per start */
+	bool quorate;
+	char missing[ENGINE_MISSING_LEN]; /* without quorum: who is absent, what to do */
+	bool joined;			  /* the group hears us */
+	bool adopted;			  /* resources that run here were attached once after start */
+	bool orphans_ended;
+	qb_loop_timer_handle tick_timer;
+	bool tick_armed;
+	bool stopping;
+	/* Called once when all is detached and closed after engine_stop. */
+	void (*stopped_cb)(void *arg);
+	void *stopped_arg;
+};
+
+/* Make directories, start workers, admin socket and cluster. *engine is zeroed but for loop and config. 0, or a negative errno
+ * with a sentence. Blocking for a moment (directories, socket): at start only. */
+int engine_start(struct engine *engine, char error[ENGINE_ERROR_LEN]);
+/* Begin to stop: cycles are cancelled, stores closed; then stopped_cb from the loop. */
+void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg);
+/* Release everything. After stopped_cb, or after a failed engine_start. */
+void engine_destroy(struct engine *engine);
+
+/* Look at the schedule again soon (a cycle ended, a request came). */
+void engine_wake(struct engine *engine);
+/* Something that an admin sees changed: announce it soon. */
+void engine_changed(struct engine *engine);
+/* Record an event; also written to the log by its severity ("notice", "warning", "error"). vm may be "". */
+void engine_event(struct engine *engine, const char *severity, const char *vm, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+struct relationship *engine_find_relationship(const struct engine *engine, const char *relationship);
+struct replica *engine_find_replica(const struct engine *engine, const char *relationship);
+/* The value of a cluster setting, or NULL. */
+const char *engine_setting(const struct engine *engine, const char *name);
+
+#endif

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/receiver_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cluster/authorization.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "engine/announcer.h"
+#include "engine/replica.h"
+#include "proto/link.h"
+
+#define RESTART_MIN_MS 1000
+#define RESTART_MAX_MS 30000
+#define STOP_MS	       10000 /* asked to end: after that it is killed */
+#define HEALTHY_MS     60000 /* ran so long: the next restart is quick again */
+
+struct receiver_child {
+	struct engine *engine; /* borrowed */
+	struct link *link;     /* NULL when not connected */
+	pid_t pid;	       /* 0 = none */
+	bool ready, stopping;
+	int64_t started_ms, restart_ms, kill_ms; /* monotonic; kill_ms 0 = not asked to end */
+	int64_t backoff_ms;
+};
+
+/* ---- in the child, before exec: async-signal-safe calls only, but for the ids looked up before
+ * ---- */
+
+struct child_user {
+	uid_t uid;
+	gid_t gid;
+	bool known;
+};
+
+__attribute__((noreturn)) static void child_exec(int fd, const struct child_user *user)
+{
+	char *const argv[] = {(char *)(uintptr_t)RECEIVER_PROGRAM, NULL};
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(fd, RECEIVER_FD) < 0 || (fd == RECEIVER_FD && fcntl(fd, F_SETFD, 0) < 0)) {
+		_exit(126);
+	}
+	if (user->known &&
+	    (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+	     setresuid(user->uid, user->uid, user->uid) < 0)) {
+		_exit(126);
+	}
+	/* a change of ids clears it */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+/* ---- frames of the receiver ---- */
+
+static void child_ready(struct receiver_child *child)
+{
+	child->ready = true;
+	log_info("receiver ready, pid %d", (int)child->pid);
+	for (struct replica *replica = child->engine->replicas; replica != NULL;
+	     replica = replica->next) {
+		replica_receiver_ready(replica);
+	}
+	engine_wake(child->engine);
+}
+
+static void child_event(struct receiver_child *child, const Vmreplica__Event *event)
+{
+	if (event != NULL) {
+		engine_event(child->engine, event->severity, event->vm, "%s", event->text);
+	}
+}
+
+static void child_frame_cb(void *arg, struct link *link, const struct frame *frame,
+			   const uint8_t *payload)
+{
+	struct receiver_child *child = arg;
+
+	(void)link;
+	(void)payload;
+	switch (frame->type) {
+	case FRAME_RECEIVER_READY:
+		child_ready(child);
+		break;
+	case FRAME_STORE_OPENED: {
+		const Vmreplica__Ipc__StoreOpened *opened =
+			(const Vmreplica__Ipc__StoreOpened *)frame->message;
+		struct replica *replica = engine_find_replica(child->engine, opened->relationship);
+
+		if (replica != NULL) {
+			replica_opened(replica, opened->error, opened->text);
+		}
+		break;
+	}
+	case FRAME_STORE_CLOSED: {
+		const Vmreplica__Ipc__StoreClosed *closed =
+			(const Vmreplica__Ipc__StoreClosed *)frame->message;
+		struct replica *replica = engine_find_replica(child->engine, closed->relationship);
+
+		if (replica != NULL) {
+			replica_closed(replica, closed->error, closed->text);
+		}
+		break;
+	}
+	case FRAME_REPLICA_STATUS: {
+		const Vmreplica__Ipc__ReplicaStatus *status =
+			(const Vmreplica__Ipc__ReplicaStatus *)frame->message;
+		struct replica *replica =
+			status->vm != NULL
+				? engine_find_replica(child->engine, status->vm->relationship)
+				: NULL;
+
+		if (replica != NULL) {
+			replica_note_status(replica, status->vm);
+		}
+		break;
+	}
+	case FRAME_RECEIVER_EVENT:
+		child_event(child, ((const Vmreplica__Ipc__ReceiverEvent *)frame->message)->event);
+		break;
+	default:
+		log_warning("the receiver sent an unexpected %s",
+			    frame_type_to_string(frame->type));
+	}
+}
+
+static void child_closed_cb(void *arg, struct link *link, int error)
+{
+	struct receiver_child *child = arg;
+
+	(void)link;
+	child->link = NULL;
+	child->ready = false;
+	if (!child->stopping) {
+		log_error("the receiver's connection ended (%s)",
+			  error < 0 ? strerror(-error) : "closed");
+	}
+	if (child->pid > 0 && child->kill_ms == 0) {
+		child->kill_ms = clock_monotonic_ms() + 1000; /* it should be ending by itself */
+	}
+	engine_wake(child->engine);
+}
+
+/* ---- start ---- */
+
+static void child_send_config(struct receiver_child *child)
+{
+	const struct config *config = child->engine->config;
+	Vmreplica__Ipc__ReceiverConfig message = VMREPLICA__IPC__RECEIVER_CONFIG__INIT;
+
+	message.listen = config->listen;
+	message.port = config->port;
+	message.ca = config->tls_ca;
+	message.certificate = config->tls_certificate;
+	message.key = config->tls_key;
+	message.node = config->node;
+	message.site = config->site;
+	message.spool_cap_bytes = config->spool_cap_bytes;
+	message.storage_reserve_bytes = config->storage_reserve_bytes;
+	message.log_directory = config->log_directory;
+	message.log_level = config->log_level;
+	receiver_child_send(child, FRAME_RECEIVER_CONFIG, &message.base);
+	receiver_child_authorize(child);
+}
+
+static struct child_user child_lookup_user(void)
+{
+	struct passwd buffer, *found = NULL;
+	char strings[1024];
+
+	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &found);
+	if (found == NULL || geteuid() != 0) {
+		return (struct child_user){.known = false};
+	}
+	return (struct child_user){found->pw_uid, found->pw_gid, true};
+}
+
+static int child_spawn(struct receiver_child *child)
+{
+	struct child_user user = child_lookup_user();
+	int fds[2];
+	pid_t pid;
+
+	if (geteuid() == 0 && !user.known) {
+		log_error("user %s does not exist: the receiver is not started (create the user)",
+			  ENGINE_GROUP);
+		return -ENOENT;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+		return -errno;
+	}
+	pid = fork();
+	if (pid == 0) {
+		child_exec(fds[1], &user);
+	}
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		return -EAGAIN;
+	}
+	child->pid = pid;
+	child->link = link_new(child->engine->loop, fds[0], child_frame_cb, child_closed_cb, child);
+	if (child->link == NULL) {
+		kill(pid, SIGKILL);
+		return -ENOMEM;
+	}
+	child_send_config(child);
+	return 0;
+}
+
+static void child_start(struct receiver_child *child, int64_t now_ms)
+{
+	int result;
+
+	child->started_ms = now_ms;
+	child->kill_ms = 0;
+	child->ready = false;
+	result = child_spawn(child);
+	if (result < 0) {
+		log_error("the receiver cannot be started: %s", strerror(-result));
+		child->restart_ms = now_ms + RESTART_MAX_MS;
+	}
+}
+
+struct receiver_child *receiver_child_new(struct engine *engine)
+{
+	struct receiver_child *child = calloc(1, sizeof(*child));
+
+	if (child != NULL) {
+		child->engine = engine;
+		child->backoff_ms = RESTART_MIN_MS;
+		child_start(child, clock_monotonic_ms());
+	}
+	return child;
+}
+
+void receiver_child_free(struct receiver_child *child)
+{
+	if (child == NULL) {
+		return;
+	}
+	link_free(child->link);
+	if (child->pid > 0) {
+		kill(child->pid, SIGKILL);
+		waitpid(child->pid, NULL, 0);
+	}
+	free(child);
+}
+
+/* ---- end ---- */
+
+static void child_ended(struct receiver_child *child, int status, int64_t now_ms)
+{
+	child->pid = 0;
+	child->ready = false;
+	if (child->link != NULL) {
+		link_free(child->link);
+		child->link = NULL;
+	}
+	if (!child->stopping) {
+		engine_event(child->engine, "error", "",
+			     "the receiver ended (%s %d); it is started again",
+			     WIFSIGNALED(status) ? "signal" : "exit status",
+			     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	}
+	for (struct replica *replica = child->engine->replicas; replica != NULL;
+	     replica = replica->next) {
+		replica_receiver_lost(replica);
+	}
+	if (now_ms - child->started_ms >= HEALTHY_MS) {
+		child->backoff_ms = RESTART_MIN_MS;
+	}
+	child->restart_ms = now_ms + child->backoff_ms;
+	child->backoff_ms =
+		child->backoff_ms * 2 < RESTART_MAX_MS ? child->backoff_ms * 2 : RESTART_MAX_MS;
+}
+
+void receiver_child_tick(struct receiver_child *child, int64_t now_ms)
+{
+	int status;
+
+	if (child->pid > 0 && waitpid(child->pid, &status, WNOHANG) == child->pid) {
+		child_ended(child, status, now_ms);
+	}
+	if (child->pid > 0 && child->kill_ms != 0 && now_ms >= child->kill_ms) {
+		kill(child->pid, SIGKILL);
+	}
+	if (child->pid == 0 && !child->stopping && now_ms >= child->restart_ms) {
+		child_start(child, now_ms);
+	}
+}
+
+void receiver_child_stop(struct receiver_child *child)
+{
+	Vmreplica__Ipc__Shutdown message = VMREPLICA__IPC__SHUTDOWN__INIT;
+
+	if (child->stopping) {
+		return;
+	}
+	child->stopping = true;
+	receiver_child_send(child, FRAME_SHUTDOWN, &message.base);
+	child->kill_ms = clock_monotonic_ms() + STOP_MS;
+}
+
+bool receiver_child_is_running(const struct receiver_child *child)
+{
+	return child->pid > 0;
+}
+
+bool receiver_child_is_ready(const struct receiver_child *child)
+{
+	return child->ready;
+}
+
+void receiver_child_kill(struct receiver_child *child, const char *why)
+{
+	if (child->pid > 0) {
+		log_warning("the receiver is killed: %s", why);
+		kill(child->pid, SIGKILL);
+	}
+}
+
+int receiver_child_send(struct receiver_child *child, enum frame_type type,
+			const ProtobufCMessage *message)
+{
+	return child->link == NULL ? -ENOTCONN : link_send(child->link, type, message);
+}
+
+void receiver_child_authorize(struct receiver_child *child)
+{
+	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
+	struct cluster *cluster = &child->engine->cluster;
+	struct authorization_table table = {0};
+	Vmreplica__Ipc__Authorization *entries;
+
+	if (authorization_table_load(cluster->ops->settings(cluster), &table, NULL) < 0) {
+		return;
+	}
+	entries = calloc(table.count + 1, sizeof(*entries));
+	set.entries = calloc(table.count + 1, sizeof(*set.entries));
+	for (size_t i = 0; entries != NULL && set.entries != NULL && i < table.count; i++) {
+		vmreplica__ipc__authorization__init(&entries[i]);
+		entries[i].pattern = table.entries[i].pattern;
+		entries[i].storage = table.entries[i].storage;
+		entries[i].group = table.entries[i].group;
+		entries[i].max_vms = table.entries[i].max_vms;
+		set.entries[i] = &entries[i];
+		set.n_entries = i + 1;
+	}
+	if (entries != NULL && set.entries != NULL) {
+		receiver_child_send(child, FRAME_AUTHORIZATION_SET, &set.base);
+	}
+	free(entries);
+	free(set.entries);
+	authorization_table_destroy(&table);
+}

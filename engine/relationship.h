@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One protected VM that runs on this node: attach, cycles, health, detach. Control thread only; what blocks runs on a worker,
+ * one job of a relationship at a time (busy).
+ *
+ *   relationship.c         life: new, attach, settings, suspend, stop, free
+ *   relationship_cycle.c   starting a cycle and taking its result
+ *   relationship_status.c  what is shown of it: VmStatus, health, the node attribute
+ */
+#ifndef VMR_ENGINE_RELATIONSHIP_H
+#define VMR_ENGINE_RELATIONSHIP_H
+
+#include "engine/cycle.h"
+#include "engine/engine.h"
+#include "engine/health.h"
+#include "engine/relationship_state.h"
+#include "engine/schedule.h"
+#include "engine/vm_settings.h"
+#include "engine/vm_status.h"
+
+#define RELATIONSHIP_SUSPENDED_PREFIX "vmreplica-suspended-" /* cluster setting: paused by the admin */
+#define HEALTH_ATTRIBUTE_LEN	      200
+#define HEALTH_ATTRIBUTE_MS	      60000 /* at most one change a minute: each one runs the scheduler */
+
+/* The result of what an admin or agent waits for. error 0, or a negative errno with a sentence. */
+typedef void (*relationship_done_cb)(void *arg, int error, const char *text);
+
+/* Somebody waits for a cycle that begins after he asked. */
+struct relationship_waiter {
+	struct relationship_waiter *next;
+	relationship_done_cb done;
+	void *arg;
+	uint64_t run;	     /* the first run that counts */
+	int64_t deadline_ms; /* monotonic */
+};
+
+struct relationship {
+	struct relationship *next;
+	struct engine *engine; /* borrowed */
+	struct vm_settings settings, pending; /* pending replaces settings when no worker uses them */
+	bool has_pending;
+	struct relationship_state state;
+	struct schedule_entry schedule;
+	struct health_window window;
+	struct health_verdict verdict;
+	struct trouble obstacle; /* code "" = none */
+	bool denied, replica_suspended;
+
+	bool busy;	 /* a worker has it */
+	bool running;	 /* ... with a cycle */
+	bool ready;	 /* attached: the VM was found and its checkpoints looked at */
+	bool suspended;	 /* by the admin */
+	bool force_resync;
+	bool release_wanted; /* pause --release: bitmaps go when idle */
+	bool sync_again;     /* asked for while a cycle ran */
+	bool stopping;
+	bool gone; /* detached: freed at the next turn of the loop */
+	int64_t attach_retry_ms; /* monotonic */
+	unsigned int attach_failures;
+
+	/* shown and announced; survives moves */
+	uint64_t generation, seq, resyncs, moves, last_pause_ms, bytes_dirty, bytes_wire, largest_bytes;
+	uint64_t latency_ms, latency_max_ms, epoch;
+	int64_t last_replicated_ms; /* wall clock of the last committed cut; 0 = never */
+	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
+	struct health_counts cycles;
+	char cut_id[CUT_ID_LEN + 1];
+	struct cycle_disk disks[DISKS_MAX];
+	uint32_t disk_count;
+	bool moved_here;	/* another node let it go: the pause is counted when ready */
+	int64_t detached_ms;	/* monotonic: when that was heard */
+	int64_t paused_since_ms; /* wall clock label; 0 while attached */
+
+	/* work */
+	struct peer peer;
+	struct cycle cycle;
+	struct cycle_progress progress;
+	int progress_seen; /* the kind whose begin is in the state already */
+	uint64_t runs;	   /* cycles started */
+	int64_t run_begin_ms;
+	char task_error[SOURCE_ERROR_LEN];
+	bool task_has_checkpoints;
+
+	struct relationship_waiter *waiters; /* owned */
+	relationship_done_cb stop_done;
+	void *stop_arg;
+	int64_t stop_deadline_ms, stop_grace_ms; /* monotonic */
+	bool cancelled;
+	char published[HEALTH_ATTRIBUTE_LEN]; /* node attribute as last set */
+	int64_t published_ms;
+};
+
+/* Attach a VM: takes what settings holds (left empty). Returns at once; libvirt is looked at on a worker, and again until it
+ * answers. NULL when out of memory. */
+struct relationship *relationship_new(struct engine *engine, struct vm_settings *settings);
+/* Other parameters (taken); they hold from the next cycle on. */
+void relationship_configure(struct relationship *relationship, struct vm_settings *settings);
+/* Pause and quiesce, then detach: done(0) when no job of ours is left, or done(-ETIMEDOUT) at timeout_ms while a worker still
+ * hangs (it detaches when it comes back). A cycle that is nearly through may end within a quarter of the time. */
+void relationship_stop(struct relationship *relationship, int timeout_ms, relationship_done_cb done, void *arg);
+/* The admin's pause and its end. release: our bitmaps go as well (resume then resynchronizes). */
+void relationship_suspend(struct relationship *relationship, bool release);
+void relationship_resume(struct relationship *relationship);
+/* The cluster's setting says so (other nodes and restarts). */
+void relationship_note_suspended(struct relationship *relationship, bool suspended);
+void relationship_request_resync(struct relationship *relationship);
+/* A cycle now. done may be NULL; else it is called at the end of the first cycle that begins from now on, or at timeout_ms. */
+int relationship_request_sync(struct relationship *relationship, int timeout_ms, relationship_done_cb done, void *arg);
+/* Once a second, and when something ended: retries, deadlines, health. */
+void relationship_tick(struct relationship *relationship, int64_t now_ms);
+/* Free one that is gone (not busy). */
+void relationship_free(struct relationship *relationship);
+
+/* ---- relationship_cycle.c ---- */
+void relationship_start_cycle(struct relationship *relationship, int64_t now_ms);
+/* Take a begun transfer into the state. */
+void relationship_note_progress(struct relationship *relationship);
+void relationship_cancel(struct relationship *relationship);
+/* End the waits of those whose cycle ended so (text: what failed), or whose time is over. */
+void relationship_answer_waiters(struct relationship *relationship, int error, const char *text, int64_t now_ms);
+
+/* ---- relationship_status.c ---- */
+void relationship_judge(struct relationship *relationship, int64_t now_ms);
+/* Build its status in frame; strings stay the relationship's. */
+void relationship_fill_status(const struct relationship *relationship, struct vm_status_frame *frame);
+/* Take over counters and state from what was announced before. */
+void relationship_adopt(struct relationship *relationship, const Vmreplica__VmStatus *status);
+void relationship_save(const struct relationship *relationship);
+/* Set or delete (NULL-like: detached) the node attribute when it changed and a minute has passed. */
+void relationship_publish(struct relationship *relationship, int64_t now_ms);
+void relationship_unpublish(struct relationship *relationship);
+
+#endif

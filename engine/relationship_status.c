@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is shown of a relationship: status, health, and the node attribute for crm_mon. */
+#include "engine/relationship.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+static int64_t relationship_since_success(const struct relationship *rel, int64_t now)
+{
+	int64_t age;
+
+	if (rel->last_success_ms != 0) {
+		return now - rel->last_success_ms;
+	}
+	if (rel->last_replicated_ms == 0) {
+		return -1;
+	}
+	/* of another node's time: wall clocks are all there is */
+	age = clock_wall_ms() - rel->last_replicated_ms;
+	return age > 0 ? age : 0;
+}
+
+void relationship_judge(struct relationship *rel, int64_t now)
+{
+	struct health_input input = {
+		.state = rel->state.state,
+		.suspended = rel->suspended,
+		.replica_suspended = rel->replica_suspended,
+		.denied = rel->denied,
+		.exhausted = schedule_entry_is_exhausted(&rel->schedule),
+		.frequency_s = rel->settings.frequency_s,
+		.counts = health_window_sum(&rel->window, now),
+		.since_success_ms = relationship_since_success(rel, now),
+		.obstacle = rel->obstacle.text,
+		.obstacle_code = rel->obstacle.code,
+	};
+	struct health_verdict verdict;
+
+	health_judge(&input, &verdict);
+	if (verdict.health != rel->verdict.health || strcmp(verdict.code, rel->verdict.code) != 0) {
+		engine_event(rel->engine,
+			     verdict.health == VMREPLICA__HEALTH__HEALTH_CRITICAL  ? "error"
+			     : verdict.health == VMREPLICA__HEALTH__HEALTH_WARNING ? "warning"
+										   : "notice",
+			     rel->settings.vm, "health %s%s%s", health_to_string(verdict.health),
+			     verdict.reason[0] != '\0' ? ": " : "", verdict.reason);
+		engine_changed(rel->engine);
+	}
+	rel->verdict = verdict;
+}
+
+static void fill_progress(const struct relationship *rel, Vmreplica__Progress *progress)
+{
+	const struct cycle_progress *now = &rel->progress;
+	int kind = rel->running ? atomic_load(&now->kind) : 0;
+	uint64_t left;
+
+	if (kind == 0) {
+		return;
+	}
+	progress->kind = vm_status_borrow(resume_mode_to_string((Vmreplica__Wire__Mode)kind));
+	progress->done_bytes = atomic_load(&now->done_bytes);
+	progress->total_bytes = atomic_load(&now->total_bytes);
+	if (progress->done_bytes > progress->total_bytes) {
+		progress->total_bytes = progress->done_bytes; /* the disk grew meanwhile */
+	}
+	progress->rate_bytes_per_s = atomic_load(&now->rate_bytes_per_s);
+	left = progress->total_bytes - progress->done_bytes;
+	if (progress->done_bytes > 0) {
+		double elapsed_s = (double)(clock_monotonic_ms() - rel->run_begin_ms) / 1000;
+
+		progress->eta_s =
+			(uint64_t)(elapsed_s * (double)left / (double)progress->done_bytes);
+	}
+}
+
+static void fill_counters(const struct relationship *rel, Vmreplica__VmStatus *status)
+{
+	status->cycles->ok = rel->cycles.ok;
+	status->cycles->missed = rel->cycles.missed;
+	status->cycles->failed = rel->cycles.failed;
+	status->resyncs = rel->resyncs;
+	status->moves = rel->moves;
+	status->last_pause_ms = rel->last_pause_ms;
+	status->bytes_dirty = rel->bytes_dirty;
+	status->bytes_wire = rel->bytes_wire;
+	if (rel->running) {
+		status->bytes_wire += atomic_load(&rel->progress.wire_bytes);
+	}
+	status->largest_bytes = rel->largest_bytes;
+	status->latency_ms = rel->latency_ms;
+	status->latency_max_ms = rel->latency_max_ms;
+	status->generation = rel->generation;
+	status->paused_since_ms = rel->paused_since_ms;
+}
+
+static void fill_disks(const struct relationship *rel, struct vm_status_frame *frame)
+{
+	frame->status.n_disks = rel->disk_count;
+	for (uint32_t i = 0; i < rel->disk_count; i++) {
+		frame->disks[i].name = vm_status_borrow(rel->disks[i].name);
+		frame->disks[i].size_bytes = rel->disks[i].size_bytes;
+	}
+}
+
+void relationship_fill_status(const struct relationship *rel, struct vm_status_frame *frame)
+{
+	Vmreplica__VmStatus *status = &frame->status;
+
+	vm_status_frame_init(frame);
+	status->name = vm_status_borrow(rel->settings.vm);
+	status->relationship = vm_status_borrow(rel->settings.relationship);
+	status->role = VMREPLICA__ROLE__ROLE_PRIMARY;
+	status->state = rel->state.state;
+	status->health = rel->verdict.health;
+	status->reason = vm_status_borrow(rel->verdict.reason);
+	status->reason_code = vm_status_borrow(rel->verdict.code);
+	status->owner = rel->engine->config->node;
+	status->peer = vm_status_borrow(rel->settings.peer);
+	status->peer_node = vm_status_borrow(rel->peer.node);
+	status->resource = vm_status_borrow(rel->settings.resource);
+	status->vm_resource = vm_status_borrow(rel->settings.vm_resource);
+	status->epoch->number = rel->epoch > 0 ? rel->epoch : 1;
+	status->epoch->lineage = vm_status_borrow(rel->settings.relationship);
+	status->epoch->site = rel->engine->config->site;
+	status->seq = rel->seq;
+	status->frequency_s = rel->settings.frequency_s;
+	status->last_replicated_ms = rel->last_replicated_ms;
+	if (rel->last_replicated_ms != 0) {
+		int64_t behind = clock_wall_ms() - rel->last_replicated_ms;
+
+		status->behind_s = behind > 0 ? behind / 1000 : 0;
+	}
+	status->suspended = rel->suspended;
+	fill_progress(rel, status->progress);
+	fill_counters(rel, status);
+	fill_disks(rel, frame);
+}
+
+void relationship_adopt(struct relationship *rel, const Vmreplica__VmStatus *status)
+{
+	relationship_state_adopt(&rel->state, status->state);
+	rel->seq = status->seq;
+	rel->last_replicated_ms = status->last_replicated_ms;
+	rel->resyncs = status->resyncs;
+	rel->moves = status->moves;
+	rel->last_pause_ms = status->last_pause_ms;
+	rel->bytes_dirty = status->bytes_dirty;
+	rel->bytes_wire = status->bytes_wire;
+	rel->largest_bytes = status->largest_bytes;
+	rel->latency_ms = status->latency_ms;
+	rel->latency_max_ms = status->latency_max_ms;
+	if (status->cycles != NULL) {
+		rel->cycles.ok = status->cycles->ok;
+		rel->cycles.missed = status->cycles->missed;
+		rel->cycles.failed = status->cycles->failed;
+	}
+	if (status->epoch != NULL) {
+		rel->epoch = status->epoch->number;
+	}
+}
+
+void relationship_save(const struct relationship *rel)
+{
+	struct vm_status_frame frame;
+	int result;
+
+	relationship_fill_status(rel, &frame);
+	result = vm_status_save(VMR_STATEDIR, &frame.status);
+	if (result < 0) {
+		log_debug("%s: statistics not saved in %s: %s", rel->settings.vm, VMR_STATEDIR,
+			  strerror(-result));
+	}
+}
+
+static void attribute_text(const struct relationship *rel, char text[HEALTH_ATTRIBUTE_LEN])
+{
+	if (rel->verdict.reason[0] == '\0') {
+		snprintf(text, HEALTH_ATTRIBUTE_LEN, "%s", health_to_string(rel->verdict.health));
+	} else {
+		snprintf(text, HEALTH_ATTRIBUTE_LEN, "%s: %.*s",
+			 health_to_string(rel->verdict.health), HEALTH_ATTRIBUTE_LEN - 16,
+			 rel->verdict.reason);
+	}
+}
+
+void relationship_publish(struct relationship *rel, int64_t now)
+{
+	struct cluster *cluster = &rel->engine->cluster;
+	char text[HEALTH_ATTRIBUTE_LEN];
+
+	attribute_text(rel, text);
+	if (strcmp(text, rel->published) == 0 ||
+	    (rel->published[0] != '\0' && now - rel->published_ms < HEALTH_ATTRIBUTE_MS)) {
+		return;
+	}
+	if (cluster->ops->set_health(cluster, rel->settings.vm, text) == 0) {
+		memcpy(rel->published, text, sizeof(text));
+		rel->published_ms = now;
+	}
+}
+
+void relationship_unpublish(struct relationship *rel)
+{
+	struct cluster *cluster = &rel->engine->cluster;
+
+	cluster->ops->set_health(cluster, rel->settings.vm, NULL);
+	rel->published[0] = '\0';
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/replica.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "engine/announcer.h"
+#include "engine/receiver_child.h"
+#include "engine/relationship.h"
+#include "engine/store_directory.h"
+
+#define REPLICA_RETRY_MS 5000
+
+static void replica_answer_start(struct replica *replica, int error, const char *text)
+{
+	replica_done_cb done = replica->start_done;
+
+	replica->start_done = NULL;
+	if (done != NULL) {
+		done(replica->start_arg, error, text);
+	}
+}
+
+static void replica_answer_stop(struct replica *replica, int error, const char *text)
+{
+	replica_done_cb done = replica->stop_done;
+
+	replica->stop_done = NULL;
+	if (done != NULL) {
+		done(replica->stop_arg, error, text);
+	}
+}
+
+/* ---- opening ---- */
+
+static void replica_send_open(struct replica *replica)
+{
+	Vmreplica__Ipc__StoreOpen open = VMREPLICA__IPC__STORE_OPEN__INIT;
+
+	open.relationship = replica->settings.relationship;
+	open.vm = replica->settings.vm;
+	open.peer_site = replica->settings.peer;
+	open.directory = replica->directory;
+	open.frequency_s = replica->settings.frequency_s;
+	open.resource = replica->settings.resource;
+	open.suspended = replica->suspended;
+	replica->phase = REPLICA_OPENING;
+	receiver_child_send(replica->engine->receiver, FRAME_STORE_OPEN, &open.base);
+}
+
+static int prepare_run(void *arg)
+{
+	struct replica *replica = arg;
+	const struct vm_settings *settings = &replica->settings;
+	struct passwd buffer, *user = NULL;
+	char strings[1024];
+
+	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
+	if (user == NULL) {
+		snprintf(replica->error, sizeof(replica->error),
+			 "user %s does not exist: create it", ENGINE_GROUP);
+		return -ENOENT;
+	}
+	return store_directory_make(settings->storage, settings->peer, settings->vm,
+				    settings->relationship, user->pw_uid, user->pw_gid,
+				    replica->error);
+}
+
+static void replica_failed(struct replica *replica, int error, const char *text)
+{
+	replica->phase = REPLICA_FAILED;
+	replica->retry_ms = clock_monotonic_ms() + REPLICA_RETRY_MS;
+	if (text != replica->error) {
+		snprintf(replica->error, sizeof(replica->error), "%s", text);
+	}
+	engine_event(replica->engine, "error", replica->settings.vm,
+		     "the replica's store cannot be opened: %s", replica->error);
+	replica_answer_start(replica, error, replica->error);
+	engine_changed(replica->engine);
+}
+
+static void prepare_done(void *arg, int result)
+{
+	struct replica *replica = arg;
+
+	replica->busy = false;
+	if (result < 0 && !replica->stopping) {
+		replica_failed(replica, result, replica->error);
+	} else if (!replica->stopping && receiver_child_is_ready(replica->engine->receiver)) {
+		replica_send_open(replica);
+	} else {
+		replica->phase = REPLICA_OPENING; /* sent when the receiver is ready */
+	}
+	replica_tick(replica, clock_monotonic_ms());
+}
+
+static void replica_prepare(struct replica *replica)
+{
+	replica->phase = REPLICA_PREPARING;
+	replica->busy = workers_submit(replica->engine->task_workers, prepare_run, prepare_done,
+				       replica) == 0;
+}
+
+static bool replica_setting_suspended(const struct replica *replica)
+{
+	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
+
+	snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
+		 replica->settings.relationship);
+	return engine_setting(replica->engine, name) != NULL;
+}
+
+/* What another node announced when it let the replica go. */
+static void replica_recall(struct replica *replica)
+{
+	const struct table_vm *heard =
+		cluster_table_find(&replica->engine->table, replica->settings.relationship,
+				   VMREPLICA__ROLE__ROLE_REPLICA);
+
+	if (heard == NULL) {
+		return;
+	}
+	replica->last_pause_ms = heard->status->last_pause_ms;
+	if (heard->detached_ms != 0 && strcmp(heard->node, replica->engine->config->node) != 0) {
+		replica->moved_here = true;
+		replica->detached_ms = heard->detached_ms;
+	}
+}
+
+struct replica *replica_new(struct engine *engine, struct vm_settings *settings, int timeout_ms,
+			    replica_done_cb done, void *arg)
+{
+	struct replica *replica = calloc(1, sizeof(*replica));
+
+	if (replica == NULL) {
+		return NULL;
+	}
+	replica->engine = engine;
+	vm_settings_move(&replica->settings, settings);
+	replica->start_done = done;
+	replica->start_arg = arg;
+	replica->deadline_ms = clock_monotonic_ms() + timeout_ms;
+	replica->suspended = replica_setting_suspended(replica);
+	replica_recall(replica);
+	replica->next = engine->replicas;
+	engine->replicas = replica;
+	log_notice("%s: replica of %s attached here (%s)", replica->settings.vm,
+		   replica->settings.peer, replica->settings.relationship);
+	if (store_directory_path(replica->settings.storage, replica->settings.peer,
+				 replica->settings.vm, replica->settings.relationship,
+				 replica->directory, sizeof(replica->directory)) < 0) {
+		replica_failed(replica, -EINVAL, "the store's path is too long");
+		return replica;
+	}
+	replica_prepare(replica);
+	return replica;
+}
+
+void replica_opened(struct replica *replica, int error, const char *text)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (replica->phase != REPLICA_OPENING) {
+		return;
+	}
+	if (error != 0) {
+		replica_failed(replica, error < 0 ? error : -error, text);
+		return;
+	}
+	replica->phase = REPLICA_OPEN;
+	replica->error[0] = '\0';
+	if (replica->moved_here) {
+		replica->moved_here = false;
+		replica->last_pause_ms = (uint64_t)(now - replica->detached_ms);
+		engine_event(replica->engine, "notice", replica->settings.vm,
+			     "the replica's store is open on this node, %llu ms after the other "
+			     "let it go",
+			     (unsigned long long)replica->last_pause_ms);
+	}
+	replica_answer_start(replica, 0, "");
+	engine_changed(replica->engine);
+}
+
+void replica_receiver_ready(struct replica *replica)
+{
+	if (!replica->stopping && !replica->busy && replica->phase == REPLICA_OPENING) {
+		replica_send_open(replica);
+	}
+}
+
+void replica_receiver_lost(struct replica *replica)
+{
+	if (replica->stopping) {
+		/* its hold on the store ended with the process */
+		replica->phase = REPLICA_GONE;
+		replica_tick(replica, clock_monotonic_ms());
+	} else if (replica->phase == REPLICA_OPEN || replica->phase == REPLICA_OPENING) {
+		replica->phase = REPLICA_OPENING;
+	}
+	engine_changed(replica->engine);
+}
+
+void replica_configure(struct replica *replica, struct vm_settings *settings)
+{
+	bool reopen = replica->settings.frequency_s != settings->frequency_s ||
+		      strcmp(replica->settings.peer, settings->peer) != 0;
+
+	if (replica->busy || replica->stopping) {
+		vm_settings_destroy(settings);
+		return; /* it is read again by the next reload or start */
+	}
+	vm_settings_move(&replica->settings, settings);
+	if (reopen && replica->phase == REPLICA_OPEN) {
+		replica_send_open(replica);
+	}
+}
+
+/* ---- closing ---- */
+
+static void replica_detach(struct replica *replica)
+{
+	struct vm_status_frame frame;
+	struct cluster *cluster = &replica->engine->cluster;
+
+	replica->phase = REPLICA_GONE;
+	replica->paused_since_ms = clock_wall_ms();
+	replica_answer_start(replica, -ESHUTDOWN, "the replica is leaving this node");
+	replica_fill_status(replica, &frame);
+	announcer_add_detached(replica->engine->announcer, &frame.status);
+	if (replica->published[0] != '\0') {
+		cluster->ops->set_health(cluster, replica->settings.resource, NULL);
+	}
+	log_notice("%s: replica detached from this node", replica->settings.vm);
+	replica_answer_stop(replica, 0, "");
+	engine_wake(replica->engine);
+}
+
+static void replica_send_close(struct replica *replica)
+{
+	Vmreplica__Ipc__StoreClose close_message = VMREPLICA__IPC__STORE_CLOSE__INIT;
+
+	close_message.relationship = replica->settings.relationship;
+	close_message.destroy = replica->destroy;
+	replica->phase = REPLICA_CLOSING;
+	if (receiver_child_send(replica->engine->receiver, FRAME_STORE_CLOSE, &close_message.base) <
+	    0) {
+		replica->phase = REPLICA_GONE; /* no receiver, so nothing holds it */
+	}
+}
+
+void replica_closed(struct replica *replica, int error, const char *text)
+{
+	if (replica->phase != REPLICA_CLOSING) {
+		return;
+	}
+	if (error != 0) {
+		log_warning("%s: the receiver could not close the store: %s", replica->settings.vm,
+			    text);
+		receiver_child_kill(replica->engine->receiver, "a store did not close");
+		return; /* replica_receiver_lost follows */
+	}
+	replica->phase = REPLICA_GONE;
+	replica_tick(replica, clock_monotonic_ms());
+}
+
+void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica_done_cb done,
+		  void *arg)
+{
+	replica_answer_stop(replica, -EALREADY, "another stop took over");
+	replica->stop_done = done;
+	replica->stop_arg = arg;
+	replica->destroy = replica->destroy || destroy;
+	replica->deadline_ms = clock_monotonic_ms() + timeout_ms;
+	if (!replica->stopping) {
+		replica->stopping = true;
+		if (!replica->busy && (replica->phase == REPLICA_OPEN ||
+				       (replica->phase == REPLICA_OPENING &&
+					receiver_child_is_ready(replica->engine->receiver)))) {
+			replica_send_close(replica);
+		} else if (!replica->busy) {
+			replica->phase = REPLICA_GONE;
+		}
+	}
+	replica_tick(replica, clock_monotonic_ms());
+}
+
+void replica_suspend(struct replica *replica, bool suspended)
+{
+	Vmreplica__Ipc__StoreSuspend message = VMREPLICA__IPC__STORE_SUSPEND__INIT;
+
+	if (replica->suspended == suspended) {
+		return;
+	}
+	replica->suspended = suspended;
+	message.relationship = replica->settings.relationship;
+	message.suspended = suspended;
+	receiver_child_send(replica->engine->receiver, FRAME_STORE_SUSPEND, &message.base);
+	engine_event(replica->engine, "notice", replica->settings.vm,
+		     "replica %s by the administrator", suspended ? "paused" : "resumed");
+	engine_changed(replica->engine);
+}
+
+bool replica_is_open(const struct replica *replica)
+{
+	return replica->phase == REPLICA_OPEN && !replica->stopping;
+}
+
+void replica_free(struct replica *replica)
+{
+	struct replica **link = &replica->engine->replicas;
+
+	while (*link != NULL && *link != replica) {
+		link = &(*link)->next;
+	}
+	if (*link == replica) {
+		*link = replica->next;
+	}
+	vm_status_free(replica->status);
+	vm_settings_destroy(&replica->settings);
+	free(replica);
+}
+
+/* ---- shown ---- */
+
+void replica_note_status(struct replica *replica, const Vmreplica__VmStatus *status)
+{
+	Vmreplica__VmStatus *copy = vm_status_copy(status);
+	bool changed;
+
+	if (copy == NULL) {
+		return;
+	}
+	changed = replica->status == NULL || replica->status->state != copy->state ||
+		  replica->status->health != copy->health || replica->status->seq != copy->seq ||
+		  strcmp(replica->status->reason_code, copy->reason_code) != 0;
+	vm_status_free(replica->status);
+	replica->status = copy;
+	if (changed) {
+		engine_changed(replica->engine);
+	}
+}
+
+/* The receiver knows the store; name, place and peer are the engine's. */
+void replica_fill_status(const struct replica *replica, struct vm_status_frame *frame)
+{
+	Vmreplica__VmStatus *status = &frame->status;
+
+	vm_status_frame_init(frame);
+	if (replica->status != NULL) {
+		*status = *replica->status; /* its submessages stay the replica's */
+	} else {
+		status->state = VMREPLICA__STATE__STATE_WAITING_FOR_INITIAL_REPLICATION;
+		status->health = VMREPLICA__HEALTH__HEALTH_WARNING;
+		status->reason = vm_status_borrow(
+			replica->error[0] != '\0' ? replica->error : "the store is not open yet");
+		status->reason_code = vm_status_borrow("store-closed");
+	}
+	if (replica->phase == REPLICA_FAILED) {
+		status->health = VMREPLICA__HEALTH__HEALTH_CRITICAL;
+		status->reason = vm_status_borrow(replica->error);
+		status->reason_code = vm_status_borrow("store-failed");
+	}
+	status->name = vm_status_borrow(replica->settings.vm);
+	status->relationship = vm_status_borrow(replica->settings.relationship);
+	status->role = VMREPLICA__ROLE__ROLE_REPLICA;
+	status->owner = replica->engine->config->node;
+	status->peer = vm_status_borrow(replica->settings.peer);
+	status->resource = vm_status_borrow(replica->settings.resource);
+	status->store = vm_status_borrow(replica->directory);
+	status->frequency_s = replica->settings.frequency_s;
+	status->suspended = replica->suspended;
+	status->last_pause_ms = replica->last_pause_ms;
+	status->paused_since_ms = replica->paused_since_ms;
+}
+
+static void replica_publish(struct replica *replica, int64_t now_ms)
+{
+	struct cluster *cluster = &replica->engine->cluster;
+	struct vm_status_frame frame;
+	char text[sizeof(replica->published)];
+
+	replica_fill_status(replica, &frame);
+	snprintf(text, HEALTH_ATTRIBUTE_LEN, "%s%s%s", health_to_string(frame.status.health),
+		 frame.status.reason[0] != '\0' ? ": " : "", frame.status.reason);
+	if (strcmp(text, replica->published) == 0 ||
+	    (replica->published[0] != '\0' &&
+	     now_ms - replica->published_ms < HEALTH_ATTRIBUTE_MS)) {
+		return;
+	}
+	/* by resource: replicas of two sites may have the same VM name here */
+	if (cluster->ops->set_health(cluster, replica->settings.resource, text) == 0) {
+		snprintf(replica->published, sizeof(replica->published), "%s", text);
+		replica->published_ms = now_ms;
+	}
+}
+
+void replica_tick(struct replica *replica, int64_t now_ms)
+{
+	if (replica->stopping) {
+		if (replica->phase != REPLICA_GONE && now_ms >= replica->deadline_ms) {
+			receiver_child_kill(replica->engine->receiver,
+					    "a store did not close within the agent's time");
+			replica->deadline_ms = now_ms + REPLICA_RETRY_MS;
+		}
+		if (replica->phase == REPLICA_GONE && !replica->busy &&
+		    replica->paused_since_ms == 0) {
+			replica_detach(replica);
+		}
+		return;
+	}
+	if (replica->phase == REPLICA_FAILED && !replica->busy && now_ms >= replica->retry_ms) {
+		replica_prepare(replica);
+	}
+	if (replica->start_done != NULL && now_ms >= replica->deadline_ms) {
+		replica_answer_start(replica, -ETIMEDOUT,
+				     "the receiver has not opened the store yet");
+	}
+	replica_publish(replica, now_ms);
+}

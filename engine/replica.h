@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One replica whose store this node owns. The engine makes its directory and tells the receiver to open and close it; what
+ * happens in it is the receiver's. Control thread only.
+ *
+ *   PREPARING (directory, on a worker) -> OPENING (STORE_OPEN sent) -> OPEN -> CLOSING (STORE_CLOSE sent) -> freed
+ */
+#ifndef VMR_ENGINE_REPLICA_H
+#define VMR_ENGINE_REPLICA_H
+
+#include "engine/engine.h"
+#include "engine/vm_settings.h"
+#include "engine/vm_status.h"
+
+enum replica_phase {
+	REPLICA_PREPARING,
+	REPLICA_OPENING,
+	REPLICA_OPEN,
+	REPLICA_FAILED, /* could not be opened; tried again */
+	REPLICA_CLOSING,
+	REPLICA_GONE,
+};
+
+typedef void (*replica_done_cb)(void *arg, int error, const char *text);
+
+struct replica {
+	struct replica *next;
+	struct engine *engine; /* borrowed */
+	struct vm_settings settings;
+	enum replica_phase phase;
+	char directory[PATH_LEN_MAX + 1];
+	Vmreplica__VmStatus *status; /* owned: what the receiver said last; NULL = nothing yet */
+	char error[REASON_MAX];	     /* why it is FAILED */
+	bool suspended;
+	bool destroy;	      /* closing for good */
+	bool stopping;
+	bool busy;	      /* a worker prepares the directory */
+	uint64_t generation, moves, last_pause_ms;
+	bool moved_here;
+	int64_t detached_ms, paused_since_ms;
+	int64_t retry_ms, deadline_ms; /* monotonic */
+	char published[256];
+	int64_t published_ms;
+	replica_done_cb start_done, stop_done;
+	void *start_arg, *stop_arg;
+	int task_error;
+};
+
+/* Take what settings holds (left empty) and open the store; done (may be NULL) is called when it is open or cannot be. NULL when
+ * out of memory (done is not called). */
+struct replica *replica_new(struct engine *engine, struct vm_settings *settings, int timeout_ms, replica_done_cb done, void *arg);
+void replica_configure(struct replica *replica, struct vm_settings *settings);
+/* Close the store, then detach: done(0) when the receiver has let everything go. At timeout_ms the receiver is killed, which ends
+ * its hold as surely. destroy: remove the store as well. */
+void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica_done_cb done, void *arg);
+void replica_suspend(struct replica *replica, bool suspended);
+bool replica_is_open(const struct replica *replica);
+void replica_tick(struct replica *replica, int64_t now_ms);
+void replica_fill_status(const struct replica *replica, struct vm_status_frame *frame);
+void replica_free(struct replica *replica);
+
+/* ---- from receiver_child.c ---- */
+void replica_opened(struct replica *replica, int error, const char *text);
+void replica_closed(struct replica *replica, int error, const char *text);
+void replica_note_status(struct replica *replica, const Vmreplica__VmStatus *status);
+/* The receiver is gone: nothing is open any more. */
+void replica_receiver_lost(struct replica *replica);
+void replica_receiver_ready(struct replica *replica);
+
+#endif

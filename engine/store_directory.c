@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/store_directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "proto/limits.h"
+#include "proto/validate.h"
+
+#define REMOVE_DEPTH_MAX 8
+#define NAME_LEN	 (VM_NAME_MAX + 16)
+
+static int store_name(const char *vm, const char *relationship, char name[NAME_LEN])
+{
+	if (!validate_vm_name(vm) || !validate_uuid(relationship)) {
+		return -EINVAL;
+	}
+	snprintf(name, NAME_LEN, "%s-%.8s", vm, relationship);
+	return 0;
+}
+
+int store_directory_path(const char *storage, const char *peer_site, const char *vm,
+			 const char *relationship, char *buf, size_t size)
+{
+	char name[NAME_LEN];
+	int len;
+
+	if (!validate_absolute_path(storage) || !validate_site_name(peer_site) ||
+	    store_name(vm, relationship, name) < 0) {
+		return -EINVAL;
+	}
+	len = snprintf(buf, size, "%s/%s/%s", storage, peer_site, name);
+	return len >= 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
+}
+
+static int directory_fail(char *error, const char *doing, const char *storage, const char *name,
+			  int code)
+{
+	snprintf(error, STORE_DIRECTORY_ERROR_LEN, "%s %.300s/%.128s: %s", doing, storage, name,
+		 strerror(code));
+	return -code;
+}
+
+/* Make and open a directory below parent. A fresh one gets owner and mode; *ret_fresh says so.
+ * Returns the fd. */
+static int directory_enter(int parent, const char *name, uid_t uid, gid_t gid)
+{
+	bool fresh = mkdirat(parent, name, 0750) == 0;
+	cleanup_close int fd = -1;
+
+	if (!fresh && errno != EEXIST) {
+		return -errno;
+	}
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		return -errno;
+	}
+	/* the process's umask may have taken the group's rights */
+	if (fresh && (fchown(fd, uid, gid) < 0 || fchmod(fd, 0750) < 0)) {
+		return -errno;
+	}
+	return steal_fd(&fd);
+}
+
+int store_directory_make(const char *storage, const char *peer_site, const char *vm,
+			 const char *relationship, uid_t uid, gid_t gid,
+			 char error[STORE_DIRECTORY_ERROR_LEN])
+{
+	cleanup_close int top = open(storage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int site = -1, store = -1;
+	char name[NAME_LEN];
+	struct stat st;
+
+	if (!validate_site_name(peer_site) || store_name(vm, relationship, name) < 0) {
+		return directory_fail(error, "no directory for the replica below", storage, vm,
+				      EINVAL);
+	}
+	if (top < 0) {
+		return directory_fail(error, "the storage cannot be opened:", storage, "", errno);
+	}
+	site = directory_enter(top, peer_site, 0, gid);
+	if (site < 0) {
+		return directory_fail(error, "cannot make", storage, peer_site, -site);
+	}
+	store = directory_enter(site, name, uid, gid);
+	if (store < 0) {
+		return directory_fail(error, "cannot make", storage, name, -store);
+	}
+	if (fstat(store, &st) < 0) {
+		return directory_fail(error, "cannot look at", storage, name, errno);
+	}
+	if (st.st_uid != uid) {
+		return directory_fail(error, "another user owns", storage, name, EPERM);
+	}
+	return 0;
+}
+
+static int directory_remove_contents(int fd, int depth);
+
+static int directory_remove_entry(int fd, const char *name, int depth)
+{
+	cleanup_close int child = -1;
+	int result;
+
+	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT) {
+		return 0;
+	}
+	if (errno != EISDIR && errno != EPERM) {
+		return -errno;
+	}
+	child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (child < 0) {
+		return -errno;
+	}
+	result = depth < REMOVE_DEPTH_MAX ? directory_remove_contents(child, depth + 1) : -ELOOP;
+	if (result == 0 && unlinkat(fd, name, AT_REMOVEDIR) < 0) {
+		result = -errno;
+	}
+	return result;
+}
+
+static int directory_remove_contents(int fd, int depth)
+{
+	DIR *dir = fdopendir(dup(fd));
+	struct dirent *entry;
+	int result = 0;
+
+	if (dir == NULL) {
+		return -errno;
+	}
+	while (result == 0 && (entry = readdir(dir)) != NULL) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+			result = directory_remove_entry(fd, entry->d_name, depth);
+		}
+	}
+	closedir(dir);
+	return result;
+}
+
+int store_directory_remove(const char *storage, const char *peer_site, const char *vm,
+			   const char *relationship, char error[STORE_DIRECTORY_ERROR_LEN])
+{
+	cleanup_close int top = open(storage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int site = -1;
+	char name[NAME_LEN];
+	int result;
+
+	if (!validate_site_name(peer_site) || store_name(vm, relationship, name) < 0) {
+		return directory_fail(error, "no replica's directory:", storage, vm, EINVAL);
+	}
+	if (top < 0) {
+		return errno == ENOENT
+			       ? 0
+			       : directory_fail(error, "the storage cannot be opened:", storage, "",
+						errno);
+	}
+	site = openat(top, peer_site, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (site < 0) {
+		return errno == ENOENT
+			       ? 0
+			       : directory_fail(error, "cannot open", storage, peer_site, errno);
+	}
+	result = directory_remove_entry(site, name, 0);
+	return result < 0 ? directory_fail(error, "cannot remove", storage, name, -result) : 0;
+}
