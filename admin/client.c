@@ -89,12 +89,13 @@ static const char *start_advice(void)
 		"Start it: `pcs cluster start` if the cluster is down on this node, else `pcs "
 		"resource "
 		"cleanup vmreplica-engine` (crm_resource --cleanup --resource vmreplica-engine).";
+	int rc = config_load(CONFIG_DEFAULT_PATH, &config, error);
 
-	if (config_load(CONFIG_DEFAULT_PATH, &config, error) == 0) {
-		if (config.standalone) {
-			advice = "Start it: `systemctl start vmreplica-engine`; `journalctl -u "
-				 "vmreplica-engine` says why it ended.";
-		}
+	if (rc == 0 && config.standalone) {
+		advice = "Start it: `systemctl start vmreplica-engine`; `journalctl -u "
+			 "vmreplica-engine` says why it ended.";
+	}
+	if (rc == 0 || rc == -ENOENT) {
 		config_destroy(&config);
 	}
 	return advice;

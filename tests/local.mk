@@ -9,3 +9,4 @@ include tests/unit/receiver.mk
 include tests/unit/admin.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
+include tests/lab/local.mk

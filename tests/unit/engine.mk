@@ -1,12 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The libvirt source. The live programs skip by themselves; check-source-live.sh gives them hosts to run in.
+# The libvirt source. The live programs skip by themselves; check-source-live.sh and -harm.sh give them hosts to run in.
 SOURCE_LIVE = tests/unit/live_source.c tests/unit/live_source.h tests/unit/live_host.c tests/unit/live_host.h
+source_test_cflags = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS)
+source_test_ldadd = libvmr-engine.la $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_source_live tests/unit/test_source_harm
 dist_check_SCRIPTS += tests/unit/check-source-live.sh tests/unit/check-source-harm.sh
 EXTRA_DIST += tests/unit/live-libvirt.sh
 tests_unit_test_source_live_SOURCES = tests/unit/test_source_live.c $(SOURCE_LIVE) tests/unit/unit.h
-tests_unit_test_source_live_CFLAGS = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS)
-tests_unit_test_source_live_LDADD = libvmr-engine.la $(CUNIT_LIBS)
-tests_unit_test_source_harm_SOURCES = tests/unit/test_source_harm.c $(SOURCE_LIVE) tests/unit/unit.h
-tests_unit_test_source_harm_CFLAGS = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS)
-tests_unit_test_source_harm_LDADD = libvmr-engine.la $(CUNIT_LIBS)
+tests_unit_test_source_live_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_live_LDADD = $(source_test_ldadd)
+tests_unit_test_source_harm_SOURCES = tests/unit/test_source_harm.c $(SOURCE_LIVE)
+tests_unit_test_source_harm_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_harm_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_source_access
+tests_unit_test_source_access_SOURCES = tests/unit/test_source_access.c
+tests_unit_test_source_access_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_access_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_source_bitmap
+tests_unit_test_source_bitmap_SOURCES = tests/unit/test_source_bitmap.c
+tests_unit_test_source_bitmap_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_bitmap_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_source_domain
+tests_unit_test_source_domain_SOURCES = tests/unit/test_source_domain.c
+tests_unit_test_source_domain_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_domain_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_source_image
+tests_unit_test_source_image_SOURCES = tests/unit/test_source_image.c
+tests_unit_test_source_image_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_image_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_source_scratch
+tests_unit_test_source_scratch_SOURCES = tests/unit/test_source_scratch.c
+tests_unit_test_source_scratch_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_scratch_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_source_xml
+tests_unit_test_source_xml_SOURCES = tests/unit/test_source_xml.c
+tests_unit_test_source_xml_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_xml_LDADD = $(source_test_ldadd)

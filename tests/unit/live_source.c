@@ -67,9 +67,9 @@ void live_migrate(struct live *live)
 	const char *target = live->uri == live_uri() ? live_peer_uri() : live_uri();
 	const char *address = live->uri == live_uri() ? target : "qemu+tcp://10.77.0.1/system";
 
-	CU_ASSERT_EQUAL_FATAL(live_run("virsh -c %s migrate live %s --live --unsafe --p2p",
-				       live->uri, address),
-			      0);
+	CU_ASSERT_EQUAL_FATAL(
+		live_run("virsh -c %s migrate live %s --live --unsafe --p2p", live->uri, address),
+		0);
 	source_connection_free(live->connection);
 	connect_to(live, target);
 	live_reopen(live);

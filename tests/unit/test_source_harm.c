@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The source in trouble, against real libvirtd and QEMU in the private hosts of live-libvirt.sh: other tools' jobs,
- * forgotten jobs, full scratch space, a libvirtd that hangs. The VM must come through all of it running.
+ * The source in trouble, against real libvirtd and QEMU in the private hosts of live-libvirt.sh:
+ * other tools' jobs, forgotten jobs, full scratch space, a libvirtd that hangs. The VM must come
+ * through all of it running.
  */
 #include <errno.h>
 #include <signal.h>
@@ -38,12 +39,13 @@ static int begin_foreign_job(void)
 {
 	const char *dir = live_directory();
 
-	return live_run("mkdir -p %s/nightly && chmod 0777 %s/nightly && cat > %s/nightly.xml <<END\n"
-			"<domainbackup mode='pull'><server transport='unix' "
-			"socket='%s/nightly/nbd.sock'/><disks><disk name='vda' backup='yes' "
-			"type='file'><scratch file='%s/nightly/vda'/></disk></disks></domainbackup>\n"
-			"END\nvirsh -c %s backup-begin live %s/nightly.xml",
-			dir, dir, dir, dir, dir, live_uri(), dir);
+	return live_run(
+		"mkdir -p %s/nightly && chmod 0777 %s/nightly && cat > %s/nightly.xml <<END\n"
+		"<domainbackup mode='pull'><server transport='unix' "
+		"socket='%s/nightly/nbd.sock'/><disks><disk name='vda' backup='yes' "
+		"type='file'><scratch file='%s/nightly/vda'/></disk></disks></domainbackup>\n"
+		"END\nvirsh -c %s backup-begin live %s/nightly.xml",
+		dir, dir, dir, dir, dir, live_uri(), dir);
 }
 
 static void test_another_tools_job_is_named(void)
@@ -100,9 +102,8 @@ static void test_a_forgotten_job_is_ended(void)
 /* A file system of its own for scratch files. */
 static void mount_scratch(struct live *live, const char *size)
 {
-	CU_ASSERT_EQUAL_FATAL(live_run("mount -t tmpfs -o size=%s,mode=0700 tmpfs %s", size,
-				       live->scratch),
-			      0);
+	CU_ASSERT_EQUAL_FATAL(
+		live_run("mount -t tmpfs -o size=%s,mode=0700 tmpfs %s", size, live->scratch), 0);
 }
 
 static void unmount_scratch(struct live *live)
@@ -110,7 +111,8 @@ static void unmount_scratch(struct live *live)
 	CU_ASSERT_EQUAL(live_run("umount %s", live->scratch), 0);
 }
 
-/* Let the guest go once over its disk, so that each write of it overwrites data and fills scratch. */
+/* Let the guest go once over its disk, so that each write of it overwrites data and fills scratch.
+ */
 static void fill_disk(struct live *live)
 {
 	live_write(live, 0, 0x77, 1 << 20, 63 << 20);
@@ -219,7 +221,8 @@ static void test_a_hung_libvirtd_ends_calls_in_bounded_time(void)
 	result = live_job_error(&live, 1, 3);
 	CU_ASSERT_TRUE(result == -ETIMEDOUT || result == -ENOTCONN);
 	CU_ASSERT_TRUE(clock_monotonic_ms() - begin_ms < 25000);
-	/* By now the connection is dead, and a new one cannot be had: what is asked next does not wait as long. */
+	/* By now the connection is dead, and a new one cannot be had: what is asked next does not
+	 * wait as long. */
 	clock_sleep_ms(4000);
 	begin_ms = clock_monotonic_ms();
 	CU_ASSERT_EQUAL(live_job_error(&live, 1, 3), -ETIMEDOUT);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The source against real libvirtd and QEMU, in the private hosts of live-libvirt.sh: cuts, what is dirty since them,
- * and what becomes of both in migrations and crashes. Skipped (77) outside of those hosts.
+ * The source against real libvirtd and QEMU, in the private hosts of live-libvirt.sh: cuts, what is
+ * dirty since them, and what becomes of both in migrations and crashes. Skipped (77) outside of
+ * those hosts.
  */
 #include <errno.h>
 #include <signal.h>
@@ -54,7 +55,8 @@ static void test_a_job_shows_the_cut_while_the_guest_writes_on(void)
 	CU_ASSERT_STRING_EQUAL(live_dirty(job, 0), "0+67108864 "); /* all, without a checkpoint */
 	CU_ASSERT_EQUAL(source_job_check(job, live.error), 0);
 	live_job_end(&live, job);
-	/* Dirty since the cut: exactly what was written after it, in clusters, on the disk it was written to. */
+	/* Dirty since the cut: exactly what was written after it, in clusters, on the disk it was
+	 * written to. */
 	job = live_job(&live, 1, 2);
 	CU_ASSERT_STRING_EQUAL(live_dirty(job, 0), "1048576+65536 5242880+65536 ");
 	CU_ASSERT_STRING_EQUAL(live_dirty(job, 1), "");
@@ -170,10 +172,11 @@ static void test_a_migrating_vm_is_left_alone(void)
 	CU_ASSERT_EQUAL(source_job_abort_by_name(live.connection, "live", live.error), 0);
 	CU_ASSERT_EQUAL(source_end_orphans(live.connection, live.options.socket_directory), 0);
 	/* Nothing of that ended the migration. */
-	CU_ASSERT_EQUAL(live_run("for i in $(seq 100); do virsh -q -c %s domstate live 2>/dev/null | "
-				 "grep -q running && exit 0; sleep 0.1; done; exit 1",
-				 live_peer_uri()),
-			0);
+	CU_ASSERT_EQUAL(
+		live_run("for i in $(seq 100); do virsh -q -c %s domstate live 2>/dev/null | "
+			 "grep -q running && exit 0; sleep 0.1; done; exit 1",
+			 live_peer_uri()),
+		0);
 	live_end(&live);
 }
 
@@ -184,7 +187,8 @@ static void test_a_killed_qemu_leaves_broken_checkpoints(void)
 
 	live_begin(&live, 0);
 	live_cut(&live, 0, 1);
-	/* A QEMU that ends in order stores its bitmaps; libvirt's metadata goes with the transient domain. */
+	/* A QEMU that ends in order stores its bitmaps; libvirt's metadata goes with the transient
+	 * domain. */
 	live_vm_stop("live");
 	CU_ASSERT_EQUAL_FATAL(live_vm_start_again("live"), 0);
 	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "1 broken=0");
@@ -227,12 +231,14 @@ int main(void)
 		 test_a_job_shows_the_cut_while_the_guest_writes_on},
 		{"changes since an older cut include the newer",
 		 test_changes_since_an_older_cut_include_the_newer},
-		{"lost metadata is told to libvirt again", test_lost_metadata_is_told_to_libvirt_again},
+		{"lost metadata is told to libvirt again",
+		 test_lost_metadata_is_told_to_libvirt_again},
 		{"bitmaps survive a live migration", test_bitmaps_survive_a_live_migration},
 		{"a migrating VM is left alone", test_a_migrating_vm_is_left_alone},
 		{"a killed QEMU leaves broken checkpoints",
 		 test_a_killed_qemu_leaves_broken_checkpoints},
-		{"other tools' checkpoints are not ours", test_other_domains_checkpoints_are_not_ours},
+		{"other tools' checkpoints are not ours",
+		 test_other_domains_checkpoints_are_not_ours},
 	};
 
 	if (live_uri() == NULL) {

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `vmreplica check`: is all fit for replication? Each line says ok, or what is wrong and what to
+ * do.
+ *
+ *   check.c        the course of one check: this node's facts, a worker's probes, the other nodes'
+ * answers check_facts.c  what the control thread knows: quorum, fencing, storage, the engines
+ *   check_probe.c  what must be tried, on a worker: certificates, clock, scratch, libvirt, disks,
+ * the other side check_list.c   the lines
+ */
+#ifndef VMR_ENGINE_CHECK_H
+#define VMR_ENGINE_CHECK_H
+
+#include "engine/engine.h"
+
+/* response is borrowed for the call. */
+typedef void (*check_reply_cb)(void *arg, const Vmreplica__Admin__CheckResponse *response);
+
+/* Start a check; reply is called once, later, within about a minute. request is borrowed for the
+ * call. 0 or a negative errno (reply is then not called). Control thread only. */
+int check_start(struct engine *engine, const Vmreplica__Admin__CheckRequest *request,
+		check_reply_cb reply, void *arg);
+
+#endif

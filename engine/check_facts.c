@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/check_facts.h"
+
+#include <string.h>
+
+#include "cluster/authorization.h"
+#include "engine/storage_probe.h"
+
+#define BROKER_AGENT "ocf:vmreplica:broker"
+#define ENGINE_AGENT "ocf:vmreplica:engine"
+#define STORAGE_LOW  (1ull << 30)
+
+static void check_storage(const struct storage_info *info, struct check_list *list)
+{
+	if (info->error[0] != '\0' || !info->writable) {
+		check_list_add(
+			list, CHECK_FAIL, "storage",
+			"mount it, or make it writable for user vmreplica; vmreplica authorize "
+			"names the directory",
+			"%s: %s", info->path,
+			info->error[0] != '\0' ? info->error : "not writable");
+		return;
+	}
+	if (info->free_bytes < STORAGE_LOW) {
+		check_list_add(list, CHECK_WARNING, "storage",
+			       "free or add space before it runs full", "%s has only %llu MiB free",
+			       info->path, (unsigned long long)(info->free_bytes >> 20));
+		return;
+	}
+	check_list_add(list, CHECK_OK, "storage", NULL, "%s is writable, %llu GiB free", info->path,
+		       (unsigned long long)(info->free_bytes >> 30));
+}
+
+void check_facts_node(struct engine *engine, struct check_list *list)
+{
+	const Vmreplica__Ipc__CibSettings *settings =
+		engine->cluster.ops->settings(&engine->cluster);
+	struct authorization_table table = {0};
+	size_t broken = 0;
+
+	if (settings == NULL || authorization_table_load(settings, &table, &broken) != 0) {
+		return;
+	}
+	for (size_t i = 0; i < table.count; i++) {
+		const struct storage_info *info =
+			storage_probe_find(engine->storages, table.entries[i].storage);
+
+		if (info != NULL) {
+			check_storage(info, list);
+		}
+	}
+	if (broken > 0) {
+		check_list_add(list, CHECK_FAIL, "authorization",
+			       "add it again: vmreplica authorize add PATTERN --storage DIR",
+			       "%zu authorization entries cannot be read and admit nobody", broken);
+	}
+	authorization_table_destroy(&table);
+}
+
+static void check_quorum(struct engine *engine, struct check_list *list)
+{
+	if (!engine->quorate) {
+		check_list_add(
+			list, CHECK_FAIL, "quorum", engine->missing,
+			"this partition has no quorum: nobody acts, the broker answers nothing");
+		return;
+	}
+	check_list_add(list, CHECK_OK, "quorum", NULL, "this partition has quorum");
+}
+
+/* two_node implies wait_for_all: after a blackout of the whole site a single node that comes back
+ * waits for the other one. */
+static void check_survivor(const struct placement *placement, struct check_list *list)
+{
+	if (placement->node_count != 2) {
+		return;
+	}
+	check_list_add(list, CHECK_OK, "lone survivor", NULL,
+		       "two nodes: after a blackout of both, a lone survivor waits for the other. "
+		       "Make sure that "
+		       "the other is off, then on the survivor: pcs quorum unblock");
+}
+
+static void check_fencing(const struct placement *placement, struct check_list *list)
+{
+	if (!placement->stonith_enabled) {
+		check_list_add(
+			list, CHECK_FAIL, "STONITH",
+			"configure a fence device, then: pcs property set stonith-enabled=true",
+			"fencing is off: two nodes could write one replica");
+		return;
+	}
+	for (size_t i = 0; i < placement->resource_count; i++) {
+		const struct placement_resource *resource = &placement->resources[i];
+
+		if (strncmp(resource->agent, "stonith:", 8) == 0 &&
+		    resource->state != PLACEMENT_STOPPED) {
+			check_list_add(list, CHECK_OK, "STONITH", NULL, "enabled, %s runs",
+				       resource->id);
+			return;
+		}
+	}
+	check_list_add(list, CHECK_FAIL, "STONITH", "create a fence device: pcs stonith create ...",
+		       "enabled, but no fence device runs");
+}
+
+static void check_engines(const struct placement *placement, struct check_list *list)
+{
+	for (size_t i = 0; i < placement->node_count; i++) {
+		const struct placement_node *node = &placement->nodes[i];
+
+		if (!node->online) {
+			check_list_add(list, CHECK_WARNING, "engine",
+				       "bring the node back: pcs cluster start",
+				       "node %s is offline and cannot be checked", node->name);
+		} else if (!placement_agent_runs_on(placement, ENGINE_AGENT, node->name)) {
+			check_list_add(list, CHECK_FAIL, "engine",
+				       "start the engine clone there: pcs resource enable "
+				       "vmreplica-engine-clone, pcs resource cleanup",
+				       "no engine runs on node %s", node->name);
+		} else {
+			check_list_add(list, CHECK_OK, "engine", NULL, "runs on node %s",
+				       node->name);
+		}
+	}
+}
+
+static void check_broker(const struct placement *placement, struct check_list *list)
+{
+	for (size_t i = 0; i < placement->resource_count; i++) {
+		const struct placement_resource *resource = &placement->resources[i];
+
+		if (strcmp(resource->agent, BROKER_AGENT) == 0 &&
+		    resource->state == PLACEMENT_RUNNING) {
+			check_list_add(list, CHECK_OK, "broker", NULL, "runs on node %s",
+				       resource->node);
+			return;
+		}
+	}
+	check_list_add(list, CHECK_WARNING, "broker",
+		       "the other side finds replicas here through it: README, \"broker group\"",
+		       "no broker runs in this cluster");
+}
+
+void check_facts_cluster(struct engine *engine, struct check_list *list)
+{
+	const struct placement *placement = engine->cluster.ops->placement(&engine->cluster);
+
+	if (engine->config->standalone) {
+		check_list_add(list, CHECK_OK, "cluster", NULL, "standalone host, no cluster");
+		return;
+	}
+	check_quorum(engine, list);
+	if (placement == NULL) {
+		check_list_add(
+			list, CHECK_FAIL, "placement",
+			"is Pacemaker running here? pcs status; the log of vmreplica-cib says more",
+			"the cluster's placement could not be read yet");
+		return;
+	}
+	check_survivor(placement, list);
+	check_fencing(placement, list);
+	check_engines(placement, list);
+	check_broker(placement, list);
+}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two hosts with only libvirt and certificates replicate straight to each other, configured by
+files; a stop of either engine is survived without a resynchronization."""
+import replication as rep
+from case import require, wait_until
+
+SHAPE = {"standalone": True}
+TIMEOUT = 240
+
+
+def run(lab):
+    lab.vmreplica("b1", "authorize add a.example --storage /srv/replica")
+    lab.vmreplica("a1", "protect web1 --to 10.77.2.1 --frequency 5", 60)
+    before = rep.wait_replicating(lab)
+    lab.guest("load 300000 50")
+    rep.wait_cycles(lab, 4, 60)
+    for node in ("a1", "b1"):
+        restart_engine(lab, node)
+        rep.wait_cycles(lab, 2, 60)
+    lab.guest("load 0")
+    rep.no_resync_since(lab, before)
+    rep.compare_at_cut(lab)
+    lab.vmreplica("a1", "unprotect web1", 60)
+    require(not lab.on("a1", "virsh checkpoint-list web1 --name").strip(), "checkpoints are left")
+    wait_until("B forgot it", lambda: not rep.known(lab, "B", "web1"), 30)
+
+
+def restart_engine(lab, node):
+    pid = lab.on(node, "cat /run/vmreplica/engine.pid").strip()
+    lab.on(node, f"kill {pid}; while [ -e /proc/{pid} ]; do sleep 0.1; done; vmreplica-engine")

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bad certificates and unauthorized peers: each is refused with a reason on both sides, and
+nothing of theirs is stored."""
+import replication as rep
+from case import require, say, wait_until
+
+TIMEOUT = 300
+PKI = "/etc/vmreplica/pki"
+
+
+def run(lab):
+    rep.remove(lab)
+    lab.run("b1", "vmreplica authorize remove a.example")
+    unauthorized(lab)
+    rep.authorize(lab)
+    rep.protect(lab)
+    rep.wait_replicating(lab)
+    withdrawn(lab)
+    for name, make in (("another CA", other_ca), ("expired", expired)):
+        say(f"---- {name}")
+        bad_certificate(lab, make)
+    rep.wait_cycles(lab, 1, 120)
+    rep.compare_at_cut(lab)
+
+
+def unauthorized(lab):
+    result = lab.run("a1", "vmreplica protect web1 --to 10.77.2.100")
+    require(result.returncode == 1, f"exit {result.returncode}")
+    require("authoriz" in result.stderr and "a.example" in result.stderr, result.stderr)
+    denials = lab.vmreplica("b1", "broker")
+    require("a.example" in denials, f"B does not show whom it denied: {denials}")
+    require(not lab.on("b1", "ls /srv/replica | grep -v '^[.]' || true").strip(), "it was stored")
+
+
+def withdrawn(lab):
+    """The entry is removed while the VM replicates: no cycle more, a reason on A; and back."""
+    lab.vmreplica("b1", "authorize remove a.example")
+    rep.wait_health(lab, "Critical", "authoriz", 90)
+    rep.authorize(lab)
+    rep.wait_cycles(lab, 1, 150)
+
+
+def bad_certificate(lab, make):
+    """A's node certificates are replaced and the engines told; then put back."""
+    nodes = lab.live_nodes("A")
+    for node in nodes:
+        lab.on(node, f"cp -a {PKI} /run/good-pki")
+        make(lab, node)
+        reload(lab, node)
+    try:
+        lab.cut("wan", duration=2)
+        found = wait_until("A says that its certificate is refused",
+                           lambda: refused(rep.status(lab)), 120)
+        say(found["reason"])
+    finally:
+        for node in nodes:
+            lab.on(node, f"cp -a /run/good-pki/* {PKI}/; rm -r /run/good-pki")
+            reload(lab, node)
+    rep.wait_cycles(lab, 1, 150)
+
+
+def refused(found):
+    return found if found["health"] != "OK" and "certificate" in found["reason"].lower() else None
+
+
+def reload(lab, node):
+    lab.on(node, "kill -HUP $(cat /run/vmreplica/engine.pid)")
+
+
+def other_ca(lab, node):
+    lab.on(node, "rm -rf /run/other; vmreplica pki init /run/other && vmreplica pki issue "
+           f"/run/other {node} --site a.example && cp /run/other/{node}.a.example.crt {PKI}/node.crt "
+           f"&& cp /run/other/{node}.a.example.key {PKI}/node.key && chgrp vmreplica {PKI}/node.key "
+           f"&& chmod 640 {PKI}/node.key")
+
+
+def expired(lab, node):
+    lab.on(node, f"cp {lab.folder}/pki/ca.crt {lab.folder}/pki/ca.key /run/ && "
+           "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /run/x.key "
+           f"-subj /CN={node} -out /run/x.csr 2>/dev/null && "
+           f"printf 'subjectAltName=DNS:{node}.a.example,DNS:a.example\\n"
+           "extendedKeyUsage=serverAuth,clientAuth\\n' > /run/x.ext && "
+           "openssl x509 -req -in /run/x.csr -CA /run/ca.crt -CAkey /run/ca.key -CAcreateserial "
+           "-days -1 -extfile /run/x.ext -out /run/x.crt 2>/dev/null && "
+           f"cp /run/x.crt {PKI}/node.crt && cp /run/x.key {PKI}/node.key && "
+           f"chgrp vmreplica {PKI}/node.key && chmod 640 {PKI}/node.key")

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The WAN is cut in the middle of cycles and healed: replication goes on by itself without a
+resynchronization, and says what is wrong meanwhile."""
+import time
+
+import replication as rep
+from case import require, wait_until
+
+TIMEOUT = 300
+
+
+def run(lab):
+    before = rep.ensure(lab)
+    lab.guest("load 800000 20")
+    with rep.unharmed(lab):
+        for how in (lab.cut, lab.stall):
+            how("wan")
+            found = wait_until("web1 is not well", lambda: unwell(lab), 90)
+            require(found["reason"], "no reason is given")
+            time.sleep(3)
+            lab.heal("wan")
+            rep.wait_cycles(lab, 2, 120)
+    lab.guest("load 0")
+    rep.wait_health(lab, "OK", timeout=120)
+    rep.no_resync_since(lab, before)
+    rep.compare_at_cut(lab)
+
+
+def unwell(lab):
+    found = rep.status(lab)
+    return found if found["health"] in ("Warning", "Critical") else None

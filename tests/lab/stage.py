@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Building the checkout and installing it into _stage, from where the nodes mount it."""
+import os
+import subprocess
+
+import shape as shapes
+
+BUILD = os.path.join(shapes.TOP, "_build")
+
+
+def run(command, log, cwd):
+    with open(log, "a") as file:
+        file.write(f"+ {' '.join(command)}\n")
+        file.flush()
+        status = subprocess.call(command, cwd=cwd, stdout=file, stderr=file,
+                                 stdin=subprocess.DEVNULL)
+    if status != 0:
+        with open(log) as file:
+            tail = "".join(file.readlines()[-25:])
+        raise shapes.LabError(f"`{' '.join(command)}` failed:\n{tail}(all of it: {log})")
+
+
+def build(progress):
+    """Configure once, make, install.  Without a configure.ac there is nothing to build yet."""
+    if os.environ.get("VMREPLICA_LAB_STAGE"):
+        progress(f"using the build in {shapes.STAGE}")
+        return
+    if not os.path.exists(f"{shapes.TOP}/configure.ac"):
+        progress("no configure.ac here: the lab comes up without the product")
+        return
+    os.makedirs(BUILD, exist_ok=True)
+    log = f"{BUILD}/lab-build.log"
+    open(log, "w").close()
+    if not os.path.exists(f"{shapes.TOP}/configure"):
+        progress("autogen.sh")
+        run(["./autogen.sh"], log, shapes.TOP)
+    if not os.path.exists(f"{BUILD}/Makefile"):
+        progress("configure")
+        run([f"{shapes.TOP}/configure", "--prefix=/usr", "--sysconfdir=/etc",
+             "--localstatedir=/var", "--libexecdir=/usr/libexec"], log, BUILD)
+    progress(f"make (its output: {log})")
+    run(["make", f"-j{os.cpu_count() or 1}"], log, BUILD)
+    run(["make", "install", f"DESTDIR={shapes.STAGE}"], log, BUILD)
+    progress("built and installed into _stage")
+
+
+def unit_tests(progress):
+    """`make check`; returns (passed, failed) by its own summary, or None without a build."""
+    if os.environ.get("VMREPLICA_LAB_STAGE") or not os.path.exists(f"{BUILD}/Makefile"):
+        return None
+    log = f"{BUILD}/lab-unit.log"
+    progress(f"make check (its output: {log})")
+    with open(log, "w") as file:
+        status = subprocess.call(["make", f"-j{os.cpu_count() or 1}", "check", "-k"], cwd=BUILD,
+                                 stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+    counts = {"PASS": 0, "FAIL": 0, "XPASS": 0, "ERROR": 0}
+    with open(log, errors="replace") as file:
+        for line in file:
+            word = line[2:].split(":")
+            if line.startswith("# ") and word[0] in counts and word[1].strip().isdigit():
+                counts[word[0]] += int(word[1])
+    failed = counts["FAIL"] + counts["XPASS"] + counts["ERROR"]
+    return counts["PASS"], failed or (1 if status else 0)

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cluster/authorization.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "broker_fixture.h"
+#include "unit.h"
+
+static void test_patterns(void)
+{
+	static const struct {
+		const char *pattern, *name;
+		bool matches;
+	} cases[] = {
+		{"a.example", "a.example", true},      {"a.example", "A.Example", true},
+		{"a.example", "b.example", false},     {"a.example", "a1.a.example", false},
+		{"a.example", "xa.example", false},    {"*.example", "a.example", true},
+		{"*.example", "a1.a.example", true}, /* any depth below the domain */
+		{"*.example", "example", false},     /* not the domain itself */
+		{"*.example", "badexample", false},    {"*.example", ".example", false},
+		{"*.a.example", "a.example", false},   {"*.a.example", "a1.a.example", true},
+		{"*.A.example", "a1.a.EXAMPLE", true}, {"*.a.example", "", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool matches = authorization_pattern_matches(cases[i].pattern, cases[i].name);
+
+		if (matches != cases[i].matches) {
+			printf("\n  %s against %s\n", cases[i].pattern, cases[i].name);
+		}
+		CU_ASSERT_EQUAL(matches, cases[i].matches);
+	}
+}
+
+static void test_round_trip(void)
+{
+	char error[AUTHORIZATION_ERROR_LEN] = "", value[AUTHORIZATION_VALUE_LEN];
+	struct authorization_entry entry, again;
+
+	CU_ASSERT_EQUAL(
+		authorization_entry_init(&entry, "*.A.example", "/srv/replica", "gold", 20, error),
+		0);
+	CU_ASSERT_STRING_EQUAL(authorization_encode(&entry, value),
+			       "pattern=*.a.example storage=/srv/replica group=gold max-vms=20");
+	CU_ASSERT_EQUAL(authorization_decode(value, &again, error), 0);
+	CU_ASSERT_EQUAL(memcmp(&entry, &again, sizeof(entry)), 0);
+	CU_ASSERT_EQUAL(
+		authorization_entry_init(&entry, "a.example", "/srv/replica", NULL, 0, error), 0);
+	CU_ASSERT_STRING_EQUAL(authorization_encode(&entry, value),
+			       "pattern=a.example storage=/srv/replica group=- max-vms=0");
+	CU_ASSERT_EQUAL(authorization_decode(value, &again, error), 0);
+	CU_ASSERT_EQUAL(memcmp(&entry, &again, sizeof(entry)), 0);
+	CU_ASSERT_EQUAL(authorization_decode("storage=/srv pattern=a.example", &again, error), 0);
+	CU_ASSERT_EQUAL(again.max_vms, 0);
+	CU_ASSERT_STRING_EQUAL(again.group, "");
+}
+
+static void test_longest(void)
+{
+	char storage[PATH_LEN_MAX + 1], pattern[SITE_NAME_MAX + 1],
+		group[AUTHORIZATION_GROUP_MAX + 1];
+	char error[AUTHORIZATION_ERROR_LEN] = "", value[AUTHORIZATION_VALUE_LEN];
+	struct authorization_entry entry, again;
+
+	memset(storage, 'x', PATH_LEN_MAX);
+	storage[0] = '/';
+	storage[PATH_LEN_MAX] = '\0';
+	for (size_t i = 0; i < SITE_NAME_MAX; i++) {
+		pattern[i] = i % 60 == 59 ? '.' : 'a';
+	}
+	pattern[SITE_NAME_MAX] = '\0';
+	memset(group, 'g', AUTHORIZATION_GROUP_MAX);
+	group[AUTHORIZATION_GROUP_MAX] = '\0';
+	CU_ASSERT_EQUAL_FATAL(
+		authorization_entry_init(&entry, pattern, storage, group, 999999999, error), 0);
+	CU_ASSERT_EQUAL(authorization_decode(authorization_encode(&entry, value), &again, error),
+			0);
+	CU_ASSERT_EQUAL(memcmp(&entry, &again, sizeof(entry)), 0);
+}
+
+static void test_refused(void)
+{
+	static const struct {
+		const char *pattern, *storage, *group, *word;
+	} typed[] = {
+		{"", "/srv", "", "not a site"},
+		{"a..example", "/srv", "", "not a site"},
+		{"*", "/srv", "", "not a site"},
+		{"*.*.example", "/srv", "", "not a site"},
+		{"a*.example", "/srv", "", "not a site"},
+		{"a.example", "srv", "", "storage directory"},
+		{"a.example", "/srv/../etc", "", "storage directory"},
+		{"a.example", "/srv/my replica", "", "storage directory"},
+		{"a.example", "", "", "storage directory"},
+		{"a.example", "/srv", "two words", "not a group"},
+		{"a.example", "/srv", "a=b", "not a group"},
+	};
+	static const char *const values[] = {
+		"",
+		"pattern=a.example",
+		"storage=/srv",
+		"pattern=a.example storage=/srv size=3",
+		"pattern=a.example storage=/srv pattern=b.example",
+		"pattern=a.example storage=/srv max-vms=many",
+		"pattern=a.example storage=/srv max-vms=-1",
+		"pattern=a.example storage=/srv max-vms=12345678901",
+		"pattern=a.example storage=/srv max-vms=",
+		"pattern=a.example storage=/srv junk",
+		"pattern= storage=/srv",
+	};
+	char error[AUTHORIZATION_ERROR_LEN];
+	struct authorization_entry entry;
+
+	for (size_t i = 0; i < sizeof(typed) / sizeof(typed[0]); i++) {
+		error[0] = '\0';
+		CU_ASSERT_EQUAL(authorization_entry_init(&entry, typed[i].pattern, typed[i].storage,
+							 typed[i].group, 0, error),
+				-EINVAL);
+		CU_ASSERT_PTR_NOT_NULL(strstr(error, typed[i].word));
+	}
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		error[0] = '\0';
+		CU_ASSERT_EQUAL(authorization_decode(values[i], &entry, error), -EINVAL);
+		CU_ASSERT_NOT_EQUAL(error[0], '\0');
+	}
+}
+
+static void test_names(void)
+{
+	char name[AUTHORIZATION_NAME_LEN], other[AUTHORIZATION_NAME_LEN];
+
+	CU_ASSERT_EQUAL(authorization_setting_name("a.example", name), 0);
+	/* printf a.example | sha256sum */
+	CU_ASSERT_STRING_EQUAL(name, "vmreplica-authorize-b8e7453371a024da");
+	CU_ASSERT_EQUAL(authorization_setting_name("A.EXAMPLE", other), 0);
+	CU_ASSERT_STRING_EQUAL(name, other);
+	CU_ASSERT_EQUAL(authorization_setting_name("*.a.example", other), 0);
+	CU_ASSERT_STRING_NOT_EQUAL(name, other);
+}
+
+static struct fixture_settings settings;
+static struct authorization_table table;
+
+static void load(void)
+{
+	size_t broken = 99;
+
+	memset(&settings, 0, sizeof(settings));
+	settings_init(&settings);
+	settings_authorize(&settings, "*.example", "/srv/any", "-", 0);
+	settings_authorize(&settings, "*.a.example", "/srv/nodes", "gold", 0);
+	settings_authorize(&settings, "a.example", "/srv/a", "gold", 3);
+	settings_authorize(&settings, "c.example", "/srv/c", "gold", 0);
+	CU_ASSERT_EQUAL_FATAL(authorization_table_load(&settings.message, &table, &broken), 0);
+	CU_ASSERT_EQUAL(broken, 0);
+}
+
+static const char *storage_for(const char *first, const char *second)
+{
+	const char *names[] = {first, second, NULL};
+	const struct authorization_entry *entry = authorization_match(&table, names);
+
+	return entry == NULL ? "none" : entry->storage;
+}
+
+static void test_most_specific(void)
+{
+	load();
+	CU_ASSERT_EQUAL(table.count, 4);
+	CU_ASSERT_STRING_EQUAL(storage_for("a.example", NULL), "/srv/a");
+	CU_ASSERT_STRING_EQUAL(storage_for("a1.a.example", NULL), "/srv/nodes");
+	CU_ASSERT_STRING_EQUAL(storage_for("a1.a.example", "a.example"), "/srv/a");
+	CU_ASSERT_STRING_EQUAL(storage_for("b.example", NULL), "/srv/any");
+	CU_ASSERT_STRING_EQUAL(storage_for("example", NULL), "none");
+	CU_ASSERT_STRING_EQUAL(storage_for("a.other", NULL), "none");
+	CU_ASSERT_STRING_EQUAL(storage_for(NULL, NULL), "none");
+	CU_ASSERT_PTR_NULL(authorization_match(&table, NULL));
+	CU_ASSERT_PTR_NOT_NULL(authorization_find(&table, "A.example"));
+	CU_ASSERT_PTR_NULL(authorization_find(&table, "b.example"));
+	authorization_table_destroy(&table);
+}
+
+static void test_groups(void)
+{
+	const char *of_a[] = {"a1.a.example", "a.example", NULL};
+	const char *of_b[] = {"b.example", NULL};
+	const char *of_x[] = {"x.other", NULL};
+
+	load();
+	CU_ASSERT_TRUE(authorization_allows(&table, of_a, "a.example"));
+	CU_ASSERT_TRUE(authorization_allows(&table, of_a, "c.example")); /* both in gold */
+	CU_ASSERT_FALSE(authorization_allows(&table, of_a, "b.example"));
+	CU_ASSERT_FALSE(authorization_allows(&table, of_b, "a.example")); /* no group */
+	CU_ASSERT_FALSE(
+		authorization_allows(&table, of_b, "d.example")); /* no group is no common group */
+	CU_ASSERT_FALSE(
+		authorization_allows(&table, of_x, "x.other")); /* no entry, though it is its own */
+	authorization_table_destroy(&table);
+}
+
+static void test_broken_entries(void)
+{
+	size_t broken = 0;
+
+	memset(&settings, 0, sizeof(settings));
+	settings_init(&settings);
+	settings_authorize(&settings, "a.example", "/srv/a", "-", 0);
+	settings_authorize(&settings, "b.example", "relative", "-", 0);
+	settings.pairs[2].name = text("vmreplica-relay");
+	vmreplica__ipc__cib_nvpair__init(&settings.pairs[2]);
+	settings.pairs[2].name = text("vmreplica-relay");
+	settings.pairs[2].value = text("auto");
+	settings.pair_list[2] = &settings.pairs[2];
+	settings.message.n_settings = 3;
+	CU_ASSERT_EQUAL(authorization_table_load(&settings.message, &table, &broken), 0);
+	CU_ASSERT_EQUAL(table.count, 1);
+	CU_ASSERT_EQUAL(broken, 1);
+	authorization_table_destroy(&table);
+	CU_ASSERT_EQUAL(authorization_table_load(NULL, &table, NULL), 0);
+	CU_ASSERT_EQUAL(table.count, 0);
+	authorization_table_destroy(&table);
+}
+
+static const struct unit_test tests[] = {
+	{"patterns", test_patterns},	     {"an entry's value, there and back", test_round_trip},
+	{"the longest entry", test_longest}, {"what is refused", test_refused},
+	{"setting names", test_names},	     {"the most specific entry", test_most_specific},
+	{"trust groups", test_groups},	     {"broken entries are left out", test_broken_entries},
+};
+UNIT_MAIN("authorization", tests)

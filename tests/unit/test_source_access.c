@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <sys/acl.h>
+#include <sys/stat.h>
+
+#include "engine/source_access.h"
+#include "tests/unit/tempdir.h"
+#include "tests/unit/unit.h"
+
+#define QEMU 61234567u /* no such user: ACLs show it by number */
+
+static char error[SOURCE_ERROR_LEN];
+
+/* The permissions of uid's own entry in the directory's ACL as "rwx"; "" without one. */
+static const char *entry_of(const char *path, uid_t uid)
+{
+	static char text[8];
+	char wanted[32];
+	acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	char *all = acl != NULL ? acl_to_text(acl, NULL) : NULL;
+	const char *found;
+
+	snprintf(wanted, sizeof(wanted), "user:%u:", (unsigned int)uid);
+	found = all != NULL ? strstr(all, wanted) : NULL;
+	snprintf(text, sizeof(text), "%.3s", found != NULL ? found + strlen(wanted) : "");
+	acl_free(all);
+	acl_free(acl);
+	return text;
+}
+
+static void test_a_closed_directory_is_opened_to_one_user(void)
+{
+	char path[TEMP_PATH_LEN];
+	struct stat status;
+
+	CU_ASSERT_EQUAL_FATAL(mkdir(temp_path(path, "closed"), 0700), 0);
+	CU_ASSERT_EQUAL(source_access_grant(path, QEMU, QEMU, error), 0);
+	CU_ASSERT_EQUAL(source_access_grant(path, QEMU, QEMU, error), 0); /* twice is once */
+	CU_ASSERT_STRING_EQUAL(entry_of(path, QEMU), "rwx");
+	CU_ASSERT_STRING_EQUAL(entry_of(tempdir(), QEMU), "--x");
+	CU_ASSERT_EQUAL(stat(path, &status), 0);
+	CU_ASSERT_EQUAL(status.st_mode & S_IRWXO, 0);
+	CU_ASSERT_EQUAL(rmdir(path), 0);
+}
+
+static void test_what_is_open_already_stays_as_it_is(void)
+{
+	char path[TEMP_PATH_LEN];
+
+	CU_ASSERT_EQUAL_FATAL(mkdir(temp_path(path, "open"), 0700), 0);
+	CU_ASSERT_EQUAL(chmod(path, 0777), 0);
+	CU_ASSERT_EQUAL(source_access_grant(path, QEMU, QEMU, error), 0);
+	CU_ASSERT_STRING_EQUAL(entry_of(path, QEMU), "");
+	CU_ASSERT_EQUAL(rmdir(path), 0);
+	CU_ASSERT_EQUAL_FATAL(mkdir(path, 0700), 0);
+	CU_ASSERT_EQUAL(source_access_grant(path, geteuid(), getegid(), error), 0);
+	CU_ASSERT_STRING_EQUAL(entry_of(path, geteuid()), "");
+	CU_ASSERT_EQUAL(rmdir(path), 0);
+}
+
+static void test_a_missing_directory_is_named(void)
+{
+	char path[TEMP_PATH_LEN];
+
+	CU_ASSERT_EQUAL(source_access_grant(temp_path(path, "nowhere"), QEMU, QEMU, error),
+			-ENOENT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, path));
+	temp_file(path, "file", "x");
+	CU_ASSERT_EQUAL(source_access_grant(path, QEMU, QEMU, error), -ENOTDIR);
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{"a closed directory is opened to one user",
+		 test_a_closed_directory_is_opened_to_one_user},
+		{"what is open already stays as it is", test_what_is_open_already_stays_as_it_is},
+		{"a missing directory is named", test_a_missing_directory_is_named},
+	};
+	int status = unit_run("source access", tests, sizeof(tests) / sizeof(tests[0]));
+
+	tempdir_remove();
+	return status;
+}
