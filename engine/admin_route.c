@@ -5,6 +5,8 @@
 
 #include "engine/admin_service.h"
 
+#define CHECK_FORWARD_MS 65000 /* a check takes up to a minute */
+
 /* Longer than a forwarded request's own work may take. */
 static int route_timeout_ms(const Vmreplica__Admin__Request *request)
 {
@@ -14,7 +16,8 @@ static int route_timeout_ms(const Vmreplica__Admin__Request *request)
 				     : 3600 * 1000) +
 		       5000;
 	}
-	return ADMIN_FORWARD_MS;
+	return request->body_case == VMREPLICA__ADMIN__REQUEST__BODY_CHECK ? CHECK_FORWARD_MS
+									   : ADMIN_FORWARD_MS;
 }
 
 static void route_local(struct admin_call *call, const Vmreplica__Admin__Request *request)
@@ -25,6 +28,9 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_EVENTS:
 		admin_events(call, request->events);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_CHECK:
+		admin_check(call, request->check);
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_SYNC:
 		admin_sync(call, request);

@@ -5,9 +5,9 @@
  *
  *   admin_service.c  socket, calls, passing on to other nodes or the broker
  *   admin_route.c    which handler, on which node
- *   admin_status.c   status, events           admin_vm.c     sync, pause, resume, resync
+ *   admin_status.c   status, events, check    admin_vm.c     sync, pause, resume, resync
  *   admin_agent.c    start, stop, monitor ... admin_store.c  inspect, store
- *   protect.c unprotect.c authorize.c check.c
+ *   protect.c unprotect.c authorize.c
  */
 #ifndef VMR_ENGINE_ADMIN_SERVICE_H
 #define VMR_ENGINE_ADMIN_SERVICE_H
@@ -46,6 +46,7 @@ bool admin_call_is_root(const struct admin_call *call);
 void admin_route(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_status(struct admin_call *call, const Vmreplica__Admin__StatusRequest *request);
 void admin_events(struct admin_call *call, const Vmreplica__Admin__EventsRequest *request);
+void admin_check(struct admin_call *call, const Vmreplica__Admin__CheckRequest *request);
 void admin_sync(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_pause(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_resume(struct admin_call *call, const Vmreplica__Admin__Request *request);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* status and events: answered from memory. */
+/* status, events and check. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "engine/admin_service.h"
+#include "engine/check.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
 
@@ -211,4 +212,23 @@ void admin_events(struct admin_call *call, const Vmreplica__Admin__EventsRequest
 	admin_call_reply(call, &response);
 	free(list);
 	free(pointers);
+}
+
+static void checked_cb(void *arg, const Vmreplica__Admin__CheckResponse *check)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_CHECK;
+	response.check = (Vmreplica__Admin__CheckResponse *)(uintptr_t)check;
+	admin_call_reply(arg, &response);
+}
+
+void admin_check(struct admin_call *call, const Vmreplica__Admin__CheckRequest *request)
+{
+	int result = check_start(admin_call_engine(call), request, checked_cb, call);
+
+	if (result < 0) {
+		admin_call_fail(call, result, "try again", "the check cannot be started: %s",
+				strerror(-result));
+	}
 }

@@ -17,6 +17,7 @@ ENGINE_SOURCE = \
 	engine/source_orphan.c engine/source_orphan.h \
 	engine/source_rpc.c engine/source_rpc_job.c engine/source_rpc.h \
 	engine/source_scratch.c engine/source_scratch.h \
+	engine/source_version.c \
 	engine/source_xml.c engine/source_xml.h
 ENGINE_SOURCE_CFLAGS = $(LIBVIRT_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS) $(ACL_CFLAGS)
 ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
@@ -51,6 +52,8 @@ ENGINE_CONTROL = \
 	engine/admin_status.c engine/admin_store.c engine/admin_vm.c \
 	engine/adoption.c engine/adoption.h \
 	engine/announcer.c engine/announcer.h \
+	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
+	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
 	engine/cluster_table.c engine/cluster_table.h \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine.h \
