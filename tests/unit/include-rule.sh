@@ -113,7 +113,7 @@ self_test() {
 		receiver/d.c:#include <libnbd.h>
 		receiver/e.c:#include <zstd.h>
 	END
-	printf '%s\n' 'vmreplica_cib_SOURCES = \\' '	cluster/cib_helper.c' 'other_SOURCES = cluster/b.c' \
+	printf '%s\n' 'vmreplica_cib_SOURCES = \' '	cluster/cib_helper.c' 'other_SOURCES = cluster/b.c' \
 		>"$tree/cluster/local.mk"
 	(check_tree "$tree") 2>/dev/null && fault "a tree of faults passes"
 	count=$((count - $( (check_tree "$tree") 2>&1 >/dev/null | wc -l)))
