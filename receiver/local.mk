@@ -1,1 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# receiver: everything that parses a peer's log stream, and the replica stores. Owns jansson for the manifest and QMP.
+noinst_LTLIBRARIES += libvmr-receiver.la
+libvmr_receiver_la_SOURCES = \
+	receiver/answer.c receiver/answer.h \
+	receiver/apply.c \
+	receiver/authorization.c receiver/authorization.h \
+	receiver/cycle.c receiver/cycle.h \
+	receiver/cycle_record.c \
+	receiver/digest.c receiver/digest.h \
+	receiver/durable.c receiver/durable.h \
+	receiver/events.c receiver/receiver.h \
+	receiver/hello.c receiver/hello.h \
+	receiver/image.c receiver/image.h \
+	receiver/json.h \
+	receiver/listener.c receiver/listener.h \
+	receiver/manifest.c receiver/manifest.h \
+	receiver/manifest_decode.c \
+	receiver/manifest_encode.c \
+	receiver/pending.c receiver/pending.h \
+	receiver/plan.c receiver/plan.h \
+	receiver/privileges.c receiver/privileges.h \
+	receiver/process.c receiver/process.h \
+	receiver/qmp.c receiver/qmp.h \
+	receiver/qsd.c receiver/qsd.h \
+	receiver/session.c receiver/session.h \
+	receiver/spool.c receiver/spool.h \
+	receiver/spool_files.c \
+	receiver/status.c receiver/status.h \
+	receiver/store.c receiver/store.h \
+	receiver/store_open.c \
+	receiver/store_stream.c \
+	receiver/stores.c receiver/stores.h \
+	receiver/target.c receiver/target.h \
+	receiver/view.c receiver/view.h
+libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef
+libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
+
+daemon_PROGRAMS += vmreplica-receiver
+vmreplica_receiver_SOURCES = receiver/main.c
+vmreplica_receiver_CFLAGS = $(libvmr_receiver_la_CFLAGS)
+vmreplica_receiver_LDADD = libvmr-receiver.la

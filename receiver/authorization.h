@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whose streams are taken at all: the authorization entries as the engine last sent them. Any
+ * thread. */
+#ifndef VMR_RECEIVER_AUTHORIZATION_H
+#define VMR_RECEIVER_AUTHORIZATION_H
+
+#include <stdbool.h>
+
+#include "proto/ipc.pb-c.h"
+
+struct authorization;
+
+/* Empty: nobody may send. NULL when out of memory. */
+struct authorization *authorization_new(void);
+void authorization_free(struct authorization *authorization); /* NULL allowed */
+
+/* Replace all entries; patterns that are no DNS name or "*.domain" are dropped with a line in the
+ * log. 0 or -ENOMEM (then nobody may send until the next set: denying is the safe side). */
+int authorization_set(struct authorization *authorization,
+		      const Vmreplica__Ipc__AuthorizationSet *set);
+
+/* True when an entry's pattern covers site: equal, or below "*.domain" at any depth (as the broker
+ * judges). */
+bool authorization_allows(struct authorization *authorization, const char *site);
+
+/* True when this denial has not been reported in the last minute: reports are rate limited, not the
+ * denials. */
+bool authorization_denial_is_news(struct authorization *authorization, const char *who);
+
+/* Pure. */
+bool authorization_pattern_covers(const char *pattern, const char *site);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What every kind of cycle leaves in the manifest. */
+#include <string.h>
+
+#include "common/clock.h"
+#include "receiver/cycle.h"
+#include "receiver/durable.h"
+
+void cycle_record(const struct cycle *cycle, struct manifest *next,
+		  const uint8_t log_hash[LOG_HASH_LEN])
+{
+	struct manifest_counters *counters = &next->counters;
+	int64_t took_ms = clock_monotonic_ms() - cycle->begin_ms;
+	uint64_t latency_ms = took_ms > 0 ? (uint64_t)took_ms : 0;
+
+	next->committed = (struct manifest_cut){.seq = cycle->seq, .time_ms = cycle->cut_time_ms};
+	memcpy(next->committed.cut_id, cycle->cut_id, sizeof(next->committed.cut_id));
+	memcpy(next->committed.log_hash, log_hash, LOG_HASH_LEN);
+	if (next->next_seq <= cycle->seq) {
+		next->next_seq = cycle->seq + 1;
+	}
+	memset(&next->mark, 0, sizeof(next->mark));
+	counters->ok++;
+	counters->data_bytes += cycle->data_bytes;
+	counters->wire_bytes += cycle->wire_bytes;
+	if (counters->largest_bytes < cycle->wire_bytes) {
+		counters->largest_bytes = cycle->wire_bytes;
+	}
+	counters->latency_ms = latency_ms;
+	if (counters->latency_max_ms < latency_ms) {
+		counters->latency_max_ms = latency_ms;
+	}
+}
+
+void cycle_record_mark(const struct cycle *cycle, const Vmreplica__Wire__Mark *mark,
+		       struct manifest *next)
+{
+	struct manifest_mark *to = &next->mark;
+
+	*to = (struct manifest_mark){
+		.mode = cycle->mode, .seq = cycle->seq, .disk = mark->disk, .offset = mark->offset};
+	memcpy(to->cut_id, cycle->cut_id, sizeof(to->cut_id));
+	plan_order_format(cycle->disks, cycle->disk_count, to->disks, sizeof(to->disks));
+	if (next->next_seq <= cycle->seq) {
+		next->next_seq = cycle->seq + 1;
+	}
+}
+
+int cycle_keep_definition(const struct cycle *cycle, struct answer *answer)
+{
+	bool uncertain;
+	int rc;
+
+	if (cycle->domain_xml == NULL) {
+		return 0;
+	}
+	rc = durable_file_replace(cycle->store->dir_fd, "domain.xml", cycle->domain_xml,
+				  cycle->domain_xml_len, &uncertain);
+	return rc < 0 ? answer_storage(answer, rc, "writing domain.xml") : 0;
+}

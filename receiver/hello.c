@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <config.h>
+
+#include "receiver/hello.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/dns_name.h"
+#include "common/log.h"
+#include "receiver/authorization.h"
+#include "receiver/plan.h"
+#include "receiver/stores.h"
+
+#define RETRY_MOVED_MS	   1000
+#define RETRY_SUSPENDED_MS 10000
+#define SOFTWARE	   "vmreplica " PACKAGE_VERSION
+
+/* ---- who ---- */
+
+static int version_check(const Vmreplica__Wire__Version *version, struct answer *answer)
+{
+	if (version == NULL || version->min > PROTOCOL_VERSION_MAX ||
+	    version->max < PROTOCOL_VERSION_MIN) {
+		return answer_failure(answer, "version",
+				      "the sender speaks protocol %" PRIu32 " to %" PRIu32
+				      ", this node %u to %u: update the older one",
+				      version == NULL ? 0 : version->min,
+				      version == NULL ? 0 : version->max, PROTOCOL_VERSION_MIN,
+				      PROTOCOL_VERSION_MAX);
+	}
+	return 0;
+}
+
+static bool certificate_names(const struct session *session, const char *site)
+{
+	const char *const *names = tls_peer_names(session->conn);
+
+	for (; names != NULL && *names != NULL; names++) {
+		if (dns_name_equals(*names, site)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int hello_check_authorized(struct session *session, const char *site, struct answer *answer)
+{
+	if (!certificate_names(session, site)) {
+		return answer_denied(answer, "identity",
+				     "the certificate of %s does not carry the name of site %s",
+				     tls_peer_address(session->conn), site);
+	}
+	if (!authorization_allows(session->receiver->authorization, site)) {
+		return answer_denied(answer, "not-authorized",
+				     "site %s is not authorized to replicate to this cluster: "
+				     "vmreplica authorize add '%s' --storage DIRECTORY there",
+				     site, site);
+	}
+	return 0;
+}
+
+static void denial_report(struct session *session, const char *site, const char *vm,
+			  const struct answer *answer)
+{
+	char who[256];
+
+	snprintf(who, sizeof(who), "%s %.100s", site, answer->code);
+	if (authorization_denial_is_news(session->receiver->authorization, who)) {
+		receiver_event(session->receiver, "warning", vm, "denied a stream from %s: %s",
+			       tls_peer_address(session->conn), answer->reason);
+	}
+}
+
+/* The store, when this peer may write it. A reference for the caller. */
+static int store_find(struct session *session, const Vmreplica__Wire__Hello *hello,
+		      struct store **ret_store, struct answer *answer)
+{
+	struct store *store = stores_find(session->receiver, hello->relationship);
+	int rc = hello_check_authorized(session, hello->site, answer);
+
+	if (rc == 0 && store == NULL) {
+		return answer_moved(answer, RETRY_MOVED_MS,
+				    "the replica of %s is not open on node %s", hello->vm,
+				    session->receiver->node);
+	}
+	if (rc == 0 && !dns_name_equals(store->peer_site, hello->site)) {
+		rc = answer_denied(answer, "wrong-site",
+				   "the replica of %s belongs to site %s, not to %s", store->vm,
+				   store->peer_site, hello->site);
+	} else if (rc < 0 && store != NULL && dns_name_equals(store->peer_site, hello->site) &&
+		   certificate_names(session, hello->site)) {
+		store_note(store, answer); /* its own primary: the replica's health says so */
+	}
+	if (rc < 0) {
+		denial_report(session, hello->site, store == NULL ? "" : store->vm, answer);
+		store_unref(store);
+		return rc;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+/* ---- what ---- */
+
+static int disks_take(const Vmreplica__Wire__Hello *hello, struct plan_disk *disks,
+		      struct answer *answer)
+{
+	if (hello->n_disks == 0 || hello->n_disks > DISKS_MAX) {
+		return answer_failure(answer, "limits", "a VM of %zu disks", hello->n_disks);
+	}
+	for (size_t i = 0; i < hello->n_disks; i++) {
+		snprintf(disks[i].name, sizeof(disks[i].name), "%s", hello->disks[i]->name);
+		disks[i].size_bytes = hello->disks[i]->size_bytes;
+	}
+	return 0;
+}
+
+/* Make a new epoch durable before anything is taken in it. A higher one than ours means that the
+ * primary has failed over since: its data may differ anywhere, so all of it is compared. */
+static int epoch_save(struct store *store, const struct manifest_epoch *epoch, bool first,
+		      struct answer *answer)
+{
+	struct manifest next = {0};
+	int rc;
+
+	if (manifest_copy(&store->manifest, &next) < 0) {
+		return answer_storage(answer, -ENOMEM, "recording the epoch");
+	}
+	if (!first) {
+		next.resync_needed = next.current.disk_count > 0;
+		snprintf(next.resync_reason, sizeof(next.resync_reason),
+			 "the primary went from epoch %" PRIu64 " to %" PRIu64,
+			 store->manifest.epoch.number, epoch->number);
+		memset(&next.mark, 0, sizeof(next.mark));
+	}
+	next.epoch = *epoch;
+	rc = store_save(store, &next, answer);
+	manifest_destroy(&next);
+	return rc;
+}
+
+static int epoch_take(struct store *store, const Vmreplica__Epoch *theirs, struct answer *answer)
+{
+	const struct manifest_epoch *ours = &store->manifest.epoch;
+	struct manifest_epoch epoch = {0};
+	enum plan_epoch how;
+
+	if (theirs == NULL || theirs->number == 0 || theirs->number > INT64_MAX) {
+		return answer_failure(answer, "malformed", "HELLO without an epoch");
+	}
+	epoch.number = theirs->number;
+	snprintf(epoch.lineage, sizeof(epoch.lineage), "%s", theirs->lineage);
+	snprintf(epoch.site, sizeof(epoch.site), "%s", theirs->site);
+	how = plan_epoch_compare(ours, &epoch);
+	if (how == PLAN_EPOCH_LOWER || how == PLAN_EPOCH_CONFLICT) {
+		return answer_denied(answer, "epoch",
+				     "the primary is in epoch %" PRIu64 " (%.36s of %.100s), the "
+				     "replica in %" PRIu64 " (%.36s of %.100s): one of them was "
+				     "failed over; nothing is taken",
+				     epoch.number, epoch.lineage, epoch.site, ours->number,
+				     ours->lineage, ours->site);
+	}
+	return how == PLAN_EPOCH_SAME ? 0
+				      : epoch_save(store, &epoch, how == PLAN_EPOCH_FIRST, answer);
+}
+
+/* What a WELCOME points at. */
+struct welcome {
+	Vmreplica__Wire__Welcome message;
+	Vmreplica__Wire__Version version;
+	Vmreplica__Wire__Mark mark;
+	Vmreplica__Cut committed;
+	Vmreplica__Epoch epoch;
+	struct manifest_cut cut_copy;
+	struct manifest_mark mark_copy;
+	struct manifest_epoch epoch_copy;
+	struct plan plan;
+};
+
+static void welcome_fill_position(struct welcome *welcome)
+{
+	if (welcome->cut_copy.seq != 0) {
+		welcome->committed.seq = welcome->cut_copy.seq;
+		welcome->committed.cut_id = welcome->cut_copy.cut_id;
+		welcome->committed.log_hash.data = welcome->cut_copy.log_hash;
+		welcome->committed.log_hash.len = LOG_HASH_LEN;
+		welcome->committed.time_ms = welcome->cut_copy.time_ms;
+		welcome->message.committed = &welcome->committed;
+	}
+	if (welcome->plan.has_mark) {
+		welcome->mark.mode = welcome->mark_copy.mode;
+		welcome->mark.seq = welcome->mark_copy.seq;
+		welcome->mark.cut_id = welcome->mark_copy.cut_id;
+		welcome->mark.disk = welcome->mark_copy.disk;
+		welcome->mark.offset = welcome->mark_copy.offset;
+		welcome->message.mark = &welcome->mark;
+	}
+}
+
+static void welcome_fill(struct welcome *welcome, const struct manifest *manifest,
+			 const struct plan_disk *disks, size_t disk_count)
+{
+	static char software[] = SOFTWARE;
+
+	vmreplica__wire__welcome__init(&welcome->message);
+	vmreplica__wire__version__init(&welcome->version);
+	vmreplica__wire__mark__init(&welcome->mark);
+	vmreplica__cut__init(&welcome->committed);
+	vmreplica__epoch__init(&welcome->epoch);
+	welcome->cut_copy = manifest->committed;
+	welcome->mark_copy = manifest->mark;
+	welcome->epoch_copy = manifest->epoch;
+	plan_next(manifest, disks, disk_count, &welcome->plan);
+	welcome_fill_position(welcome);
+	welcome->version.min = PROTOCOL_VERSION_MIN;
+	welcome->version.max = PROTOCOL_VERSION_MAX;
+	welcome->version.software = software;
+	welcome->epoch.number = welcome->epoch_copy.number;
+	welcome->epoch.lineage = welcome->epoch_copy.lineage;
+	welcome->epoch.site = welcome->epoch_copy.site;
+	welcome->message.version = &welcome->version;
+	welcome->message.epoch = &welcome->epoch;
+	welcome->message.mode = welcome->plan.mode;
+	welcome->message.reason = welcome->plan.reason;
+	welcome->message.next_seq = manifest->next_seq;
+}
+
+/* With the store ours: its epoch, then what it expects. */
+static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hello,
+			 struct welcome *welcome, struct answer *answer)
+{
+	struct plan_disk disks[DISKS_MAX];
+	int rc = disks_take(hello, disks, answer);
+
+	if (rc < 0) {
+		return rc;
+	}
+	pthread_mutex_lock(&store->lock);
+	rc = store_check_generation(store, answer);
+	rc = rc < 0 ? rc : epoch_take(store, hello->epoch, answer);
+	if (rc == 0) {
+		welcome_fill(welcome, &store->manifest, disks, hello->n_disks);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return rc;
+}
+
+int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, struct answer *answer)
+{
+	struct welcome welcome;
+	struct store *store = NULL;
+	int rc = version_check(hello->version, answer);
+
+	rc = rc < 0 ? rc : store_find(session, hello, &store, answer);
+	if (rc < 0) {
+		return rc;
+	}
+	session->store = store; /* session_release gives both back */
+	snprintf(session->site, sizeof(session->site), "%s", hello->site);
+	snprintf(session->node, sizeof(session->node), "%s", hello->node);
+	if (atomic_load(&store->suspended)) {
+		return answer_busy(answer, "suspended", RETRY_SUSPENDED_MS,
+				   "the replica of %s is paused by its administrator", store->vm);
+	}
+	rc = store_stream_claim(store, session, answer);
+	rc = rc < 0 ? rc : store_welcome(store, hello, &welcome, answer);
+	if (rc < 0) {
+		return rc;
+	}
+	if (hello->frequency_s != 0) {
+		view_set_frequency(&store->view, hello->frequency_s);
+	}
+	view_set_connected(&store->view, true, session->node);
+	log_info("%s: stream from %s (%s), %s expected%s", store->vm, session->node,
+		 tls_peer_address(session->conn), manifest_mode_to_word(welcome.plan.mode),
+		 welcome.plan.has_mark ? ", going on from a mark" : "");
+	return session_send(session, FRAME_WELCOME, &welcome.message.base, NULL, 0, answer);
+}

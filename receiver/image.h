@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The layers of a store: opening them through the daemon, making new ones, and knowing them again.
+ * store->lock is held in every call; all block.
+ */
+#ifndef VMR_RECEIVER_IMAGE_H
+#define VMR_RECEIVER_IMAGE_H
+
+#include "receiver/store.h"
+
+/* Make the daemon export the current (or pending) image, each disk under its name; writable ones
+ * first get a layer of our own generation on top where an older owner's is there. Starts the daemon
+ * when it does not run. 0, or BUSY "storage-error"; *ret_bad_disk (may be NULL) is then the index
+ * of the disk whose chain does not open, or -1. */
+int image_attach(struct store *store, enum store_attachment which, bool writable,
+		 struct answer *answer, int *ret_bad_disk);
+
+/* Stop the daemon (images are closed then). 0, or -EIO when it did not end well. */
+int image_stop(struct store *store);
+
+/* Make a new file of size_bytes for disk, over the layer backing (NULL = none), in our generation's
+ * directory, durable. Takes a number from next->next_layer. 0 or the answer. */
+int image_layer_make(struct store *store, struct manifest *next, const char *disk,
+		     uint64_t size_bytes, const struct manifest_layer *backing,
+		     struct manifest_layer *ret_layer, struct answer *answer);
+
+/* Record the fingerprints of all layers of image but (with_tops false) the tops that our generation
+ * writes. The layers must not be open for writing. */
+void image_freeze(struct store *store, struct manifest_image *image, bool with_tops);
+
+/* Compare frozen layers with what is on disk. True when they are as we left them; else why says
+ * which is not. */
+bool image_is_unchanged(struct store *store, const struct manifest_image *image, char *why,
+			size_t why_size);
+
+/* After a failed flush the kernel may show pages that the disk never got: drop them, so that what
+ * is read is what is stored. The daemon must be stopped. */
+void image_drop_caches(struct store *store, const struct manifest_image *image);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * manifest.json: the truth about one replica store. Everything that is acknowledged to a sender is
+ * first recorded here, by an atomic replace of the whole file. All names of files in it are
+ * relative to the store's directory.
+ */
+#ifndef VMR_RECEIVER_MANIFEST_H
+#define VMR_RECEIVER_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/limits.h"
+#include "proto/wire.pb-c.h"
+
+#define MANIFEST_NAME	    "manifest.json"
+#define MANIFEST_FORMAT	    1
+#define MANIFEST_SIZE_MAX   (4u * 1024u * 1024u)
+#define MANIFEST_FILE_MAX   127u /* of "gen-<N>/<disk>-<n>.qcow2" */
+#define MANIFEST_LAYERS_MAX 250u /* of one disk; a longer chain is replaced by a fresh base */
+#define MANIFEST_LOGS_MAX   2048u
+#define MANIFEST_ERROR_LEN  256
+
+/* One qcow2 file. A closed layer is recognized by its fingerprint: a change that we did not make
+ * shows. */
+struct manifest_layer {
+	char file[MANIFEST_FILE_MAX + 1];
+	uint64_t generation; /* only the owner of that generation writes it */
+	bool frozen;	     /* the fingerprint below holds */
+	uint64_t size_bytes, inode;
+	int64_t mtime_ns;
+};
+
+struct manifest_disk {
+	char name[DISK_NAME_MAX + 1];
+	uint64_t size_bytes;
+	struct manifest_layer *layers; /* owned; base first, top last */
+	size_t layer_count;
+};
+
+/* The disks of a VM at one cut. */
+struct manifest_image {
+	struct manifest_disk *disks; /* owned */
+	size_t disk_count;
+};
+
+struct manifest_cut {
+	uint64_t seq; /* 0 = none yet */
+	char cut_id[CUT_ID_LEN + 1];
+	uint8_t log_hash[LOG_HASH_LEN];
+	int64_t time_ms; /* the sender's wall clock: a label */
+};
+
+/* What of an interrupted cycle is durable. */
+struct manifest_mark {
+	Vmreplica__Wire__Mode mode; /* MODE_NONE = no mark */
+	uint64_t seq;
+	char cut_id[CUT_ID_LEN + 1];
+	uint32_t disk; /* index into the order of the cycle, whose names are in disks */
+	uint64_t offset;
+	char file[MANIFEST_FILE_MAX + 1]; /* DELTA: the partial log, durable up to log_offset */
+	uint64_t log_offset;
+	char disks[DISKS_MAX *
+		   (DISK_NAME_MAX + 1)]; /* "vda,vdb": the mark's disk index means this order */
+};
+
+struct manifest_log {
+	uint64_t seq;
+	char cut_id[CUT_ID_LEN + 1];
+	uint8_t hash[LOG_HASH_LEN];
+	char file[MANIFEST_FILE_MAX + 1];
+	uint64_t size_bytes;
+};
+
+struct manifest_epoch {
+	uint64_t number; /* 0 = none yet */
+	char lineage[RELATIONSHIP_LEN + 1];
+	char site[SITE_NAME_MAX + 1];
+};
+
+struct manifest_counters {
+	uint64_t ok, failed, resyncs;
+	uint64_t data_bytes, wire_bytes, largest_bytes; /* largest: on the wire */
+	uint64_t latency_ms, latency_max_ms;
+};
+
+struct manifest {
+	char relationship[RELATIONSHIP_LEN + 1];
+	char vm[VM_NAME_MAX + 1];
+	char peer_site[SITE_NAME_MAX + 1];
+	uint64_t generation;
+	char owner_node[NODE_NAME_MAX + 1];
+	bool closed; /* the layers' fingerprints were taken after the last writer had ended */
+	struct manifest_epoch epoch;
+	struct manifest_cut committed;
+	uint64_t applied_seq; /* last cycle that the current image holds whole */
+	uint64_t next_seq, next_layer;
+	bool resync_needed;
+	char resync_reason[REASON_MAX + 1];
+	struct manifest_image
+		current; /* what the replica is; no disks = initial replication is not done */
+	struct manifest_image
+		pending; /* filled by INITIAL or RESYNC, becomes current at its commit */
+	struct manifest_mark mark;
+	struct manifest_log
+		*logs; /* owned, ascending by seq; also the few applied ones that are kept */
+	size_t log_count;
+	struct manifest_counters counters;
+};
+
+void manifest_destroy(struct manifest *manifest); /* leaves it zeroed */
+/* Deep copy. 0 or -ENOMEM. */
+int manifest_copy(const struct manifest *from, struct manifest *ret_copy);
+
+void manifest_image_destroy(struct manifest_image *image);
+int manifest_image_copy(const struct manifest_image *from, struct manifest_image *ret_copy);
+/* The disk called name, or NULL. */
+struct manifest_disk *manifest_image_find(const struct manifest_image *image, const char *name);
+/* Append a layer on top. 0, -ENOMEM or -E2BIG (MANIFEST_LAYERS_MAX). */
+int manifest_disk_push(struct manifest_disk *disk, const struct manifest_layer *layer);
+struct manifest_layer *
+manifest_disk_top(const struct manifest_disk *disk); /* NULL without layers */
+
+/* Append a log. 0, -ENOMEM, -E2BIG. */
+int manifest_log_push(struct manifest *manifest, const struct manifest_log *log);
+/* Drop the first count logs from the list. */
+void manifest_log_drop(struct manifest *manifest, size_t count);
+/* Bytes of logs that are not applied. */
+uint64_t manifest_spool_bytes(const struct manifest *manifest);
+/* First log that is not applied, or NULL. */
+const struct manifest_log *manifest_log_next(const struct manifest *manifest);
+
+/* True when any part of the manifest names file. */
+bool manifest_refers_to(const struct manifest *manifest, const char *file);
+
+/* "initial", "delta", "resync"; "" for none. */
+const char *manifest_mode_to_word(Vmreplica__Wire__Mode mode);
+
+/* ---- manifest_encode.c, manifest_decode.c ---- */
+/* Text of the manifest (caller frees), NULL when out of memory. */
+char *manifest_encode(const struct manifest *manifest, size_t *ret_len);
+/* 0, -EBADMSG (damaged), -EPROTONOSUPPORT (written by a newer vmreplica), -ENOMEM; error says what.
+ * Pure. */
+int manifest_decode(const char *text, size_t len, struct manifest *ret_manifest,
+		    char error[MANIFEST_ERROR_LEN]);
+
+/* ---- files; blocking ---- */
+/* Read dir_fd/manifest.json. 0, -ENOENT, as manifest_decode, or an errno of reading. */
+int manifest_load(int dir_fd, struct manifest *ret_manifest, char error[MANIFEST_ERROR_LEN]);
+/* Replace it durably. *ret_uncertain as durable_file_replace. */
+int manifest_save(int dir_fd, const struct manifest *manifest, bool *ret_uncertain);
+/* -ESTALE when the file on disk belongs to another generation: another node took the store over. */
+int manifest_check_generation(int dir_fd, uint64_t generation);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the receiver expects next from a sender: pure functions of the manifest and of the sender's
+ * disks. */
+#ifndef VMR_RECEIVER_PLAN_H
+#define VMR_RECEIVER_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "receiver/manifest.h"
+
+struct plan_disk {
+	char name[DISK_NAME_MAX + 1];
+	uint64_t size_bytes;
+};
+
+struct plan {
+	Vmreplica__Wire__Mode mode;
+	bool has_mark;		     /* manifest->mark can be resumed from */
+	char reason[REASON_MAX + 1]; /* why RESYNC; "" otherwise */
+};
+
+/* INITIAL while there is no image; RESYNC when one is required or the disks differ; else DELTA. */
+void plan_next(const struct manifest *manifest, const struct plan_disk *disks, size_t disk_count,
+	       struct plan *ret_plan);
+
+/* True when a cycle of mode over these disks, in this order, can go on from the manifest's mark. */
+bool plan_mark_holds(const struct manifest *manifest, Vmreplica__Wire__Mode mode,
+		     const struct plan_disk *disks, size_t disk_count);
+
+/* True when image has exactly these disks, by name and size, in any order. */
+bool plan_disks_match(const struct manifest_image *image, const struct plan_disk *disks,
+		      size_t disk_count);
+
+/* "vda,vdb": the order that a mark's disk index refers to. Returns buf. */
+char *plan_order_format(const struct plan_disk *disks, size_t disk_count, char *buf, size_t size);
+
+/* How an epoch that a sender shows stands to the store's. */
+enum plan_epoch {
+	PLAN_EPOCH_SAME,
+	PLAN_EPOCH_FIRST,    /* the store has none yet */
+	PLAN_EPOCH_HIGHER,   /* the primary failed over since: take it, and compare all data */
+	PLAN_EPOCH_LOWER,    /* an old primary: refused */
+	PLAN_EPOCH_CONFLICT, /* equal numbers, different lineage: refused */
+};
+enum plan_epoch plan_epoch_compare(const struct manifest_epoch *ours,
+				   const struct manifest_epoch *theirs);
+
+#endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "receiver/qsd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "proto/limits.h"
+#include "receiver/json.h"
+#include "receiver/process.h"
+#include "receiver/qmp.h"
+
+#define QSD_PROGRAM   "qemu-storage-daemon"
+#define QSD_STOP_MS   10000
+#define QSD_DETACH_MS 10000
+#define QSD_L2_CACHE_BYTES                                                                         \
+	(4 * 1024 * 1024) /* maps 32 GiB; more costs a read, not memory without bound */
+#define QEMU_IMG_TIMEOUT_MS 60000
+
+/* An attached chain: nodes n<first>..n<first+count-1>, base first, and the export e<first>. */
+struct chain {
+	uint64_t first;
+	size_t count;
+	bool exported;
+};
+
+struct qsd {
+	pid_t pid;  /* 0 once it is reaped */
+	int fd;	    /* our end of its monitor */
+	int err_fd; /* what it writes to standard error */
+	struct qmp qmp;
+	char socket[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	uint64_t next_node;
+	struct chain chains[DISKS_MAX];
+	size_t chain_count;
+};
+
+static void qsd_free(struct qsd *qsd)
+{
+	qmp_close(&qsd->qmp);
+	if (qsd->fd >= 0) {
+		close(qsd->fd);
+	}
+	if (qsd->err_fd >= 0) {
+		close(qsd->err_fd);
+	}
+	if (qsd->socket[0] != '\0') {
+		unlink(qsd->socket);
+	}
+	free(qsd);
+}
+
+/* The monitor sits on the child's standard input and output, so that no second socket needs a path.
+ */
+static int qsd_spawn(struct qsd *qsd, char error[QSD_ERROR_LEN])
+{
+	char server[256];
+	const char *argv[] = {QSD_PROGRAM,   "--chardev",    "stdio,id=qmp", "--monitor",
+			      "chardev=qmp", "--nbd-server", server,	     NULL};
+	int pair[2];
+	int rc;
+
+	qsd->err_fd = memfd_create("stderr", MFD_CLOEXEC);
+	if (qsd->err_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		rc = -errno;
+		snprintf(error, QSD_ERROR_LEN, "cannot start " QSD_PROGRAM ": %s", strerror(-rc));
+		return rc;
+	}
+	qsd->fd = pair[0];
+	unlink(qsd->socket);
+	snprintf(server, sizeof(server), "addr.type=unix,addr.path=%s", qsd->socket);
+	rc = process_spawn(argv, pair[1], pair[1], qsd->err_fd, &qsd->pid);
+	close(pair[1]);
+	if (rc < 0) {
+		snprintf(error, QSD_ERROR_LEN, "cannot start " QSD_PROGRAM ": %s", strerror(-rc));
+	}
+	return rc;
+}
+
+/* Replace a transport's error by what the daemon said as it died, when it has. */
+static void qsd_explain(struct qsd *qsd, int rc, char error[QSD_ERROR_LEN])
+{
+	char words[QSD_ERROR_LEN];
+
+	if (rc != -ECONNRESET && rc != -EPIPE) {
+		return;
+	}
+	process_last_words(qsd->err_fd, words, sizeof(words));
+	if (words[0] != '\0') {
+		snprintf(error, QSD_ERROR_LEN, QSD_PROGRAM " ended: %.400s", words);
+	} else {
+		snprintf(error, QSD_ERROR_LEN,
+			 QSD_PROGRAM " ended at once: is it installed (qemu-system-common)?");
+	}
+}
+
+int qsd_start(const char *run_directory, const char *name, struct qsd **ret_qsd,
+	      char error[QSD_ERROR_LEN])
+{
+	struct qsd *qsd = calloc(1, sizeof(*qsd));
+	int rc, n;
+
+	if (qsd == NULL) {
+		snprintf(error, QSD_ERROR_LEN, "out of memory");
+		return -ENOMEM;
+	}
+	qsd->fd = qsd->err_fd = -1;
+	n = snprintf(qsd->socket, sizeof(qsd->socket), "%s/%s.sock", run_directory, name);
+	if (n < 0 || (size_t)n >= sizeof(qsd->socket)) {
+		snprintf(error, QSD_ERROR_LEN, "the path of socket %s/%s.sock is too long",
+			 run_directory, name);
+		qsd->socket[0] = '\0';
+		rc = -ENAMETOOLONG;
+	} else {
+		rc = qsd_spawn(qsd, error);
+	}
+	if (rc == 0) {
+		rc = qmp_open(&qsd->qmp, qsd->fd, error);
+		qsd_explain(qsd, rc, error);
+		if (rc < 0) {
+			process_end(qsd->pid, 0);
+		}
+	}
+	if (rc < 0) {
+		qsd_free(qsd);
+		return rc;
+	}
+	*ret_qsd = qsd;
+	return 0;
+}
+
+bool qsd_is_alive(struct qsd *qsd, char error[QSD_ERROR_LEN])
+{
+	int status = 0;
+
+	if (qsd->pid != 0 && process_wait(qsd->pid, 0, &status) == 0) {
+		qsd->pid = 0;
+		process_last_words(qsd->err_fd, error, QSD_ERROR_LEN);
+		if (error[0] == '\0' && WIFSIGNALED(status)) {
+			snprintf(error, QSD_ERROR_LEN, "killed by signal %d", WTERMSIG(status));
+		}
+	}
+	return qsd->pid != 0;
+}
+
+int qsd_stop(struct qsd *qsd)
+{
+	char error[QSD_ERROR_LEN];
+	int status = 0;
+	int rc = -EIO;
+
+	if (qsd == NULL) {
+		return 0;
+	}
+	if (qsd_is_alive(qsd, error)) {
+		qmp_execute(&qsd->qmp, "quit", NULL, NULL, error);
+		if (process_wait(qsd->pid, QSD_STOP_MS, &status) == 0) {
+			rc = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+		} else {
+			process_end(qsd->pid, 2000);
+		}
+	}
+	qsd_free(qsd);
+	return rc;
+}
+
+const char *qsd_socket(const struct qsd *qsd)
+{
+	return qsd->socket;
+}
+
+static int qsd_execute(struct qsd *qsd, const char *command, json_t *arguments, json_t **ret_result,
+		       char error[QSD_ERROR_LEN])
+{
+	int rc = qmp_execute(&qsd->qmp, command, arguments, ret_result, error);
+
+	qsd_explain(qsd, rc, error);
+	return rc;
+}
+
+static int node_add(struct qsd *qsd, uint64_t number, const char *path, bool has_backing,
+		    bool writable, char error[QSD_ERROR_LEN])
+{
+	char node[32], below[32];
+	json_t *arguments;
+
+	snprintf(node, sizeof(node), "n%" PRIu64, number);
+	snprintf(below, sizeof(below), "n%" PRIu64, number - 1);
+	arguments = json_pack("{s:s, s:s, s:b, s:s, s:i, s:{s:s, s:s, s:b, s:s}, s:o}", "driver",
+			      "qcow2", "node-name", node, "read-only", !writable, "discard",
+			      "unmap", "l2-cache-size", QSD_L2_CACHE_BYTES, "file", "driver",
+			      "file", "filename", path, "read-only", !writable, "discard", "unmap",
+			      "backing", has_backing ? json_string(below) : json_null());
+	return qsd_execute(qsd, "blockdev-add", arguments, NULL, error);
+}
+
+static int export_add(struct qsd *qsd, const struct chain *chain, const char *disk, bool writable,
+		      char error[QSD_ERROR_LEN])
+{
+	char node[32], id[32];
+
+	snprintf(node, sizeof(node), "n%" PRIu64, chain->first + chain->count - 1);
+	snprintf(id, sizeof(id), "e%" PRIu64, chain->first);
+	return qsd_execute(qsd, "block-export-add",
+			   json_pack("{s:s, s:s, s:s, s:s, s:b}", "type", "nbd", "id", id,
+				     "node-name", node, "name", disk, "writable", writable),
+			   NULL, error);
+}
+
+/* block-export-del returns before the export is gone, and its node stays busy until then. */
+static int export_wait_gone(struct qsd *qsd, const char *id, char error[QSD_ERROR_LEN])
+{
+	int64_t deadline_ms = clock_monotonic_ms() + QSD_DETACH_MS;
+
+	for (;;) {
+		cleanup_json json_t *exports = NULL;
+		bool found = false;
+		json_t *item;
+		size_t i;
+		int rc = qsd_execute(qsd, "query-block-exports", NULL, &exports, error);
+
+		if (rc < 0) {
+			return rc;
+		}
+		json_array_foreach(exports, i, item)
+		{
+			const char *text = json_string_value(json_object_get(item, "id"));
+
+			found |= text != NULL && strcmp(text, id) == 0;
+		}
+		if (!found) {
+			return 0;
+		}
+		if (clock_monotonic_ms() > deadline_ms) {
+			snprintf(error, QSD_ERROR_LEN, QSD_PROGRAM " keeps an export busy");
+			return -EBUSY;
+		}
+		clock_sleep_ms(2);
+	}
+}
+
+static int chain_detach(struct qsd *qsd, struct chain *chain, char error[QSD_ERROR_LEN])
+{
+	char name[32];
+	int rc = 0;
+
+	if (chain->exported) {
+		snprintf(name, sizeof(name), "e%" PRIu64, chain->first);
+		rc = qsd_execute(qsd, "block-export-del",
+				 json_pack("{s:s, s:s}", "id", name, "mode", "hard"), NULL, error);
+		rc = rc < 0 ? rc : export_wait_gone(qsd, name, error);
+		chain->exported = rc < 0;
+	}
+	while (rc == 0 && chain->count > 0) {
+		snprintf(name, sizeof(name), "n%" PRIu64, chain->first + chain->count - 1);
+		rc = qsd_execute(qsd, "blockdev-del", json_pack("{s:s}", "node-name", name), NULL,
+				 error);
+		chain->count -= rc == 0;
+	}
+	return rc;
+}
+
+int qsd_detach_all(struct qsd *qsd, char error[QSD_ERROR_LEN])
+{
+	while (qsd->chain_count > 0) {
+		int rc = chain_detach(qsd, &qsd->chains[qsd->chain_count - 1], error);
+
+		if (rc < 0) {
+			return rc;
+		}
+		qsd->chain_count--;
+	}
+	return 0;
+}
+
+int qsd_disk_attach(struct qsd *qsd, const char *disk, const char *const *paths, size_t count,
+		    bool writable, char error[QSD_ERROR_LEN])
+{
+	char ignored[QSD_ERROR_LEN];
+	struct chain *chain;
+	int rc = 0;
+
+	if (qsd->chain_count == DISKS_MAX) {
+		snprintf(error, QSD_ERROR_LEN, "more than %u disks", DISKS_MAX);
+		return -E2BIG;
+	}
+	chain = &qsd->chains[qsd->chain_count];
+	*chain = (struct chain){.first = qsd->next_node};
+	qsd->next_node += count;
+	while (rc == 0 && chain->count < count) {
+		rc = node_add(qsd, chain->first + chain->count, paths[chain->count],
+			      chain->count > 0, writable && chain->count + 1 == count, error);
+		chain->count += rc == 0;
+	}
+	if (rc == 0) {
+		rc = export_add(qsd, chain, disk, writable, error);
+		chain->exported = rc == 0;
+	}
+	if (rc < 0) {
+		chain_detach(qsd, chain, ignored);
+		return rc;
+	}
+	qsd->chain_count++;
+	return 0;
+}
+
+int qsd_image_create(const char *path, uint64_t size_bytes, const char *backing,
+		     char error[QSD_ERROR_LEN])
+{
+	char size[32];
+	const char *argv[16] = {"qemu-img",
+				"create",
+				"-q",
+				"-f",
+				"qcow2",
+				"-o",
+				"compat=1.1,lazy_refcounts=off,cluster_size=65536"};
+	size_t n = 7;
+
+	if (backing !=
+	    NULL) { /* -u: the layer below is open in the daemon, and its size is not wanted */
+		argv[n++] = "-u";
+		argv[n++] = "-F";
+		argv[n++] = "qcow2";
+		argv[n++] = "-b";
+		argv[n++] = backing;
+	}
+	snprintf(size, sizeof(size), "%" PRIu64, size_bytes);
+	argv[n++] = path;
+	argv[n++] = size;
+	argv[n] = NULL;
+	return process_run(argv, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A replica store: the directory of one relationship that is open on this node.
+ *
+ *   <directory>/lock            OFD lock, held while open
+ *   <directory>/manifest.json   the truth (manifest.h)
+ *   <directory>/domain.xml      the VM's definition as of the last cut that brought one
+ *   <directory>/gen-<N>/        made by the N-th owner, written by that owner alone:
+ *       <disk>-<n>.qcow2        layers        <seq>.part   log of a running cycle
+ *       <seq>.vrl               committed log <seq>.vrl.damaged  a log that did not verify
+ *
+ * Threads: one stream's worker, one applier and the opener work on a store. store->lock guards the
+ * manifest, the daemon and the flags below it, and is held over storage: never taken by the control
+ * thread. Everything that is acknowledged passes store_save.
+ */
+#ifndef VMR_RECEIVER_STORE_H
+#define VMR_RECEIVER_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "receiver/answer.h"
+#include "receiver/manifest.h"
+#include "receiver/qsd.h"
+#include "receiver/receiver.h"
+#include "receiver/view.h"
+
+#define STORE_ERROR_LEN 512
+
+struct session;
+
+/* Which disks the daemon has open. */
+enum store_attachment {
+	STORE_DETACHED,
+	STORE_CURRENT,
+	STORE_PENDING,
+};
+
+struct store {
+	struct receiver *receiver; /* borrowed */
+	atomic_int references;
+	char relationship[RELATIONSHIP_LEN + 1];
+	char vm[VM_NAME_MAX + 1];
+	char peer_site[SITE_NAME_MAX + 1];
+	char directory[PATH_LEN_MAX + 1];
+	char resource[RESOURCE_ID_MAX + 1];
+
+	atomic_bool closing;			/* set before a close: everything winds up */
+	atomic_bool suspended;			/* the admin paused the replica */
+	atomic_bool apply_queued, apply_wanted; /* apply.c's */
+	struct view view;
+
+	atomic_bool destroy;	     /* the close that comes removes all */
+	char error[STORE_ERROR_LEN]; /* of the worker that opens or closes, for the control thread
+					after it */
+
+	/* control thread */
+	int64_t apply_retry_ms; /* monotonic; when a failed apply is tried again */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* of anything below; monotonic clock */
+	int dir_fd, lock_fd;	/* -1 = not open */
+	struct manifest manifest;
+	struct qsd *qsd;
+	enum store_attachment attachment;
+	bool attachment_writable;
+	bool stale;		/* another node took the store over */
+	bool broken;		/* the manifest on disk is in doubt: close and open again */
+	bool applying;		/* a log is being written into the image */
+	struct session *stream; /* the one that may write; borrowed */
+	uint64_t stream_ticket; /* of the newest that asked */
+};
+
+/* ---- life (store.c) ---- */
+/* From a validated StoreOpen; nothing is touched on disk. One reference. NULL when out of memory.
+ */
+struct store *store_new(struct receiver *receiver, const Vmreplica__Ipc__StoreOpen *request);
+struct store *store_ref(struct store *store);
+void store_unref(struct store *store);
+
+/* ---- opening and closing (store_open.c); blocking ---- */
+/* 0, or a negative errno with a sentence: -EBUSY (another process has it open), -EPROTONOSUPPORT (a
+ * newer vmreplica wrote it), -EACCES, -EBADMSG, ... */
+int store_open(struct store *store, char error[STORE_ERROR_LEN]);
+/* End the stream and the applier, the daemon, record the layers' fingerprints, unlock. destroy:
+ * remove all our files. 0 or a negative errno with a sentence. */
+int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN]);
+
+/* ---- the manifest (store.c); store->lock is held ---- */
+/* Make next the manifest: durable first, then in memory (next is taken then, else untouched).
+ * Checks that we still own the store. 0 or as answer_storage / answer_moved. */
+int store_save(struct store *store, struct manifest *next, struct answer *answer);
+/* As above without filling an answer: require a resynchronization for reason (kept if one is
+ * required already). */
+int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* 0 when nothing forbids work on the store; else -ESTALE/-EBUSY with the answer. */
+int store_check(struct store *store, struct answer *answer);
+/* 0 when the manifest on disk is still of our generation; else -ESTALE with the answer. */
+int store_check_generation(struct store *store, struct answer *answer);
+/* Room: 0, or BUSY storage-full when the file system has less than the reserve free. Applying may
+ * go down to a quarter of it, because that is what makes logs go away. Does not need the lock. */
+int store_check_space(struct store *store, bool applying, struct answer *answer);
+/* Put what the answer says into the store's health (storage facts stand until store_storage_ok).
+ * Needs no lock. */
+void store_note(struct store *store, const struct answer *answer);
+void store_storage_ok(struct store *store);
+/* Remove files in gen-* that the manifest does not name: what a crash left. Of an emptied manifest
+ * (generation 0): all. */
+void store_sweep(struct store *store);
+/* Wait for store->changed, at most timeout_ms. The lock is held; may return early for no reason. */
+void store_wait(struct store *store, int timeout_ms);
+
+/* ---- the one stream (store_stream.c) ---- */
+/* Make session the store's stream. An older one is ended first and waited for. 0; BUSY when it does
+ * not end in time; -ECANCELED when a newer one has asked meanwhile. Blocking. */
+int store_stream_claim(struct store *store, struct session *session, struct answer *answer);
+/* Give it back; nothing if session does not hold it. */
+void store_stream_release(struct store *store, struct session *session);
+/* End whatever stream there is, with its farewell. Does not wait. Any thread but the control
+ * thread. */
+void store_stream_evict(struct store *store);
+
+/* ---- the applier (apply.c) ---- */
+/* See to it that unapplied logs get applied. Any thread, lock held or not. */
+void apply_kick(struct store *store);
+/* Wait until nothing is being applied, for timeout_ms at most. store->lock is held. 0 or
+ * -ETIMEDOUT. */
+int apply_wait_idle(struct store *store, int timeout_ms);
+
+#endif

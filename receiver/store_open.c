@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a store becomes ours, and how it is left. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "receiver/durable.h"
+#include "receiver/image.h"
+#include "receiver/spool.h"
+#include "receiver/store.h"
+#include "receiver/stores.h"
+
+#define LOCK_NAME     "lock"
+#define LOCK_WAIT_MS  5000 /* a receiver that is just going down gets this long to let go */
+#define STREAM_END_MS 15000
+#define APPLY_END_MS  20000
+
+__attribute__((format(printf, 3, 4))) static int refuse(char error[STORE_ERROR_LEN], int rc,
+							const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error, STORE_ERROR_LEN, format, args);
+	va_end(args);
+	return rc;
+}
+
+static int directory_open(struct store *store, char error[STORE_ERROR_LEN])
+{
+	cleanup_close int fd =
+		open(store->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		return refuse(error, -errno,
+			      "cannot open the store %.300s: %s; it must exist, be reachable for "
+			      "and belong to the receiver's user",
+			      store->directory, strerror(errno));
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 0002) != 0) {
+		return refuse(
+			error, -EACCES,
+			"the store %.300s must belong to the receiver's user (uid %u) and not "
+			"be writable by others",
+			store->directory, (unsigned int)geteuid());
+	}
+	store->dir_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* Who holds the lock wrote its name into the file. */
+static void lock_holder_read(int fd, char *holder, size_t size)
+{
+	ssize_t n = pread(fd, holder, size - 1, 0);
+
+	holder[n > 0 ? n : 0] = '\0';
+	holder[strcspn(holder, "\n")] = '\0';
+}
+
+static int lock_take(struct store *store, char error[STORE_ERROR_LEN])
+{
+	cleanup_close int fd =
+		openat(store->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int64_t deadline_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+	char holder[300];
+	int n;
+
+	if (fd < 0) {
+		return refuse(error, -errno, "cannot open the lock of %.300s: %s", store->directory,
+			      strerror(errno));
+	}
+	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
+			return refuse(error, -errno, "cannot lock %.300s: %s", store->directory,
+				      strerror(errno));
+		}
+		if (clock_monotonic_ms() > deadline_ms || atomic_load(&store->closing)) {
+			lock_holder_read(fd, holder, sizeof(holder));
+			return refuse(error, -EBUSY,
+				      "the store %.200s is in use by another receiver (%.200s): "
+				      "stop it there first",
+				      store->directory, holder);
+		}
+		clock_sleep_ms(100);
+	}
+	n = snprintf(holder, sizeof(holder), "%s pid %d\n", store->receiver->node, (int)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, (size_t)n, 0) != n) {
+		log_debug("%s: the lock carries no name: %s", store->vm, strerror(errno));
+	}
+	store->lock_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* A store without a manifest is a new one, unless it holds data. */
+static int manifest_begin(struct store *store, struct manifest *next, char error[STORE_ERROR_LEN])
+{
+	if (faccessat(store->dir_fd, "gen-1", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		struct stat st;
+
+		/* An empty gen-1 is a first open that was cut short. */
+		if (fstatat(store->dir_fd, "gen-1", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    unlinkat(store->dir_fd, "gen-1", AT_REMOVEDIR) < 0) {
+			return refuse(error, -EBADMSG,
+				      "%.300s holds a replica but no " MANIFEST_NAME
+				      ": put it back, or remove the directory and protect the VM "
+				      "anew",
+				      store->directory);
+		}
+	}
+	*next = (struct manifest){.generation = 1, .next_seq = 1, .next_layer = 1};
+	snprintf(next->relationship, sizeof(next->relationship), "%s", store->relationship);
+	return 0;
+}
+
+static int manifest_read(struct store *store, struct manifest *next, char error[STORE_ERROR_LEN])
+{
+	int rc = manifest_load(store->dir_fd, next, error);
+
+	if (rc == -ENOENT) {
+		return manifest_begin(store, next, error);
+	}
+	if (rc == 0 && strcmp(next->relationship, store->relationship) != 0) {
+		manifest_destroy(next);
+		return refuse(error, -EINVAL,
+			      "%.300s belongs to another relationship (%s of VM %s)",
+			      store->directory, next->relationship, next->vm);
+	}
+	if (rc == 0 && strcmp(next->owner_node, store->receiver->node) != 0) {
+		next->generation++;
+	}
+	return rc;
+}
+
+/* Compare the layers with what their last owner left. A changed replica is never offered as it is.
+ */
+static void images_judge(struct store *store, struct manifest *next)
+{
+	char why[MANIFEST_FILE_MAX + 64];
+
+	if (!image_is_unchanged(store, &next->current, why, sizeof(why))) {
+		if (!next->resync_needed) {
+			snprintf(next->resync_reason, sizeof(next->resync_reason),
+				 "the replica's image was changed behind our back: %s", why);
+		}
+		next->resync_needed = true;
+		memset(&next->mark, 0, sizeof(next->mark));
+		log_warning("%s: %s", store->vm, next->resync_reason);
+	}
+	if (!image_is_unchanged(store, &next->pending, why, sizeof(why))) {
+		log_warning("%s: an unfinished copy was changed behind our back (%s): it is begun "
+			    "anew",
+			    store->vm, why);
+		memset(&next->mark, 0, sizeof(next->mark));
+	}
+}
+
+/* Take the manifest over in our name: from here on an older owner's saves are refused. */
+static int manifest_take(struct store *store, char error[STORE_ERROR_LEN])
+{
+	struct manifest next = {0};
+	char generation[32];
+	bool uncertain;
+	int rc = manifest_read(store, &next, error);
+
+	if (rc < 0) {
+		return rc;
+	}
+	snprintf(next.vm, sizeof(next.vm), "%s", store->vm);
+	snprintf(next.peer_site, sizeof(next.peer_site), "%s", store->peer_site);
+	snprintf(next.owner_node, sizeof(next.owner_node), "%s", store->receiver->node);
+	snprintf(generation, sizeof(generation), "gen-%" PRIu64, next.generation);
+	images_judge(store, &next);
+	next.closed = false;
+	store->manifest.generation = next.generation; /* whose tops stay unfrozen */
+	image_freeze(store, &next.current, false);
+	image_freeze(store, &next.pending, false);
+	rc = durable_directory_make(store->dir_fd, generation);
+	rc = rc < 0 ? rc : spool_take_over(store, &next);
+	rc = rc < 0 ? rc : manifest_save(store->dir_fd, &next, &uncertain);
+	if (rc < 0) {
+		manifest_destroy(&next);
+		return refuse(error, rc, "cannot take over %.300s: %s", store->directory,
+			      strerror(-rc));
+	}
+	store->manifest = next;
+	return 0;
+}
+
+static void store_release(struct store *store)
+{
+	if (store->lock_fd >= 0) {
+		close(store->lock_fd);
+	}
+	if (store->dir_fd >= 0) {
+		close(store->dir_fd);
+	}
+	store->lock_fd = store->dir_fd = -1;
+}
+
+/* Open the image, so that its locks are held and a damaged one shows at once. */
+static int image_open(struct store *store, char error[STORE_ERROR_LEN])
+{
+	struct answer answer;
+	int bad_disk;
+	int rc;
+
+	if (store->manifest.current.disk_count == 0) {
+		return 0;
+	}
+	rc = image_attach(store, STORE_CURRENT, false, &answer, &bad_disk);
+	if (rc < 0 && bad_disk >= 0) {
+		rc = store_require_resync(store, &answer, "%.400s", answer.reason);
+	}
+	return rc < 0 ? refuse(error, rc, "%s", answer.reason) : 0;
+}
+
+int store_open(struct store *store, char error[STORE_ERROR_LEN])
+{
+	int rc;
+
+	pthread_mutex_lock(&store->lock);
+	rc = directory_open(store, error);
+	rc = rc < 0 ? rc : lock_take(store, error);
+	rc = rc < 0 ? rc : manifest_take(store, error);
+	if (rc == 0) {
+		store_sweep(store);
+		rc = image_open(store, error);
+	}
+	if (rc < 0) {
+		image_stop(store);
+		store_release(store);
+		manifest_destroy(&store->manifest);
+	} else {
+		view_set_manifest(&store->view, &store->manifest, store->directory);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return rc;
+}
+
+/* ---- closing ---- */
+
+static int wait_streamless(struct store *store)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + STREAM_END_MS;
+
+	while (store->stream != NULL) {
+		if (clock_monotonic_ms() > deadline_ms) {
+			return -ETIMEDOUT;
+		}
+		store_wait(store, 1000);
+	}
+	return 0;
+}
+
+/* Leave the layers with their fingerprints, after a daemon that ended well; else the next open
+ * looks for itself. */
+static int manifest_leave(struct store *store)
+{
+	struct manifest next = {0};
+	struct answer answer;
+	int rc;
+
+	if (manifest_copy(&store->manifest, &next) < 0) {
+		return -ENOMEM;
+	}
+	image_freeze(store, &next.current, true);
+	image_freeze(store, &next.pending, true);
+	next.closed = true;
+	rc = store_save(store, &next, &answer);
+	manifest_destroy(&next);
+	return rc;
+}
+
+static int store_destroy(struct store *store, char error[STORE_ERROR_LEN])
+{
+	static const char *const names[] = {MANIFEST_NAME, MANIFEST_NAME ".new", "domain.xml",
+					    "domain.xml.new", LOCK_NAME};
+	if (store->stale) {
+		return refuse(error, -ESTALE, "another node has taken over %.300s: remove it there",
+			      store->directory);
+	}
+	/* The manifest goes first: a half-destroyed store must not be taken for a replica. */
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (unlinkat(store->dir_fd, names[i], 0) < 0 && errno != ENOENT) {
+			return refuse(error, -errno, "cannot remove %s of %.300s: %s", names[i],
+				      store->directory, strerror(errno));
+		}
+	}
+	manifest_destroy(&store->manifest); /* names nothing: the sweep takes all */
+	store_sweep(store);
+	rmdir(store->directory); /* the engine removes it when the parent is not ours */
+	return 0;
+}
+
+int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN])
+{
+	int rc;
+
+	atomic_store(&store->closing, true);
+	store_stream_evict(store);
+	pthread_mutex_lock(&store->lock);
+	if (store->dir_fd < 0) {
+		pthread_mutex_unlock(&store->lock);
+		return 0;
+	}
+	rc = wait_streamless(store);
+	rc = rc < 0 ? rc : apply_wait_idle(store, APPLY_END_MS);
+	if (rc < 0) {
+		pthread_mutex_unlock(&store->lock);
+		return refuse(error, rc, "a worker of %s does not end", store->vm);
+	}
+	rc = image_stop(store);
+	if (destroy) {
+		rc = store_destroy(store, error);
+	} else if (rc == 0 && !store->stale && !store->broken) {
+		rc = manifest_leave(store);
+		if (rc < 0) {
+			refuse(error, rc, "cannot write " MANIFEST_NAME " of %.300s: %s",
+			       store->directory, strerror(-rc));
+		}
+	} else {
+		rc = 0; /* nothing more to record: the next open examines the layers */
+	}
+	store_release(store);
+	pthread_mutex_unlock(&store->lock);
+	return rc;
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "receiver/stores.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "proto/validate.h"
+#include "receiver/image.h"
+#include "receiver/status.h"
+
+/* A store and what the engine wants of it. Control thread but for store and opened. */
+struct stores_entry {
+	struct store *store; /* a reference */
+	bool opened;	     /* streams may find it; under the table's lock */
+	bool working;	     /* a worker opens, closes, suspends or revives it */
+	bool close_wanted, destroy_wanted, suspend_wanted;
+};
+
+struct store_table {
+	pthread_mutex_t lock; /* over the list, for stores_find */
+	struct stores_entry **entries;
+	size_t count;
+	atomic_bool status_posted;
+};
+
+int stores_init(struct receiver *receiver)
+{
+	struct store_table *table = calloc(1, sizeof(*table));
+
+	if (table == NULL || pthread_mutex_init(&table->lock, NULL) != 0) {
+		free(table);
+		return -ENOMEM;
+	}
+	receiver->stores = table;
+	return 0;
+}
+
+void stores_destroy(struct receiver *receiver)
+{
+	struct store_table *table = receiver->stores;
+
+	for (size_t i = 0; i < table->count; i++) {
+		store_unref(table->entries[i]->store);
+		free(table->entries[i]);
+	}
+	free(table->entries);
+	pthread_mutex_destroy(&table->lock);
+	free(table);
+	receiver->stores = NULL;
+}
+
+size_t stores_count(struct receiver *receiver)
+{
+	return receiver->stores->count;
+}
+
+/* Control thread (the only one that changes the list). */
+static struct stores_entry *entry_find(struct store_table *table, const char *relationship)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		if (strcmp(table->entries[i]->store->relationship, relationship) == 0) {
+			return table->entries[i];
+		}
+	}
+	return NULL;
+}
+
+static struct stores_entry *entry_of(const struct store *store)
+{
+	return entry_find(store->receiver->stores, store->relationship);
+}
+
+struct store *stores_find(struct receiver *receiver, const char *relationship)
+{
+	struct store_table *table = receiver->stores;
+	struct stores_entry *entry;
+	struct store *store = NULL;
+
+	pthread_mutex_lock(&table->lock);
+	entry = entry_find(table, relationship);
+	if (entry != NULL && entry->opened && !atomic_load(&entry->store->closing)) {
+		store = store_ref(entry->store);
+	}
+	pthread_mutex_unlock(&table->lock);
+	return store;
+}
+
+static struct stores_entry *entry_add(struct receiver *receiver, struct store *store)
+{
+	struct store_table *table = receiver->stores;
+	struct stores_entry *entry = calloc(1, sizeof(*entry));
+	struct stores_entry **entries;
+
+	pthread_mutex_lock(&table->lock);
+	entries = reallocarray(table->entries, table->count + 1, sizeof(struct stores_entry *));
+	if (entries != NULL) {
+		table->entries = entries;
+	}
+	if (entries != NULL && entry != NULL) {
+		entry->store = store;
+		entries[table->count++] = entry;
+	} else {
+		free(entry);
+		entry = NULL;
+	}
+	pthread_mutex_unlock(&table->lock);
+	return entry;
+}
+
+static void entry_remove(struct receiver *receiver, struct stores_entry *entry)
+{
+	struct store_table *table = receiver->stores;
+
+	pthread_mutex_lock(&table->lock);
+	for (size_t i = 0; i < table->count; i++) {
+		if (table->entries[i] == entry) {
+			table->entries[i] = table->entries[--table->count];
+			break;
+		}
+	}
+	pthread_mutex_unlock(&table->lock);
+	store_unref(entry->store);
+	free(entry);
+}
+
+/* ---- answers to the engine ---- */
+
+static char *borrow(const char *text)
+{
+	return (char *)(uintptr_t)text;
+}
+
+static void opened_send(struct receiver *receiver, const char *relationship, int error,
+			const char *text)
+{
+	Vmreplica__Ipc__StoreOpened message = VMREPLICA__IPC__STORE_OPENED__INIT;
+
+	message.relationship = borrow(relationship);
+	message.error = error;
+	message.text = borrow(text);
+	if (receiver->link != NULL) {
+		link_send(receiver->link, FRAME_STORE_OPENED, &message.base);
+	}
+}
+
+static void closed_send(struct receiver *receiver, const char *relationship, int error,
+			const char *text)
+{
+	Vmreplica__Ipc__StoreClosed message = VMREPLICA__IPC__STORE_CLOSED__INIT;
+
+	message.relationship = borrow(relationship);
+	message.error = error;
+	message.text = borrow(text);
+	if (receiver->link != NULL) {
+		link_send(receiver->link, FRAME_STORE_CLOSED, &message.base);
+	}
+}
+
+static void status_send_one(struct store *store)
+{
+	const struct status_names names = {
+		.vm = store->vm,
+		.relationship = store->relationship,
+		.node = store->receiver->node,
+		.peer_site = store->peer_site,
+		.directory = store->directory,
+		.resource = store->resource,
+	};
+
+	if (store->receiver->link != NULL) {
+		status_send(store->receiver->link, &store->view, &names);
+	}
+}
+
+/* ---- work on a store, one thing at a time ---- */
+
+static void entry_next(struct stores_entry *entry);
+
+static void entry_submit(struct stores_entry *entry, worker_run_cb run, worker_done_cb done)
+{
+	struct receiver *receiver = entry->store->receiver;
+
+	entry->working = true;
+	if (workers_submit(receiver->store_workers, run, done, store_ref(entry->store)) < 0) {
+		done(entry->store, -ENOMEM);
+	}
+}
+
+static int open_run(void *arg)
+{
+	struct store *store = arg;
+
+	return store_open(store, store->error);
+}
+
+static void open_done_cb(void *arg, int result)
+{
+	struct store *store = arg;
+	struct receiver *receiver = store->receiver;
+	struct stores_entry *entry = entry_of(store);
+
+	entry->working = false;
+	if (result < 0) {
+		log_error("%s: the store does not open: %s", store->vm, store->error);
+		opened_send(receiver, store->relationship, result, store->error);
+		if (entry->close_wanted) {
+			closed_send(receiver, store->relationship, 0, "");
+		}
+		entry_remove(receiver, entry);
+		store_unref(store);
+		return;
+	}
+	pthread_mutex_lock(&receiver->stores->lock);
+	entry->opened = true;
+	pthread_mutex_unlock(&receiver->stores->lock);
+	log_notice("%s: store %s is open", store->vm, store->directory);
+	opened_send(receiver, store->relationship, 0, "");
+	status_send_one(store);
+	apply_kick(store);
+	entry_next(entry);
+	store_unref(store);
+}
+
+static int close_run(void *arg)
+{
+	struct store *store = arg;
+
+	return store_close(store, atomic_load(&store->destroy), store->error);
+}
+
+static void close_done_cb(void *arg, int result)
+{
+	struct store *store = arg;
+	struct receiver *receiver = store->receiver;
+	struct stores_entry *entry = entry_of(store);
+	const char *text = result < 0 ? store->error : "";
+
+	entry->working = false;
+	entry->close_wanted = false;
+	if (result < 0) {
+		log_error("%s: the store does not close: %s", store->vm, text);
+	} else {
+		log_notice("%s: store %s is closed", store->vm, store->directory);
+	}
+	closed_send(receiver, store->relationship, result, text);
+	if (result != -ETIMEDOUT) { /* else a worker is still in it: the engine asks again */
+		entry_remove(receiver, entry);
+	}
+	store_unref(store);
+}
+
+/* A stream that is parked hears of a suspension by being run. */
+static int suspend_run(void *arg)
+{
+	store_stream_evict(arg);
+	return 0;
+}
+
+/* After its daemon's death: open the image again, so that its locks are held. */
+static int revive_run(void *arg)
+{
+	struct store *store = arg;
+	struct answer answer;
+	int rc = 0;
+
+	pthread_mutex_lock(&store->lock);
+	if (store_check(store, &answer) == 0 && store->manifest.current.disk_count > 0) {
+		rc = image_attach(store, STORE_CURRENT, false, &answer, NULL);
+	}
+	pthread_mutex_unlock(&store->lock);
+	if (rc < 0) {
+		store_note(store, &answer);
+	}
+	return rc;
+}
+
+static void work_done_cb(void *arg, int result)
+{
+	struct store *store = arg;
+	struct stores_entry *entry = entry_of(store);
+
+	(void)result;
+	entry->working = false;
+	apply_kick(store);
+	entry_next(entry);
+	store_unref(store);
+}
+
+/* Start what is wanted next. */
+static void entry_next(struct stores_entry *entry)
+{
+	if (entry->working) {
+		return;
+	}
+	if (entry->close_wanted) {
+		atomic_store(&entry->store->destroy, entry->destroy_wanted);
+		entry_submit(entry, close_run, close_done_cb);
+	} else if (entry->suspend_wanted) {
+		entry->suspend_wanted = false;
+		entry_submit(entry, suspend_run, work_done_cb);
+	}
+}
+
+/* ---- requests ---- */
+
+static const char *open_objection(const Vmreplica__Ipc__StoreOpen *request)
+{
+	if (!validate_uuid(request->relationship)) {
+		return "the relationship is not a UUID";
+	}
+	if (!validate_vm_name(request->vm) || strlen(request->vm) > VM_NAME_MAX) {
+		return "the VM's name is not a plain name";
+	}
+	if (!validate_site_name(request->peer_site)) {
+		return "the peer is not a site's name";
+	}
+	if (!validate_absolute_path(request->directory) ||
+	    strlen(request->directory) > PATH_LEN_MAX) {
+		return "the directory is not an absolute path";
+	}
+	return strlen(request->resource) > RESOURCE_ID_MAX ? "the resource's id is too long" : NULL;
+}
+
+void stores_suspend(struct receiver *receiver, const char *relationship, bool suspended)
+{
+	struct stores_entry *entry = entry_find(receiver->stores, relationship);
+
+	if (entry == NULL) {
+		return;
+	}
+	atomic_store(&entry->store->suspended, suspended);
+	view_set_suspended(&entry->store->view, suspended);
+	entry->suspend_wanted = suspended;
+	stores_status_soon(receiver);
+	if (entry->opened) {
+		entry_next(entry);
+	}
+}
+
+/* The engine may ask again, after a restart of its own or to change settings. */
+static void open_again(struct receiver *receiver, struct stores_entry *entry,
+		       const Vmreplica__Ipc__StoreOpen *request)
+{
+	struct store *store = entry->store;
+
+	if (strcmp(store->directory, request->directory) != 0 ||
+	    strcmp(store->peer_site, request->peer_site) != 0 || entry->close_wanted) {
+		opened_send(receiver, request->relationship, -EBUSY,
+			    "this relationship's store is open with other settings, or is being "
+			    "closed");
+		return;
+	}
+	view_set_frequency(&store->view, request->frequency_s);
+	stores_suspend(receiver, request->relationship, request->suspended);
+	if (entry->opened) { /* else the answer comes when it is */
+		opened_send(receiver, request->relationship, 0, "");
+		status_send_one(store);
+	}
+}
+
+void stores_open(struct receiver *receiver, const Vmreplica__Ipc__StoreOpen *request)
+{
+	const char *objection = open_objection(request);
+	struct stores_entry *entry;
+	struct store *store;
+
+	if (objection != NULL) {
+		opened_send(receiver, request->relationship, -EINVAL, objection);
+		return;
+	}
+	entry = entry_find(receiver->stores, request->relationship);
+	if (entry != NULL) {
+		open_again(receiver, entry, request);
+		return;
+	}
+	store = store_new(receiver, request);
+	entry = store == NULL ? NULL : entry_add(receiver, store);
+	if (entry == NULL) {
+		store_unref(store);
+		opened_send(receiver, request->relationship, -ENOMEM, "out of memory");
+		return;
+	}
+	entry_submit(entry, open_run, open_done_cb);
+}
+
+static void entry_close(struct stores_entry *entry, bool destroy)
+{
+	entry->destroy_wanted = destroy || (entry->close_wanted && entry->destroy_wanted);
+	entry->close_wanted = true;
+	atomic_store(&entry->store->closing, true); /* all that waits in it gives up */
+	entry_next(entry);
+}
+
+void stores_close(struct receiver *receiver, const char *relationship, bool destroy)
+{
+	struct stores_entry *entry = entry_find(receiver->stores, relationship);
+
+	if (entry == NULL) {
+		/* Closing the closed succeeds; what is not open cannot be destroyed, for only an
+		 * open store is known to be the right one. */
+		closed_send(receiver, relationship, destroy ? -ENOENT : 0,
+			    destroy ? "the store is not open on this node: open it, then destroy "
+				      "it"
+				    : "");
+		return;
+	}
+	entry_close(entry, destroy);
+}
+
+void stores_close_all(struct receiver *receiver)
+{
+	struct store_table *table = receiver->stores;
+
+	for (size_t i = table->count; i > 0; i--) {
+		entry_close(table->entries[i - 1], false);
+	}
+}
+
+/* ---- statuses ---- */
+
+static void statuses_send(struct receiver *receiver)
+{
+	for (size_t i = 0; i < receiver->stores->count; i++) {
+		struct stores_entry *entry = receiver->stores->entries[i];
+
+		if (entry->opened && view_take(&entry->store->view)) {
+			status_send_one(entry->store);
+		}
+	}
+}
+
+static void status_post_cb(void *arg)
+{
+	struct receiver *receiver = arg;
+
+	if (receiver->stores != NULL) {
+		atomic_store(&receiver->stores->status_posted, false);
+		statuses_send(receiver);
+	}
+}
+
+void stores_status_soon(struct receiver *receiver)
+{
+	if (atomic_exchange(&receiver->stores->status_posted, true)) {
+		return;
+	}
+	if (receiver_post(receiver, status_post_cb, receiver) < 0) {
+		atomic_store(&receiver->stores->status_posted, false); /* the tick sends it */
+	}
+}
+
+/* Has its daemon died? Only a look: when somebody works with it, that one will notice. */
+static bool daemon_is_dead(struct store *store)
+{
+	char error[QSD_ERROR_LEN];
+	bool dead;
+
+	if (pthread_mutex_trylock(&store->lock) != 0) {
+		return false;
+	}
+	dead = store->qsd != NULL && !qsd_is_alive(store->qsd, error);
+	pthread_mutex_unlock(&store->lock);
+	return dead;
+}
+
+static bool apply_is_due(struct store *store, int64_t now_ms)
+{
+	bool behind;
+
+	if (atomic_load(&store->apply_queued) || now_ms < store->apply_retry_ms) {
+		return false;
+	}
+	pthread_mutex_lock(&store->view.lock);
+	behind = store->view.applied_seq < store->view.committed.seq && !store->view.resync_needed;
+	pthread_mutex_unlock(&store->view.lock);
+	return behind;
+}
+
+void stores_tick(struct receiver *receiver)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	for (size_t i = 0; i < receiver->stores->count; i++) {
+		struct stores_entry *entry = receiver->stores->entries[i];
+
+		if (!entry->opened || entry->working || entry->close_wanted) {
+			continue;
+		}
+		if (daemon_is_dead(entry->store)) {
+			entry_submit(entry, revive_run, work_done_cb);
+		} else if (apply_is_due(entry->store, now_ms)) {
+			apply_kick(entry->store);
+		}
+	}
+	statuses_send(receiver);
+}
