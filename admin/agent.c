@@ -16,6 +16,7 @@
 #include "proto/validate.h"
 
 #define AGENT_SILENT	  3 /* no daemon, or none that answers in time */
+#define AGENT_AGAIN	  4 /* not yet: ask again soon */
 #define AGENT_NOT_RUNNING 7 /* OCF's own code */
 
 #define AGENT_TIMEOUT_MS 10000
@@ -119,7 +120,10 @@ static int answer_status(const struct agent_call *call, const Vmreplica__Admin__
 
 		fprintf(stderr, "%s%s%s\n", text, response->advice[0] != '\0' ? ": " : "",
 			response->advice);
-		return response->usage ? STATUS_USAGE : STATUS_FAILED;
+		if (response->usage) {
+			return STATUS_USAGE;
+		}
+		return response->error == EAGAIN ? AGENT_AGAIN : STATUS_FAILED;
 	}
 	if (response->body_case != VMREPLICA__ADMIN__RESPONSE__BODY_AGENT) {
 		fputs("the daemon answers something else: restart it after an upgrade\n", stderr);

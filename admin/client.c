@@ -89,7 +89,6 @@ static const char *start_advice(void)
 		"Start it: `pcs cluster start` if the cluster is down on this node, else `pcs "
 		"resource "
 		"cleanup vmreplica-engine` (crm_resource --cleanup --resource vmreplica-engine).";
-
 	int rc = config_load(CONFIG_DEFAULT_PATH, &config, error);
 
 	if (rc == 0 && config.standalone) {

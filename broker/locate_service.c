@@ -81,7 +81,6 @@ static void answer_relay(struct broker *broker, struct peer_session *session,
 {
 	Vmreplica__Wire__Relay relay = VMREPLICA__WIRE__RELAY__INIT;
 	struct token_target target = {.port = route->port};
-	char name[TOKEN_LEN + sizeof(TOKEN_SNI_SUFFIX)];
 	char token[TOKEN_LEN + 1];
 	int rc;
 
@@ -96,8 +95,7 @@ static void answer_relay(struct broker *broker, struct peer_session *session,
 			      "the broker has no relay token left: too many are asked for");
 		return;
 	}
-	snprintf(name, sizeof(name), "%s%s", token, TOKEN_SNI_SUFFIX);
-	relay.token = name;
+	relay.token = token;
 	relay.node = borrowed(route->node);
 	relay.name = borrowed(route->name);
 	relay.valid_ms = TOKEN_VALID_MS;

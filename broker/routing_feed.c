@@ -70,11 +70,11 @@ static struct claim *entry_claim_get(struct entry *entry, struct routing_node *n
 	return claim;
 }
 
-/* A node that detaches a VM for a move may go on naming it until that is done; it says so with this
- * reason code. */
+/* A node that has let a VM go names it once more, with the time of that: on its way to another
+ * node, or stopped. */
 static bool status_is_moving(const Vmreplica__VmStatus *vm)
 {
-	return strcmp(vm->reason_code, "moving") == 0;
+	return vm->paused_since_ms != 0;
 }
 
 static int table_claim(struct routing_table *table, struct routing_node *node,

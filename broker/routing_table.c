@@ -204,20 +204,28 @@ struct entry *table_entry_get(struct routing_table *table, const char *relations
 
 /* ---- judging ---- */
 
-/* The claim that counts: of the highest generation. *ret_contested when another node has one of the
- * same. */
+/* Of two claims: the one of the higher generation, else the one that is not being let go. */
+static int claim_compare(const struct claim *a, const struct claim *b)
+{
+	if (a->generation != b->generation) {
+		return a->generation > b->generation ? 1 : -1;
+	}
+	return (int)b->moving - (int)a->moving;
+}
+
+/* The claim that counts. *ret_contested when another node has one just as good. */
 static const struct claim *entry_best_claim(const struct entry *entry, bool *ret_contested)
 {
 	const struct claim *best = NULL;
 	bool contested = false;
 
 	for (const struct claim *claim = entry->claims; claim != NULL; claim = claim->next) {
-		if (best == NULL || claim->generation > best->generation) {
+		int order = best == NULL ? 1 : claim_compare(claim, best);
+
+		if (order > 0) {
 			best = claim;
-			contested = false;
-		} else if (claim->generation == best->generation) {
-			contested = true;
 		}
+		contested = order == 0 || (order < 0 && contested);
 	}
 	*ret_contested = contested;
 	return best;

@@ -130,17 +130,28 @@ size_t token_table_count(const struct token_table *table)
 	return table->count;
 }
 
+/* How many hex digits name begins with. */
+static size_t count_hex(const char *name)
+{
+	return strspn(name, "0123456789abcdefABCDEF");
+}
+
 bool token_sni_is_relay(const char *sni)
 {
 	size_t len = strlen(sni), suffix = strlen(TOKEN_SNI_SUFFIX);
 
+	if (len == TOKEN_LEN && count_hex(sni) == TOKEN_LEN) {
+		return true;
+	}
 	return len >= suffix && strcasecmp(sni + len - suffix, TOKEN_SNI_SUFFIX) == 0;
 }
 
 bool token_from_sni(const char *sni, char ret_token[TOKEN_LEN + 1])
 {
-	if (strlen(sni) != TOKEN_LEN + strlen(TOKEN_SNI_SUFFIX) || !token_sni_is_relay(sni) ||
-	    strspn(sni, "0123456789abcdefABCDEF") != TOKEN_LEN) {
+	size_t len = strlen(sni);
+
+	if ((len != TOKEN_LEN && len != TOKEN_LEN + strlen(TOKEN_SNI_SUFFIX)) ||
+	    !token_sni_is_relay(sni) || count_hex(sni) != TOKEN_LEN) {
 		return false;
 	}
 	memcpy(ret_token, sni, TOKEN_LEN);

@@ -41,8 +41,9 @@ bool token_table_take(struct token_table *table, const char *token, int64_t now_
 size_t token_table_count(
 	const struct token_table *table); /* with those that are too old but not yet dropped */
 
-/* Is this server name a relay token's ("<32 hex>.relay.vmreplica")? Then the digits are copied to
- * ret_token. */
+/* Is this server name a relay token's: its 32 hex digits as the only label, or as the first one
+ * before
+ * ".relay.vmreplica"? Then the digits are copied to ret_token. */
 bool token_from_sni(const char *sni, char ret_token[TOKEN_LEN + 1]);
 /* Does it at least claim to be one? Such a connection never gets to speak TLS with the broker
  * itself. */

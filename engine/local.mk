@@ -11,16 +11,71 @@ ENGINE_SOURCE = \
 	engine/source_checkpoint.c \
 	engine/source_connection.c engine/source_connection.h \
 	engine/source_domain.c engine/source_domain.h \
+	engine/source_export.c \
 	engine/source_image.c engine/source_image.h \
-	engine/source_job.c \
+	engine/source_job.c engine/source_job.h engine/source_job_live.c engine/source_job_offline.c \
+	engine/source_json.h \
 	engine/source_libxml.h \
+	engine/source_offline.c engine/source_offline.h \
 	engine/source_orphan.c engine/source_orphan.h \
 	engine/source_rpc.c engine/source_rpc_job.c engine/source_rpc.h \
 	engine/source_scratch.c engine/source_scratch.h \
+	engine/source_tool.c engine/source_tool.h \
+	engine/source_version.c \
 	engine/source_xml.c engine/source_xml.h
 ENGINE_SOURCE_CFLAGS = $(LIBVIRT_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS) $(ACL_CFLAGS)
 ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
 
-libvmr_engine_la_SOURCES = $(ENGINE_SOURCE)
-libvmr_engine_la_CFLAGS = $(AM_CFLAGS) $(ENGINE_SOURCE_CFLAGS) $(PROTOBUF_C_CFLAGS)
-libvmr_engine_la_LIBADD = libvmr-nbd.la libvmr-proto.la libvmr-common.la $(ENGINE_SOURCE_LIBS) -lpthread
+# Pure decisions: no clock, no I/O.
+ENGINE_PURE = \
+	engine/dirty_map.c engine/dirty_map.h \
+	engine/extent_list.c engine/extent_list.h \
+	engine/health.c engine/health.h \
+	engine/relationship_state.c engine/relationship_state.h \
+	engine/resume.c engine/resume.h \
+	engine/schedule.c engine/schedule.h \
+	engine/selection.c engine/selection.h \
+	engine/vm_settings.c engine/vm_settings.h
+
+# One cycle, on workers: from the broker's answer to COMMITTED.
+ENGINE_CYCLE = \
+	engine/canceller.c engine/canceller.h \
+	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle_digest.c engine/cycle_reader.c engine/cycle_reader.h \
+	engine/locate_client.c engine/locate_client.h \
+	engine/peer.c engine/peer.h \
+	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
+	engine/sender_stream.c engine/sender_stream.h \
+	engine/stream_frames.c engine/stream_frames.h \
+	engine/tls_store.c engine/tls_store.h \
+	engine/trouble.c engine/trouble.h
+
+# The daemon's control thread.
+ENGINE_CONTROL = \
+	engine/admin_agent.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
+	engine/admin_status.c engine/admin_store.c engine/admin_vm.c \
+	engine/adoption.c engine/adoption.h \
+	engine/announcer.c engine/announcer.h \
+	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
+	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
+	engine/cluster_table.c engine/cluster_table.h \
+	engine/directories.c engine/directories.h \
+	engine/engine.c engine/engine.h \
+	engine/event_ring.c engine/event_ring.h \
+	engine/receiver_child.c engine/receiver_child.h \
+	engine/relationship.c engine/relationship_cycle.c engine/relationship_status.c engine/relationship.h \
+	engine/replica.c engine/replica.h \
+	engine/storage_probe.c engine/storage_probe.h \
+	engine/store_directory.c engine/store_directory.h \
+	engine/vm_status.c engine/vm_status.h
+
+libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)
+# protoc-c's initializers cast constness away, hence no -Wcast-qual.
+libvmr_engine_la_CFLAGS = $(AM_CFLAGS) $(ENGINE_SOURCE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
+libvmr_engine_la_LIBADD = libvmr-cluster.la libvmr-nbd.la libvmr-proto.la libvmr-common.la $(ENGINE_SOURCE_LIBS) \
+	$(QB_LIBS) -lpthread
+
+sbin_PROGRAMS += vmreplica-engine
+vmreplica_engine_SOURCES = engine/main.c
+vmreplica_engine_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
+vmreplica_engine_LDADD = libvmr-engine.la

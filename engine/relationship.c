@@ -423,7 +423,9 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	relationship_take_pending(rel, now);
 	if (!rel->busy && rel->release_wanted && now >= rel->attach_retry_ms) {
 		relationship_start_task(rel, release_run, release_done);
-	} else if (!rel->busy && !rel->ready && now >= rel->attach_retry_ms) {
+	} else if (!rel->busy && !rel->ready && now >= rel->attach_retry_ms &&
+		   rel->engine->orphans_ended) {
+		/* not before: the search for orphans would take our first job for one */
 		relationship_start_task(rel, attach_run, attach_done);
 	}
 	rel->schedule.eligible = rel->ready && !rel->suspended && !rel->busy && !rel->stopping;

@@ -289,6 +289,13 @@ void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica
 	replica_tick(replica, clock_monotonic_ms());
 }
 
+void replica_retry(struct replica *replica, int timeout_ms)
+{
+	replica->deadline_ms = clock_monotonic_ms() + timeout_ms;
+	replica->retry_ms = 0;
+	replica_tick(replica, clock_monotonic_ms());
+}
+
 void replica_suspend(struct replica *replica, bool suspended)
 {
 	Vmreplica__Ipc__StoreSuspend message = VMREPLICA__IPC__STORE_SUSPEND__INIT;

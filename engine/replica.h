@@ -53,6 +53,8 @@ void replica_configure(struct replica *replica, struct vm_settings *settings);
 /* Close the store, then detach: done(0) when the receiver has let everything go. At timeout_ms the receiver is killed, which ends
  * its hold as surely. destroy: remove the store as well. */
 void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica_done_cb done, void *arg);
+/* A start while it is not open: try at once. Whoever waits (start_done) is answered within timeout_ms. */
+void replica_retry(struct replica *replica, int timeout_ms);
 void replica_suspend(struct replica *replica, bool suspended);
 bool replica_is_open(const struct replica *replica);
 void replica_tick(struct replica *replica, int64_t now_ms);

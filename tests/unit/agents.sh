@@ -46,6 +46,7 @@ ok) exit 0 ;;
 unknown) case "$*" in *"vm monitor"*) exit 7 ;; esac; exit 0 ;;
 silent) sleep 0.2; echo "does not answer"; exit 3 ;;
 refuse) echo "not now"; exit 1 ;;
+again) echo ok >"$work/engine"; exit 4 ;;
 wrong) echo "bad parameter"; exit 2 ;;
 esac
 END
@@ -311,6 +312,19 @@ check 1 4 vm start
 echo wrong >"$work/engine"
 check 6 4 vm start
 has out 'bad parameter'
+
+reset # the engine is still letting go of the VM
+echo again >"$work/engine"
+check 0 4 vm start
+
+reset # stop takes what was started, and never ends an engine because of a parameter
+daemon vmreplica-engine
+check 0 2 vm start
+OCF_RESKEY_vm=other check 0 4 vm stop
+has calls 'agent vm stop .* vm=web1 '
+echo wrong >"$work/engine"
+OCF_RESKEY_relationship=x check 0 4 vm stop
+alive "${children[0]}" || fail "a wrong parameter had the engine killed"
 
 reset # stop with the engine dead
 check 0 2 vm start

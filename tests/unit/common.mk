@@ -57,3 +57,10 @@ check_PROGRAMS += tests/unit/test_workers
 tests_unit_test_workers_SOURCES = tests/unit/test_workers.c
 tests_unit_test_workers_CFLAGS = $(common_test_cflags) $(QB_CFLAGS)
 tests_unit_test_workers_LDADD = $(common_test_ldadd) $(QB_LIBS)
+
+check_PROGRAMS += tests/unit/test_nbd
+tests_unit_test_nbd_SOURCES = tests/unit/test_nbd.c tests/unit/tempdir.h
+tests_unit_test_nbd_CFLAGS = $(common_test_cflags)
+tests_unit_test_nbd_LDADD = libvmr-nbd.la $(CUNIT_LIBS)
+
+dist_check_SCRIPTS += tests/unit/include-rule.sh

@@ -2,6 +2,7 @@
 /* Each subcommand against a daemon made of one thread: what it asks, prints and returns. */
 #include "admin/command.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -391,6 +392,8 @@ static void test_agent(void)
 	answer.error = 22;
 	RUN_SERVED(&answer, STATUS_FAILED, command_agent, "agent", "vm", "start", "--resource",
 		   "x");
+	answer.error = EAGAIN;
+	RUN_SERVED(&answer, 4, command_agent, "agent", "vm", "start", "--resource", "x");
 	answer.usage = true;
 	RUN_SERVED(&answer, STATUS_USAGE, command_agent, "agent", "vm", "start", "--resource", "x");
 }

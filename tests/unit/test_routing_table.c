@@ -196,6 +196,17 @@ static void test_claims(void)
 	a1.message.seq = 2;
 	CU_ASSERT_EQUAL(routing_table_announce(table, &a1.message, 99), 0);
 	CU_ASSERT_TRUE(found(REL_1)->moving);
+	/* b1 lets it go: b2's word stands alone. */
+	a1.vms[0].paused_since_ms = 1700000000000;
+	a1.message.seq = 3;
+	CU_ASSERT_EQUAL(routing_table_announce(table, &a1.message, 101), 0);
+	CU_ASSERT_FALSE(found(REL_1)->moving);
+	CU_ASSERT_STRING_EQUAL(found(REL_1)->node, "b2");
+	/* b2 as well: nobody has it now. */
+	a2.vms[0].paused_since_ms = 1700000000001;
+	a2.message.seq = 2;
+	CU_ASSERT_EQUAL(routing_table_announce(table, &a2.message, 102), 0);
+	CU_ASSERT_TRUE(found(REL_1)->moving);
 	routing_table_free(table);
 }
 

@@ -79,7 +79,11 @@ static void test_server_names(void)
 	CU_ASSERT_FALSE(token_from_sni("0123456789abcdef0123456789abcde.relay.vmreplica", token));
 	CU_ASSERT_FALSE(token_from_sni("0123456789abcdef0123456789abcdefa.relay.vmreplica", token));
 	CU_ASSERT_FALSE(token_from_sni("0123456789abcdef0123456789abcdeg.relay.vmreplica", token));
-	CU_ASSERT_FALSE(token_from_sni("0123456789abcdef0123456789abcdef", token));
+	CU_ASSERT_TRUE(token_from_sni("fedcba9876543210fedcba9876543210", token));
+	CU_ASSERT_STRING_EQUAL(token, "fedcba9876543210fedcba9876543210");
+	CU_ASSERT_FALSE(token_from_sni("fedcba9876543210fedcba987654321", token));
+	CU_ASSERT_TRUE(token_sni_is_relay("fedcba9876543210fedcba9876543210"));
+	CU_ASSERT_FALSE(token_sni_is_relay("fedcba9876543210fedcba987654321x"));
 	CU_ASSERT_FALSE(token_from_sni("", token));
 	CU_ASSERT_TRUE(token_sni_is_relay("x.relay.vmreplica"));
 	CU_ASSERT_TRUE(token_sni_is_relay("X.RELAY.VMREPLICA"));

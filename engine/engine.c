@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "engine/admin_service.h"
+#include "engine/adoption.h"
+#include "engine/announcer.h"
+#include "engine/directories.h"
+#include "engine/pipeline.h"
+#include "engine/receiver_child.h"
+#include "engine/relationship.h"
+#include "engine/replica.h"
+#include "engine/storage_probe.h"
+
+#define ENGINE_TICK_MS	   1000
+#define ENGINE_ORPHANS_MS  5000 /* until libvirt answers */
+#define ENGINE_STOP_MS	   15000 /* cycles and stores may take so long to end */
+#define ENGINE_SOCKET_MODE 0660
+
+static void engine_tick_cb(void *data);
+
+/* ---- lookups ---- */
+
+struct relationship *engine_find_relationship(const struct engine *engine, const char *relationship)
+{
+	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
+		if (!rel->gone && strcmp(rel->settings.relationship, relationship) == 0) {
+			return rel;
+		}
+	}
+	return NULL;
+}
+
+struct replica *engine_find_replica(const struct engine *engine, const char *relationship)
+{
+	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
+		if (strcmp(replica->settings.relationship, relationship) == 0) {
+			return replica;
+		}
+	}
+	return NULL;
+}
+
+const Vmreplica__Ipc__CibSettings *engine_settings(const struct engine *engine)
+{
+	struct cluster *cluster = (struct cluster *)(uintptr_t)&engine->cluster;
+
+	return engine->cluster_started ? cluster->ops->settings(cluster) : NULL;
+}
+
+const char *engine_setting(const struct engine *engine, const char *name)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
+
+	for (size_t i = 0; settings != NULL && i < settings->n_settings; i++) {
+		if (strcmp(settings->settings[i]->name, name) == 0) {
+			return settings->settings[i]->value;
+		}
+	}
+	return NULL;
+}
+
+/* ---- told to others ---- */
+
+void engine_event(struct engine *engine, const char *severity, const char *vm, const char *format,
+		  ...)
+{
+	char text[REASON_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	event_ring_add(&engine->events, clock_wall_ms(), severity, vm, text);
+	if (strcmp(severity, "error") == 0) {
+		log_error("%s%s%s", vm, vm[0] != '\0' ? ": " : "", text);
+	} else if (strcmp(severity, "warning") == 0) {
+		log_warning("%s%s%s", vm, vm[0] != '\0' ? ": " : "", text);
+	} else {
+		log_notice("%s%s%s", vm, vm[0] != '\0' ? ": " : "", text);
+	}
+}
+
+void engine_changed(struct engine *engine)
+{
+	announcer_touch(engine->announcer);
+}
+
+/* ---- the clock ---- */
+
+static void engine_arm(struct engine *engine, int64_t delay_ms)
+{
+	if (engine->tick_armed) {
+		qb_loop_timer_del(engine->loop, engine->tick_timer);
+	}
+	engine->tick_armed =
+		qb_loop_timer_add(engine->loop, QB_LOOP_MED, (uint64_t)delay_ms * 1000000, engine,
+				  engine_tick_cb, &engine->tick_timer) == 0;
+}
+
+void engine_wake(struct engine *engine)
+{
+	engine_arm(engine, 0);
+}
+
+/* Detached ones are freed here, outside everybody's callbacks. */
+static void engine_reap(struct engine *engine)
+{
+	struct relationship *next;
+	struct replica *next_replica;
+
+	for (struct relationship *rel = engine->relationships; rel != NULL; rel = next) {
+		next = rel->next;
+		if (rel->gone && !rel->busy) {
+			relationship_free(rel);
+		}
+	}
+	for (struct replica *replica = engine->replicas; replica != NULL; replica = next_replica) {
+		next_replica = replica->next;
+		if (replica->phase == REPLICA_GONE && replica->paused_since_ms != 0 &&
+		    !replica->busy) {
+			replica_free(replica);
+		}
+	}
+}
+
+#define ENGINE_SCHEDULE_MAX 1024
+
+static size_t engine_list_schedule(struct engine *engine, const struct schedule_entry **entries,
+				   struct relationship **rels)
+{
+	size_t count = 0;
+
+	for (struct relationship *rel = engine->relationships;
+	     rel != NULL && count < ENGINE_SCHEDULE_MAX; rel = rel->next) {
+		if (!rel->gone) {
+			entries[count] = &rel->schedule;
+			rels[count++] = rel;
+		}
+	}
+	return count;
+}
+
+/* Start what is due. Returns when the next one is. */
+static int64_t engine_run_schedule(struct engine *engine, int64_t now)
+{
+	const struct schedule_entry *entries[ENGINE_SCHEDULE_MAX];
+	struct relationship *rels[ENGINE_SCHEDULE_MAX];
+	size_t count = engine_list_schedule(engine, entries, rels);
+	size_t chosen;
+
+	for (size_t started = 0; started < SCHEDULE_MAX_RUNNING; started++) {
+		chosen = schedule_pick(entries, count, now);
+		if (chosen == SIZE_MAX) {
+			break;
+		}
+		relationship_start_cycle(rels[chosen], now);
+	}
+	return schedule_next_ms(entries, count);
+}
+
+static int orphans_run(void *arg)
+{
+	struct engine *engine = arg;
+
+	return source_end_orphans(engine->libvirt, ENGINE_BACKUP_DIR);
+}
+
+static void orphans_done(void *arg, int result)
+{
+	struct engine *engine = arg;
+
+	engine->orphans_busy = false;
+	engine->orphans_ended = result >= 0;
+	engine->orphans_retry_ms = clock_monotonic_ms() + ENGINE_ORPHANS_MS;
+	if (result > 0) {
+		engine_event(engine, "warning", "", "%d backup jobs of an earlier engine ended",
+			     result);
+	}
+	engine_wake(engine);
+}
+
+/* Until libvirt has answered once: no VM is attached before. */
+static void engine_end_orphans(struct engine *engine, int64_t now)
+{
+	if (!engine->orphans_ended && !engine->orphans_busy && now >= engine->orphans_retry_ms) {
+		engine->orphans_busy =
+			workers_submit(engine->task_workers, orphans_run, orphans_done, engine) == 0;
+	}
+}
+
+static bool engine_is_idle(const struct engine *engine)
+{
+	return engine->relationships == NULL && engine->replicas == NULL &&
+	       !receiver_child_is_running(engine->receiver) && !engine->orphans_busy &&
+	       !storage_probe_is_busy(engine->storages);
+}
+
+static void engine_tick_stopping(struct engine *engine)
+{
+	if (engine->relationships == NULL && engine->replicas == NULL) {
+		receiver_child_stop(engine->receiver);
+	}
+	if (engine_is_idle(engine) && engine->stopped_cb != NULL) {
+		void (*stopped)(void *arg) = engine->stopped_cb;
+
+		engine->stopped_cb = NULL;
+		stopped(engine->stopped_arg);
+	}
+}
+
+static void engine_tick_cb(void *data)
+{
+	struct engine *engine = data;
+	int64_t now = clock_monotonic_ms();
+	int64_t next = now + ENGINE_TICK_MS, due;
+
+	engine->tick_armed = false;
+	receiver_child_tick(engine->receiver, now);
+	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
+		relationship_tick(rel, now);
+	}
+	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
+		replica_tick(replica, now);
+	}
+	engine_reap(engine);
+	if (engine->stopping) {
+		engine_tick_stopping(engine);
+	} else {
+		engine_end_orphans(engine, now);
+		storage_probe_tick(engine->storages, now);
+		due = engine_run_schedule(engine, now);
+		next = due < next ? due : next;
+	}
+	due = announcer_tick(engine->announcer, now);
+	next = due < next ? due : next;
+	/* something that is due but has no room yet is started by the cycle that ends */
+	if (!engine->tick_armed) {
+		engine_arm(engine, next - now > 20 ? next - now : 20);
+	}
+}
+
+/* ---- the cluster's callbacks ---- */
+
+static void placement_cb(void *arg, const struct placement *placement)
+{
+	struct engine *engine = arg;
+
+	(void)placement;
+	adoption_look(engine);
+}
+
+/* Pauses by the admin hold on all nodes. */
+static void engine_note_suspended(struct engine *engine)
+{
+	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
+
+	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
+		snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
+			 rel->settings.relationship);
+		relationship_note_suspended(rel, engine_setting(engine, name) != NULL);
+	}
+	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
+		snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
+			 replica->settings.relationship);
+		replica_suspend(replica, engine_setting(engine, name) != NULL);
+	}
+}
+
+static void settings_cb(void *arg, const Vmreplica__Ipc__CibSettings *settings)
+{
+	struct engine *engine = arg;
+
+	(void)settings;
+	receiver_child_authorize(engine->receiver);
+	storage_probe_configure(engine->storages);
+	engine_note_suspended(engine);
+	adoption_look(engine);
+	engine_wake(engine);
+}
+
+static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bool from_self)
+{
+	struct engine *engine = arg;
+
+	if (forward_handle_message(engine->forward, message)) {
+		return;
+	}
+	switch (message->body_case) {
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_ANNOUNCEMENT:
+		if (cluster_table_announce(&engine->table, message->announcement,
+					   clock_monotonic_ms()) < 0) {
+			log_warning("out of memory: an announcement of %s is lost",
+				    message->announcement->node);
+		}
+		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_SOLICIT:
+		announcer_touch(engine->announcer);
+		engine_wake(engine);
+		break;
+	default:
+		break;
+	}
+	(void)from_self;
+}
+
+static void member_cb(void *arg, const char *node, const char *member, bool joined)
+{
+	struct engine *engine = arg;
+
+	if (strcmp(node, engine->config->node) == 0 && strcmp(member, CLUSTER_MEMBER_ENGINE) == 0) {
+		engine->joined = joined;
+	} else if (!joined && strcmp(member, CLUSTER_MEMBER_ENGINE) == 0) {
+		cluster_table_leave(&engine->table, node);
+	}
+	/* a newcomer knows nothing of us yet */
+	announcer_touch(engine->announcer);
+	engine_wake(engine);
+}
+
+static void quorum_cb(void *arg, bool quorate, const char *missing)
+{
+	struct engine *engine = arg;
+
+	if (engine->quorate != quorate) {
+		engine_event(engine, quorate ? "notice" : "warning", "", "%s%s%s",
+			     quorate ? "the cluster has quorum" : "the cluster has no quorum",
+			     missing[0] != '\0' ? ": " : "", missing);
+	}
+	engine->quorate = quorate;
+	snprintf(engine->missing, sizeof(engine->missing), "%s", missing);
+}
+
+/* ---- start and stop ---- */
+
+static int engine_fail(char *error, int code, const char *what)
+{
+	snprintf(error, ENGINE_ERROR_LEN, "%s: %s", what, strerror(-code));
+	return code;
+}
+
+/* Event ids of a later start are higher, so that `events --follow` goes on. */
+static uint64_t engine_first_event_id(void)
+{
+	return (uint64_t)clock_wall_ms();
+}
+
+static int engine_make_parts(struct engine *engine, char *error)
+{
+	const size_t buffers =
+		(size_t)ENGINE_CYCLE_WORKERS * (PIPELINE_BUFFERS + PIPELINE_COMPRESSORS);
+
+	if (getrandom(&engine->boot, sizeof(engine->boot), 0) != sizeof(engine->boot)) {
+		return engine_fail(error, -EIO, "no random numbers");
+	}
+	event_ring_init(&engine->events, engine_first_event_id());
+	engine->cycle_workers = workers_new(engine->loop, "cycle", ENGINE_CYCLE_WORKERS);
+	engine->task_workers = workers_new(engine->loop, "task", ENGINE_TASK_WORKERS);
+	engine->libvirt = source_connection_new(NULL);
+	engine->tls = tls_store_new(engine->config);
+	engine->pool = buffer_pool_new(buffers, PIPELINE_CHUNK);
+	engine->announcer = announcer_new(engine);
+	engine->storages = storage_probe_new(engine);
+	if (engine->cycle_workers == NULL || engine->task_workers == NULL ||
+	    engine->libvirt == NULL || engine->tls == NULL || engine->pool == NULL ||
+	    engine->announcer == NULL || engine->storages == NULL) {
+		return engine_fail(error, -ENOMEM, "cannot start");
+	}
+	return 0;
+}
+
+static int engine_join(struct engine *engine, char *error)
+{
+	static const struct cluster_callbacks callbacks = {
+		.placement_cb = placement_cb,
+		.settings_cb = settings_cb,
+		.message_cb = message_cb,
+		.member_cb = member_cb,
+		.quorum_cb = quorum_cb,
+	};
+	int result = cluster_init(&engine->cluster, engine->loop, engine->config,
+				  CLUSTER_MEMBER_ENGINE, &callbacks, engine);
+
+	if (result < 0) {
+		return engine_fail(error, result, "the cluster cannot be reached");
+	}
+	engine->forward = forward_new(&engine->cluster, engine->config->node,
+				      admin_service_forwarded_cb, engine);
+	engine->receiver = receiver_child_new(engine);
+	if (engine->forward == NULL || engine->receiver == NULL) {
+		return engine_fail(error, -ENOMEM, "cannot start");
+	}
+	result = engine->cluster.ops->start(&engine->cluster);
+	if (result < 0) {
+		return engine_fail(error, result, "the cluster cannot be reached");
+	}
+	engine->cluster_started = true;
+	return 0;
+}
+
+int engine_start(struct engine *engine, char error[ENGINE_ERROR_LEN])
+{
+	int result = directories_make(engine->config, error, ENGINE_ERROR_LEN);
+
+	if (result == 0) {
+		result = engine_make_parts(engine, error);
+	}
+	if (result == 0) {
+		result = admin_service_open(engine, &engine->admin);
+		if (result < 0) {
+			engine_fail(error, result, "cannot listen on " ENGINE_SOCKET);
+		}
+	}
+	if (result == 0) {
+		result = engine_join(engine, error);
+	}
+	if (result == 0) {
+		adoption_look(engine); /* the cluster may have called back while it started */
+		engine_wake(engine);
+	}
+	return result;
+}
+
+void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg)
+{
+	engine->stopped_cb = stopped_cb;
+	engine->stopped_arg = arg;
+	if (engine->stopping) {
+		return;
+	}
+	engine->stopping = true;
+	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
+		if (!rel->stopping) {
+			relationship_stop(rel, ENGINE_STOP_MS, NULL, NULL);
+		}
+	}
+	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
+		if (!replica->stopping) {
+			replica_stop(replica, false, ENGINE_STOP_MS, NULL, NULL);
+		}
+	}
+	engine_wake(engine);
+}
+
+void engine_destroy(struct engine *engine)
+{
+	if (engine->tick_armed) {
+		qb_loop_timer_del(engine->loop, engine->tick_timer);
+		engine->tick_armed = false;
+	}
+	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
+		relationship_cancel(rel);
+	}
+	if (engine->cycle_workers != NULL) {
+		workers_free(engine->cycle_workers);
+	}
+	if (engine->task_workers != NULL) {
+		workers_free(engine->task_workers);
+	}
+	admin_service_close(engine->admin);
+	forward_free(engine->forward);
+	if (engine->cluster_started) {
+		engine->cluster.ops->stop(&engine->cluster);
+	}
+	if (engine->tick_armed) {
+		qb_loop_timer_del(engine->loop, engine->tick_timer);
+	}
+	while (engine->relationships != NULL) {
+		relationship_free(engine->relationships);
+	}
+	while (engine->replicas != NULL) {
+		replica_free(engine->replicas);
+	}
+	receiver_child_free(engine->receiver);
+	announcer_free(engine->announcer);
+	storage_probe_free(engine->storages);
+	cluster_table_destroy(&engine->table);
+	if (engine->pool != NULL) {
+		buffer_pool_free(engine->pool);
+	}
+	tls_store_free(engine->tls);
+	if (engine->libvirt != NULL) {
+		source_connection_free(engine->libvirt);
+	}
+}
