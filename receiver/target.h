@@ -14,8 +14,10 @@
 #include "common/nbd.h"
 #include "receiver/plan.h"
 
+#define TARGET_SOCKET_LEN sizeof(((struct sockaddr_un *)NULL)->sun_path)
+
 struct target {
-	char socket[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	char socket[TARGET_SOCKET_LEN];
 	const struct plan_disk *disks; /* borrowed */
 	size_t disk_count;
 	struct nbd_disk *open[DISKS_MAX]; /* owned; NULL until used */

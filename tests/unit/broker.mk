@@ -35,3 +35,8 @@ check_PROGRAMS += tests/unit/test_relay
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(broker_test_files)
 tests_unit_test_relay_CFLAGS = $(BROKER_TEST_CFLAGS)
 tests_unit_test_relay_LDADD = $(BROKER_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_broker
+tests_unit_test_broker_SOURCES = tests/unit/test_broker.c tests/unit/broker_world.c tests/unit/broker_world.h \
+	tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h $(broker_test_files)
+tests_unit_test_broker_CFLAGS = $(BROKER_TEST_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_broker_LDADD = $(BROKER_TEST_LDADD) $(OPENSSL_LIBS)

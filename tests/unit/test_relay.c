@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,6 +390,7 @@ static const struct unit_test tests[] = {
 
 int main(void)
 {
+	signal(SIGPIPE, SIG_IGN); /* as the program does */
 	log_open("test", NULL, "error", false);
 	return unit_run("relay", tests, sizeof(tests) / sizeof(tests[0]));
 }
