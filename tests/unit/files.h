@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The file's bytes with a terminator behind them; free it. NULL when it cannot be read. ret_len may be NULL. */
+/* The file's bytes with a terminator behind them; free it. NULL when it cannot be read. ret_len may
+ * be NULL. */
 static inline char *file_read(const char *path, size_t *ret_len)
 {
 	FILE *file = fopen(path, "re");

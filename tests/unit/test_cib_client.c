@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The daemon's side of the helper: a real one on a CIB file, one that dies, one that cannot be started. */
+/* The daemon's side of the helper: a real one on a CIB file, one that dies, one that cannot be
+ * started. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

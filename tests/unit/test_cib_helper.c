@@ -17,7 +17,7 @@ static bool begin(struct cib_session *session)
 {
 	char *base = file_read(TEST_FIXTURES "/cib/base.xml", NULL);
 	bool ok = base != NULL && file_write(cib_path, base) == 0 &&
-		  cib_session_start(session, cib_path) == 0 && cib_session_refresh(session);
+		  cib_session_start(session, cib_path) == 0 && cib_session_ready(session);
 
 	free(base);
 	return ok;
@@ -68,16 +68,30 @@ static int set_frequency(struct cib_session *session, char *resource, char *valu
 	return cib_session_request(session, FRAME_CIB_UPDATE_VM, &request.base, text);
 }
 
-static const char *frequency_of(const struct cib_session *session, const char *resource)
+/* The frequency of web1-replica, as the newest settings have it; "none" without one, "absent"
+ * without the resource. */
+static const char *frequency_of(const struct cib_session *session)
 {
 	for (size_t i = 0; i < session->settings->n_resources; i++) {
 		const Vmreplica__Ipc__CibResource *entry = session->settings->resources[i];
+		const char *value;
 
-		if (strcmp(entry->id, resource) == 0) {
-			return nvpair_find(entry->parameters, entry->n_parameters, "frequency");
+		if (strcmp(entry->id, "web1-replica") == 0) {
+			value = nvpair_find(entry->parameters, entry->n_parameters, "frequency");
+			return value != NULL ? value : "none";
 		}
 	}
-	return NULL;
+	return "absent";
+}
+
+static bool frequency_is(const struct cib_session *session, const void *arg)
+{
+	return strcmp(frequency_of(session), arg) == 0;
+}
+
+static bool settings_are(const struct cib_session *session, const void *arg)
+{
+	return session->settings->n_settings == *(const size_t *)arg;
 }
 
 static void test_vm(void)
@@ -88,24 +102,18 @@ static void test_vm(void)
 
 	CU_ASSERT_TRUE_FATAL(begin(&session));
 	CU_ASSERT_EQUAL(session.settings->n_resources, 4);
-	CU_ASSERT_EQUAL(cib_session_request(&session, FRAME_CIB_CREATE_VM, &cib_example(0)->base,
-					    text),
-			0);
+	CU_ASSERT_EQUAL(
+		cib_session_request(&session, FRAME_CIB_CREATE_VM, &cib_example(0)->base, text), 0);
 	CU_ASSERT_STRING_EQUAL(text, "");
-	CU_ASSERT_TRUE(cib_session_refresh(&session));
+	CU_ASSERT_TRUE(cib_session_wait(&session, frequency_is, "30"));
 	CU_ASSERT_EQUAL(session.settings->n_resources, 5);
-	CU_ASSERT_STRING_EQUAL_FATAL(frequency_of(&session, replica), "30");
 	/* asked again (a retry) it is the same; changed and taken out it follows */
-	CU_ASSERT_EQUAL(cib_session_request(&session, FRAME_CIB_CREATE_VM, &cib_example(0)->base,
-					    text),
-			0);
+	CU_ASSERT_EQUAL(
+		cib_session_request(&session, FRAME_CIB_CREATE_VM, &cib_example(0)->base, text), 0);
 	CU_ASSERT_EQUAL(set_frequency(&session, replica, ninety, text), 0);
-	CU_ASSERT_TRUE(cib_session_refresh(&session));
-	CU_ASSERT_TRUE(cib_session_refresh(&session));
-	CU_ASSERT_STRING_EQUAL_FATAL(frequency_of(&session, replica), "90");
+	CU_ASSERT_TRUE(cib_session_wait(&session, frequency_is, "90"));
 	CU_ASSERT_EQUAL(set_frequency(&session, replica, none, text), 0);
-	CU_ASSERT_TRUE(cib_session_refresh(&session));
-	CU_ASSERT_PTR_NULL(frequency_of(&session, replica));
+	CU_ASSERT_TRUE(cib_session_wait(&session, frequency_is, "none"));
 	CU_ASSERT_EQUAL(cib_session_end(&session), 0);
 	CU_ASSERT_TRUE(file_has("vmreplica-colocation-web1-replica-engine"));
 }
@@ -117,9 +125,8 @@ static void test_vm_deleted(void)
 	struct cib_session session;
 
 	CU_ASSERT_TRUE_FATAL(begin(&session));
-	CU_ASSERT_EQUAL(cib_session_request(&session, FRAME_CIB_CREATE_VM, &cib_example(0)->base,
-					    text),
-			0);
+	CU_ASSERT_EQUAL(
+		cib_session_request(&session, FRAME_CIB_CREATE_VM, &cib_example(0)->base, text), 0);
 	CU_ASSERT_EQUAL(remove_vm(&session, web1, text), -ENOENT);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "no resource web1 of type"));
 	CU_ASSERT_EQUAL(remove_vm(&session, replica, text), 0);
@@ -132,23 +139,22 @@ static void test_vm_deleted(void)
 static void test_settings(void)
 {
 	static char name[] = "vmreplica-authorize-0123456789abcdef", stray[] = "vmreplica-stray";
-	static char value[] = "pattern=a.example storage=/srv/replica group=- max-vms=0", none[] = "";
+	static char value[] = "pattern=a.example storage=/srv/replica group=- max-vms=0",
+		    none[] = "";
 	static char foreign[] = "stonith-enabled";
+	const size_t zero = 0, two = 2;
 	char text[VM_RESOURCE_ERROR_LEN] = "";
 	struct cib_session session;
 
 	CU_ASSERT_TRUE_FATAL(begin(&session));
 	CU_ASSERT_EQUAL(set_setting(&session, name, value, text), 0);
-	CU_ASSERT_TRUE(cib_session_refresh(&session));
-	CU_ASSERT_EQUAL(session.settings->n_settings, 2);
+	CU_ASSERT_TRUE(cib_session_wait(&session, settings_are, &two));
 	CU_ASSERT_STRING_EQUAL(session.settings->settings[0]->value, value);
 	CU_ASSERT_EQUAL(set_setting(&session, foreign, value, text), -EINVAL);
 	CU_ASSERT_EQUAL(set_setting(&session, stray, none, text), 0);
 	CU_ASSERT_EQUAL(set_setting(&session, name, none, text), 0);
 	CU_ASSERT_EQUAL(set_setting(&session, name, none, text), 0); /* is gone: as wanted */
-	CU_ASSERT_TRUE(cib_session_refresh(&session));
-	CU_ASSERT_TRUE(cib_session_refresh(&session));
-	CU_ASSERT_EQUAL(session.settings->n_settings, 0);
+	CU_ASSERT_TRUE(cib_session_wait(&session, settings_are, &zero));
 	CU_ASSERT_EQUAL(cib_session_end(&session), 0);
 	CU_ASSERT_FALSE(file_has("vmreplica-authorize"));
 }

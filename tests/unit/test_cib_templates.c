@@ -19,8 +19,10 @@
 /* A configuration in which our resource is named in every way that Pacemaker has. */
 static const char crowded[] =
 	"<configuration><crm_config/><nodes/><resources>"
-	"<primitive id='r' class='ocf' provider='vmreplica' type='vm'><instance_attributes id='odd'>"
-	"<nvpair id='odd-f' name='frequency' value='30'/><nvpair id='odd-b' name='bandwidth' value='1M'/>"
+	"<primitive id='r' class='ocf' provider='vmreplica' type='vm'><instance_attributes "
+	"id='odd'>"
+	"<nvpair id='odd-f' name='frequency' value='30'/><nvpair id='odd-b' name='bandwidth' "
+	"value='1M'/>"
 	"</instance_attributes></primitive>"
 	"<primitive id='other' class='ocf' provider='heartbeat' type='Dummy'/>"
 	"<group id='g'><primitive id='alone' class='ocf' provider='vmreplica' type='vm'/></group>"
@@ -69,7 +71,8 @@ static void test_create_refusals(void)
 	const xmlNode *configuration = NULL;
 	cleanup_xml_doc xmlDoc *doc = base_document(&configuration);
 	char error[VM_RESOURCE_ERROR_LEN] = "";
-	static char web1[] = "web1", clone[] = "vmreplica-engine-clone", gone[] = "gone", a9[] = "a9";
+	static char web1[] = "web1", clone[] = "vmreplica-engine-clone", gone[] = "gone",
+		    a9[] = "a9";
 	Vmreplica__Ipc__CibCreateVm *request = cib_example(0);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(doc);
@@ -145,13 +148,15 @@ static void test_bad_fields(void)
 	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", "\xc0\x80"), -EINVAL);
 	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", "\xed\xa0\x80"), -EINVAL);
 	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", "\xef\xbf\xbf"), -EINVAL);
-	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", "\xf5\x80\x80\x80"), -EINVAL);
+	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", "\xf5\x80\x80\x80"),
+			-EINVAL);
 	memset(long_value, 'x', sizeof(long_value) - 1);
 	long_value[sizeof(long_value) - 1] = '\0';
 	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", long_value), -EINVAL);
 	long_value[VM_RESOURCE_VALUE_MAX] = '\0';
 	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", long_value), 0);
-	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", "/srv/gr\xc3\xbc\xc3\x9f"), 0);
+	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", "/srv/gr\xc3\xbc\xc3\x9f"),
+			0);
 	CU_ASSERT_EQUAL(create_with(NULL, NULL, NULL, NULL, "storage", "/\xf0\x9f\x98\x80"), 0);
 }
 
@@ -168,9 +173,11 @@ static void test_create_again(void)
 
 		snprintf(text, sizeof(text),
 			 "<configuration><nodes/><resources><clone id='vmreplica-engine-clone'/>"
-			 "<primitive id='web1' class='ocf' provider='heartbeat' type='VirtualDomain'/>"
+			 "<primitive id='web1' class='ocf' provider='heartbeat' "
+			 "type='VirtualDomain'/>"
 			 "<primitive id='r' class='ocf' provider='vmreplica' type='vm'>"
-			 "<instance_attributes id='ra'><nvpair id='rr' name='relationship' value='%s'/>"
+			 "<instance_attributes id='ra'><nvpair id='rr' name='relationship' "
+			 "value='%s'/>"
 			 "</instance_attributes></primitive></resources></configuration>",
 			 uuids[i]);
 		doc = xml_document_read(text, strlen(text));
@@ -349,13 +356,9 @@ static void test_settings_read(void)
 }
 
 static const struct unit_test tests[] = {
-	{"create: refusals", test_create_refusals},
-	{"create: bad fields", test_bad_fields},
-	{"create again", test_create_again},
-	{"delete", test_delete},
-	{"delete: refusals", test_delete_refusals},
-	{"update", test_update},
-	{"settings: fields", test_settings_fields},
-	{"settings: read", test_settings_read},
+	{"create: refusals", test_create_refusals}, {"create: bad fields", test_bad_fields},
+	{"create again", test_create_again},	    {"delete", test_delete},
+	{"delete: refusals", test_delete_refusals}, {"update", test_update},
+	{"settings: fields", test_settings_fields}, {"settings: read", test_settings_read},
 };
 UNIT_MAIN("cib_templates", tests)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Placement against golden texts: each fixture is what the real crm_mon printed (tests/fixtures/placement/generate.py). */
+/* Placement against golden texts: each fixture is what the real crm_mon printed
+ * (tests/fixtures/placement/generate.py). */
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -30,9 +31,10 @@ static void print_resource(FILE *out, const struct placement_resource *resource)
 {
 	fprintf(out, "%s %s %s %s on %s%s%s%s%s%s%s%s%s%s\n", resource->id, resource->agent,
 		resource->role, placement_state_to_string(resource->state),
-		resource->node != NULL ? resource->node : "-", resource->managed ? "" : " unmanaged",
-		resource->failed ? " failed" : "", resource->blocked ? " blocked" : "",
-		resource->orphaned ? " orphaned" : "", resource->maintenance ? " maintenance" : "",
+		resource->node != NULL ? resource->node : "-",
+		resource->managed ? "" : " unmanaged", resource->failed ? " failed" : "",
+		resource->blocked ? " blocked" : "", resource->orphaned ? " orphaned" : "",
+		resource->maintenance ? " maintenance" : "",
 		resource->pending != NULL ? " pending " : "",
 		resource->pending != NULL ? resource->pending : "",
 		resource->why != NULL ? ": " : "", resource->why != NULL ? resource->why : "");
@@ -71,7 +73,8 @@ static void check_fixture(const char *xml_path)
 	size_t len = 0;
 
 	xml = file_read(xml_path, &len);
-	snprintf(path, sizeof(path), "%.*s.txt", (int)(strlen(xml_path) - strlen(".xml")), xml_path);
+	snprintf(path, sizeof(path), "%.*s.txt", (int)(strlen(xml_path) - strlen(".xml")),
+		 xml_path);
 	expected = file_read(path, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(xml);
 	CU_ASSERT_EQUAL_FATAL(placement_parse(xml, len, &placement, NULL), 0);
@@ -134,7 +137,8 @@ static void test_malformed(void)
 		"plain text",
 		"<pacemaker-result/>",
 		"<other><summary/><nodes/></other>",
-		"<pacemaker-result><summary/><nodes><node online=\"true\"/></nodes></pacemaker-result>",
+		"<pacemaker-result><summary/><nodes><node "
+		"online=\"true\"/></nodes></pacemaker-result>",
 		"<pacemaker-result><summary/><nodes/><resources><resource id=\"a\"/></resources>"
 		"</pacemaker-result>",
 		"<!DOCTYPE x><pacemaker-result><summary/><nodes/></pacemaker-result>",

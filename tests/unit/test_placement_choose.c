@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where a new replica goes: a table of situations with the node and, if there is none, the reason. */
+/* Where a new replica goes: a table of situations with the node and, if there is none, the reason.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,15 +11,51 @@
 
 /* a1..a4 are healthy with an engine; the others each lack something. */
 static const struct placement_resource engines[] = {
-	{.id = "e", .agent = "ocf:vmreplica:engine", .role = "Started", .node = "a1", .state = PLACEMENT_RUNNING},
-	{.id = "e", .agent = "ocf:vmreplica:engine", .role = "Started", .node = "a2", .state = PLACEMENT_RUNNING},
-	{.id = "e", .agent = "ocf:vmreplica:engine", .role = "Started", .node = "a3", .state = PLACEMENT_RUNNING},
-	{.id = "e", .agent = "ocf:vmreplica:engine", .role = "Started", .node = "standby", .state = PLACEMENT_RUNNING},
-	{.id = "e", .agent = "ocf:vmreplica:engine", .role = "Started", .node = "unclean", .state = PLACEMENT_UNKNOWN},
-	{.id = "e", .agent = "ocf:vmreplica:engine", .role = "Starting", .node = "starting", .state = PLACEMENT_MOVING},
-	{.id = "e", .agent = "ocf:vmreplica:engine", .role = "Started", .node = "leaving", .state = PLACEMENT_RUNNING},
-	{.id = "e", .agent = "ocf:vmreplica:engine", .role = "Started", .node = "kept", .state = PLACEMENT_RUNNING},
-	{.id = "x", .agent = "ocf:heartbeat:Dummy", .role = "Started", .node = "bare", .state = PLACEMENT_RUNNING},
+	{.id = "e",
+	 .agent = "ocf:vmreplica:engine",
+	 .role = "Started",
+	 .node = "a1",
+	 .state = PLACEMENT_RUNNING},
+	{.id = "e",
+	 .agent = "ocf:vmreplica:engine",
+	 .role = "Started",
+	 .node = "a2",
+	 .state = PLACEMENT_RUNNING},
+	{.id = "e",
+	 .agent = "ocf:vmreplica:engine",
+	 .role = "Started",
+	 .node = "a3",
+	 .state = PLACEMENT_RUNNING},
+	{.id = "e",
+	 .agent = "ocf:vmreplica:engine",
+	 .role = "Started",
+	 .node = "standby",
+	 .state = PLACEMENT_RUNNING},
+	{.id = "e",
+	 .agent = "ocf:vmreplica:engine",
+	 .role = "Started",
+	 .node = "unclean",
+	 .state = PLACEMENT_UNKNOWN},
+	{.id = "e",
+	 .agent = "ocf:vmreplica:engine",
+	 .role = "Starting",
+	 .node = "starting",
+	 .state = PLACEMENT_MOVING},
+	{.id = "e",
+	 .agent = "ocf:vmreplica:engine",
+	 .role = "Started",
+	 .node = "leaving",
+	 .state = PLACEMENT_RUNNING},
+	{.id = "e",
+	 .agent = "ocf:vmreplica:engine",
+	 .role = "Started",
+	 .node = "kept",
+	 .state = PLACEMENT_RUNNING},
+	{.id = "x",
+	 .agent = "ocf:heartbeat:Dummy",
+	 .role = "Started",
+	 .node = "bare",
+	 .state = PLACEMENT_RUNNING},
 };
 static const struct placement_node nodes[] = {
 	{.name = "a1", .online = true},
@@ -44,21 +81,61 @@ struct situation {
 };
 
 static const struct situation situations[] = {
-	{"fewest replicas first", {{"a1", 9 * GIB, 2, true}, {"a2", 5 * GIB, 1, true}}, 2, GIB, "a2", NULL},
-	{"then most room", {{"a1", 5 * GIB, 1, true}, {"a2", 9 * GIB, 1, true}}, 2, GIB, "a2", NULL},
-	{"then by name", {{"a3", GIB, 1, true}, {"a2", GIB, 1, true}, {"a1", GIB, 1, true}}, 3, GIB, "a1", NULL},
+	{"fewest replicas first",
+	 {{"a1", 9 * GIB, 2, true}, {"a2", 5 * GIB, 1, true}},
+	 2,
+	 GIB,
+	 "a2",
+	 NULL},
+	{"then most room",
+	 {{"a1", 5 * GIB, 1, true}, {"a2", 9 * GIB, 1, true}},
+	 2,
+	 GIB,
+	 "a2",
+	 NULL},
+	{"then by name",
+	 {{"a3", GIB, 1, true}, {"a2", GIB, 1, true}, {"a1", GIB, 1, true}},
+	 3,
+	 GIB,
+	 "a1",
+	 NULL},
 	{"room is exact", {{"a1", GIB, 0, true}}, 1, GIB, "a1", NULL},
 	{"no room", {{"a1", GIB - 1, 0, true}, {"a2", 0, 0, true}}, 2, GIB, NULL, "free space"},
 	{"the one with room", {{"a1", 1, 0, true}, {"a2", 2 * GIB, 9, true}}, 2, GIB, "a2", NULL},
 	{"read-only", {{"a1", GIB, 0, false}}, 1, GIB, NULL, "writable"},
-	{"no engine", {{"bare", GIB, 0, true}, {"starting", GIB, 0, true}}, 2, GIB, NULL, "vmreplica-engine runs"},
-	{"sick nodes", {{"standby", GIB, 0, true}, {"unclean", GIB, 0, true}, {"leaving", GIB, 0, true},
-			{"pending", GIB, 0, true}}, 4, GIB, NULL, "every node"},
-	{"more sick nodes", {{"offline", GIB, 0, true}, {"kept", GIB, 0, true}, {"unheard-of", GIB, 0, true}},
-	 3, GIB, NULL, "every node"},
-	{"a healthy one among them", {{"standby", GIB, 0, true}, {"a3", GIB, 9, true}}, 2, GIB, "a3", NULL},
-	{"the reason of the best", {{"offline", GIB, 0, true}, {"a1", 1, 0, true}, {"bare", GIB, 0, true}},
-	 3, GIB, NULL, "free space"},
+	{"no engine",
+	 {{"bare", GIB, 0, true}, {"starting", GIB, 0, true}},
+	 2,
+	 GIB,
+	 NULL,
+	 "vmreplica-engine runs"},
+	{"sick nodes",
+	 {{"standby", GIB, 0, true},
+	  {"unclean", GIB, 0, true},
+	  {"leaving", GIB, 0, true},
+	  {"pending", GIB, 0, true}},
+	 4,
+	 GIB,
+	 NULL,
+	 "every node"},
+	{"more sick nodes",
+	 {{"offline", GIB, 0, true}, {"kept", GIB, 0, true}, {"unheard-of", GIB, 0, true}},
+	 3,
+	 GIB,
+	 NULL,
+	 "every node"},
+	{"a healthy one among them",
+	 {{"standby", GIB, 0, true}, {"a3", GIB, 9, true}},
+	 2,
+	 GIB,
+	 "a3",
+	 NULL},
+	{"the reason of the best",
+	 {{"offline", GIB, 0, true}, {"a1", 1, 0, true}, {"bare", GIB, 0, true}},
+	 3,
+	 GIB,
+	 NULL,
+	 "free space"},
 	{"nobody announces it", {{NULL, 0, 0, false}}, 0, GIB, NULL, "no node announces"},
 };
 
@@ -75,8 +152,8 @@ static void test_table(void)
 	for (size_t i = 0; i < sizeof(situations) / sizeof(situations[0]); i++) {
 		const struct situation *s = &situations[i];
 		const char *why = "";
-		const char *node = placement_choose(&placement, s->candidates, s->count,
-						    s->need_bytes, &why);
+		const char *node =
+			placement_choose(&placement, s->candidates, s->count, s->need_bytes, &why);
 		bool right = s->node == NULL ? node == NULL && strstr(why, s->why) != NULL
 					     : node != NULL && strcmp(node, s->node) == 0;
 

@@ -222,34 +222,39 @@ static void test_settings(void)
 	answered(&host, host.cluster.ops->set_setting(&host.cluster, name, value, done_cb, &host),
 		 0);
 	CU_ASSERT_EQUAL(access(temp_path(path, "authorize.d/_.a.example.conf"), F_OK), 0);
-	CU_ASSERT_EQUAL(authorization_table_load(host.cluster.ops->settings(&host.cluster), &table,
-						 NULL),
-			0);
+	CU_ASSERT_EQUAL(
+		authorization_table_load(host.cluster.ops->settings(&host.cluster), &table, NULL),
+		0);
 	CU_ASSERT_EQUAL_FATAL(table.count, 1);
 	CU_ASSERT_EQUAL(table.entries[0].max_vms, 3);
 	CU_ASSERT_STRING_EQUAL(table.entries[0].group, "g1");
 	authorization_table_destroy(&table);
-	answered(&host, host.cluster.ops->set_setting(&host.cluster, "vmreplica-relay", "never",
-						      done_cb, &host),
+	answered(&host,
+		 host.cluster.ops->set_setting(&host.cluster, "vmreplica-relay", "never", done_cb,
+					       &host),
 		 0);
 	CU_ASSERT_EQUAL(host.cluster.ops->settings(&host.cluster)->n_settings, 2);
-	answered(&host, host.cluster.ops->set_setting(&host.cluster, "vmreplica-relay", "", done_cb,
-						      &host),
-		 0);
-	answered(&host, host.cluster.ops->set_setting(&host.cluster, "stonith", "x", done_cb, &host),
+	answered(
+		&host,
+		host.cluster.ops->set_setting(&host.cluster, "vmreplica-relay", "", done_cb, &host),
+		0);
+	answered(&host,
+		 host.cluster.ops->set_setting(&host.cluster, "stonith", "x", done_cb, &host),
 		 -EINVAL);
 	/* a name that is not the entry's */
 	answered(&host,
 		 host.cluster.ops->set_setting(&host.cluster, "vmreplica-authorize-00", value,
 					       done_cb, &host),
 		 -EINVAL);
-	answered(&host, host.cluster.ops->set_setting(&host.cluster, name, NULL, done_cb, &host), 0);
+	answered(&host, host.cluster.ops->set_setting(&host.cluster, name, NULL, done_cb, &host),
+		 0);
 	CU_ASSERT_EQUAL(host.cluster.ops->settings(&host.cluster)->n_settings, 0);
 	host.cluster.ops->stop(&host.cluster);
 	qb_loop_destroy(loop);
 }
 
-/* What an admin does with an editor is seen; what cannot be understood does not end a replication. */
+/* What an admin does with an editor is seen; what cannot be understood does not end a replication.
+ */
 static void test_edited_files(void)
 {
 	static const char vm[] = "relationship = " CIB_EXAMPLE_RELATIONSHIP "\nvm = web1\n"
@@ -329,22 +334,42 @@ static void test_group(void)
 	qb_loop_destroy(loop);
 }
 
+/* A daemon may ask before its cluster has started, and after it stopped. */
+static void check_not_started(struct cluster *cluster)
+{
+	const Vmreplica__Cluster__Message message = VMREPLICA__CLUSTER__MESSAGE__INIT;
+	const struct cluster_ops *ops = cluster->ops;
+
+	CU_ASSERT_EQUAL(ops->multicast(cluster, &message), -ENOTCONN);
+	CU_ASSERT_FALSE(ops->is_quorate(cluster));
+	CU_ASSERT_PTR_NULL(ops->placement(cluster));
+	CU_ASSERT_PTR_NULL(ops->settings(cluster));
+	CU_ASSERT_PTR_NULL(ops->node_address(cluster));
+	CU_ASSERT_EQUAL(ops->create_vm(cluster, cib_example(0), done_cb, NULL), -ENOTCONN);
+	CU_ASSERT_EQUAL(ops->delete_vm(cluster, "web1", done_cb, NULL), -ENOTCONN);
+	CU_ASSERT_EQUAL(ops->set_setting(cluster, "vmreplica-a", "b", done_cb, NULL), -ENOTCONN);
+	ops->stop(cluster);
+}
+
 static void test_init(void)
 {
 	struct config config = {.standalone = false};
 	const struct cluster_callbacks callbacks = {0};
 	struct cluster cluster;
 
-	CU_ASSERT_EQUAL(cluster_init(&cluster, NULL, &config, "receiver", &callbacks, NULL), -EINVAL);
+	CU_ASSERT_EQUAL(cluster_init(&cluster, NULL, &config, "receiver", &callbacks, NULL),
+			-EINVAL);
 	CU_ASSERT_EQUAL(cluster_init(&cluster, NULL, &config, "engine", &callbacks, NULL), 0);
 	CU_ASSERT_STRING_EQUAL(cluster.ops->name, "pacemaker");
+	check_not_started(&cluster);
+	config.standalone = true;
+	CU_ASSERT_EQUAL(cluster_init(&cluster, NULL, &config, "broker", &callbacks, NULL), 0);
+	check_not_started(&cluster);
 }
 
 static const struct unit_test tests[] = {
-	{"init", test_init},
-	{"VM", test_vm},
-	{"settings", test_settings},
-	{"edited files", test_edited_files},
+	{"init", test_init},	     {"VM", test_vm},
+	{"settings", test_settings}, {"edited files", test_edited_files},
 	{"group", test_group},
 };
 
