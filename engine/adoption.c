@@ -128,12 +128,13 @@ static void adoption_standalone(struct engine *engine, const Vmreplica__Ipc__Cib
 void adoption_look(struct engine *engine)
 {
 	struct cluster *cluster = &engine->cluster;
-	const Vmreplica__Ipc__CibSettings *settings = cluster->ops->settings(cluster);
-	const struct placement *placement = cluster->ops->placement(cluster);
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
+	const struct placement *placement;
 
-	if (engine->stopping || !engine->orphans_ended || settings == NULL) {
+	if (engine->stopping || settings == NULL) {
 		return;
 	}
+	placement = cluster->ops->placement(cluster);
 	if (engine->config->standalone) {
 		adoption_standalone(engine, settings);
 	} else if (placement != NULL) {

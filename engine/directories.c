@@ -10,8 +10,6 @@
 
 #include "engine/engine.h"
 
-#define RECEIVER_RUN_DIR VMR_RUNDIR "/receiver"
-
 struct owner {
 	uid_t uid;
 	gid_t gid;
@@ -39,7 +37,6 @@ int directories_make(const struct config *config, char *error, unsigned int size
 {
 	const struct passwd *user = getpwnam(ENGINE_GROUP);
 	struct owner root = {0, user != NULL ? user->pw_gid : 0};
-	struct owner receiver = {user != NULL ? user->pw_uid : 0, root.gid};
 	const struct {
 		const char *path;
 		mode_t mode;
@@ -47,7 +44,6 @@ int directories_make(const struct config *config, char *error, unsigned int size
 	} wanted[] = {
 		{VMR_RUNDIR, 0750, root},
 		{ENGINE_BACKUP_DIR, 0750, {0, 0}},
-		{RECEIVER_RUN_DIR, 0700, receiver},
 		{VMR_STATEDIR, 0751, root}, /* QEMU passes through it to the scratch files */
 		{config->scratch_directory, 0750, {0, 0}},
 		{config->log_directory, 0770, root},

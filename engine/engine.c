@@ -20,6 +20,7 @@
 #include "engine/storage_probe.h"
 
 #define ENGINE_TICK_MS	   1000
+#define ENGINE_ORPHANS_MS  5000 /* until libvirt answers */
 #define ENGINE_STOP_MS	   15000 /* cycles and stores may take so long to end */
 #define ENGINE_SOCKET_MODE 0660
 
@@ -47,10 +48,16 @@ struct replica *engine_find_replica(const struct engine *engine, const char *rel
 	return NULL;
 }
 
-const char *engine_setting(const struct engine *engine, const char *name)
+const Vmreplica__Ipc__CibSettings *engine_settings(const struct engine *engine)
 {
 	struct cluster *cluster = (struct cluster *)(uintptr_t)&engine->cluster;
-	const Vmreplica__Ipc__CibSettings *settings = cluster->ops->settings(cluster);
+
+	return engine->cluster_started ? cluster->ops->settings(cluster) : NULL;
+}
+
+const char *engine_setting(const struct engine *engine, const char *name)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
 
 	for (size_t i = 0; settings != NULL && i < settings->n_settings; i++) {
 		if (strcmp(settings->settings[i]->name, name) == 0) {
@@ -159,10 +166,40 @@ static int64_t engine_run_schedule(struct engine *engine, int64_t now)
 	return schedule_next_ms(entries, count);
 }
 
+static int orphans_run(void *arg)
+{
+	struct engine *engine = arg;
+
+	return source_end_orphans(engine->libvirt, ENGINE_BACKUP_DIR);
+}
+
+static void orphans_done(void *arg, int result)
+{
+	struct engine *engine = arg;
+
+	engine->orphans_busy = false;
+	engine->orphans_ended = result >= 0;
+	engine->orphans_retry_ms = clock_monotonic_ms() + ENGINE_ORPHANS_MS;
+	if (result > 0) {
+		engine_event(engine, "warning", "", "%d backup jobs of an earlier engine ended",
+			     result);
+	}
+	engine_wake(engine);
+}
+
+/* Until libvirt has answered once: no VM is attached before. */
+static void engine_end_orphans(struct engine *engine, int64_t now)
+{
+	if (!engine->orphans_ended && !engine->orphans_busy && now >= engine->orphans_retry_ms) {
+		engine->orphans_busy =
+			workers_submit(engine->task_workers, orphans_run, orphans_done, engine) == 0;
+	}
+}
+
 static bool engine_is_idle(const struct engine *engine)
 {
 	return engine->relationships == NULL && engine->replicas == NULL &&
-	       !receiver_child_is_running(engine->receiver) &&
+	       !receiver_child_is_running(engine->receiver) && !engine->orphans_busy &&
 	       !storage_probe_is_busy(engine->storages);
 }
 
@@ -197,6 +234,7 @@ static void engine_tick_cb(void *data)
 	if (engine->stopping) {
 		engine_tick_stopping(engine);
 	} else {
+		engine_end_orphans(engine, now);
 		storage_probe_tick(engine->storages, now);
 		due = engine_run_schedule(engine, now);
 		next = due < next ? due : next;
@@ -302,26 +340,6 @@ static void quorum_cb(void *arg, bool quorate, const char *missing)
 
 /* ---- start and stop ---- */
 
-static int orphans_run(void *arg)
-{
-	struct engine *engine = arg;
-
-	return source_end_orphans(engine->libvirt, ENGINE_BACKUP_DIR);
-}
-
-static void orphans_done(void *arg, int result)
-{
-	struct engine *engine = arg;
-
-	engine->orphans_ended = true;
-	if (result > 0) {
-		engine_event(engine, "warning", "", "%d backup jobs of an earlier engine ended",
-			     result);
-	}
-	adoption_look(engine);
-	engine_wake(engine);
-}
-
 static int engine_fail(char *error, int code, const char *what)
 {
 	snprintf(error, ENGINE_ERROR_LEN, "%s: %s", what, strerror(-code));
@@ -403,11 +421,8 @@ int engine_start(struct engine *engine, char error[ENGINE_ERROR_LEN])
 	if (result == 0) {
 		result = engine_join(engine, error);
 	}
-	if (result == 0 &&
-	    workers_submit(engine->task_workers, orphans_run, orphans_done, engine) < 0) {
-		result = engine_fail(error, -ENOMEM, "cannot start");
-	}
 	if (result == 0) {
+		adoption_look(engine); /* the cluster may have called back while it started */
 		engine_wake(engine);
 	}
 	return result;

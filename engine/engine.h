@@ -65,7 +65,8 @@ struct engine {
 	char missing[ENGINE_MISSING_LEN]; /* without quorum: who is absent, what to do */
 	bool joined;			  /* the group hears us */
 	bool adopted;			  /* resources that run here were attached once after start */
-	bool orphans_ended;
+	bool orphans_ended, orphans_busy; /* jobs of an earlier engine were looked for */
+	int64_t orphans_retry_ms;	  /* monotonic */
 	qb_loop_timer_handle tick_timer;
 	bool tick_armed;
 	bool stopping;
@@ -92,6 +93,8 @@ void engine_event(struct engine *engine, const char *severity, const char *vm, c
 
 struct relationship *engine_find_relationship(const struct engine *engine, const char *relationship);
 struct replica *engine_find_replica(const struct engine *engine, const char *relationship);
+/* The cluster's settings, or NULL before they are known. */
+const Vmreplica__Ipc__CibSettings *engine_settings(const struct engine *engine);
 /* The value of a cluster setting, or NULL. */
 const char *engine_setting(const struct engine *engine, const char *name);
 

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +21,7 @@
 #define RESTART_MIN_MS 1000
 #define RESTART_MAX_MS 30000
 #define STOP_MS	       10000 /* asked to end: after that it is killed */
+#define RENEWAL_MS     30000 /* certificate files are looked at so often */
 #define HEALTHY_MS     60000 /* ran so long: the next restart is quick again */
 
 struct receiver_child {
@@ -31,19 +30,14 @@ struct receiver_child {
 	pid_t pid;	       /* 0 = none */
 	bool ready, stopping;
 	int64_t started_ms, restart_ms, kill_ms; /* monotonic; kill_ms 0 = not asked to end */
-	int64_t backoff_ms;
+	int64_t backoff_ms, renewal_ms;
+	uint64_t certificates; /* tls_store_generation that it was told */
 };
 
-/* ---- in the child, before exec: async-signal-safe calls only, but for the ids looked up before
- * ---- */
+/* ---- in the child, before exec: async-signal-safe calls only ---- */
 
-struct child_user {
-	uid_t uid;
-	gid_t gid;
-	bool known;
-};
-
-__attribute__((noreturn)) static void child_exec(int fd, const struct child_user *user)
+/* The receiver starts as root, binds, and becomes user vmreplica by itself. */
+__attribute__((noreturn)) static void child_exec(int fd)
 {
 	char *const argv[] = {(char *)(uintptr_t)RECEIVER_PROGRAM, NULL};
 	sigset_t none;
@@ -54,13 +48,6 @@ __attribute__((noreturn)) static void child_exec(int fd, const struct child_user
 	if (dup2(fd, RECEIVER_FD) < 0 || (fd == RECEIVER_FD && fcntl(fd, F_SETFD, 0) < 0)) {
 		_exit(126);
 	}
-	if (user->known &&
-	    (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
-	     setresuid(user->uid, user->uid, user->uid) < 0)) {
-		_exit(126);
-	}
-	/* a change of ids clears it */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	execv(argv[0], argv);
 	_exit(127);
 }
@@ -173,39 +160,35 @@ static void child_send_config(struct receiver_child *child)
 	message.storage_reserve_bytes = config->storage_reserve_bytes;
 	message.log_directory = config->log_directory;
 	message.log_level = config->log_level;
+	child->certificates = tls_store_generation(child->engine->tls);
 	receiver_child_send(child, FRAME_RECEIVER_CONFIG, &message.base);
 	receiver_child_authorize(child);
 }
 
-static struct child_user child_lookup_user(void)
+/* Renewed certificates reach it by the same message. */
+static void child_check_renewal(struct receiver_child *child, int64_t now_ms)
 {
-	struct passwd buffer, *found = NULL;
-	char strings[1024];
-
-	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &found);
-	if (found == NULL || geteuid() != 0) {
-		return (struct child_user){.known = false};
+	if (!child->ready || now_ms < child->renewal_ms) {
+		return;
 	}
-	return (struct child_user){found->pw_uid, found->pw_gid, true};
+	child->renewal_ms = now_ms + RENEWAL_MS;
+	if (tls_store_generation(child->engine->tls) != child->certificates) {
+		log_notice("certificate files changed: the receiver takes them");
+		child_send_config(child);
+	}
 }
 
 static int child_spawn(struct receiver_child *child)
 {
-	struct child_user user = child_lookup_user();
 	int fds[2];
 	pid_t pid;
 
-	if (geteuid() == 0 && !user.known) {
-		log_error("user %s does not exist: the receiver is not started (create the user)",
-			  ENGINE_GROUP);
-		return -ENOENT;
-	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
 		return -errno;
 	}
 	pid = fork();
 	if (pid == 0) {
-		child_exec(fds[1], &user);
+		child_exec(fds[1]);
 	}
 	close(fds[1]);
 	if (pid < 0) {
@@ -242,8 +225,7 @@ struct receiver_child *receiver_child_new(struct engine *engine)
 
 	if (child != NULL) {
 		child->engine = engine;
-		child->backoff_ms = RESTART_MIN_MS;
-		child_start(child, clock_monotonic_ms());
+		child->backoff_ms = RESTART_MIN_MS; /* the first tick starts it */
 	}
 	return child;
 }
@@ -299,6 +281,7 @@ void receiver_child_tick(struct receiver_child *child, int64_t now_ms)
 	if (child->pid > 0 && child->kill_ms != 0 && now_ms >= child->kill_ms) {
 		kill(child->pid, SIGKILL);
 	}
+	child_check_renewal(child, now_ms);
 	if (child->pid == 0 && !child->stopping && now_ms >= child->restart_ms) {
 		child_start(child, now_ms);
 	}
@@ -343,11 +326,10 @@ int receiver_child_send(struct receiver_child *child, enum frame_type type,
 void receiver_child_authorize(struct receiver_child *child)
 {
 	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
-	struct cluster *cluster = &child->engine->cluster;
 	struct authorization_table table = {0};
 	Vmreplica__Ipc__Authorization *entries;
 
-	if (authorization_table_load(cluster->ops->settings(cluster), &table, NULL) < 0) {
+	if (authorization_table_load(engine_settings(child->engine), &table, NULL) < 0) {
 		return;
 	}
 	entries = calloc(table.count + 1, sizeof(*entries));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The receiver process: started as user vmreplica with a socketpair on descriptor 3, told its configuration, who is authorized and
+ * The receiver process: started with a socketpair on descriptor 3, told its configuration, who is authorized and
  * which stores are here; started again (backing off to 30 s) when it ends. Control thread only.
  */
 #ifndef VMR_ENGINE_RECEIVER_CHILD_H

@@ -225,10 +225,9 @@ void storage_probe_configure(struct storage_probe *probe)
 static void probe_list_paths(struct storage_probe *probe)
 {
 	struct authorization_table table = {0};
-	struct cluster *cluster = &probe->engine->cluster;
 
 	probe->work_count = 0;
-	if (authorization_table_load(cluster->ops->settings(cluster), &table, NULL) < 0) {
+	if (authorization_table_load(engine_settings(probe->engine), &table, NULL) < 0) {
 		return;
 	}
 	for (size_t i = 0; i < table.count && probe->work_count < STORAGE_PROBES_MAX; i++) {

@@ -20,7 +20,9 @@ struct tls_store {
 	const struct config *config; /* borrowed */
 	pthread_mutex_t lock;
 	struct tls_context *context; /* owned reference */
-	struct file_stamp stamps[FILES];
+	struct file_stamp stamps[FILES]; /* of the loaded context */
+	struct file_stamp seen[FILES];	 /* as looked at last */
+	uint64_t generation;
 };
 
 struct tls_store *tls_store_new(const struct config *config)
@@ -82,6 +84,25 @@ static void tls_store_refresh(struct tls_store *store, char error[TLS_ERROR_LEN]
 	}
 	store->context = fresh;
 	memcpy(store->stamps, stamps, sizeof(stamps));
+}
+
+uint64_t tls_store_generation(struct tls_store *store)
+{
+	struct file_stamp stamps[FILES];
+	uint64_t generation;
+
+	memset(stamps, 0, sizeof(stamps));
+	stamp_file(store->config->tls_ca, &stamps[0]);
+	stamp_file(store->config->tls_certificate, &stamps[1]);
+	stamp_file(store->config->tls_key, &stamps[2]);
+	pthread_mutex_lock(&store->lock);
+	if (memcmp(stamps, store->seen, sizeof(stamps)) != 0) {
+		memcpy(store->seen, stamps, sizeof(stamps));
+		store->generation++;
+	}
+	generation = store->generation;
+	pthread_mutex_unlock(&store->lock);
+	return generation;
 }
 
 struct tls_context *tls_store_get(struct tls_store *store, char error[TLS_ERROR_LEN])

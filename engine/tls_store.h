@@ -3,6 +3,8 @@
 #ifndef VMR_ENGINE_TLS_STORE_H
 #define VMR_ENGINE_TLS_STORE_H
 
+#include <stdint.h>
+
 #include "common/config.h"
 #include "common/tls.h"
 
@@ -13,5 +15,7 @@ struct tls_store *tls_store_new(const struct config *config);
 void tls_store_free(struct tls_store *store); /* NULL allowed */
 /* A reference to the current context (tls_context_unref), or NULL with a sentence. Any thread; reads files. */
 struct tls_context *tls_store_get(struct tls_store *store, char error[TLS_ERROR_LEN]);
+/* A number that changes when the files are others than before. Any thread; looks at the files. */
+uint64_t tls_store_generation(struct tls_store *store);
 
 #endif
