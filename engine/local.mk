@@ -11,12 +11,16 @@ ENGINE_SOURCE = \
 	engine/source_checkpoint.c \
 	engine/source_connection.c engine/source_connection.h \
 	engine/source_domain.c engine/source_domain.h \
+	engine/source_export.c \
 	engine/source_image.c engine/source_image.h \
-	engine/source_job.c \
+	engine/source_job.c engine/source_job.h engine/source_job_live.c engine/source_job_offline.c \
+	engine/source_json.h \
 	engine/source_libxml.h \
+	engine/source_offline.c engine/source_offline.h \
 	engine/source_orphan.c engine/source_orphan.h \
 	engine/source_rpc.c engine/source_rpc_job.c engine/source_rpc.h \
 	engine/source_scratch.c engine/source_scratch.h \
+	engine/source_tool.c engine/source_tool.h \
 	engine/source_version.c \
 	engine/source_xml.c engine/source_xml.h
 ENGINE_SOURCE_CFLAGS = $(LIBVIRT_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS) $(ACL_CFLAGS)

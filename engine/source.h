@@ -54,7 +54,8 @@ const char *source_domain_xml(const struct source *source);
 
 /* Our bitmaps of relationship that stand, consistent, on every replicated disk, ascending by seq: caller frees the array.
  * Inconsistent or incomplete ones are counted in *ret_broken. Checkpoint metadata that libvirt lost (migration,
- * transient restart) is redefined here (REDEFINE|REDEFINE_VALIDATE). */
+ * transient restart) is redefined here (REDEFINE|REDEFINE_VALIDATE). -EAGAIN while the VM migrates; -EREMCHG as in
+ * source_job_begin. */
 int source_checkpoints(struct source *source, const char *relationship, struct checkpoint_name **ret_names, size_t *ret_count,
 		       size_t *ret_broken, char error[SOURCE_ERROR_LEN]);
 /* Remove a checkpoint and its bitmaps; 0 also when it is already gone. */
@@ -67,18 +68,23 @@ struct source_job_request {
 	const struct checkpoint_name *incremental; /* dirty since this cut; NULL = whole disks */
 	const struct checkpoint_name *cut;	   /* new checkpoint made at the job's instant; NULL = none (only look) */
 };
-/* Begin a pull backup of all replicated disks at one instant (about 80 ms). -EBUSY: another tool's job (error names it);
- * -EAGAIN: the VM is migrating or libvirt holds its state lock; -ENOSPC: scratch reserve; -ESTALE: the incremental checkpoint is gone. */
+/* Begin a pull backup of all replicated disks at one instant (about 50 ms). A VM that is shut off is read from its images
+ * (see source_job_check). -EBUSY: another tool's job (error names it);
+ * -EAGAIN: the VM is migrating or libvirt holds its state lock; -ENOSPC: scratch reserve; -ESTALE: the incremental checkpoint is gone;
+ * -EOPNOTSUPP: a disk has a problem; -EREMCHG: the VM's disks changed since source_open (open it again). */
 int source_job_begin(struct source *source, const struct source_job_request *request, struct source_job **ret_job,
 		     char error[SOURCE_ERROR_LEN]);
 /* Open disk index (of source_disk_at) of the job: extents' dirty flags follow request->incremental. The caller closes it. */
 int source_job_disk_open(struct source_job *job, size_t index, struct nbd_disk **ret_disk, char error[SOURCE_ERROR_LEN]);
 /* Watch: 0 while all is well; -ENOSPC when scratch reached its cap or the reserve (end the job now: the cycle is "missed:
- * scratch"); -ECANCELED when the job is over without us; -ETIMEDOUT when it is older than its maximum age. Cheap; call every second. */
+ * scratch"); -ECANCELED when the job is over without us; -ETIMEDOUT when it is older than its maximum age. Cheap; call every
+ * second, and once more after the last read: a VM that was shut off may have been started, and what was read since the
+ * last 0 is not to be trusted then. */
 int source_job_check(struct source_job *job, char error[SOURCE_ERROR_LEN]);
 int64_t source_job_cut_time_ms(const struct source_job *job); /* wall clock of the cut */
-/* End the job (abort), remove its scratch files and socket, resume a guest that the job paused (logged). Always frees job.
- * Any open nbd_disk of it is dead afterwards. 0 or negative errno. */
+/* End the job (abort), remove its scratch files and socket, resume a guest that the job paused (logged, and error tells of
+ * it; else error is ""). Always frees job. Any open nbd_disk of it is dead afterwards. 0 or negative errno: libvirt did not
+ * answer; the end is then tried again in the background until it does. */
 int source_job_end(struct source_job *job, char error[SOURCE_ERROR_LEN]);
 
 /* Make our running job, if any, end from another thread (agent's stop): the worker's reads then fail. */

@@ -9,18 +9,13 @@
 
 #include "common/cleanup.h"
 #include "engine/source_error.h"
+#include "engine/source_json.h"
 #include "engine/source_rpc.h"
 
 /* "flat" leaves out the description of each node's children, which QEMU would gather by reading the
  * images. */
 static const char query[] =
 	"{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}";
-
-static void cleanup_json_fn(json_t **json)
-{
-	json_decref(*json);
-}
-#define cleanup_json __attribute__((cleanup(cleanup_json_fn)))
 
 /* The disk whose newest image that node is. libvirt's node names first; the image's path where the
  * live definition showed no index. */
@@ -42,22 +37,27 @@ static size_t disk_of(const struct source_domain *domain, const char *node, cons
 	return SIZE_MAX;
 }
 
-static int append(struct source_bitmaps *bitmaps, const struct source_bitmap *bitmap,
-		  const char *node)
+int source_bitmaps_append(struct source_bitmaps *bitmaps, const char *text,
+			  const char *relationship, const char *node, size_t disk, bool sound)
 {
-	struct source_bitmap *grown =
-		reallocarray(bitmaps->items, bitmaps->count + 1, sizeof(*grown));
+	struct source_bitmap bitmap = {.disk = disk, .sound = sound};
+	struct source_bitmap *grown;
 
+	if (text == NULL || !checkpoint_name_parse(text, &bitmap.name) ||
+	    strcmp(bitmap.name.relationship, relationship) != 0) {
+		return 0;
+	}
+	snprintf(bitmap.text, sizeof(bitmap.text), "%s", text);
+	grown = reallocarray(bitmaps->items, bitmaps->count + 1, sizeof(*grown));
 	if (grown == NULL) {
 		return -ENOMEM;
 	}
 	bitmaps->items = grown;
-	grown[bitmaps->count] = *bitmap;
-	grown[bitmaps->count].node = strdup(node);
-	if (grown[bitmaps->count].node == NULL) {
+	bitmap.node = strdup(node);
+	if (bitmap.node == NULL) {
 		return -ENOMEM;
 	}
-	bitmaps->count++;
+	grown[bitmaps->count++] = bitmap;
 	return 0;
 }
 
@@ -70,23 +70,18 @@ static bool is_true(const json_t *object, const char *key)
 static int parse_node_bitmaps(const json_t *list, const char *relationship, const char *node,
 			      size_t disk, struct source_bitmaps *bitmaps)
 {
-	struct source_bitmap bitmap = {.disk = disk};
 	const json_t *item;
 	size_t index;
 	int result = 0;
 
 	json_array_foreach(list, index, item)
 	{
-		const char *text = json_string_value(json_object_get(item, "name"));
+		bool sound = is_true(item, "persistent") && is_true(item, "recording") &&
+			     !is_true(item, "inconsistent");
 
-		if (text == NULL || !checkpoint_name_parse(text, &bitmap.name) ||
-		    strcmp(bitmap.name.relationship, relationship) != 0) {
-			continue;
-		}
-		snprintf(bitmap.text, sizeof(bitmap.text), "%s", text);
-		bitmap.sound = is_true(item, "persistent") && is_true(item, "recording") &&
-			       !is_true(item, "inconsistent");
-		result = append(bitmaps, &bitmap, node);
+		result = source_bitmaps_append(bitmaps,
+					       json_string_value(json_object_get(item, "name")),
+					       relationship, node, disk, sound);
 		if (result != 0) {
 			break;
 		}

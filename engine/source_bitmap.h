@@ -12,7 +12,7 @@
 struct source_bitmap {
 	char text[CHECKPOINT_NAME_LEN]; /* its name in full */
 	struct checkpoint_name name;	/* the same, parsed */
-	char *node;			/* owned: block node that has it */
+	char *node;  /* owned: block node that has it; the image's path when the VM is shut off */
 	size_t disk; /* index of source_disk_at; SIZE_MAX: an image below a disk's newest one */
 	bool sound;  /* persistent, recording, not inconsistent */
 };
@@ -32,6 +32,11 @@ void source_bitmaps_destroy(struct source_bitmaps *bitmaps);
 /* The reply of query-named-block-nodes. 0, -EBADMSG, -ENOMEM. */
 int source_bitmaps_parse(const char *json, const struct source_domain *domain,
 			 const char *relationship, struct source_bitmaps *ret_bitmaps);
+
+/* Add a bitmap of that name (NULL, foreign or another relationship's: nothing is added). text and
+ * node are copied. 0 or -ENOMEM. */
+int source_bitmaps_append(struct source_bitmaps *bitmaps, const char *text,
+			  const char *relationship, const char *node, size_t disk, bool sound);
 
 /* Take one away from a running VM by the monitor: for those that libvirt has no checkpoint of. */
 int source_bitmap_remove(struct source_connection *connection, const char *vm,

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "engine/source_bitmap.h"
 #include "engine/source_error.h"
+#include "engine/source_offline.h"
 #include "engine/source_private.h"
 #include "engine/source_rpc.h"
 
@@ -198,6 +199,9 @@ static int settle(struct source *source, const struct seen *seen, size_t count, 
 static int query(struct source *source, const char *relationship,
 		 struct source_bitmaps *ret_bitmaps, char error[SOURCE_ERROR_LEN])
 {
+	if (!source->active) {
+		return source_offline_bitmaps(&source->domain, relationship, ret_bitmaps, error);
+	}
 	return source_bitmaps_query(source->connection, source->vm, &source->domain, relationship,
 				    ret_bitmaps, error);
 }
@@ -232,7 +236,7 @@ int source_checkpoints(struct source *source, const char *relationship,
 		return source_fail(-ENOMEM, error, "out of memory");
 	}
 	sweep = (struct sweep){.source = source, .seen = seen, .count = count};
-	result = for_each_ours(listed, relationship, drop_leftover, &sweep);
+	result = source->active ? for_each_ours(listed, relationship, drop_leftover, &sweep) : 0;
 	if (result != 0) {
 		return source_fail(result, error, "out of memory");
 	}
@@ -243,8 +247,15 @@ int source_checkpoints(struct source *source, const char *relationship,
 	return result;
 }
 
-/* Remove by the monitor what libvirt does not know (any more). text NULL: all of the relationship.
- */
+static int remove_bitmap(struct source *source, const struct source_bitmap *bitmap,
+			 char error[SOURCE_ERROR_LEN])
+{
+	return source->active ? source_bitmap_remove(source->connection, source->vm, bitmap, error)
+			      : source_offline_remove(bitmap->node, bitmap->text, error);
+}
+
+/* Remove what libvirt does not know (any more), or cannot remove because the VM is shut off. text
+ * NULL: all of the relationship. */
 static int remove_bitmaps(struct source *source, const char *relationship, const char *text,
 			  char error[SOURCE_ERROR_LEN])
 {
@@ -253,8 +264,7 @@ static int remove_bitmaps(struct source *source, const char *relationship, const
 
 	for (size_t i = 0; result == 0 && i < bitmaps.count; i++) {
 		if (text == NULL || strcmp(bitmaps.items[i].text, text) == 0) {
-			result = source_bitmap_remove(source->connection, source->vm,
-						      &bitmaps.items[i], error);
+			result = remove_bitmap(source, &bitmaps.items[i], error);
 		}
 	}
 	return result;
@@ -270,7 +280,11 @@ int source_checkpoint_delete(struct source *source, const struct checkpoint_name
 		return result;
 	}
 	checkpoint_name_format(name, text);
-	result = source_rpc_checkpoint_delete(source->connection, source->vm, text, false, error);
+	/* libvirt deletes no checkpoint of a VM that is shut off; what it remembers goes when the
+	 * VM runs again. */
+	result = source->active ? source_rpc_checkpoint_delete(source->connection, source->vm, text,
+							       false, error)
+				: -ESTALE;
 	if (result == -ESTALE) {
 		result = remove_bitmaps(source, name->relationship, text, error);
 	}
@@ -308,7 +322,7 @@ int source_checkpoints_release(struct source *source, const char *relationship,
 	if (result == 0) {
 		result = source_rpc_checkpoints(source->connection, source->vm, &listed, error);
 	}
-	if (result == 0) {
+	if (result == 0 && source->active) {
 		result = for_each_ours(listed, relationship, release_checkpoint, &release);
 	}
 	if (result == 0) {

@@ -80,14 +80,43 @@ static int busy(const char *vm, const char *backup_xml, char error[SOURCE_ERROR_
 		vm, what != NULL ? what : "unknown", vm);
 }
 
+/* -EBUSY when a disk of ours is being copied or committed by someone. */
+static int check_block_jobs(struct source *source, char error[SOURCE_ERROR_LEN])
+{
+	char names[DISKS_MAX * (DISK_NAME_MAX + 1) + 1] = "";
+	cleanup_free char *disk = NULL;
+	size_t used = 0;
+	int result;
+
+	for (size_t i = 0; i < source->domain.count; i++) {
+		if (source_disk_is_replicated(&source->domain.disks[i])) {
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s\n",
+						 source->domain.disks[i].name);
+		}
+	}
+	result = source_rpc_block_job(source->connection, source->vm, names, &disk, error);
+	if (result == 0 && disk != NULL) {
+		return source_fail(
+			-EBUSY, error,
+			"a block job is running on %s of %s (copy, commit or another tool's "
+			"backup): replication goes on when it is over; virsh blockjob %s %s "
+			"shows it",
+			disk, source->vm, source->vm, disk);
+	}
+	return result;
+}
+
 int source_orphan_clear(struct source *source, char error[SOURCE_ERROR_LEN])
 {
 	cleanup_free char *socket_path = NULL, *xml = NULL;
 	enum source_job_kind kind;
 	int result = find_job(source->connection, source->vm, &kind, &socket_path, &xml, error);
 
-	if (result != 0 || kind == SOURCE_JOB_NONE) {
+	if (result != 0) {
 		return result;
+	}
+	if (kind == SOURCE_JOB_NONE) {
+		return source->active ? check_block_jobs(source, error) : 0;
 	}
 	if (kind == SOURCE_JOB_MIGRATION) {
 		return source_fail(-EAGAIN, error, "%s is being migrated or saved", source->vm);

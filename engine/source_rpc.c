@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "engine/source_call.h"
 #include "engine/source_error.h"
 
@@ -26,8 +27,7 @@ static int run_for_reply(struct source_call *call, int64_t timeout_ms, char **re
 	}
 	result = source_call_run(call, timeout_ms, error);
 	if (result == 0 && ret_reply != NULL) {
-		*ret_reply = call->reply[0];
-		call->reply[0] = NULL;
+		*ret_reply = steal_ptr(call->reply[0]);
 	}
 	return result;
 }
@@ -57,8 +57,7 @@ int source_rpc_domain(struct source_connection *connection, const char *vm,
 
 	if (result == 0) {
 		ret_domain->live_xml = live_xml;
-		ret_domain->config_xml = call->reply[1];
-		call->reply[1] = NULL;
+		ret_domain->config_xml = steal_ptr(call->reply[1]);
 		ret_domain->active =
 			call->number != VIR_DOMAIN_SHUTOFF && call->number != VIR_DOMAIN_CRASHED;
 		ret_domain->paused = call->number == VIR_DOMAIN_PAUSED;

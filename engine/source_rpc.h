@@ -50,6 +50,11 @@ int source_rpc_job_kind(struct source_connection *connection, const char *vm,
 			enum source_job_kind *ret_kind, char **ret_backup_xml,
 			char error[SOURCE_ERROR_LEN]);
 
+/* The first disk (of names, one a line) that a block job works on (copy, commit, a push backup's);
+ * *ret_disk is NULL when there is none. */
+int source_rpc_block_job(struct source_connection *connection, const char *vm, const char *names,
+			 char **ret_disk, char error[SOURCE_ERROR_LEN]);
+
 /* Start a pull backup. If the answer comes after our deadline, the job is ended again by the thread
  * that waited. checkpoint_xml may be NULL. */
 int source_rpc_backup_begin(struct source_connection *connection, const char *vm,

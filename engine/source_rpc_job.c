@@ -83,8 +83,40 @@ int source_rpc_job_kind(struct source_connection *connection, const char *vm,
 	result = source_call_run(call, SOURCE_CALL_QUERY_MS, error);
 	if (result == 0) {
 		*ret_kind = (enum source_job_kind)call->number;
-		*ret_backup_xml = call->reply[0];
-		call->reply[0] = NULL;
+		*ret_backup_xml = steal_ptr(call->reply[0]);
+	}
+	return result;
+}
+
+static int find_block_job(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	char *rest = call->text[0], *disk;
+
+	(void)conn;
+	while ((disk = strsep(&rest, "\n")) != NULL) {
+		virDomainBlockJobInfo info;
+
+		if (*disk != '\0' && virDomainGetBlockJobInfo(domain, disk, &info, 0) == 1) {
+			call->reply[0] = strdup(disk);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+int source_rpc_block_job(struct source_connection *connection, const char *vm, const char *names,
+			 char **ret_disk, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, vm, find_block_job, names, NULL);
+	int result;
+
+	if (call == NULL) {
+		return source_fail(-ENOMEM, error, "out of memory");
+	}
+	result = source_call_run(call, SOURCE_CALL_QUERY_MS, error);
+	if (result == 0) {
+		*ret_disk = steal_ptr(call->reply[0]);
 	}
 	return result;
 }

@@ -43,3 +43,8 @@ check_PROGRAMS += tests/unit/test_source_xml
 tests_unit_test_source_xml_SOURCES = tests/unit/test_source_xml.c
 tests_unit_test_source_xml_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_xml_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_source_offline
+tests_unit_test_source_offline_SOURCES = tests/unit/test_source_offline.c
+tests_unit_test_source_offline_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_offline_LDADD = $(source_test_ldadd)

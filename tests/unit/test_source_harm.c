@@ -68,6 +68,30 @@ static void test_another_tools_job_is_named(void)
 	live_end(&live);
 }
 
+/* Let the guest go once over its disk, so that each write of it overwrites data and fills scratch.
+ */
+static void fill_disk(struct live *live)
+{
+	live_write(live, 0, 0x77, 1 << 20, 63 << 20);
+}
+
+static void test_a_block_job_is_named(void)
+{
+	struct live live;
+
+	live_begin(&live, 1);
+	fill_disk(&live);
+	CU_ASSERT_EQUAL(live_run("virsh -c %s blockcopy live vda %s/copy.img --transient-job "
+				 "--bandwidth 1",
+				 live_uri(), live_directory()),
+			0);
+	CU_ASSERT_EQUAL(live_job_error(&live, 0, 1), -EBUSY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(live.error, "vda"));
+	CU_ASSERT_EQUAL(live_run("virsh -c %s blockjob live vda --abort", live_uri()), 0);
+	live_cut(&live, 0, 1);
+	live_end(&live);
+}
+
 static void test_a_forgotten_job_is_ended(void)
 {
 	struct source_connection *later;
@@ -108,14 +132,11 @@ static void mount_scratch(struct live *live, const char *size)
 
 static void unmount_scratch(struct live *live)
 {
-	CU_ASSERT_EQUAL(live_run("umount %s", live->scratch), 0);
-}
-
-/* Let the guest go once over its disk, so that each write of it overwrites data and fills scratch.
- */
-static void fill_disk(struct live *live)
-{
-	live_write(live, 0, 0x77, 1 << 20, 63 << 20);
+	/* QEMU closes its file a moment after the job's end. */
+	CU_ASSERT_EQUAL(live_run("for i in 1 2 3 4 5 6 7 8 9; do umount %s 2>/dev/null && exit 0; "
+				 "sleep 0.2; done; umount %s",
+				 live->scratch, live->scratch),
+			0);
 }
 
 static void test_a_job_ends_before_its_cap(void)
@@ -246,6 +267,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"another tool's job is named", test_another_tools_job_is_named},
+		{"a block job is named", test_a_block_job_is_named},
 		{"a forgotten job is ended", test_a_forgotten_job_is_ended},
 		{"a job ends before its cap", test_a_job_ends_before_its_cap},
 		{"a job ends before the reserve", test_a_job_ends_before_the_reserve},

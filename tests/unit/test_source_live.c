@@ -159,24 +159,24 @@ static void test_a_migrating_vm_is_left_alone(void)
 
 	live_begin(&live, 1);
 	live_cut(&live, 0, 1);
-	CU_ASSERT_EQUAL(live_run("virsh -c %s migrate live %s --live --unsafe --p2p --bandwidth 1 "
-				 ">/dev/null 2>&1 &",
-				 live_uri(), live_peer_uri()),
-			0);
-	/* The migration takes about a second; it begins when virsh has started. */
-	for (int i = 0; i < 100 && result == 0; i++) {
-		result = live_job_error(&live, 1, 0);
-	}
+	/* A page that changes all the time, 1 MiB/s and 1 ms of downtime: this migration does not
+	 * end by itself. */
+	CU_ASSERT_EQUAL(
+		live_run("virsh -c %s migrate-setmaxdowntime live 1 && virsh -c %s migrate live "
+			 "%s --live --unsafe --p2p --bandwidth 1 >/dev/null 2>&1 &\n"
+			 "for i in $(seq 50); do virsh -q -c %s domjobinfo live | grep -q "
+			 "migration && exit 0; sleep 0.1; done; exit 1",
+			 live_uri(), live_uri(), live_peer_uri(), live_uri()),
+		0);
+	result = live_job_error(&live, 1, 2);
 	CU_ASSERT_EQUAL(result, -EAGAIN);
 	CU_ASSERT_PTR_NOT_NULL(strstr(live.error, "migrated"));
 	CU_ASSERT_EQUAL(source_job_abort_by_name(live.connection, "live", live.error), 0);
 	CU_ASSERT_EQUAL(source_end_orphans(live.connection, live.options.socket_directory), 0);
 	/* Nothing of that ended the migration. */
-	CU_ASSERT_EQUAL(
-		live_run("for i in $(seq 100); do virsh -q -c %s domstate live 2>/dev/null | "
-			 "grep -q running && exit 0; sleep 0.1; done; exit 1",
-			 live_peer_uri()),
-		0);
+	CU_ASSERT_EQUAL(live_run("virsh -q -c %s domjobinfo live | grep -q migration", live_uri()),
+			0);
+	CU_ASSERT_EQUAL(live_run("virsh -c %s domjobabort live", live_uri()), 0);
 	live_end(&live);
 }
 
@@ -223,6 +223,80 @@ static void test_other_domains_checkpoints_are_not_ours(void)
 	live_end(&live);
 }
 
+static void test_a_snapshot_and_its_commit_keep_the_changes(void)
+{
+	struct live live;
+	struct source_job *job;
+
+	live_begin(&live, 0);
+	live_cut(&live, 0, 1);
+	live_write(&live, 0, 1, 1 << 20, 65536);
+	/* What backup tools do: the disk goes on in an overlay, which is then merged back. */
+	CU_ASSERT_EQUAL(live_run("virsh -c %s snapshot-create-as live s1 --disk-only --no-metadata "
+				 "--diskspec vda,file=%s/live-s1.img --diskspec vdc,snapshot=no",
+				 live_uri(), live_directory()),
+			0);
+	live_write(&live, 0, 2, 2 << 20, 65536);
+	CU_ASSERT_EQUAL(live_job_error(&live, 1, 0), -EREMCHG);
+	live_reopen(&live);
+	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "1 broken=0");
+	job = live_job(&live, 1, 2);
+	CU_ASSERT_STRING_EQUAL(live_dirty(job, 0), "1048576+65536 2097152+65536 ");
+	live_job_end(&live, job);
+	live_write(&live, 0, 3, 3 << 20, 65536);
+	CU_ASSERT_EQUAL(
+		live_run("virsh -c %s blockcommit live vda --active --pivot --wait", live_uri()),
+		0);
+	live_reopen(&live);
+	job = live_job(&live, 1, 0);
+	CU_ASSERT_STRING_EQUAL(live_dirty(job, 0), "1048576+65536 2097152+65536 3145728+65536 ");
+	live_job_end(&live, job);
+	live_end(&live);
+}
+
+static void test_a_vm_that_is_shut_off(void)
+{
+	struct live live;
+	struct source_job *job;
+
+	live_begin(&live, 0);
+	live_cut(&live, 0, 1);
+	live_write(&live, 0, 1, 1 << 20, 65536);
+	live_vm_stop("live");
+	CU_ASSERT_EQUAL_FATAL(
+		live_run("virsh -c %s define %s/live.xml", live_uri(), live_directory()), 0);
+	live_reopen(&live);
+	CU_ASSERT_FALSE(source_is_active(live.source));
+	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "1 broken=0");
+	job = live_job(&live, 1, 2);
+	CU_ASSERT_STRING_EQUAL(live_dirty(job, 0), "1048576+65536 ");
+	CU_ASSERT_STRING_EQUAL(live_dirty(job, 1), "");
+	CU_ASSERT_TRUE(live_reads(job, 0, 1 << 20, 65536, 1));
+	CU_ASSERT_EQUAL(source_job_check(job, live.error), 0);
+	live_job_end(&live, job);
+	live_delete(&live, 1);
+	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "2 broken=0");
+	CU_ASSERT_EQUAL(live_job_error(&live, 1, 3), -ESTALE);
+	/* Its start is not held up, and is noticed. */
+	job = live_job(&live, 2, 0);
+	CU_ASSERT_STRING_EQUAL(live_dirty(job, 0), "");
+	CU_ASSERT_EQUAL(live_run("virsh -c %s start live", live_uri()), 0);
+	CU_ASSERT_TRUE(live_check_becomes(&live, job, -ECANCELED, 2000));
+	live_job_end(&live, job);
+	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "2 broken=0");
+	live_write(&live, 1, 5, 1 << 20, 65536);
+	job = live_job(&live, 2, 3);
+	CU_ASSERT_STRING_EQUAL(live_dirty(job, 1), "1048576+65536 ");
+	live_job_end(&live, job);
+	live_vm_stop("live");
+	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "2 3 broken=0");
+	CU_ASSERT_EQUAL(source_checkpoints_release(live.source, LIVE_RELATIONSHIP, live.error), 0);
+	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "broken=0");
+	live_end(&live);
+	CU_ASSERT_EQUAL(live_run("virsh -c %s undefine live --checkpoints-metadata", live_uri()),
+			0);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -239,6 +313,9 @@ int main(void)
 		 test_a_killed_qemu_leaves_broken_checkpoints},
 		{"other tools' checkpoints are not ours",
 		 test_other_domains_checkpoints_are_not_ours},
+		{"a snapshot and its commit keep the changes",
+		 test_a_snapshot_and_its_commit_keep_the_changes},
+		{"a VM that is shut off", test_a_vm_that_is_shut_off},
 	};
 
 	if (live_uri() == NULL) {

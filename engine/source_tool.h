@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QEMU's own tools as child processes: qemu-img and qemu-nbd, for images that no QEMU has open.
+ * Private to source*.c. */
+#ifndef VMR_ENGINE_SOURCE_TOOL_H
+#define VMR_ENGINE_SOURCE_TOOL_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "engine/source.h"
+
+/* Start argv (found in PATH; NULL-terminated) with both outputs on *ret_output (to close). The
+ * child dies with the thread that started it. 0 or a negative errno with a sentence. */
+int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
+		      char error[SOURCE_ERROR_LEN]);
+/* End it: SIGTERM, after 2 s SIGKILL. Reaps it, unless storage holds it in the kernel. */
+void source_tool_stop(pid_t pid);
+/* True while it has not ended; reaps it otherwise (its pid is void then). */
+bool source_tool_runs(pid_t pid);
+
+/* Run to its end within timeout_ms. 0 with all that it wrote in *ret_output (to free; may be NULL,
+ * then it is dropped); -EIO when it failed, with its last words; -ETIMEDOUT. */
+int source_tool_run(const char *const *argv, int timeout_ms, char **ret_output,
+		    char error[SOURCE_ERROR_LEN]);
+
+#endif
