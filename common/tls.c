@@ -74,7 +74,7 @@ struct tls_conn *tls_client_new(struct tls_context *ctx, int fd, const char *exp
 	}
 	conn->expected = strdup(expected);
 	if (conn->expected == NULL || !tls_expect(conn->ssl, expected) ||
-	    (sni != NULL && SSL_set_tlsext_host_name(conn->ssl, sni) != 1)) {
+	    (sni != NULL && SSL_set_tlsext_host_name(conn->ssl, (char *)(uintptr_t)sni) != 1)) {
 		tls_conn_free(conn);
 		return NULL;
 	}

@@ -27,3 +27,6 @@ libvmr_proto_la_SOURCES = \
 	proto/validate_fields.c proto/validate_fields.h proto/validate_name.c
 libvmr_proto_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS) $(XXHASH_CFLAGS) -Wno-cast-qual -Wno-undef
 libvmr_proto_la_LIBADD = libvmr-common.la $(QB_LIBS) $(PROTOBUF_C_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(XXHASH_LIBS)
+# What is generated, for a build of single targets (a plain "make" makes it first by itself).
+.PHONY: generated
+generated: $(BUILT_SOURCES)

@@ -32,6 +32,7 @@ struct apply {
 	struct manifest_log log;
 	char path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2];
 	struct plan_disk disks[DISKS_MAX]; /* as the log's header names them */
+	char socket[sizeof(((struct target *)NULL)->socket)];
 	struct target target;
 	struct logfile_reader *reader;
 	struct codec_state *codec;
@@ -157,7 +158,7 @@ static int log_apply(struct apply *apply)
 	if (rc < 0) {
 		return rc;
 	}
-	target_init(&apply->target, apply->target.socket, apply->disks,
+	target_init(&apply->target, apply->socket, apply->disks,
 		    logfile_reader_header(apply->reader)->disk_count);
 	return records_apply(apply);
 }
@@ -189,7 +190,7 @@ static int apply_take(struct store *store, struct apply *apply, struct answer *a
 	apply->store = store;
 	apply->log = *manifest_log_next(&store->manifest);
 	snprintf(apply->path, sizeof(apply->path), "%s/%s", store->directory, apply->log.file);
-	snprintf(apply->target.socket, sizeof(apply->target.socket), "%s", qsd_socket(store->qsd));
+	snprintf(apply->socket, sizeof(apply->socket), "%s", qsd_socket(store->qsd));
 	return 1;
 }
 

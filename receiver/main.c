@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/tls.h"
 #include "receiver/authorization.h"
@@ -24,15 +25,16 @@
 #include "receiver/receiver.h"
 #include "receiver/stores.h"
 
-#define ENGINE_FD 3
-#define TICK_NS	  (1000ull * 1000 * 1000)
+#define ENGINE_FD    3
+#define TICK_NS	     (1000ull * 1000 * 1000)
+#define STOP_TICK_NS (50ull * 1000 * 1000)
 /* Closing must be over before the engine's stop is: what hangs longer is left to the kernel. */
-#define SHUTDOWN_TICKS_MAX 40
+#define STOP_MS 45000
 
 struct program {
 	struct receiver receiver;
 	bool configured, stopping, failed;
-	unsigned int stopping_ticks;
+	int64_t stop_deadline_ms; /* monotonic */
 };
 
 /* ---- starting: everything that needs root, then everything that must not have it ---- */
@@ -160,12 +162,14 @@ static void program_check_stopped(struct program *program)
 	if (!program->configured ||
 	    (stores_count(receiver) == 0 && listener_count(receiver->listener) == 0)) {
 		qb_loop_stop(receiver->loop);
-	} else if (program->stopping_ticks++ > SHUTDOWN_TICKS_MAX) {
+	} else if (clock_monotonic_ms() > program->stop_deadline_ms) {
 		log_error("a store or stream does not end: leaving it to the kernel");
 		program->failed = true;
 		qb_loop_stop(receiver->loop);
 	}
 }
+
+static void stop_tick_cb(void *data);
 
 static void program_stop(struct program *program)
 {
@@ -173,11 +177,12 @@ static void program_stop(struct program *program)
 		return;
 	}
 	program->stopping = true;
+	program->stop_deadline_ms = clock_monotonic_ms() + STOP_MS;
 	if (program->configured) {
 		listener_stop(program->receiver.listener);
 		stores_close_all(&program->receiver);
 	}
-	program_check_stopped(program);
+	qb_loop_timer_add(program->receiver.loop, QB_LOOP_LOW, 0, program, stop_tick_cb, NULL);
 }
 
 /* ---- the engine's link ---- */
@@ -262,8 +267,17 @@ static void tick_cb(void *data)
 		stores_tick(&program->receiver);
 		listener_tick(program->receiver.listener);
 	}
-	program_check_stopped(program);
 	qb_loop_timer_add(program->receiver.loop, QB_LOOP_LOW, TICK_NS, program, tick_cb, NULL);
+}
+
+/* While stopping: stores and streams come back from their workers. */
+static void stop_tick_cb(void *data)
+{
+	struct program *program = data;
+
+	program_check_stopped(program);
+	qb_loop_timer_add(program->receiver.loop, QB_LOOP_LOW, STOP_TICK_NS, program, stop_tick_cb,
+			  NULL);
 }
 
 /* ---- the process ---- */

@@ -1,1 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Tests of receiver/: end to end against the real program, and its pure parts.
+receiver_test_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) $(CUNIT_CFLAGS) -Wno-cast-qual -Wno-undef
+receiver_rig_sources = \
+	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
+	tests/unit/replica_model.c tests/unit/replica_model.h \
+	tests/unit/wire_sender.c tests/unit/wire_sender.h
+
+check_PROGRAMS += tests/unit/test_receiver_e2e
+tests_unit_test_receiver_e2e_SOURCES = tests/unit/test_receiver_e2e.c $(receiver_rig_sources)
+tests_unit_test_receiver_e2e_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_e2e_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+EXTRA_tests_unit_test_receiver_e2e_DEPENDENCIES = vmreplica-receiver

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "receiver_rig.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/pki.h"
+
+#define PROGRAM "./vmreplica-receiver"
+
+__attribute__((noreturn, format(printf, 1, 2))) static void rig_die(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+	exit(1);
+}
+
+uint32_t rig_random(uint32_t bound)
+{
+	static unsigned int seed;
+
+	if (seed == 0) {
+		const char *given = getenv("RIG_SEED");
+
+		seed = given != NULL ? (unsigned int)strtoul(given, NULL, 10)
+				     : (unsigned int)time(NULL) ^ (unsigned int)getpid();
+		seed |= 1;
+		fprintf(stderr, "RIG_SEED=%u\n", seed);
+		srandom(seed);
+	}
+	return (uint32_t)random() % bound;
+}
+
+void rig_require_tools(void)
+{
+	static const char *const tools[] = {"qemu-storage-daemon", "qemu-img"};
+	char command[128];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(command, sizeof(command), "command -v %s >/dev/null", tools[i]);
+		if (system(command) != 0) {
+			fprintf(stderr, "%s is not installed\n", tools[i]);
+			exit(77);
+		}
+	}
+}
+
+/* ---- certificates and directories ---- */
+
+/* Root cannot be the receiver here: it would become user vmreplica, which a build machine has not.
+ */
+static void rig_user(uid_t *ret_uid, gid_t *ret_gid)
+{
+	const struct passwd *nobody = geteuid() == 0 ? getpwnam("nobody") : NULL;
+
+	*ret_uid = nobody == NULL ? geteuid() : nobody->pw_uid;
+	*ret_gid = nobody == NULL ? getegid() : nobody->pw_gid;
+}
+
+static void rig_give(const char *path)
+{
+	uid_t uid;
+	gid_t gid;
+
+	rig_user(&uid, &gid);
+	if (chown(path, uid, gid) < 0) {
+		rig_die("chown %s: %s", path, strerror(errno));
+	}
+}
+
+static void rig_issue(const struct rig *rig, const char *node, const char *site)
+{
+	const char *const names[] = {site, NULL};
+	const struct pki_request request = {.node = node, .dns_names = names, .days = 2};
+	char error[PKI_ERROR_LEN], path[RIG_PATH + 64];
+
+	if (pki_issue(rig->root, &request, error) < 0) {
+		rig_die("pki: %s", error);
+	}
+	snprintf(path, sizeof(path), "%s/%s.key", rig->root, node);
+	rig_give(path);
+}
+
+static struct tls_context *rig_context(const struct rig *rig, const char *node)
+{
+	char ca[RIG_PATH + 64], certificate[RIG_PATH + 64], key[RIG_PATH + 64];
+	const struct tls_files files = {.ca = ca, .certificate = certificate, .key = key};
+	struct tls_context *context;
+	char error[TLS_ERROR_LEN];
+
+	snprintf(ca, sizeof(ca), "%s/ca.crt", rig->root);
+	snprintf(certificate, sizeof(certificate), "%s/%s.crt", rig->root, node);
+	snprintf(key, sizeof(key), "%s/%s.key", rig->root, node);
+	context = tls_context_new(&files, error);
+	if (context == NULL) {
+		rig_die("tls: %s", error);
+	}
+	return context;
+}
+
+void rig_init(struct rig *rig)
+{
+	char error[PKI_ERROR_LEN];
+
+	memset(rig, 0, sizeof(*rig));
+	rig->fd = -1;
+	strcpy(rig->root, "/tmp/vmreplica-rig-XXXXXX");
+	if (mkdtemp(rig->root) == NULL || chmod(rig->root, 0755) < 0) {
+		rig_die("%s: %s", rig->root, strerror(errno));
+	}
+	if (pki_init(rig->root, "test", 2, error) < 0) {
+		rig_die("pki: %s", error);
+	}
+	rig_issue(rig, "a1.a.example", RIG_SITE);
+	rig_issue(rig, "c1.c.example", "c.example");
+	rig_issue(rig, "b1.b.example", "b.example");
+	rig->sender_tls = rig_context(rig, "a1.a.example");
+	rig->stranger_tls = rig_context(rig, "c1.c.example");
+	snprintf(rig->store, sizeof(rig->store), "%.400s/store", rig->root);
+	if (mkdir(rig->store, 0750) < 0) {
+		rig_die("%s: %s", rig->store, strerror(errno));
+	}
+	rig_give(rig->store);
+}
+
+static int remove_cb(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+void rig_destroy(struct rig *rig)
+{
+	if (rig->pid != 0) {
+		rig_stop(rig);
+	}
+	tls_context_unref(rig->sender_tls);
+	tls_context_unref(rig->stranger_tls);
+	nftw(rig->root, remove_cb, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- what the receiver says ---- */
+
+static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
+{
+	struct rig_status *status = &rig->status;
+
+	status->count++;
+	status->state = vm->state;
+	status->health = vm->health;
+	snprintf(status->reason, sizeof(status->reason), "%s", vm->reason);
+	snprintf(status->code, sizeof(status->code), "%s", vm->reason_code);
+	status->seq = vm->seq;
+	status->applied_seq = vm->applied_seq;
+	status->spool_bytes = vm->spool_bytes;
+	status->generation = vm->generation;
+	status->resyncs = vm->resyncs;
+	status->bytes_wire = vm->bytes_wire;
+	status->cycles_ok = vm->cycles->ok;
+	status->cycles_failed = vm->cycles->failed;
+	status->disk_count = vm->n_disks < 4 ? vm->n_disks : 4;
+	for (size_t i = 0; i < status->disk_count; i++) {
+		snprintf(status->names[i], sizeof(status->names[i]), "%s", vm->disks[i]->name);
+		snprintf(status->tops[i], sizeof(status->tops[i]), "%s", vm->disks[i]->top);
+	}
+}
+
+static void frame_take(struct rig *rig, const struct frame *frame)
+{
+	switch (frame->type) {
+	case FRAME_RECEIVER_READY:
+		rig->port = (uint16_t)((Vmreplica__Ipc__ReceiverReady *)frame->message)->port;
+		break;
+	case FRAME_STORE_OPENED: {
+		const Vmreplica__Ipc__StoreOpened *opened = (void *)frame->message;
+
+		rig->opened = true;
+		rig->opened_error = opened->error;
+		snprintf(rig->opened_text, sizeof(rig->opened_text), "%s", opened->text);
+		break;
+	}
+	case FRAME_STORE_CLOSED:
+		rig->closed = true;
+		rig->closed_error = ((Vmreplica__Ipc__StoreClosed *)frame->message)->error;
+		break;
+	case FRAME_REPLICA_STATUS:
+		status_take(rig, ((Vmreplica__Ipc__ReplicaStatus *)frame->message)->vm);
+		break;
+	case FRAME_RECEIVER_EVENT:
+		snprintf(rig->last_event, sizeof(rig->last_event), "%s",
+			 ((Vmreplica__Ipc__ReceiverEvent *)frame->message)->event->text);
+		break;
+	default:
+		rig_die("the receiver sent %s", frame_type_to_string(frame->type));
+	}
+}
+
+bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int timeout_ms)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+	while (condition == NULL || !condition(rig, argument)) {
+		int64_t left_ms = deadline_ms - clock_monotonic_ms();
+		struct frame frame;
+		int rc = left_ms <= 0 ? -ETIMEDOUT
+				      : channel_receive(&rig->channel, &rig->arena, &frame, NULL, 0,
+							(int)left_ms);
+
+		if (rc == -ETIMEDOUT) {
+			return false;
+		}
+		if (rc < 0) {
+			rig_die("the receiver is gone: %s", strerror(-rc));
+		}
+		frame_take(rig, &frame);
+	}
+	return true;
+}
+
+bool rig_is_applied(const struct rig *rig, uint64_t seq)
+{
+	return rig->status.applied_seq >= seq && rig->status.seq >= seq;
+}
+
+bool rig_has_state(const struct rig *rig, uint64_t state)
+{
+	return rig->status.count > 0 && (uint64_t)rig->status.state == state;
+}
+
+static bool is_ready(const struct rig *rig, uint64_t unused)
+{
+	(void)unused;
+	return rig->port != 0;
+}
+
+static bool is_opened(const struct rig *rig, uint64_t unused)
+{
+	(void)unused;
+	return rig->opened;
+}
+
+static bool is_closed(const struct rig *rig, uint64_t unused)
+{
+	(void)unused;
+	return rig->closed;
+}
+
+/* ---- what it is told ---- */
+
+static void rig_send(struct rig *rig, enum frame_type type, const ProtobufCMessage *message)
+{
+	if (channel_send(&rig->channel, type, message, NULL, 0, 5000) < 0) {
+		rig_die("cannot send %s to the receiver", frame_type_to_string(type));
+	}
+}
+
+static char *text(const char *borrowed)
+{
+	return (char *)(uintptr_t)borrowed;
+}
+
+void rig_configure(struct rig *rig)
+{
+	Vmreplica__Ipc__ReceiverConfig config = VMREPLICA__IPC__RECEIVER_CONFIG__INIT;
+	char ca[RIG_PATH + 64], certificate[RIG_PATH + 64], key[RIG_PATH + 64];
+
+	snprintf(ca, sizeof(ca), "%s/ca.crt", rig->root);
+	snprintf(certificate, sizeof(certificate), "%s/b1.b.example.crt", rig->root);
+	snprintf(key, sizeof(key), "%s/b1.b.example.key", rig->root);
+	config.listen = text("127.0.0.1");
+	config.ca = ca;
+	config.certificate = certificate;
+	config.key = key;
+	config.node = rig->node;
+	config.site = text("b.example");
+	config.spool_cap_bytes = rig->cap_bytes;
+	config.storage_reserve_bytes = rig->reserve_bytes;
+	config.log_level = text("error");
+	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
+}
+
+void rig_authorize(struct rig *rig, const char *pattern)
+{
+	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
+	Vmreplica__Ipc__Authorization entry = VMREPLICA__IPC__AUTHORIZATION__INIT;
+	Vmreplica__Ipc__Authorization *entries[] = {&entry};
+
+	entry.pattern = text(pattern);
+	entry.storage = rig->root;
+	set.entries = entries;
+	set.n_entries = pattern == NULL ? 0 : 1;
+	rig_send(rig, FRAME_AUTHORIZATION_SET, &set.base);
+}
+
+static void receiver_exec(int fd)
+{
+	uid_t uid;
+	gid_t gid;
+
+	rig_user(&uid, &gid);
+	if (dup2(fd, 3) < 0 || (geteuid() == 0 && (setgid(gid) < 0 || setuid(uid) < 0))) {
+		_exit(126);
+	}
+	close_range(4, ~0u, 0);
+	execl(PROGRAM, PROGRAM, (char *)NULL);
+	_exit(127);
+}
+
+void rig_start(struct rig *rig, const char *node)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		rig_die("socketpair: %s", strerror(errno));
+	}
+	rig->pid = fork();
+	if (rig->pid == 0) {
+		receiver_exec(pair[1]);
+	}
+	close(pair[1]);
+	rig->fd = pair[0];
+	rig->port = 0;
+	rig->opened = false;
+	rig->status.count = 0;
+	snprintf(rig->node, sizeof(rig->node), "%s", node);
+	channel_init_fd(&rig->channel, rig->fd);
+	arena_init(&rig->arena, 1024 * 1024);
+	rig_configure(rig);
+	if (!rig_wait(rig, is_ready, 0, 20000)) {
+		rig_die("the receiver does not get ready");
+	}
+	rig_authorize(rig, RIG_SITE);
+}
+
+static void peak_rss_note(struct rig *rig)
+{
+	char path[64], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)rig->pid);
+	file = fopen(path, "re");
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		uint64_t kib;
+
+		if (sscanf(line, "VmHWM: %lu kB", &kib) == 1 && kib > rig->peak_rss_kib) {
+			rig->peak_rss_kib = kib;
+		}
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+}
+
+static void rig_forget(struct rig *rig)
+{
+	channel_destroy(&rig->channel);
+	arena_reset(&rig->arena);
+	close(rig->fd);
+	rig->fd = -1;
+	rig->pid = 0;
+}
+
+void rig_stop(struct rig *rig)
+{
+	Vmreplica__Ipc__Shutdown message = VMREPLICA__IPC__SHUTDOWN__INIT;
+	struct frame frame;
+	int status = 0;
+
+	peak_rss_note(rig);
+	rig_send(rig, FRAME_SHUTDOWN, &message.base);
+	while (channel_receive(&rig->channel, &rig->arena, &frame, NULL, 0, 60000) == 0) {
+		frame_take(rig, &frame);
+	}
+	waitpid(rig->pid, &status, 0);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		rig_die("the receiver ended with status %#x", status);
+	}
+	rig_forget(rig);
+}
+
+void rig_kill(struct rig *rig)
+{
+	pid_t daemon = rig_daemon_pid(rig);
+
+	peak_rss_note(rig);
+	kill(rig->pid, SIGKILL);
+	waitpid(rig->pid, NULL, 0);
+	for (int i = 0; daemon != 0 && kill(daemon, 0) == 0 && i < 500; i++) {
+		clock_sleep_ms(10); /* it dies with its parent, but not in the same instant */
+	}
+	rig_forget(rig);
+}
+
+int rig_open(struct rig *rig)
+{
+	Vmreplica__Ipc__StoreOpen request = VMREPLICA__IPC__STORE_OPEN__INIT;
+
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.vm = text("web1");
+	request.peer_site = text(RIG_SITE);
+	request.directory = rig->store;
+	request.frequency_s = 5;
+	request.resource = text("web1-a-replica");
+	rig->opened = false;
+	rig_send(rig, FRAME_STORE_OPEN, &request.base);
+	if (!rig_wait(rig, is_opened, 0, 30000)) {
+		rig_die("no STORE_OPENED");
+	}
+	return rig->opened_error;
+}
+
+int rig_close(struct rig *rig, bool destroy)
+{
+	Vmreplica__Ipc__StoreClose request = VMREPLICA__IPC__STORE_CLOSE__INIT;
+
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.destroy = destroy;
+	rig->closed = false;
+	rig_send(rig, FRAME_STORE_CLOSE, &request.base);
+	if (!rig_wait(rig, is_closed, 0, 60000)) {
+		rig_die("no STORE_CLOSED");
+	}
+	return rig->closed_error;
+}
+
+void rig_suspend(struct rig *rig, bool suspended)
+{
+	Vmreplica__Ipc__StoreSuspend request = VMREPLICA__IPC__STORE_SUSPEND__INIT;
+
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.suspended = suspended;
+	rig_send(rig, FRAME_STORE_SUSPEND, &request.base);
+}
+
+pid_t rig_daemon_pid(const struct rig *rig)
+{
+	char path[64], buf[256];
+	pid_t found = 0;
+	FILE *file;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)rig->pid);
+	DIR *tasks = opendir(path);
+	struct dirent *task;
+
+	while (tasks != NULL && (task = readdir(tasks)) != NULL) {
+		snprintf(buf, sizeof(buf), "/proc/%d/task/%.20s/children", (int)rig->pid,
+			 task->d_name);
+		file = task->d_name[0] == '.' ? NULL : fopen(buf, "re");
+		if (file != NULL) {
+			if (fscanf(file, "%d", &pid) == 1) {
+				found = pid;
+			}
+			fclose(file);
+		}
+	}
+	if (tasks != NULL) {
+		closedir(tasks);
+	}
+	return found;
+}

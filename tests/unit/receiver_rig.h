@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The real receiver on loopback, driven as the engine drives it. Failures of the rig itself end the
+ * program. */
+#ifndef VMR_TESTS_RECEIVER_RIG_H
+#define VMR_TESTS_RECEIVER_RIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/tls.h"
+#include "proto/frame.h"
+#include "proto/ipc.pb-c.h"
+
+#define RIG_RELATIONSHIP "5f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e11"
+#define RIG_SITE	 "a.example"
+#define RIG_PATH	 512
+
+struct rig_status {
+	uint64_t count; /* statuses received */
+	Vmreplica__State state;
+	Vmreplica__Health health;
+	char reason[600], code[64];
+	uint64_t seq, applied_seq, spool_bytes, generation, resyncs, cycles_ok, cycles_failed,
+		bytes_wire;
+	size_t disk_count;
+	char names[4][40], tops[4][RIG_PATH];
+};
+
+struct rig {
+	char root[RIG_PATH];  /* pki, and the stores below it */
+	char store[RIG_PATH]; /* the one that rig_open opens */
+	char node[32];	      /* of the receiver that runs */
+	pid_t pid;	      /* 0 = none */
+	int fd;
+	struct channel channel;
+	struct arena arena;
+	uint16_t port;
+	uint64_t reserve_bytes, cap_bytes;
+	struct rig_status status;
+	uint64_t peak_rss_kib; /* of the receivers stopped so far */
+	char last_event[600];
+	int opened_error, closed_error; /* of the last STORE_OPENED, STORE_CLOSED */
+	char opened_text[600];
+	bool opened, closed;
+	struct tls_context *sender_tls,
+		*stranger_tls; /* certificates of a1.a.example and of c1.c.example */
+};
+
+/* Certificates and an empty store below a new directory. */
+void rig_init(struct rig *rig);
+void rig_destroy(struct rig *rig); /* stops the receiver; removes the directory */
+/* Skip (exit 77) when QEMU's tools are not installed. */
+void rig_require_tools(void);
+
+/* Start a receiver as node ("b1"), authorize the site, wait until it is ready. */
+void rig_start(struct rig *rig, const char *node);
+/* SHUTDOWN and a clean exit. */
+void rig_stop(struct rig *rig);
+/* kill -9 */
+void rig_kill(struct rig *rig);
+void rig_configure(struct rig *rig);			  /* send the limits again */
+void rig_authorize(struct rig *rig, const char *pattern); /* NULL: nobody */
+
+/* Open the store; 0 or the error of STORE_OPENED. */
+int rig_open(struct rig *rig);
+int rig_close(struct rig *rig, bool destroy);
+void rig_suspend(struct rig *rig, bool suspended);
+
+/* Take frames from the receiver for timeout_ms at most, until condition holds (NULL: all the time).
+ */
+typedef bool (*rig_condition)(const struct rig *rig, uint64_t argument);
+bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int timeout_ms);
+bool rig_is_applied(const struct rig *rig, uint64_t seq); /* condition: applied_seq >= seq */
+bool rig_has_state(const struct rig *rig, uint64_t state);
+
+/* The pid of the receiver's qemu-storage-daemon, 0 if none. */
+pid_t rig_daemon_pid(const struct rig *rig);
+/* A random number below bound. Seeded per program, printed once. */
+uint32_t rig_random(uint32_t bound);
+
+#endif

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "wire_sender.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "proto/names.h"
+
+#define LINEAGE	    "0f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e22"
+#define CHUNK_BYTES (1024u * 1024u)
+#define ANSWER_MS   40000
+
+static char *text(const char *borrowed)
+{
+	return (char *)(uintptr_t)borrowed;
+}
+
+bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_context *tls)
+{
+	char error[TLS_ERROR_LEN];
+	int fd = tls_dial("127.0.0.1", rig->port, 5000, error);
+
+	memset(sender, 0, sizeof(*sender));
+	if (fd < 0) {
+		return false;
+	}
+	sender->conn = tls_client_new(tls, fd, "b1.b.example", NULL);
+	sender->codec = codec_state_new();
+	sender->hash = sha256_new();
+	channel_init_tls(&sender->channel, sender->conn);
+	arena_init(&sender->arena, 1024 * 1024);
+	return tls_handshake_full(sender->conn, 10000) == 0;
+}
+
+void sender_drop(struct sender *sender)
+{
+	channel_destroy(&sender->channel);
+	arena_reset(&sender->arena);
+	codec_state_free(sender->codec);
+	sha256_free(sender->hash);
+	tls_conn_free(sender->conn);
+	memset(sender, 0, sizeof(*sender));
+}
+
+static void cut_take(struct sender_cut *to, const Vmreplica__Cut *cut)
+{
+	memset(to, 0, sizeof(*to));
+	if (cut != NULL) {
+		to->seq = cut->seq;
+		snprintf(to->cut_id, sizeof(to->cut_id), "%s", cut->cut_id);
+		if (cut->log_hash.len == sizeof(to->log_hash)) {
+			memcpy(to->log_hash, cut->log_hash.data, sizeof(to->log_hash));
+		}
+	}
+}
+
+static void welcome_take(struct sender *sender, const Vmreplica__Wire__Welcome *welcome)
+{
+	memset(&sender->mark, 0, sizeof(sender->mark));
+	sender->mode = welcome->mode;
+	sender->next_seq = welcome->next_seq;
+	snprintf(sender->welcome_reason, sizeof(sender->welcome_reason), "%s", welcome->reason);
+	cut_take(&sender->committed, welcome->committed);
+	if (welcome->mark != NULL) {
+		sender->mark.mode = welcome->mark->mode;
+		sender->mark.seq = welcome->mark->seq;
+		snprintf(sender->mark.cut_id, sizeof(sender->mark.cut_id), "%s",
+			 welcome->mark->cut_id);
+		sender->mark.disk = welcome->mark->disk;
+		sender->mark.offset = welcome->mark->offset;
+	}
+}
+
+static void answer_take(struct sender *sender, const struct frame *frame)
+{
+	const char *code = "", *reason = "";
+
+	switch (frame->type) {
+	case FRAME_FAILURE:
+		code = ((Vmreplica__Wire__Failure *)frame->message)->code;
+		reason = ((Vmreplica__Wire__Failure *)frame->message)->reason;
+		break;
+	case FRAME_BUSY:
+		code = ((Vmreplica__Wire__Busy *)frame->message)->code;
+		reason = ((Vmreplica__Wire__Busy *)frame->message)->reason;
+		break;
+	case FRAME_DENIED:
+		code = ((Vmreplica__Wire__Denied *)frame->message)->code;
+		reason = ((Vmreplica__Wire__Denied *)frame->message)->reason;
+		break;
+	case FRAME_MOVED:
+		reason = ((Vmreplica__Wire__Moved *)frame->message)->reason;
+		break;
+	case FRAME_COMMITTED:
+		cut_take(&sender->committed, ((Vmreplica__Wire__Committed *)frame->message)->cut);
+		break;
+	case FRAME_WELCOME:
+		welcome_take(sender, (Vmreplica__Wire__Welcome *)frame->message);
+		break;
+	default:
+		break;
+	}
+	sender->answer = frame->type;
+	snprintf(sender->code, sizeof(sender->code), "%s", code);
+	snprintf(sender->reason, sizeof(sender->reason), "%s", reason);
+}
+
+enum frame_type sender_answer(struct sender *sender, int timeout_ms)
+{
+	struct frame frame;
+	int rc = channel_receive(&sender->channel, &sender->arena, &frame, NULL, 0, timeout_ms);
+
+	sender->answer = 0;
+	if (rc == 0) {
+		answer_take(sender, &frame);
+	}
+	return sender->answer;
+}
+
+/* Sending may fail because the receiver has given up: what it said is what counts then. */
+static void sender_send(struct sender *sender, enum frame_type type,
+			const ProtobufCMessage *message, const void *payload, uint32_t payload_len)
+{
+	channel_send(&sender->channel, type, message, payload, payload_len, 20000);
+}
+
+static void disks_fill(const struct model *model, Vmreplica__Wire__Disk *disks,
+		       Vmreplica__Wire__Disk **list)
+{
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		vmreplica__wire__disk__init(&disks[i]);
+		disks[i].name = text(model->disks[i].name);
+		disks[i].size_bytes = model->disks[i].size;
+		list[i] = &disks[i];
+	}
+}
+
+enum frame_type sender_hello(struct sender *sender, const struct model *model)
+{
+	Vmreplica__Wire__Hello hello = VMREPLICA__WIRE__HELLO__INIT;
+	Vmreplica__Wire__Version version = VMREPLICA__WIRE__VERSION__INIT;
+	Vmreplica__Wire__Disk disks[MODEL_DISKS], *list[MODEL_DISKS];
+	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
+
+	version.min = version.max = 1;
+	epoch.number = sender->epoch == 0 ? 1 : sender->epoch;
+	epoch.lineage = text(sender->lineage == NULL ? LINEAGE : sender->lineage);
+	epoch.site = text(RIG_SITE);
+	disks_fill(model, disks, list);
+	hello.version = &version;
+	hello.relationship = text(RIG_RELATIONSHIP);
+	hello.epoch = &epoch;
+	hello.vm = text("web1");
+	hello.site = text(sender->site == NULL ? RIG_SITE : sender->site);
+	hello.node = text("a1");
+	hello.disks = list;
+	hello.n_disks = MODEL_DISKS;
+	hello.frequency_s = 5;
+	sender_send(sender, FRAME_HELLO, &hello.base, NULL, 0);
+	return sender_answer(sender, ANSWER_MS);
+}
+
+bool sender_enter(struct sender *sender, const struct rig *rig, const struct model *model)
+{
+	return sender_connect(sender, rig, rig->sender_tls) &&
+	       sender_hello(sender, model) == FRAME_WELCOME;
+}
+
+/* What CYCLE_BEGIN points at. */
+struct begin_parts {
+	Vmreplica__Cut base;
+	Vmreplica__Wire__Mark mark;
+	Vmreplica__Wire__Disk disks[MODEL_DISKS], *list[MODEL_DISKS];
+};
+
+static void mark_fill(Vmreplica__Wire__Mark *to, struct sender_mark *mark)
+{
+	vmreplica__wire__mark__init(to);
+	to->mode = mark->mode;
+	to->seq = mark->seq;
+	to->cut_id = mark->cut_id;
+	to->disk = mark->disk;
+	to->offset = mark->offset;
+}
+
+void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,
+		      bool resumed, const struct sender_cut *cut)
+{
+	Vmreplica__Wire__CycleBegin begin = VMREPLICA__WIRE__CYCLE_BEGIN__INIT;
+	struct begin_parts parts;
+
+	sender->cut = *cut;
+	sender->cycle_mode = mode;
+	sender->chunks = sender->data_bytes = 0;
+	sha256_reset(sender->hash);
+	begin.mode = mode;
+	begin.seq = cut->seq;
+	begin.cut_id = sender->cut.cut_id;
+	begin.cut_time_ms = clock_wall_ms();
+	begin.consistency = text("crash");
+	begin.estimate_bytes = model->disks[0].size;
+	if (mode == VMREPLICA__WIRE__MODE__MODE_DELTA) {
+		vmreplica__cut__init(&parts.base);
+		parts.base.seq = sender->committed.seq;
+		parts.base.cut_id = sender->committed.cut_id;
+		parts.base.log_hash.data = sender->committed.log_hash;
+		parts.base.log_hash.len = sizeof(sender->committed.log_hash);
+		begin.base_cut = &parts.base;
+	}
+	if (resumed) {
+		mark_fill(&parts.mark, &sender->mark);
+		begin.resumed = &parts.mark;
+	}
+	disks_fill(model, parts.disks, parts.list);
+	begin.disks = parts.list;
+	begin.n_disks = MODEL_DISKS;
+	sender_send(sender, FRAME_CYCLE_BEGIN, &begin.base, NULL, 0);
+}
+
+void sender_begin(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,
+		  bool resumed)
+{
+	struct sender_cut cut = {.seq = sender->next_seq++};
+
+	if (name_make_cut_id(cut.cut_id) < 0) {
+		abort();
+	}
+	sender_begin_cut(sender, model, mode, resumed, &cut);
+}
+
+static void chunk_send(struct sender *sender, Vmreplica__Wire__Chunk *chunk, const void *payload,
+		       uint32_t payload_len)
+{
+	uint8_t packed[256];
+	size_t len = vmreplica__wire__chunk__get_packed_size(chunk);
+
+	if (len > sizeof(packed)) {
+		abort();
+	}
+	vmreplica__wire__chunk__pack(chunk, packed);
+	sha256_update(sender->hash, packed, len);
+	sha256_update(sender->hash, payload, payload_len);
+	sender->chunks++;
+	sender_send(sender, FRAME_CHUNK, &chunk->base, payload, payload_len);
+}
+
+void sender_zero(struct sender *sender, unsigned int disk, uint64_t offset, uint64_t length)
+{
+	Vmreplica__Wire__Chunk chunk = VMREPLICA__WIRE__CHUNK__INIT;
+
+	chunk.disk = disk;
+	chunk.offset = offset;
+	chunk.length = length;
+	chunk.kind = VMREPLICA__WIRE__CHUNK_KIND__CHUNK_ZERO;
+	chunk_send(sender, &chunk, NULL, 0);
+}
+
+void sender_chunk(struct sender *sender, const struct model *model, unsigned int disk,
+		  uint64_t offset, uint64_t length)
+{
+	static uint8_t out[CHUNK_BYTES];
+	Vmreplica__Wire__Chunk chunk = VMREPLICA__WIRE__CHUNK__INIT;
+	const uint8_t *data = model->disks[disk].data + offset;
+	size_t len = length;
+
+	if (codec_is_zero(data, length)) {
+		sender_zero(sender, disk, offset, length);
+		return;
+	}
+	chunk.disk = disk;
+	chunk.offset = offset;
+	chunk.length = length;
+	chunk.kind = VMREPLICA__WIRE__CHUNK_KIND__CHUNK_DATA;
+	chunk.codec = (Vmreplica__Wire__Codec)codec_compress(
+		sender->codec, data, length, out, sizeof(out), rig_random(2) == 0 ? 0 : 1000000,
+		&len);
+	chunk.checksum = codec_checksum(data, length, offset) ^ (sender->spoil_checksum ? 1 : 0);
+	sender->data_bytes += length;
+	if (chunk.codec == VMREPLICA__WIRE__CODEC__CODEC_PLAIN) {
+		chunk_send(sender, &chunk, data, (uint32_t)length);
+	} else {
+		chunk_send(sender, &chunk, out, (uint32_t)len);
+	}
+}
+
+void sender_range(struct sender *sender, const struct model *model, unsigned int disk,
+		  uint64_t from, uint64_t to, bool dirty_only)
+{
+	const struct model_disk *d = &model->disks[disk];
+	uint64_t offset = from;
+
+	to = to < d->size ? to : d->size;
+	while (offset < to) {
+		uint64_t end = offset;
+
+		if (dirty_only && !d->dirty[offset / MODEL_CLUSTER]) {
+			offset = (offset / MODEL_CLUSTER + 1) * MODEL_CLUSTER;
+			continue;
+		}
+		while (end < to && end - offset < CHUNK_BYTES &&
+		       (!dirty_only || d->dirty[end / MODEL_CLUSTER])) {
+			end = (end / MODEL_CLUSTER + 1) * MODEL_CLUSTER;
+		}
+		end = end < to ? end : to;
+		sender_chunk(sender, model, disk, offset, end - offset);
+		offset = end;
+	}
+}
+
+void sender_dirty(struct sender *sender, const struct model *model)
+{
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		sender_range(sender, model, i, 0, model->disks[i].size, true);
+	}
+}
+
+bool sender_mark(struct sender *sender, unsigned int disk, uint64_t offset)
+{
+	Vmreplica__Wire__MarkRequest request = VMREPLICA__WIRE__MARK_REQUEST__INIT;
+	Vmreplica__Wire__Mark mark;
+
+	sender->mark = (struct sender_mark){
+		.mode = sender->cycle_mode, .seq = sender->cut.seq, .disk = disk, .offset = offset};
+	memcpy(sender->mark.cut_id, sender->cut.cut_id, sizeof(sender->mark.cut_id));
+	mark_fill(&mark, &sender->mark);
+	request.mark = &mark;
+	sender_send(sender, FRAME_MARK_REQUEST, &request.base, NULL, 0);
+	return sender_answer(sender, ANSWER_MS) == FRAME_MARKED;
+}
+
+bool sender_digest(struct sender *sender, const struct model *model, unsigned int disk,
+		   uint64_t offset, uint32_t count, uint8_t *ret_map)
+{
+	Vmreplica__Wire__Digest digest = VMREPLICA__WIRE__DIGEST__INIT;
+	static uint8_t digests[4096 * 16];
+	struct frame frame;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t at = offset + (uint64_t)i * MODEL_CLUSTER;
+		uint64_t left = model->disks[disk].size - at;
+
+		codec_digest(model->disks[disk].data + at,
+			     left < MODEL_CLUSTER ? left : MODEL_CLUSTER, digests + (size_t)i * 16);
+	}
+	digest.disk = disk;
+	digest.offset = offset;
+	digest.block_bytes = MODEL_CLUSTER;
+	digest.count = count;
+	sender_send(sender, FRAME_DIGEST, &digest.base, digests, count * 16);
+	return channel_receive(&sender->channel, &sender->arena, &frame, ret_map, (count + 7) / 8,
+			       ANSWER_MS) == 0 &&
+	       frame.type == FRAME_DIGEST_REPLY && frame.payload_len == (count + 7) / 8;
+}
+
+uint64_t sender_resync_range(struct sender *sender, const struct model *model, unsigned int disk,
+			     uint64_t from, uint64_t to)
+{
+	uint64_t size = model->disks[disk].size, sent = 0;
+
+	to = to < size ? to : size;
+	while (from < to) {
+		uint64_t blocks = (to - from + MODEL_CLUSTER - 1) / MODEL_CLUSTER;
+		uint32_t count = blocks > 64 ? 64 : (uint32_t)blocks;
+		uint8_t map[8] = {0};
+
+		if (!sender_digest(sender, model, disk, from, count, map)) {
+			return UINT64_MAX;
+		}
+		for (uint32_t i = 0; i < count; i++, from += MODEL_CLUSTER) {
+			uint64_t length = size - from < MODEL_CLUSTER ? size - from : MODEL_CLUSTER;
+
+			if ((map[i / 8] >> (i % 8) & 1) != 0) {
+				sender_chunk(sender, model, disk, from, length);
+				sent += length;
+			}
+		}
+	}
+	return sent;
+}
+
+void sender_send_end(struct sender *sender)
+{
+	Vmreplica__Wire__CycleEnd end = VMREPLICA__WIRE__CYCLE_END__INIT;
+	uint8_t hash[SHA256_LEN];
+
+	sha256_final(sender->hash, hash);
+	hash[0] ^= sender->spoil_hash ? 1 : 0;
+	end.seq = sender->cut.seq;
+	end.cut_id = sender->cut.cut_id;
+	end.chunks = sender->chunks;
+	end.data_bytes = sender->data_bytes;
+	end.stream_hash.data = hash;
+	end.stream_hash.len = sizeof(hash);
+	sender_send(sender, FRAME_CYCLE_END, &end.base, NULL, 0);
+}
+
+bool sender_end(struct sender *sender)
+{
+	sender_send_end(sender);
+	return sender_answer(sender, ANSWER_MS) == FRAME_COMMITTED &&
+	       sender->committed.seq == sender->cut.seq &&
+	       strcmp(sender->committed.cut_id, sender->cut.cut_id) == 0;
+}
+
+void sender_peer_state(struct sender *sender, Vmreplica__Health health, const char *reason)
+{
+	Vmreplica__Wire__PeerState state = VMREPLICA__WIRE__PEER_STATE__INIT;
+
+	state.state = VMREPLICA__STATE__STATE_REPLICATING;
+	state.health = health;
+	state.reason = text(reason);
+	state.frequency_s = 5;
+	sender_send(sender, FRAME_PEER_STATE, &state.base, NULL, 0);
+}
