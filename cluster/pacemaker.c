@@ -186,14 +186,14 @@ static const struct placement *pacemaker_placement(struct cluster *cluster)
 {
 	struct pacemaker *pacemaker = cluster->private_data;
 
-	return cib_client_placement(pacemaker->cib);
+	return pacemaker != NULL ? cib_client_placement(pacemaker->cib) : NULL;
 }
 
 static const Vmreplica__Ipc__CibSettings *pacemaker_settings(struct cluster *cluster)
 {
 	struct pacemaker *pacemaker = cluster->private_data;
 
-	return cib_client_settings(pacemaker->cib);
+	return pacemaker != NULL ? cib_client_settings(pacemaker->cib) : NULL;
 }
 
 static const char *pacemaker_node_address(struct cluster *cluster)

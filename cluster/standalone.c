@@ -291,14 +291,14 @@ static const struct placement *standalone_placement(struct cluster *cluster)
 {
 	struct standalone *standalone = cluster->private_data;
 
-	return standalone->placement;
+	return standalone != NULL ? standalone->placement : NULL;
 }
 
 static const Vmreplica__Ipc__CibSettings *standalone_settings(struct cluster *cluster)
 {
 	struct standalone *standalone = cluster->private_data;
 
-	return standalone->settings;
+	return standalone != NULL ? standalone->settings : NULL;
 }
 
 /* Nobody but vmreplica.conf knows it. */

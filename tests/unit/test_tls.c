@@ -32,7 +32,7 @@ static void test_good(void)
 	CU_ASSERT_PTR_NULL(names[2]);
 	CU_ASSERT_STRING_EQUAL(tls_peer_names(peers.client)[0], "b1.b.example");
 	CU_ASSERT_STRING_EQUAL(tls_error(peers.client), "");
-	CU_ASSERT_STRING_EQUAL(tls_peer_address(peers.client), "local");
+	CU_ASSERT_EQUAL(strncmp(tls_peer_address(peers.client), "127.0.0.1:", 10), 0);
 	CU_ASSERT_EQUAL(tls_write_full(peers.client, "x", 1, 1000), 0);
 	CU_ASSERT_EQUAL(tls_read_full(peers.server, &byte, 1, 1000), 0);
 	CU_ASSERT_EQUAL(byte, 'x');

@@ -10,7 +10,8 @@
 
 static qb_loop_t *loop;
 static pthread_t control;
-static int done_count, done_sum, wrong_thread;
+static int done_count, done_sum;
+static _Atomic int wrong_thread;
 
 static int square_run(void *arg)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/unit/tls_peers.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +120,24 @@ struct tls_context *peers_context(const char *pair)
 	return context;
 }
 
+/* Over TCP, because resets and half-closed connections behave as in the field there. */
+static void tcp_pair(int fds[2])
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	must(bind(listener, (struct sockaddr *)&address, len) == 0 && listen(listener, 1) == 0 &&
+		     getsockname(listener, (struct sockaddr *)&address, &len) == 0,
+	     "listening on loopback");
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(connect(fds[0], (struct sockaddr *)&address, len) == 0, "connecting to loopback");
+	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	must(fds[1] >= 0, "accepting");
+	close(listener);
+}
+
 static void *server_main(void *arg)
 {
 	struct peers *peers = arg;
@@ -135,7 +154,7 @@ void peers_connect(struct peers *peers, const char *client_pair, const char *ser
 	pthread_t thread;
 	int fds[2];
 
-	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "socketpair");
+	tcp_pair(fds);
 	peers->client = tls_client_new(client, fds[0], expected, NULL);
 	peers->server = tls_server_new(server, fds[1]);
 	tls_context_unref(client); /* connections hold their own reference */
