@@ -62,8 +62,12 @@ ENGINE_CONTROL = \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/inspect.c engine/inspect.h \
+	engine/protect.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
-	engine/relationship.c engine/relationship_cycle.c engine/relationship_status.c engine/relationship.h \
+	engine/relationship.c engine/relationship.h \
+	engine/relationship_attach.c engine/relationship_cycle.c \
+	engine/relationship_request.c engine/relationship_status.c \
 	engine/replica.c engine/replica.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \
