@@ -10,6 +10,7 @@ ENGINE_SOURCE = \
 	engine/source_call.c engine/source_call.h \
 	engine/source_checkpoint.c \
 	engine/source_connection.c engine/source_connection.h \
+	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
 	engine/source_image.c engine/source_image.h \
