@@ -9,10 +9,11 @@
 #define KIB 1024ull
 #define MIB (1024 * KIB)
 
-static bool item_is(const struct extent_list *list, size_t index, uint64_t offset, uint64_t length, bool zero)
+static bool item_is(const struct extent_list *list, size_t index, uint64_t offset, uint64_t length,
+		    bool zero)
 {
-	return index < list->count && list->items[index].offset == offset && list->items[index].length == length &&
-	       list->items[index].zero == zero;
+	return index < list->count && list->items[index].offset == offset &&
+	       list->items[index].length == length && list->items[index].zero == zero;
 }
 
 static void test_add(void)
@@ -101,7 +102,8 @@ static void test_chunks(void)
 			continue;
 		}
 		CU_ASSERT(chunk.length <= MIB);
-		CU_ASSERT_EQUAL(chunk.offset / MIB, (chunk.offset + chunk.length - 1) / MIB); /* within one chunk's place */
+		CU_ASSERT_EQUAL(chunk.offset / MIB, (chunk.offset + chunk.length - 1) /
+							    MIB); /* within one chunk's place */
 		CU_ASSERT_EQUAL(chunk.offset, next);
 		next = chunk.offset + chunk.length;
 	}
@@ -133,9 +135,11 @@ static void test_dirty_map(void)
 	dirty_map_free(map);
 }
 
-static void select_one(struct extent_list *list, enum resume_rule rule, bool dirty, bool zero, const struct dirty_map *map)
+static void select_one(struct extent_list *list, enum resume_rule rule, bool dirty, bool zero,
+		       const struct dirty_map *map)
 {
-	struct nbd_extent extent = {.offset = 0, .length = 10 * DIRTY_MAP_GRANULE, .dirty = dirty, .zero = zero};
+	struct nbd_extent extent = {
+		.offset = 0, .length = 10 * DIRTY_MAP_GRANULE, .dirty = dirty, .zero = zero};
 
 	extent_list_clear(list);
 	CU_ASSERT_EQUAL(selection_add(list, &extent, rule, map), 0);
@@ -151,7 +155,8 @@ static void test_selection(void)
 	select_one(&list, RESUME_DIRTY, false, false, map);
 	CU_ASSERT_EQUAL(list.count, 0);
 	select_one(&list, RESUME_DIRTY, true, true, NULL);
-	CU_ASSERT(item_is(&list, 0, 0, 10 * DIRTY_MAP_GRANULE, true)); /* what became zero travels */
+	CU_ASSERT(
+		item_is(&list, 0, 0, 10 * DIRTY_MAP_GRANULE, true)); /* what became zero travels */
 	select_one(&list, RESUME_DIRTY_OR_MAP, false, false, map);
 	CU_ASSERT_EQUAL(list.count, 2);
 	CU_ASSERT(item_is(&list, 1, 9 * DIRTY_MAP_GRANULE, DIRTY_MAP_GRANULE, false));
@@ -168,7 +173,7 @@ static void test_selection(void)
 }
 
 static const struct unit_test tests[] = {
-	{"adding", test_add},	      {"union", test_union},	       {"clipping", test_clip},
-	{"chunks", test_chunks},      {"dirty map", test_dirty_map}, {"selection", test_selection},
+	{"adding", test_add},	 {"union", test_union},		{"clipping", test_clip},
+	{"chunks", test_chunks}, {"dirty map", test_dirty_map}, {"selection", test_selection},
 };
 UNIT_MAIN("extents", tests)

@@ -21,7 +21,8 @@ static void judge(struct golden *golden, const char *what, const struct health_i
 	struct health_verdict verdict;
 
 	health_judge(input, &verdict);
-	fprintf(golden->file, "%-46s %s [%s] %s\n", what, health_to_string(verdict.health), verdict.code, verdict.reason);
+	fprintf(golden->file, "%-46s %s [%s] %s\n", what, health_to_string(verdict.health),
+		verdict.code, verdict.reason);
 }
 
 static void test_states(struct golden *golden)

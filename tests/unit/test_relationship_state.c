@@ -15,17 +15,19 @@ static void test_table(void)
 	relationship_state_init(&seen[count++], 0);
 	relationship_state_init(&seen[count++], 1);
 	for (size_t i = 0; i < count; i++) {
-		fprintf(golden.file, "%s (before %s)\n", state_to_string(seen[i].state), state_to_string(seen[i].before));
+		fprintf(golden.file, "%s (before %s)\n", state_to_string(seen[i].state),
+			state_to_string(seen[i].before));
 		for (int event = 0; event < RELATIONSHIP_EVENT_COUNT; event++) {
 			struct relationship_state next = seen[i];
 			bool known = false;
 
 			relationship_state_apply(&next, (enum relationship_event)event);
 			fprintf(golden.file, "  %-16s -> %s (before %s)\n",
-				relationship_event_to_string((enum relationship_event)event), state_to_string(next.state),
-				state_to_string(next.before));
+				relationship_event_to_string((enum relationship_event)event),
+				state_to_string(next.state), state_to_string(next.before));
 			for (size_t k = 0; k < count; k++) {
-				known = known || (seen[k].state == next.state && seen[k].before == next.before);
+				known = known || (seen[k].state == next.state &&
+						  seen[k].before == next.before);
 			}
 			if (!known && count < 64) {
 				seen[count++] = next;

@@ -5,8 +5,8 @@
 #include "golden.h"
 #include "unit.h"
 
-#define GIB (1ull << 30)
-#define REL "11111111-2222-4333-8444-555555555555"
+#define GIB	   (1ull << 30)
+#define REL	   "11111111-2222-4333-8444-555555555555"
 #define MODE(name) VMREPLICA__WIRE__MODE__MODE_##name
 
 static const uint64_t sizes[] = {2 * GIB, 1 * GIB};
@@ -35,9 +35,14 @@ static void committed(struct resume_input *input, size_t cut)
 	input->next_seq = cuts[cut].seq + 1;
 }
 
-static void marked(struct resume_input *input, size_t cut, Vmreplica__Wire__Mode mode, uint32_t disk, uint64_t offset)
+static void marked(struct resume_input *input, size_t cut, Vmreplica__Wire__Mode mode,
+		   uint32_t disk, uint64_t offset)
 {
-	input->mark = (struct resume_mark){.present = true, .mode = mode, .seq = cuts[cut].seq, .disk = disk, .offset = offset};
+	input->mark = (struct resume_mark){.present = true,
+					   .mode = mode,
+					   .seq = cuts[cut].seq,
+					   .disk = disk,
+					   .offset = offset};
 	strcpy(input->mark.cut_id, cuts[cut].cut_id);
 }
 
@@ -69,7 +74,8 @@ static void test_initial(void)
 	marked(&input, 0, MODE(INITIAL), 1, 64 << 20);
 	print_plan(&golden, "interrupted on the second disk", &input);
 	have_cuts(&input, 0, 2);
-	print_plan(&golden, "a later attempt made a cut that the receiver holds nothing of", &input);
+	print_plan(&golden, "a later attempt made a cut that the receiver holds nothing of",
+		   &input);
 	have_cuts(&input, 1, 1);
 	print_plan(&golden, "the marked cut is gone: from the beginning", &input);
 	have_cuts(&input, 0, 1);
@@ -98,7 +104,9 @@ static void test_delta(void)
 	print_plan(&golden, "a mark at the very beginning is worth nothing", &input);
 	have_cuts(&input, 0, 3);
 	marked(&input, 1, MODE(DELTA), 1, 0);
-	print_plan(&golden, "interrupted twice, the second time before the first mark's end was passed", &input);
+	print_plan(&golden,
+		   "interrupted twice, the second time before the first mark's end was passed",
+		   &input);
 	have_cuts(&input, 0, 1);
 	print_plan(&golden, "the marked cut is gone: all since the committed one", &input);
 	input.next_seq = 40;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The planner against a model of both sides: a guest that writes all the time, cycles that are interrupted anywhere, answers that
- * are lost, bitmaps that break. Whatever happens, what is committed must be the disks at the cut, and nothing may be forgotten.
+ * The planner against a model of both sides: a guest that writes all the time, cycles that are
+ * interrupted anywhere, answers that are lost, bitmaps that break. Whatever happens, what is
+ * committed must be the disks at the cut, and nothing may be forgotten.
  */
 #include <stdbool.h>
 
@@ -10,11 +11,11 @@
 #include "engine/selection.h"
 #include "unit.h"
 
-#define DISKS	2u
-#define BLOCKS	24u
-#define BLOCK	((uint64_t)DIRTY_MAP_GRANULE)
-#define REL	"11111111-2222-4333-8444-555555555555"
-#define CUTS	64u
+#define DISKS	   2u
+#define BLOCKS	   24u
+#define BLOCK	   ((uint64_t)DIRTY_MAP_GRANULE)
+#define REL	   "11111111-2222-4333-8444-555555555555"
+#define CUTS	   64u
 #define MODE(name) VMREPLICA__WIRE__MODE__MODE_##name
 
 static uint32_t random_state;
@@ -47,8 +48,8 @@ struct model {
 	uint64_t committed_seq, next_seq;
 	char committed_id[CUT_ID_LEN + 1];
 	image committed;
-	image base;	/* INITIAL, RESYNC: written in place */
-	image log;	/* DELTA: what the durable part of the log holds */
+	image base; /* INITIAL, RESYNC: written in place */
+	image log;  /* DELTA: what the durable part of the log holds */
 	bool in_log[DISKS][BLOCKS];
 	struct resume_mark mark;
 	bool force_resync;
@@ -131,7 +132,8 @@ static void take_deletions(struct model *model, const struct resume_plan *plan)
 {
 	for (size_t i = 0; i < plan->deletion_count; i++) {
 		/* what the receiver refers to and can still be used stays */
-		CU_ASSERT_NOT_EQUAL(plan->deletions[i].seq, plan->kind == MODE(DELTA) ? model->committed_seq : 0);
+		CU_ASSERT_NOT_EQUAL(plan->deletions[i].seq,
+				    plan->kind == MODE(DELTA) ? model->committed_seq : 0);
 		delete_cut(model, plan->deletions[i].seq);
 	}
 	if (plan->release_all) {
@@ -146,10 +148,12 @@ static bool is_behind(uint32_t disk, uint64_t offset, const struct resume_mark *
 	return disk < mark->disk || (disk == mark->disk && offset < mark->offset);
 }
 
-/* A new cycle at the receiver: what is not before the mark is dropped (a log), or may hold anything (in place). */
+/* A new cycle at the receiver: what is not before the mark is dropped (a log), or may hold anything
+ * (in place). */
 static void receiver_begins(struct model *model, const struct resume_plan *plan)
 {
-	bool fresh = chance(2) == 0; /* digests find whatever an interrupted resynchronization left */
+	bool fresh =
+		chance(2) == 0; /* digests find whatever an interrupted resynchronization left */
 
 	for (uint32_t disk = 0; disk < DISKS; disk++) {
 		for (uint32_t block = 0; block < BLOCKS; block++) {
@@ -205,8 +209,11 @@ static void take_mark(struct sending *sending, uint32_t disk, uint64_t offset)
 {
 	struct resume_mark *mark = &sending->model->mark;
 
-	*mark = (struct resume_mark){
-		.present = true, .mode = sending->plan->kind, .seq = sending->cut->name.seq, .disk = disk, .offset = offset};
+	*mark = (struct resume_mark){.present = true,
+				     .mode = sending->plan->kind,
+				     .seq = sending->cut->name.seq,
+				     .disk = disk,
+				     .offset = offset};
 	strcpy(mark->cut_id, sending->cut->name.cut_id);
 	for (uint32_t d = 0; d < DISKS; d++) {
 		for (uint32_t b = 0; b < BLOCKS; b++) {
@@ -218,16 +225,19 @@ static void take_mark(struct sending *sending, uint32_t disk, uint64_t offset)
 	}
 }
 
-static void send_extents(struct sending *sending, const struct resume_range *range, const struct extent_list *list)
+static void send_extents(struct sending *sending, const struct resume_range *range,
+			 const struct extent_list *list)
 {
 	for (size_t i = 0; i < list->count && !sending->broken; i++) {
 		uint64_t end = list->items[i].offset + list->items[i].length;
 
-		for (uint64_t offset = list->items[i].offset; offset < end && !sending->broken; offset += BLOCK) {
+		for (uint64_t offset = list->items[i].offset; offset < end && !sending->broken;
+		     offset += BLOCK) {
 			uint32_t block = (uint32_t)(offset / BLOCK);
 
 			if (range->rule != RESUME_DIGEST ||
-			    sending->model->base[range->disk][block] != sending->cut->at[range->disk][block]) {
+			    sending->model->base[range->disk][block] !=
+				    sending->cut->at[range->disk][block]) {
 				send_block(sending, range->disk, block);
 			}
 		}
@@ -236,8 +246,8 @@ static void send_extents(struct sending *sending, const struct resume_range *ran
 
 static void send_range(struct sending *sending, const struct resume_range *range, bool markable)
 {
-	for (uint64_t offset = range->offset; offset < range->offset + range->length && !sending->broken;
-	     offset += BLOCK) {
+	for (uint64_t offset = range->offset;
+	     offset < range->offset + range->length && !sending->broken; offset += BLOCK) {
 		uint32_t block = (uint32_t)(offset / BLOCK);
 		struct extent_list list = {0};
 		struct nbd_extent extent = {
@@ -280,12 +290,14 @@ static void commit(struct sending *sending)
 
 	for (uint32_t disk = 0; disk < DISKS; disk++) {
 		for (uint32_t block = 0; block < BLOCKS; block++) {
-			uint32_t got = sending->plan->kind == MODE(DELTA) ? model->committed[disk][block]
-									   : model->base[disk][block];
+			uint32_t got = sending->plan->kind == MODE(DELTA)
+					       ? model->committed[disk][block]
+					       : model->base[disk][block];
 
 			if (sending->plan->kind == MODE(DELTA) && sending->in_log[disk][block]) {
 				got = sending->log[disk][block];
-			} else if (sending->plan->kind == MODE(DELTA) && model->in_log[disk][block]) {
+			} else if (sending->plan->kind == MODE(DELTA) &&
+				   model->in_log[disk][block]) {
 				got = model->log[disk][block];
 			}
 			CU_ASSERT_EQUAL(got, sending->cut->at[disk][block]);

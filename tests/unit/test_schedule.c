@@ -7,11 +7,13 @@
 
 #define START 1000000
 
-static void print_entry(struct golden *golden, const char *what, const struct schedule_entry *entry, uint64_t missed)
+static void print_entry(struct golden *golden, const char *what, const struct schedule_entry *entry,
+			uint64_t missed)
 {
 	int64_t due = schedule_entry_due_ms(entry);
 
-	fprintf(golden->file, "%-34s missed %" PRIu64 "  failures %u  due ", what, missed, entry->failures);
+	fprintf(golden->file, "%-34s missed %" PRIu64 "  failures %u  due ", what, missed,
+		entry->failures);
 	if (due == SCHEDULE_NEVER) {
 		fprintf(golden->file, "never\n");
 	} else {
@@ -19,8 +21,8 @@ static void print_entry(struct golden *golden, const char *what, const struct sc
 	}
 }
 
-static void run(struct golden *golden, struct schedule_entry *entry, const char *what, int64_t begin_s, int64_t end_s,
-		enum schedule_outcome outcome, int64_t hint_ms)
+static void run(struct golden *golden, struct schedule_entry *entry, const char *what,
+		int64_t begin_s, int64_t end_s, enum schedule_outcome outcome, int64_t hint_ms)
 {
 	uint64_t missed = schedule_entry_account(entry, START + begin_s * 1000);
 
@@ -81,7 +83,8 @@ static void test_retries(void)
 		fprintf(golden.file, "every %u s: waits of", frequencies[i]);
 		for (int attempt = 0; attempt < 8; attempt++) {
 			schedule_entry_finish(&entry, SCHEDULE_FAILED, 0, now);
-			fprintf(golden.file, " %" PRId64 "%s", (schedule_entry_due_ms(&entry) - now) / 1000,
+			fprintf(golden.file, " %" PRId64 "%s",
+				(schedule_entry_due_ms(&entry) - now) / 1000,
 				schedule_entry_is_exhausted(&entry) ? "!" : "");
 			now = schedule_entry_due_ms(&entry);
 		}
@@ -104,7 +107,8 @@ static void test_pick(void)
 	CU_ASSERT_EQUAL(schedule_pick(entries, 3, START + 5000), 1); /* the earliest */
 	c.priority = 5;
 	CU_ASSERT_EQUAL(schedule_pick(entries, 3, START + 5000), 2);
-	CU_ASSERT_EQUAL(schedule_pick(entries, 3, START + 400000), 1); /* overdue by more periods than the priority is worth */
+	CU_ASSERT_EQUAL(schedule_pick(entries, 3, START + 400000),
+			1); /* overdue by more periods than the priority is worth */
 	a.wanted = true;
 	CU_ASSERT_EQUAL(schedule_pick(entries, 3, START), 0); /* asked for: before its tick */
 	a.eligible = false;
@@ -114,7 +118,8 @@ static void test_pick(void)
 	CU_ASSERT_EQUAL(schedule_pick(entries, 3, START), SIZE_MAX); /* two run */
 	c.running = false;
 	b.bulk = a.bulk = true;
-	CU_ASSERT_EQUAL(schedule_pick(entries, 3, START + 5000), 2); /* one place is kept for deltas */
+	CU_ASSERT_EQUAL(schedule_pick(entries, 3, START + 5000),
+			2); /* one place is kept for deltas */
 }
 
 static const struct unit_test tests[] = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "engine/protect.h"
 #include "engine/vm_settings.h"
@@ -25,9 +26,12 @@ static int parse(const struct pair *pairs, size_t count, struct vm_settings *set
 static void test_primary(void)
 {
 	static const struct pair pairs[] = {
-		{"relationship", REL},	  {"vm", "web1"},	   {"vm_resource", "web1"},  {"role", "primary"},
-		{"peer", "10.0.0.1:900"}, {"frequency", "30"},	   {"bandwidth", "20M"},     {"exclude_disks", "vdb, vdc"},
-		{"resync", "manual"},	  {"priority", "-3"},	   {"CRM_meta_timeout", "1"}, {"crm_feature_set", "3.16"},
+		{"relationship", REL},	   {"vm", "web1"},
+		{"vm_resource", "web1"},   {"role", "primary"},
+		{"peer", "10.0.0.1:900"},  {"frequency", "30"},
+		{"bandwidth", "20M"},	   {"exclude_disks", "vdb, vdc"},
+		{"resync", "manual"},	   {"priority", "-3"},
+		{"CRM_meta_timeout", "1"}, {"crm_feature_set", "3.16"},
 	};
 	struct vm_settings settings = {0};
 	char error[VM_SETTINGS_ERROR_LEN] = "";
@@ -52,9 +56,10 @@ static void test_primary(void)
 static void refused(const char *name, const char *value)
 {
 	struct pair pairs[] = {
-		{"relationship", REL}, {"vm", "web1"},	   {"role", "primary"}, {"peer", "b.example"},
-		{"frequency", "30"},   {"storage", ""}, {"bandwidth", ""},
-		{"vm_resource", ""},   {"exclude_disks", ""}, {"resync", "auto"},   {"priority", "0"},
+		{"relationship", REL}, {"vm", "web1"},	    {"role", "primary"},
+		{"peer", "b.example"}, {"frequency", "30"}, {"storage", ""},
+		{"bandwidth", ""},     {"vm_resource", ""}, {"exclude_disks", ""},
+		{"resync", "auto"},    {"priority", "0"},
 	};
 	struct vm_settings settings = {0};
 	char error[VM_SETTINGS_ERROR_LEN] = "";
@@ -92,8 +97,11 @@ static void test_refused(void)
 
 static void test_replica(void)
 {
-	struct pair pairs[] = {
-		{"relationship", REL}, {"vm", "web1"}, {"role", "replica"}, {"peer", "a.example"}, {"storage", "/srv/replica"}};
+	struct pair pairs[] = {{"relationship", REL},
+			       {"vm", "web1"},
+			       {"role", "replica"},
+			       {"peer", "a.example"},
+			       {"storage", "/srv/replica"}};
 	struct vm_settings settings = {0};
 	char error[VM_SETTINGS_ERROR_LEN] = "";
 
@@ -148,7 +156,9 @@ static void test_domain_name(void)
 {
 	char name[VM_NAME_MAX + 1];
 
-	CU_ASSERT_EQUAL(protect_domain_name("<domain>\n  <name>web1</name>\n</domain>", name, sizeof(name)), 0);
+	CU_ASSERT_EQUAL(
+		protect_domain_name("<domain>\n  <name>web1</name>\n</domain>", name, sizeof(name)),
+		0);
 	CU_ASSERT_STRING_EQUAL(name, "web1");
 	CU_ASSERT_EQUAL(protect_domain_name("<domain/>", name, sizeof(name)), -ENOENT);
 	CU_ASSERT_EQUAL(protect_domain_name("<name></name>", name, sizeof(name)), -ENOENT);
@@ -157,7 +167,7 @@ static void test_domain_name(void)
 }
 
 static const struct unit_test tests[] = {
-	{"primary", test_primary},     {"refused", test_refused},	{"replica", test_replica},
+	{"primary", test_primary},     {"refused", test_refused},	  {"replica", test_replica},
 	{"addresses", test_addresses}, {"domain name", test_domain_name},
 };
 UNIT_MAIN("vm-settings", tests)
