@@ -53,6 +53,16 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 	case VMREPLICA__ADMIN__REQUEST__BODY_STORE:
 		admin_store(call, request->store);
 		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_RELEASE:
+		admin_release(call, request->release);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_PROTECT:
+		admin_protect(call, request->protect);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_UNPROTECT:
+		admin_unprotect(call, request->unprotect);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_AUTHORIZE:
 	case VMREPLICA__ADMIN__REQUEST__BODY_LOCATE:
 	case VMREPLICA__ADMIN__REQUEST__BODY_BROKER:
 		admin_call_forward(call, FORWARD_BROKER, request, ADMIN_FORWARD_MS);

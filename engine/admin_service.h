@@ -53,7 +53,11 @@ void admin_resume(struct admin_call *call, const Vmreplica__Admin__Request *requ
 void admin_resync(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request);
 void admin_inspect(struct admin_call *call, const Vmreplica__Admin__InspectRequest *request);
+void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseRequest *request);
 void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *request);
+/* protect.c, unprotect.c */
+void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request);
+void admin_unprotect(struct admin_call *call, const Vmreplica__Admin__UnprotectRequest *request);
 
 /* The daemon was asked to stop (agent). Set by main. */
 void admin_service_on_stop(struct admin_service *service, void (*stop_cb)(void *arg), void *arg);

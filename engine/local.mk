@@ -10,6 +10,7 @@ ENGINE_SOURCE = \
 	engine/source_call.c engine/source_call.h \
 	engine/source_checkpoint.c \
 	engine/source_connection.c engine/source_connection.h \
+	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
 	engine/source_image.c engine/source_image.h \
@@ -62,8 +63,12 @@ ENGINE_CONTROL = \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/inspect.c engine/inspect.h \
+	engine/protect.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
-	engine/relationship.c engine/relationship_cycle.c engine/relationship_status.c engine/relationship.h \
+	engine/relationship.c engine/relationship.h \
+	engine/relationship_attach.c engine/relationship_cycle.c \
+	engine/relationship_request.c engine/relationship_status.c \
 	engine/replica.c engine/replica.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \

@@ -10,14 +10,6 @@
 #include "common/log.h"
 #include "engine/announcer.h"
 
-#define ATTACH_RETRY_MIN_MS 2000
-#define ATTACH_RETRY_MAX_MS 30000
-
-static int attach_run(void *arg);
-static void attach_done(void *arg, int result);
-static int release_run(void *arg);
-static void release_done(void *arg, int result);
-
 /* ---- life ---- */
 
 /* The newest known status: what the cluster heard, or what this node saved. */
@@ -97,7 +89,7 @@ void relationship_free(struct relationship *rel)
 }
 
 /* Parameters change only while no worker reads them. */
-static void relationship_take_pending(struct relationship *rel, int64_t now)
+void relationship_take_pending(struct relationship *rel, int64_t now)
 {
 	if (!rel->has_pending || rel->busy) {
 		return;
@@ -123,192 +115,6 @@ void relationship_configure(struct relationship *rel, struct vm_settings *settin
 	engine_wake(rel->engine);
 }
 
-/* ---- attach: on a worker ---- */
-
-static int attach_run(void *arg)
-{
-	struct relationship *rel = arg;
-	struct cycle *cycle = &rel->cycle;
-	int result = cycle_open_source(cycle);
-
-	rel->task_has_checkpoints = cycle->checkpoint_count > 0;
-	free(cycle->checkpoints);
-	cycle->checkpoints = NULL;
-	source_close(cycle->source);
-	cycle->source = NULL;
-	return result;
-}
-
-static void relationship_note_disks(struct relationship *rel)
-{
-	memcpy(rel->disks, rel->cycle.disks, sizeof(rel->disks));
-	rel->disk_count = rel->cycle.disk_count;
-}
-
-static void attach_succeeded(struct relationship *rel, int64_t now)
-{
-	rel->ready = true;
-	rel->attach_failures = 0;
-	rel->obstacle = (struct trouble){0};
-	relationship_note_disks(rel);
-	if (rel->generation == 1 && rel->task_has_checkpoints && !rel->suspended) {
-		relationship_state_init(&rel->state, 1);
-	}
-	if (rel->moved_here) {
-		rel->moved_here = false;
-		rel->moves++;
-		rel->last_pause_ms = (uint64_t)(now - rel->detached_ms);
-		engine_event(rel->engine, "notice", rel->settings.vm,
-			     "replication goes on on this node; the move paused it for %llu ms",
-			     (unsigned long long)rel->last_pause_ms);
-	}
-	schedule_entry_restart(&rel->schedule, now);
-}
-
-static void attach_done(void *arg, int result)
-{
-	struct relationship *rel = arg;
-	int64_t now = clock_monotonic_ms();
-
-	rel->busy = false;
-	if (result == 0) {
-		attach_succeeded(rel, now);
-	} else if (result != -ECANCELED) {
-		int64_t wait = ATTACH_RETRY_MIN_MS
-			       << (rel->attach_failures < 4 ? rel->attach_failures : 4);
-
-		rel->attach_failures++;
-		rel->attach_retry_ms =
-			now + (wait < ATTACH_RETRY_MAX_MS ? wait : ATTACH_RETRY_MAX_MS);
-		if (strcmp(rel->obstacle.text, rel->cycle.trouble.text) != 0) {
-			engine_event(rel->engine, "warning", rel->settings.vm, "%s",
-				     rel->cycle.trouble.text);
-		}
-		rel->obstacle = rel->cycle.trouble;
-	}
-	relationship_take_pending(rel, now);
-	relationship_tick(rel, now);
-	engine_changed(rel->engine);
-	engine_wake(rel->engine);
-}
-
-/* ---- pause --release: on a worker ---- */
-
-static int release_run(void *arg)
-{
-	struct relationship *rel = arg;
-	int result = cycle_open_source(&rel->cycle);
-
-	/* disks that cannot be replicated are no reason to leave bitmaps behind */
-	if (rel->cycle.source != NULL) {
-		result = source_checkpoints_release(rel->cycle.source, rel->settings.relationship,
-						    rel->task_error);
-	}
-	free(rel->cycle.checkpoints);
-	rel->cycle.checkpoints = NULL;
-	source_close(rel->cycle.source);
-	rel->cycle.source = NULL;
-	return result;
-}
-
-static void release_done(void *arg, int result)
-{
-	struct relationship *rel = arg;
-
-	rel->busy = false;
-	if (result == 0) {
-		rel->release_wanted = false;
-		engine_event(rel->engine, "notice", rel->settings.vm,
-			     "change bitmaps removed; resuming will resynchronize");
-	} else if (result != -ECANCELED) {
-		rel->attach_retry_ms = clock_monotonic_ms() + ATTACH_RETRY_MIN_MS;
-		log_warning("%s: change bitmaps cannot be removed now: %s", rel->settings.vm,
-			    rel->task_error);
-	}
-	relationship_tick(rel, clock_monotonic_ms());
-	engine_wake(rel->engine);
-}
-
-/* ---- suspend, resume, requests ---- */
-
-void relationship_note_suspended(struct relationship *rel, bool suspended)
-{
-	if (rel->suspended == suspended) {
-		return;
-	}
-	rel->suspended = suspended;
-	if (suspended) {
-		relationship_state_apply(&rel->state, RELATIONSHIP_SUSPEND);
-		relationship_cancel(rel);
-	} else {
-		rel->release_wanted = false;
-		relationship_state_apply(&rel->state, RELATIONSHIP_RESUME);
-		schedule_entry_restart(&rel->schedule, clock_monotonic_ms());
-	}
-	engine_event(rel->engine, "notice", rel->settings.vm, "replication %s by the administrator",
-		     suspended ? "paused" : "resumed");
-	engine_wake(rel->engine);
-	engine_changed(rel->engine);
-}
-
-void relationship_suspend(struct relationship *rel, bool release)
-{
-	relationship_note_suspended(rel, true);
-	rel->release_wanted = rel->release_wanted || release;
-	engine_wake(rel->engine);
-}
-
-void relationship_resume(struct relationship *rel)
-{
-	rel->denied = false;
-	schedule_entry_restart(&rel->schedule, clock_monotonic_ms());
-	relationship_note_suspended(rel, false);
-	engine_wake(rel->engine);
-}
-
-void relationship_request_resync(struct relationship *rel)
-{
-	rel->force_resync = true;
-	relationship_state_apply(&rel->state, RELATIONSHIP_RESYNC_REQUIRED);
-	if (rel->running &&
-	    atomic_load(&rel->progress.kind) != VMREPLICA__WIRE__MODE__MODE_RESYNC) {
-		relationship_cancel(rel);
-	}
-	schedule_entry_restart(&rel->schedule, clock_monotonic_ms());
-	engine_event(rel->engine, "notice", rel->settings.vm, "resynchronization asked for");
-	engine_wake(rel->engine);
-	engine_changed(rel->engine);
-}
-
-int relationship_request_sync(struct relationship *rel, int timeout_ms, relationship_done_cb done,
-			      void *arg)
-{
-	struct relationship_waiter *waiter;
-
-	if (rel->stopping) {
-		return -ESHUTDOWN;
-	}
-	if (done != NULL) {
-		waiter = calloc(1, sizeof(*waiter));
-		if (waiter == NULL) {
-			return -ENOMEM;
-		}
-		waiter->done = done;
-		waiter->arg = arg;
-		waiter->run = rel->runs + 1;
-		waiter->deadline_ms = clock_monotonic_ms() + timeout_ms;
-		waiter->next = rel->waiters;
-		rel->waiters = waiter;
-	}
-	if (rel->running) {
-		rel->sync_again = true;
-	} else {
-		rel->schedule.wanted = true;
-	}
-	engine_wake(rel->engine);
-	return 0;
-}
-
 /* ---- stop ---- */
 
 static void relationship_finish_stop(struct relationship *rel, int error, const char *text)
@@ -325,6 +131,7 @@ static void relationship_detach(struct relationship *rel)
 {
 	struct vm_status_frame frame;
 
+	relationship_answer_dismiss(rel, -ESHUTDOWN, "the VM is leaving this node");
 	rel->paused_since_ms = clock_wall_ms();
 	relationship_answer_waiters(rel, -ESHUTDOWN, "the VM is leaving this node", SCHEDULE_NEVER);
 	relationship_save(rel);
@@ -395,24 +202,6 @@ static void relationship_tick_stop(struct relationship *rel, int64_t now)
 
 /* ---- the clock ---- */
 
-static void relationship_start_task(struct relationship *rel, worker_run_cb run,
-				    worker_done_cb done)
-{
-	const struct config *config = rel->engine->config;
-
-	rel->cycle = (struct cycle){
-		.settings = &rel->settings,
-		.connection = rel->engine->libvirt,
-		.scratch_directory = config->scratch_directory,
-		.scratch_reserve_bytes = config->scratch_reserve_bytes,
-		.scratch_cap_bytes = config->scratch_cap_bytes,
-		.socket_directory = ENGINE_BACKUP_DIR,
-		.peer = &rel->peer,
-		.progress = &rel->progress,
-	};
-	rel->busy = workers_submit(rel->engine->task_workers, run, done, rel) == 0;
-}
-
 void relationship_tick(struct relationship *rel, int64_t now)
 {
 	relationship_note_progress(rel);
@@ -422,13 +211,16 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	}
 	relationship_take_pending(rel, now);
 	if (!rel->busy && rel->release_wanted && now >= rel->attach_retry_ms) {
-		relationship_start_task(rel, release_run, release_done);
+		relationship_start_release(rel);
 	} else if (!rel->busy && !rel->ready && now >= rel->attach_retry_ms &&
 		   rel->engine->orphans_ended) {
 		/* not before: the search for orphans would take our first job for one */
-		relationship_start_task(rel, attach_run, attach_done);
+		relationship_start_attach(rel);
 	}
-	rel->schedule.eligible = rel->ready && !rel->suspended && !rel->busy && !rel->stopping;
+	if (rel->dismiss_done != NULL && now >= rel->dismiss_deadline_ms) {
+		relationship_answer_dismiss(rel, -ETIMEDOUT, rel->task_error);
+	}
+	rel->schedule.eligible = rel->ready && !rel->suspended && !rel->dismissed && !rel->busy;
 	relationship_answer_waiters(rel, 0, NULL, now);
 	relationship_judge(rel, now);
 	relationship_publish(rel, now);

@@ -3,7 +3,9 @@
  * One protected VM that runs on this node: attach, cycles, health, detach. Control thread only; what blocks runs on a worker,
  * one job of a relationship at a time (busy).
  *
- *   relationship.c         life: new, attach, settings, suspend, stop, free
+ *   relationship.c         life: new, settings, stop, free, the clock
+ *   relationship_attach.c  the first look at the VM; removing our bitmaps
+ *   relationship_request.c suspend, resume, sync, resync, dismiss
  *   relationship_cycle.c   starting a cycle and taking its result
  *   relationship_status.c  what is shown of it: VmStatus, health, the node attribute
  */
@@ -52,6 +54,10 @@ struct relationship {
 	bool suspended;	 /* by the admin */
 	bool force_resync;
 	bool release_wanted; /* pause --release: bitmaps go when idle */
+	bool dismissed;	     /* it is being taken apart: no more cycles */
+	relationship_done_cb dismiss_done;
+	void *dismiss_arg;
+	int64_t dismiss_deadline_ms;
 	bool sync_again;     /* asked for while a cycle ran */
 	bool stopping;
 	bool gone; /* detached: freed at the next turn of the loop */
@@ -103,6 +109,8 @@ void relationship_suspend(struct relationship *relationship, bool release);
 void relationship_resume(struct relationship *relationship);
 /* The cluster's setting says so (other nodes and restarts). */
 void relationship_note_suspended(struct relationship *relationship, bool suspended);
+/* unprotect: no more cycles; done when the bitmaps are removed, or could not be within timeout_ms. */
+void relationship_dismiss(struct relationship *relationship, int timeout_ms, relationship_done_cb done, void *arg);
 void relationship_request_resync(struct relationship *relationship);
 /* A cycle now. done may be NULL; else it is called at the end of the first cycle that begins from now on, or at timeout_ms. */
 int relationship_request_sync(struct relationship *relationship, int timeout_ms, relationship_done_cb done, void *arg);
@@ -110,6 +118,12 @@ int relationship_request_sync(struct relationship *relationship, int timeout_ms,
 void relationship_tick(struct relationship *relationship, int64_t now_ms);
 /* Free one that is gone (not busy). */
 void relationship_free(struct relationship *relationship);
+
+/* ---- for each other ---- */
+void relationship_take_pending(struct relationship *relationship, int64_t now_ms);
+void relationship_start_attach(struct relationship *relationship);
+void relationship_start_release(struct relationship *relationship);
+void relationship_answer_dismiss(struct relationship *relationship, int error, const char *text);
 
 /* ---- relationship_cycle.c ---- */
 void relationship_start_cycle(struct relationship *relationship, int64_t now_ms);

@@ -236,7 +236,7 @@ int source_checkpoints(struct source *source, const char *relationship,
 		return source_fail(-ENOMEM, error, "out of memory");
 	}
 	sweep = (struct sweep){.source = source, .seen = seen, .count = count};
-	result = source->active ? for_each_ours(listed, relationship, drop_leftover, &sweep) : 0;
+	result = for_each_ours(listed, relationship, drop_leftover, &sweep);
 	if (result != 0) {
 		return source_fail(result, error, "out of memory");
 	}
@@ -280,12 +280,10 @@ int source_checkpoint_delete(struct source *source, const struct checkpoint_name
 		return result;
 	}
 	checkpoint_name_format(name, text);
-	/* libvirt deletes no checkpoint of a VM that is shut off; what it remembers goes when the
-	 * VM runs again. */
-	result = source->active ? source_rpc_checkpoint_delete(source->connection, source->vm, text,
-							       false, error)
-				: -ESTALE;
-	if (result == -ESTALE) {
+	/* Of a VM that is shut off, libvirt deletes its record alone. */
+	result = source_rpc_checkpoint_delete(source->connection, source->vm, text, !source->active,
+					      error);
+	if (result == -ESTALE || (result == 0 && !source->active)) {
 		result = remove_bitmaps(source, name->relationship, text, error);
 	}
 	return result;
@@ -300,8 +298,8 @@ static int release_checkpoint(void *arg, const char *text)
 {
 	struct release *release = arg;
 	struct source *source = release->source;
-	int result = source_rpc_checkpoint_delete(source->connection, source->vm, text, false,
-						  release->error);
+	int result = source_rpc_checkpoint_delete(source->connection, source->vm, text,
+						  !source->active, release->error);
 
 	if (result != 0 && result != -ENOTCONN && result != -ETIMEDOUT) {
 		/* Its bitmaps may be in a state that libvirt refuses; they are taken away one by
@@ -322,7 +320,7 @@ int source_checkpoints_release(struct source *source, const char *relationship,
 	if (result == 0) {
 		result = source_rpc_checkpoints(source->connection, source->vm, &listed, error);
 	}
-	if (result == 0 && source->active) {
+	if (result == 0) {
 		result = for_each_ours(listed, relationship, release_checkpoint, &release);
 	}
 	if (result == 0) {

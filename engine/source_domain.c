@@ -2,237 +2,19 @@
 #include "engine/source_domain.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "engine/source_disk.h"
 #include "engine/source_error.h"
-#include "engine/source_image.h"
 #include "engine/source_libxml.h"
-#include "proto/validate.h"
-
-/* One <disk> while it is looked at. */
-struct examined {
-	const xmlNode *node, *source, *driver;
-	struct source_disk *disk;
-};
-
-__attribute__((format(printf, 2, 3))) static int set_problem(struct source_disk *disk,
-							     const char *format, ...)
-{
-	va_list args;
-	int length;
-
-	va_start(args, format);
-	length = vasprintf(&disk->problem, format, args);
-	va_end(args);
-	if (length < 0) {
-		disk->problem = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-/* Problems that the definition shows. 0 (also with a problem set) or -ENOMEM. */
-static int examine_definition(const struct examined *look, const char *type)
-{
-	struct source_disk *disk = look->disk;
-	const char *name = disk->name;
-
-	if (source_libxml_attribute_is(look->node, "device", "lun")) {
-		return set_problem(
-			disk,
-			"%s is a passed-through SCSI device, which has no image to track "
-			"changes in; leave it out with --exclude-disk %s",
-			name, name);
-	}
-	if (strcmp(type, "network") == 0) {
-		return set_problem(
-			disk,
-			"%s is a network disk; those come with a later release; leave it "
-			"out with --exclude-disk %s",
-			name, name);
-	}
-	if (strcmp(type, "file") != 0 && strcmp(type, "block") != 0) {
-		return set_problem(
-			disk,
-			"%s has the source type '%s'; define it by the path of its image, "
-			"or leave it out with --exclude-disk %s",
-			name, type, name);
-	}
-	if (disk->path == NULL) {
-		return set_problem(disk,
-				   "%s has no image; give it one, or leave it out with "
-				   "--exclude-disk %s",
-				   name, name);
-	}
-	if (source_libxml_child(look->node, "shareable") != NULL) {
-		return set_problem(
-			disk,
-			"%s is shareable; a disk that several VMs write cannot be cut at "
-			"one instant; leave it out with --exclude-disk %s",
-			name, name);
-	}
-	if (source_libxml_child(look->node, "transient") != NULL) {
-		return set_problem(disk,
-				   "%s is transient: what the guest writes is thrown away when it "
-				   "stops; leave it out with --exclude-disk %s",
-				   name, name);
-	}
-	if (source_libxml_child(look->node, "encryption") != NULL ||
-	    source_libxml_child(look->source, "encryption") != NULL) {
-		return set_problem(
-			disk,
-			"%s is encrypted; encrypted disks cannot be replicated yet; leave "
-			"it out with --exclude-disk %s",
-			name, name);
-	}
-	return 0;
-}
-
-static int examine_qcow2(struct source_disk *disk, const struct source_image *image)
-{
-	const char *name = disk->name;
-
-	if (image->version == 0) {
-		return set_problem(
-			disk,
-			"%s is defined as qcow2, but %s is not a qcow2 image; correct its "
-			"definition",
-			name, disk->path);
-	}
-	if (image->version < 3) {
-		return set_problem(
-			disk,
-			"%s is a qcow2 image of version 2 (compat 0.10), which cannot hold "
-			"dirty bitmaps; upgrade it while the VM is shut off: qemu-img amend "
-			"-f qcow2 -o compat=1.1 %s",
-			name, disk->path);
-	}
-	if (image->encrypted) {
-		return set_problem(
-			disk,
-			"%s is encrypted; encrypted disks cannot be replicated yet; leave "
-			"it out with --exclude-disk %s",
-			name, name);
-	}
-	return 0;
-}
-
-/* Problems that the image shows, and its size. */
-static int examine_image(struct source_disk *disk)
-{
-	struct source_image image;
-	const char *name = disk->name;
-	int result = source_image_examine(disk->path, &image);
-
-	if (result != 0) {
-		return set_problem(
-			disk,
-			"%s: its image %s cannot be read: %s; make it readable for root on "
-			"this node",
-			name, disk->path, strerror(-result));
-	}
-	disk->size_bytes = image.size_bytes;
-	if (image.size_bytes > DISK_SIZE_MAX) {
-		return set_problem(disk,
-				   "%s is larger than 1 PiB; leave it out with --exclude-disk %s",
-				   name, name);
-	}
-	if (strcmp(disk->format, "raw") == 0) {
-		return set_problem(disk,
-				   "%s is a raw disk; replicating those comes with a later release "
-				   "(wrap); until then convert it to qcow2, or leave it out with "
-				   "--exclude-disk %s",
-				   name, name);
-	}
-	if (strcmp(disk->format, "qcow2") != 0) {
-		return set_problem(
-			disk,
-			"%s has the format %s; convert it to qcow2, or leave it out with "
-			"--exclude-disk %s",
-			name, disk->format, name);
-	}
-	return examine_qcow2(disk, &image);
-}
-
-static bool is_excluded(const char *name, const char *const *exclude)
-{
-	while (exclude != NULL && *exclude != NULL) {
-		if (strcmp(*exclude++, name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Removable media and read-only disks hold nothing that the guest writes. */
-static bool is_skipped(const xmlNode *node)
-{
-	return source_libxml_attribute_is(node, "device", "cdrom") ||
-	       source_libxml_attribute_is(node, "device", "floppy") ||
-	       source_libxml_child(node, "readonly") != NULL;
-}
-
-/* Copy a name or mark the disk as unusable: names travel, and the peer checks them by the same
- * rule. */
-static int take_name(const struct examined *look, size_t position)
-{
-	struct source_disk *disk = look->disk;
-	cleanup_free char *target =
-		source_libxml_attribute(source_libxml_child(look->node, "target"), "dev");
-
-	if (target != NULL && strlen(target) <= DISK_NAME_MAX && validate_disk_name(target)) {
-		snprintf(disk->name, sizeof(disk->name), "%s", target);
-		return 0;
-	}
-	snprintf(disk->name, sizeof(disk->name), "disk%zu", position);
-	return set_problem(disk, "%s has %s; correct its definition", disk->name,
-			   target == NULL ? "no target name" : "a target name that is not usable");
-}
-
-static int take_paths(const struct examined *look, const char *type)
-{
-	struct source_disk *disk = look->disk;
-
-	disk->path =
-		source_libxml_attribute(look->source, strcmp(type, "block") == 0 ? "dev" : "file");
-	disk->format = source_libxml_attribute(look->driver, "type");
-	if (disk->format == NULL) {
-		disk->format = strdup("raw"); /* libvirt's own default */
-	}
-	return disk->format != NULL ? 0 : -ENOMEM;
-}
-
-static int examine_disk(const struct examined *look, const char *const *exclude, size_t position)
-{
-	struct source_disk *disk = look->disk;
-	cleanup_free char *type = source_libxml_attribute(look->node, "type");
-	const char *kind = type != NULL ? type : "file";
-	int result = take_paths(look, kind);
-
-	if (result == 0) {
-		result = take_name(look, position);
-	}
-	if (result != 0 || disk->problem != NULL) {
-		return result;
-	}
-	disk->excluded = is_excluded(disk->name, exclude);
-	if (disk->excluded) {
-		return 0;
-	}
-	result = examine_definition(look, kind);
-	if (result == 0 && disk->problem == NULL) {
-		result = examine_image(disk);
-	}
-	return result;
-}
 
 /* libvirt names the block node of an image after the index that it shows in the live XML. */
-static char *node_of(const struct examined *look)
+static char *node_of(const xmlNode *disk)
 {
-	cleanup_free char *index = source_libxml_attribute(look->source, "index");
+	cleanup_free char *index =
+		source_libxml_attribute(source_libxml_child(disk, "source"), "index");
 	char *node;
 
 	if (index == NULL || asprintf(&node, "libvirt-%s-format", index) < 0) {
@@ -243,15 +25,10 @@ static char *node_of(const struct examined *look)
 
 static int add_disk(struct source_domain *domain, const xmlNode *node, const char *const *exclude)
 {
-	struct examined look = {
-		.node = node,
-		.source = source_libxml_child(node, "source"),
-		.driver = source_libxml_child(node, "driver"),
-		.disk = &domain->disks[domain->count],
-	};
+	size_t index = domain->count++;
 
-	domain->nodes[domain->count] = node_of(&look);
-	return examine_disk(&look, exclude, domain->count++);
+	domain->nodes[index] = node_of(node);
+	return source_disk_examine(node, exclude, index, &domain->disks[index]);
 }
 
 /* <label>+64055:+109</label> of <seclabel model='dac'>: QEMU's user and group. */
@@ -289,7 +66,7 @@ static int parse_disks(struct source_domain *domain, const xmlNode *devices,
 	}
 	for (const xmlNode *node = devices->children; node != NULL && result == 0;
 	     node = node->next) {
-		if (strcmp((const char *)node->name, "disk") != 0 || is_skipped(node)) {
+		if (strcmp((const char *)node->name, "disk") != 0 || source_disk_is_skipped(node)) {
 			continue;
 		}
 		if (domain->count == DISKS_MAX) {

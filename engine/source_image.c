@@ -12,14 +12,12 @@
 #include "common/cleanup.h"
 
 /* QEMU's docs/interop/qcow2.txt, "Header": all integers big endian. */
-#define HEADER_LEN	    80
-#define OFFSET_MAGIC	    0
-#define OFFSET_VERSION	    4
-#define OFFSET_SIZE	    24
-#define OFFSET_CRYPT	    32
-#define OFFSET_INCOMPATIBLE 72 /* version 3 and later */
-#define MAGIC		    0x514649fbu
-#define INCOMPATIBLE_DATA   (1ull << 2)
+#define HEADER_LEN     72 /* of version 2; all that is read here lies in it */
+#define OFFSET_MAGIC   0
+#define OFFSET_VERSION 4
+#define OFFSET_SIZE    24
+#define OFFSET_CRYPT   32
+#define MAGIC	       0x514649fbu
 
 static uint32_t read_u32(const uint8_t *header, size_t offset)
 {
@@ -80,14 +78,11 @@ int source_image_examine(const char *path, struct source_image *ret_image)
 	if (got < 0) {
 		return -errno;
 	}
-	/* What a shorter file lacks reads as zero here, and a version 2 header ends before the
-	 * feature bits. */
+	/* What a shorter file lacks reads as zero here. */
 	if (read_u32(header, OFFSET_MAGIC) == MAGIC) {
 		image.version = read_u32(header, OFFSET_VERSION);
 		image.size_bytes = read_u64(header, OFFSET_SIZE);
 		image.encrypted = read_u32(header, OFFSET_CRYPT) != 0;
-		image.external_data = image.version >= 3 && (read_u64(header, OFFSET_INCOMPATIBLE) &
-							     INCOMPATIBLE_DATA) != 0;
 	}
 	*ret_image = image;
 	return 0;

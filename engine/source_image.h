@@ -11,7 +11,6 @@ struct source_image {
 	uint64_t size_bytes; /* as the guest sees it */
 	uint32_t version;    /* qcow2 version 2 or 3; 0 = not a qcow2 image */
 	bool encrypted;	     /* by qcow2 itself: LUKS or the old AES */
-	bool external_data;  /* qcow2 header over a raw data file */
 };
 
 /* Read the header of a regular file or block device. 0, the errno of opening or reading, -EINVAL

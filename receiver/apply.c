@@ -33,7 +33,6 @@ struct apply {
 	char path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2];
 	struct plan_disk disks[DISKS_MAX]; /* as the log's header names them */
 	char socket[sizeof(((struct target *)NULL)->socket)];
-	char socket[TARGET_SOCKET_LEN]; /* of the daemon that holds the image */
 	struct target target;
 	struct logfile_reader *reader;
 	struct codec_state *codec;

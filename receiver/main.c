@@ -70,11 +70,11 @@ static int workers_start(struct receiver *receiver)
 	return 0;
 }
 
-static void ready_send(struct receiver *receiver, uint16_t port)
+static void ready_send(struct receiver *receiver)
 {
 	Vmreplica__Ipc__ReceiverReady ready = VMREPLICA__IPC__RECEIVER_READY__INIT;
 
-	ready.port = port;
+	ready.port = receiver->port;
 	link_send(receiver->link, FRAME_RECEIVER_READY, &ready.base);
 }
 
@@ -122,12 +122,11 @@ static int receiver_start(struct receiver *receiver, const Vmreplica__Ipc__Recei
 	rc = privileged_start(receiver, config, &fd);
 	rc = rc < 0 ? rc : workers_start(receiver);
 	if (rc == 0) {
-		uint16_t port = listener_port(fd);
-
+		receiver->port = listener_port(fd);
 		receiver->listener = listener_new(receiver, steal_fd(&fd), context);
 		if (receiver->listener != NULL) {
-			ready_send(receiver, port);
-			log_notice("receiving for %s on port %u", receiver->site, port);
+			ready_send(receiver);
+			log_notice("receiving for %s on port %u", receiver->site, receiver->port);
 		} else {
 			rc = -errno;
 		}
@@ -147,7 +146,7 @@ static void receiver_reconfigure(struct receiver *receiver,
 		listener_set_context(receiver->listener, context);
 		tls_context_unref(context);
 	}
-	ready_send(receiver, (uint16_t)config->port);
+	ready_send(receiver);
 }
 
 /* ---- stopping ---- */

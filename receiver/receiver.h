@@ -40,6 +40,7 @@ struct receiver {
 	struct authorization *authorization;
 	struct listener *listener;
 	char node[NODE_NAME_MAX + 1], site[SITE_NAME_MAX + 1];
+	uint16_t port;
 	char run_directory[64];		      /* ours alone: the daemons' sockets */
 	atomic_uint_fast64_t spool_cap_bytes; /* unapplied logs of one store; 0 = no cap */
 	atomic_uint_fast64_t

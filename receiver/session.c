@@ -149,8 +149,7 @@ static int frame_receive(struct session *session, struct frame *ret_frame, struc
 	session->wire_bytes +=
 		FRAME_HEADER_LEN + ret_frame->raw_message_len + ret_frame->payload_len;
 	if (validate_frame(ret_frame, error) < 0) {
-		return answer_failure(answer, "malformed", "%s: %s",
-				      frame_type_to_string(ret_frame->type), error);
+		return answer_failure(answer, "malformed", "%s", error);
 	}
 	return 0;
 }

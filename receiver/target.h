@@ -14,10 +14,8 @@
 #include "common/nbd.h"
 #include "receiver/plan.h"
 
-#define TARGET_SOCKET_LEN sizeof(((struct sockaddr_un *)NULL)->sun_path)
-
 struct target {
-	char socket[TARGET_SOCKET_LEN];
+	char socket[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	const struct plan_disk *disks; /* borrowed */
 	size_t disk_count;
 	struct nbd_disk *open[DISKS_MAX]; /* owned; NULL until used */

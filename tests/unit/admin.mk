@@ -9,4 +9,5 @@ tests_unit_test_status_output_CFLAGS = $(ADMIN_TEST_CFLAGS)
 tests_unit_test_status_output_LDADD = $(ADMIN_TEST_LDADD)
 tests_unit_test_commands_CFLAGS = $(ADMIN_TEST_CFLAGS)
 tests_unit_test_commands_LDADD = $(ADMIN_TEST_LDADD)
-dist_check_SCRIPTS += tests/unit/cli.sh tests/unit/agents.sh tests/unit/check-agents-libvirt.sh
+dist_check_SCRIPTS += tests/unit/cli.sh tests/unit/agents.sh tests/unit/check-agents-libvirt.sh \
+	tests/unit/check-agents-engine.sh

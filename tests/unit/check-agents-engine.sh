@@ -64,7 +64,7 @@ install -m 644 "$work/ca/ca.crt" /etc/vmreplica/pki/ca.crt
 install -m 644 "$work/ca/h1.h.example.crt" /etc/vmreplica/pki/node.crt
 install -m 640 -g vmreplica "$work/ca/h1.h.example.key" /etc/vmreplica/pki/node.key
 chmod 755 "$work"
-chown vmreplica "$work/store"
+install -d -o vmreplica "$work/store" "$work/store/web1-a"
 
 # ---- helpers --------------------------------------------------------------------------------------
 export OCF_ROOT OCF_RA_VERSION_MAJOR=1 OCF_RA_VERSION_MINOR=1 HA_LOGFILE=/var/log/agents.log
@@ -119,6 +119,28 @@ agent engine stop 0 15
 agent engine monitor 7 3
 agent engine stop 0 5
 
+# ---- broker ---------------------------------------------------------------------------------------
+agent engine start 0 15
+tester broker -o address=127.0.0.1 -o relay=never
+export OCF_RESKEY_address=127.0.0.1
+agent broker start 0 15
+agent broker monitor 0 3
+OCF_RESKEY_relay=always agent broker reload-agent 0 5
+vmreplica broker | grep -q '^relay always' || fail "reload-agent did not change relay"
+agent broker reload-agent 0 15
+vmreplica broker | grep -q '^relay auto' || fail "without the parameter relay is not the configuration's"
+kill -STOP "$(pid_of broker)"
+agent broker monitor 1 20
+agent broker stop 0 15
+agent broker monitor 7 3
+agent engine stop 0 15
+
+# ---- vm: a primary whose libvirt is away: health, not failure --------------------------------------
+agent engine start 0 15
+tester vm -o relationship=11111111-2222-4333-8444-555555555556 -o vm=web2 -o role=primary -o vm_resource=web2 \
+    -o peer=10.255.0.1
+agent engine stop 0 15
+
 # ---- vm: a replica --------------------------------------------------------------------------------
 agent engine start 0 15
 tester vm "${replica[@]}"
@@ -133,6 +155,7 @@ agent engine start 0 15
 vmreplica status web1 >/dev/null 2>&1 && fail "a new engine knows the replica before anybody told it"
 agent vm monitor 0 10
 vmreplica status web1 >/dev/null || fail "the monitor did not hand the replica to the new engine"
+# shellcheck disable=SC2046 # words
 kill -STOP "$(pid_of engine)" $(receivers)
 agent vm monitor 0 10
 agent vm stop 0 16

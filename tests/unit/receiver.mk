@@ -4,6 +4,7 @@ receiver_test_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_
 receiver_rig_sources = \
 	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
 	tests/unit/replica_model.c tests/unit/replica_model.h \
+	tests/unit/replica_scene.c tests/unit/replica_scene.h \
 	tests/unit/wire_sender.c tests/unit/wire_sender.h
 
 check_PROGRAMS += tests/unit/test_receiver_e2e
@@ -11,3 +12,19 @@ tests_unit_test_receiver_e2e_SOURCES = tests/unit/test_receiver_e2e.c $(receiver
 tests_unit_test_receiver_e2e_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_e2e_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 EXTRA_tests_unit_test_receiver_e2e_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_trouble
+tests_unit_test_receiver_trouble_SOURCES = tests/unit/test_receiver_trouble.c $(receiver_rig_sources)
+tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_trouble_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+EXTRA_tests_unit_test_receiver_trouble_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_manifest
+tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c
+tests_unit_test_manifest_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_manifest_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_receiver_plan
+tests_unit_test_receiver_plan_SOURCES = tests/unit/test_receiver_plan.c
+tests_unit_test_receiver_plan_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_plan_LDADD = libvmr-receiver.la $(CUNIT_LIBS)

@@ -398,6 +398,24 @@ void rig_stop(struct rig *rig)
 	rig_forget(rig);
 }
 
+/* Gone, or a zombie that nobody has reaped yet. */
+static bool process_is_dead(pid_t pid)
+{
+	char path[64], state = 'Z';
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (file == NULL) {
+		return true;
+	}
+	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) {
+		state = 'Z';
+	}
+	fclose(file);
+	return state == 'Z' || state == 'X';
+}
+
 void rig_kill(struct rig *rig)
 {
 	pid_t daemon = rig_daemon_pid(rig);
@@ -405,7 +423,7 @@ void rig_kill(struct rig *rig)
 	peak_rss_note(rig);
 	kill(rig->pid, SIGKILL);
 	waitpid(rig->pid, NULL, 0);
-	for (int i = 0; daemon != 0 && kill(daemon, 0) == 0 && i < 500; i++) {
+	for (int i = 0; daemon != 0 && !process_is_dead(daemon) && i < 500; i++) {
 		clock_sleep_ms(10); /* it dies with its parent, but not in the same instant */
 	}
 	rig_forget(rig);

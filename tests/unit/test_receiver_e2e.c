@@ -7,76 +7,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "receiver_rig.h"
-#include "replica_model.h"
+#include "replica_scene.h"
 #include "unit.h"
-#include "wire_sender.h"
-
-#define INITIAL VMREPLICA__WIRE__MODE__MODE_INITIAL
-#define DELTA	VMREPLICA__WIRE__MODE__MODE_DELTA
-#define RESYNC	VMREPLICA__WIRE__MODE__MODE_RESYNC
-
-static struct rig rig;
-static struct model model;
-static struct sender sender;
-
-static void begin_clean(void)
-{
-	rig_init(&rig);
-	model_init(&model);
-	rig_start(&rig, "b1");
-	CU_ASSERT_EQUAL(rig_open(&rig), 0);
-}
-
-static void end_clean(void)
-{
-	rig_destroy(&rig);
-	model_destroy(&model);
-}
-
-static void replica_check(void)
-{
-	if (!rig_wait(&rig, rig_is_applied, sender.committed.seq, 30000)) {
-		CU_FAIL("not applied");
-		fprintf(stderr, "%s: %s\n", rig.status.code, rig.status.reason);
-	}
-	CU_ASSERT_EQUAL(rig.status.disk_count, MODEL_DISKS);
-	for (unsigned int i = 0; i < rig.status.disk_count; i++) {
-		CU_ASSERT_TRUE(model_matches(&model, i, rig.status.tops[i]));
-	}
-}
-
-static void initial_run(void)
-{
-	model_change(&model, 60);
-	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
-	CU_ASSERT_EQUAL(sender.mode, INITIAL);
-	sender_begin(&sender, &model, INITIAL, false);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		sender_range(&sender, &model, i, 0, model.disks[i].size, false);
-	}
-	CU_ASSERT_TRUE(sender_end(&sender));
-	model_clear_dirty(&model);
-}
-
-static void delta_run(int changes)
-{
-	model_change(&model, changes);
-	sender_begin(&sender, &model, DELTA, false);
-	sender_dirty(&sender, &model);
-	CU_ASSERT_TRUE(sender_end(&sender));
-	model_clear_dirty(&model);
-}
 
 static void test_initial_and_deltas(void)
 {
-	begin_clean();
-	initial_run();
-	replica_check();
+	scene_begin();
+	scene_initial();
+	scene_check();
 	for (int i = 0; i < 5; i++) {
-		delta_run(25);
+		scene_delta(25);
 	}
-	replica_check();
+	scene_check();
 	CU_ASSERT_EQUAL(rig.status.state, VMREPLICA__STATE__STATE_REPLICATING);
 	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_OK);
 	CU_ASSERT_EQUAL(rig.status.cycles_ok, 6);
@@ -84,31 +26,7 @@ static void test_initial_and_deltas(void)
 	CU_ASSERT_EQUAL(rig.status.spool_bytes, 0);
 	CU_ASSERT_TRUE(rig.status.bytes_wire > 0);
 	sender_drop(&sender);
-	end_clean();
-}
-
-/* The next connection after an interruption: the mark is as it was asked for. */
-static void enter_with_mark(Vmreplica__Wire__Mode mode, const struct sender_mark *expected)
-{
-	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
-	CU_ASSERT_EQUAL(sender.mode, mode);
-	CU_ASSERT_EQUAL(sender.mark.mode, expected->mode);
-	CU_ASSERT_EQUAL(sender.mark.seq, expected->seq);
-	CU_ASSERT_STRING_EQUAL(sender.mark.cut_id, expected->cut_id);
-	CU_ASSERT_EQUAL(sender.mark.disk, expected->disk);
-	CU_ASSERT_EQUAL(sender.mark.offset, expected->offset);
-	CU_ASSERT_TRUE(sender.next_seq > expected->seq);
-}
-
-static void receiver_replace(bool cruelly)
-{
-	if (cruelly) {
-		rig_kill(&rig);
-	} else {
-		rig_stop(&rig);
-	}
-	rig_start(&rig, "b1");
-	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	scene_end();
 }
 
 /* Initial replication, cut off twice: once the network, once the receiver. What is before the mark
@@ -117,7 +35,7 @@ static void test_initial_resumed(void)
 {
 	struct sender_mark mark;
 
-	begin_clean();
+	scene_begin();
 	model_change(&model, 60);
 	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
 	sender_begin(&sender, &model, INITIAL, false);
@@ -129,7 +47,7 @@ static void test_initial_resumed(void)
 	sender_drop(&sender);
 	model_change(&model, 20);
 
-	enter_with_mark(INITIAL, &mark);
+	scene_enter_with_mark(INITIAL, &mark);
 	sender_begin(&sender, &model, INITIAL, true);
 	sender_range(&sender, &model, 0, 0, 10u << 20, true);
 	sender_range(&sender, &model, 0, 10u << 20, model.disks[0].size, false);
@@ -137,51 +55,51 @@ static void test_initial_resumed(void)
 	mark = sender.mark;
 	model_clear_dirty(&model);
 	sender_range(&sender, &model, 1, 0, 2u << 20, false);
-	receiver_replace(true);
+	scene_replace_receiver(true);
 	sender_drop(&sender);
 	model_change(&model, 20);
 
-	enter_with_mark(INITIAL, &mark);
+	scene_enter_with_mark(INITIAL, &mark);
 	sender_begin(&sender, &model, INITIAL, true);
 	sender_range(&sender, &model, 0, 0, model.disks[0].size, true);
 	sender_range(&sender, &model, 1, 0, model.disks[1].size, false);
 	CU_ASSERT_TRUE(sender_end(&sender));
 	model_clear_dirty(&model);
-	replica_check();
-	delta_run(10);
-	replica_check();
+	scene_check();
+	scene_delta(10);
+	scene_check();
 	sender_drop(&sender);
-	end_clean();
+	scene_end();
 }
 
 static void test_delta_resumed(void)
 {
 	struct sender_mark mark;
 
-	begin_clean();
-	initial_run();
+	scene_begin();
+	scene_initial();
 	model_change(&model, 60);
 	sender_begin(&sender, &model, DELTA, false);
 	sender_range(&sender, &model, 0, 0, 12u << 20, true);
 	CU_ASSERT_TRUE(sender_mark(&sender, 0, 12u << 20));
 	mark = sender.mark;
 	sender_range(&sender, &model, 0, 12u << 20, 16u << 20, true);
-	receiver_replace(true);
+	scene_replace_receiver(true);
 	sender_drop(&sender);
 	/* Not yet received: keep beyond the mark what was dirty; within it only what changes from
 	 * now on. */
 	memset(model.disks[0].dirty, 0, (12u << 20) / MODEL_CLUSTER);
 	model_change(&model, 20);
-	enter_with_mark(DELTA, &mark);
+	scene_enter_with_mark(DELTA, &mark);
 	sender_begin(&sender, &model, DELTA, true);
 	sender_dirty(&sender, &model);
 	CU_ASSERT_TRUE(sender_end(&sender));
 	model_clear_dirty(&model);
-	replica_check();
-	delta_run(10);
-	replica_check();
+	scene_check();
+	scene_delta(10);
+	scene_check();
 	sender_drop(&sender);
-	end_clean();
+	scene_end();
 }
 
 /* A cycle given up for another cut on the same connection goes on from the mark without a new
@@ -190,8 +108,8 @@ static void test_abort_and_go_on(void)
 {
 	Vmreplica__Wire__CycleAbort abort_message = VMREPLICA__WIRE__CYCLE_ABORT__INIT;
 
-	begin_clean();
-	initial_run();
+	scene_begin();
+	scene_initial();
 	model_change(&model, 40);
 	sender_begin(&sender, &model, DELTA, false);
 	sender_range(&sender, &model, 0, 0, model.disks[0].size, true);
@@ -203,9 +121,9 @@ static void test_abort_and_go_on(void)
 	sender_dirty(&sender, &model);
 	CU_ASSERT_TRUE(sender_end(&sender));
 	model_clear_dirty(&model);
-	replica_check();
+	scene_check();
 	sender_drop(&sender);
-	end_clean();
+	scene_end();
 }
 
 static uint64_t resync_all(uint64_t from_disk0)
@@ -223,9 +141,9 @@ static void test_resync(void)
 	struct sender_mark mark;
 	uint64_t sent;
 
-	begin_clean();
-	initial_run();
-	replica_check();
+	scene_begin();
+	scene_initial();
+	scene_check();
 	model_init(&before);
 	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
 		memcpy(before.disks[i].data, model.disks[i].data, model.disks[i].size);
@@ -238,7 +156,7 @@ static void test_resync(void)
 	mark = sender.mark;
 	CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, 0, 12u << 20, 14u << 20),
 			    UINT64_MAX);
-	receiver_replace(true);
+	scene_replace_receiver(true);
 	sender_drop(&sender);
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
 				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 5000));
@@ -248,20 +166,20 @@ static void test_resync(void)
 	model_destroy(&before);
 	model_change(&model, 3);
 
-	enter_with_mark(RESYNC, &mark);
+	scene_enter_with_mark(RESYNC, &mark);
 	sender_begin(&sender, &model, RESYNC, true);
 	sender_range(&sender, &model, 0, 0, 12u << 20, true);
 	sent = resync_all(12u << 20);
 	CU_ASSERT_TRUE(sent < (model.disks[0].size + model.disks[1].size) / 2);
 	CU_ASSERT_TRUE(sender_end(&sender));
 	model_clear_dirty(&model);
-	replica_check();
+	scene_check();
 	CU_ASSERT_EQUAL(rig.status.resyncs, 1);
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_REPLICATING, 5000));
-	delta_run(10);
-	replica_check();
+	scene_delta(10);
+	scene_check();
 	sender_drop(&sender);
-	end_clean();
+	scene_end();
 }
 
 /* COMMITTED is lost on the wire: WELCOME tells, and the same cycle sent again is acknowledged
@@ -270,8 +188,8 @@ static void test_commit_repeated(void)
 {
 	struct sender_cut lost;
 
-	begin_clean();
-	initial_run();
+	scene_begin();
+	scene_initial();
 	model_change(&model, 10);
 	sender_begin(&sender, &model, DELTA, false);
 	sender_dirty(&sender, &model);
@@ -286,19 +204,19 @@ static void test_commit_repeated(void)
 	sender_dirty(&sender, &model);
 	CU_ASSERT_TRUE(sender_end(&sender));
 	model_clear_dirty(&model);
-	replica_check();
-	delta_run(10);
-	replica_check();
+	scene_check();
+	scene_delta(10);
+	scene_check();
 	CU_ASSERT_EQUAL(rig.status.cycles_ok, 3);
 	sender_drop(&sender);
-	end_clean();
+	scene_end();
 }
 
 /* Deltas with a kill -9 of the receiver at any moment: whatever WELCOME says afterwards holds. */
 static void test_killed_anywhere(void)
 {
-	begin_clean();
-	initial_run();
+	scene_begin();
+	scene_initial();
 	for (int round = 0; round < 8; round++) {
 		struct sender_cut cut;
 		uint64_t stop = rig_random((uint32_t)(model.disks[0].size));
@@ -328,10 +246,10 @@ static void test_killed_anywhere(void)
 			CU_ASSERT_TRUE(sender_end(&sender));
 		}
 		model_clear_dirty(&model);
-		replica_check();
+		scene_check();
 	}
 	sender_drop(&sender);
-	end_clean();
+	scene_end();
 }
 
 /* The replica moves to another node in the middle of a delta: the partial log goes with it, older
@@ -342,10 +260,10 @@ static void test_moved(void)
 	struct stat old_before, old_after;
 	char old_top[RIG_PATH];
 
-	begin_clean();
-	initial_run();
-	delta_run(10);
-	replica_check();
+	scene_begin();
+	scene_initial();
+	scene_delta(10);
+	scene_check();
 	strcpy(old_top, rig.status.tops[0]);
 	model_change(&model, 40);
 	sender_begin(&sender, &model, DELTA, false);
@@ -366,19 +284,19 @@ static void test_moved(void)
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	memset(model.disks[0].dirty, 0, model.disks[0].clusters);
 	model_change(&model, 5);
-	enter_with_mark(DELTA, &mark);
+	scene_enter_with_mark(DELTA, &mark);
 	sender_begin(&sender, &model, DELTA, true);
 	sender_dirty(&sender, &model);
 	CU_ASSERT_TRUE(sender_end(&sender));
 	model_clear_dirty(&model);
-	replica_check();
+	scene_check();
 	CU_ASSERT_EQUAL(rig.status.generation, 2);
 	CU_ASSERT_STRING_NOT_EQUAL(rig.status.tops[0], old_top);
 	CU_ASSERT_EQUAL(stat(old_top, &old_after), 0);
 	CU_ASSERT_EQUAL(old_before.st_mtim.tv_nsec, old_after.st_mtim.tv_nsec);
 	CU_ASSERT_EQUAL(old_before.st_size, old_after.st_size);
 	sender_drop(&sender);
-	end_clean();
+	scene_end();
 }
 
 /* Initial replication moves as well. */
@@ -386,7 +304,7 @@ static void test_initial_moved(void)
 {
 	struct sender_mark mark;
 
-	begin_clean();
+	scene_begin();
 	model_change(&model, 60);
 	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
 	sender_begin(&sender, &model, INITIAL, false);
@@ -399,17 +317,17 @@ static void test_initial_moved(void)
 	rig_start(&rig, "b2");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	model_change(&model, 20);
-	enter_with_mark(INITIAL, &mark);
+	scene_enter_with_mark(INITIAL, &mark);
 	sender_begin(&sender, &model, INITIAL, true);
 	sender_range(&sender, &model, 0, 0, model.disks[0].size, true);
 	sender_range(&sender, &model, 1, 0, model.disks[1].size, false);
 	CU_ASSERT_TRUE(sender_end(&sender));
 	model_clear_dirty(&model);
-	replica_check();
-	delta_run(5);
-	replica_check();
+	scene_check();
+	scene_delta(5);
+	scene_check();
 	sender_drop(&sender);
-	end_clean();
+	scene_end();
 }
 
 /* Runs last: what the receivers of all tests needed at most. */
@@ -418,17 +336,17 @@ static void test_memory(void)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	CU_PASS("sanitizers need memory of their own");
 #else
-	begin_clean();
-	initial_run();
+	scene_begin();
+	scene_initial();
 	for (int i = 0; i < 3; i++) {
-		delta_run(100);
+		scene_delta(100);
 	}
-	replica_check();
+	scene_check();
 	sender_drop(&sender);
 	rig_stop(&rig);
 	fprintf(stderr, "peak RSS of the receiver: %lu KiB\n", rig.peak_rss_kib);
 	CU_ASSERT_TRUE(rig.peak_rss_kib > 0 && rig.peak_rss_kib < 40 * 1024);
-	end_clean();
+	scene_end();
 #endif
 }
 

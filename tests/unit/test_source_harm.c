@@ -263,6 +263,34 @@ static void test_a_hung_libvirtd_ends_calls_in_bounded_time(void)
 	live_end(&live);
 }
 
+static void test_a_libvirtd_that_is_started_anew_finds_our_job(void)
+{
+	struct live live;
+	struct source_job *job;
+
+	live_begin(&live, 1);
+	live_cut(&live, 0, 1);
+	job = live_job(&live, 1, 2);
+	CU_ASSERT_EQUAL(kill((pid_t)atoi(getenv("VMREPLICA_TEST_LIBVIRTD_PID")), SIGKILL), 0);
+	/* Reading goes on without it; what needs it fails at once. */
+	CU_ASSERT_TRUE(live_reads(job, 1, 0, 65536, 0));
+	CU_ASSERT_EQUAL(source_job_check(job, live.error), 0);
+	CU_ASSERT_EQUAL(live_job_error(&live, 1, 3), -ENOTCONN);
+	CU_ASSERT_PTR_NOT_NULL(strstr(live.error, "is libvirtd running?"));
+	CU_ASSERT_EQUAL(
+		live_run("libvirtd --listen --timeout 0 </dev/null >/dev/null 2>&1 &\n"
+			 "for i in $(seq 100); do virsh -q -c %s domstate live >/dev/null 2>&1 "
+			 "&& exit 0; sleep 0.1; done; exit 1",
+			 live_uri()),
+		0);
+	CU_ASSERT_TRUE(job_runs());
+	live_job_end(&live, job);
+	CU_ASSERT_FALSE(job_runs());
+	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "1 2 broken=0");
+	live_cut(&live, 2, 3);
+	live_end(&live);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -276,6 +304,9 @@ int main(void)
 		{"a job has a maximum age", test_a_job_has_a_maximum_age},
 		{"a hung libvirtd ends calls in bounded time",
 		 test_a_hung_libvirtd_ends_calls_in_bounded_time},
+		/* the last: the pid that the tests know is no longer libvirtd's afterwards */
+		{"a libvirtd that is started anew finds our job",
+		 test_a_libvirtd_that_is_started_anew_finds_our_job},
 	};
 
 	if (live_uri() == NULL) {

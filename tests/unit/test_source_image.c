@@ -11,18 +11,17 @@
 
 /* A qcow2 header of length bytes in the file of that name. */
 static const char *write_header(const char *name, uint32_t version, uint64_t size, uint32_t crypt,
-				uint64_t incompatible, size_t length)
+				size_t length)
 {
 	static char path[TEMP_PATH_LEN];
 	uint8_t header[104] = {'Q', 'F', 'I', 0xfb};
 	uint32_t version_be = htobe32(version), crypt_be = htobe32(crypt);
-	uint64_t size_be = htobe64(size), incompatible_be = htobe64(incompatible);
+	uint64_t size_be = htobe64(size);
 	FILE *file = fopen(temp_path(path, name), "we");
 
 	memcpy(header + 4, &version_be, sizeof(version_be));
 	memcpy(header + 24, &size_be, sizeof(size_be));
 	memcpy(header + 32, &crypt_be, sizeof(crypt_be));
-	memcpy(header + 72, &incompatible_be, sizeof(incompatible_be));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
 	CU_ASSERT_EQUAL(fwrite(header, 1, length, file), length);
 	CU_ASSERT_EQUAL(fclose(file), 0);
@@ -33,26 +32,21 @@ static void test_versions_of_qcow2(void)
 {
 	struct source_image image;
 
-	CU_ASSERT_EQUAL(source_image_examine(write_header("v3", 3, 1ull << 40, 0, 0, 104), &image),
-			0);
+	CU_ASSERT_EQUAL(source_image_examine(write_header("v3", 3, 1ull << 40, 0, 104), &image), 0);
 	CU_ASSERT_EQUAL(image.version, 3);
 	CU_ASSERT_EQUAL(image.size_bytes, 1ull << 40);
-	CU_ASSERT_FALSE(image.encrypted || image.external_data);
-	/* A version 2 header is 72 bytes long; what follows are not feature bits. */
-	CU_ASSERT_EQUAL(source_image_examine(write_header("v2", 2, 4096, 0, 4, 104), &image), 0);
+	CU_ASSERT_FALSE(image.encrypted);
+	CU_ASSERT_EQUAL(source_image_examine(write_header("v2", 2, 4096, 0, 104), &image), 0);
 	CU_ASSERT_EQUAL(image.version, 2);
 	CU_ASSERT_EQUAL(image.size_bytes, 4096);
-	CU_ASSERT_FALSE(image.external_data);
 }
 
-static void test_encryption_and_external_data(void)
+static void test_encryption(void)
 {
 	struct source_image image;
 
-	CU_ASSERT_EQUAL(source_image_examine(write_header("luks", 3, 4096, 2, 0, 104), &image), 0);
+	CU_ASSERT_EQUAL(source_image_examine(write_header("luks", 3, 4096, 2, 104), &image), 0);
 	CU_ASSERT_TRUE(image.encrypted);
-	CU_ASSERT_EQUAL(source_image_examine(write_header("data", 3, 4096, 0, 4, 104), &image), 0);
-	CU_ASSERT_TRUE(image.external_data);
 }
 
 static void test_other_files(void)
@@ -61,7 +55,7 @@ static void test_other_files(void)
 	char path[TEMP_PATH_LEN];
 
 	/* A header that is cut off reads as zeros behind its end. */
-	CU_ASSERT_EQUAL(source_image_examine(write_header("cut", 3, 4096, 0, 0, 20), &image), 0);
+	CU_ASSERT_EQUAL(source_image_examine(write_header("cut", 3, 4096, 0, 20), &image), 0);
 	CU_ASSERT_EQUAL(image.size_bytes, 0);
 	CU_ASSERT_EQUAL(source_image_examine(temp_file(path, "raw", "just text"), &image), 0);
 	CU_ASSERT_EQUAL(image.version, 0);
@@ -78,7 +72,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"versions of qcow2", test_versions_of_qcow2},
-		{"encryption and external data", test_encryption_and_external_data},
+		{"encryption", test_encryption},
 		{"other files", test_other_files},
 	};
 	int status = unit_run("source image", tests, sizeof(tests) / sizeof(tests[0]));

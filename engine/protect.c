@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/protect.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/pcs_commands.h"
+#include "common/log.h"
+#include "engine/admin_service.h"
+#include "engine/inspect.h"
+#include "engine/locate_client.h"
+#include "engine/vm_status.h"
+#include "proto/names.h"
+#include "proto/validate.h"
+
+#define PARAMETERS_MAX 9
+
+struct protect_job {
+	struct admin_call *call;
+	struct engine *engine;
+	struct protect_vm vm;
+	char relationship[RELATIONSHIP_LEN + 1];
+	char resource[RESOURCE_ID_MAX + 1]; /* the one to make */
+	char to[VM_SETTINGS_HOST_LEN], host[VM_SETTINGS_HOST_LEN];
+	uint16_t port;
+	uint32_t frequency_s;
+	char *exclude[DISKS_MAX]; /* owned */
+	size_t exclude_count;
+	uint64_t bandwidth;
+	bool dry_run;
+	struct {
+		char name[DISK_NAME_MAX + 1];
+		uint64_t size_bytes;
+	} disks[DISKS_MAX];
+	size_t disk_count;
+	struct locate_enrolled enrolled;
+	struct trouble trouble;
+	/* what the resource is made of */
+	char exclude_text[DISKS_MAX * (DISK_NAME_MAX + 1) + 1], frequency_text[16],
+		bandwidth_text[32];
+	Vmreplica__Ipc__CibNvpair pairs[PARAMETERS_MAX];
+	Vmreplica__Ipc__CibNvpair *pair_pointers[PARAMETERS_MAX];
+	size_t pair_count;
+};
+
+static void protect_free(struct protect_job *job)
+{
+	protect_vm_destroy(&job->vm);
+	for (size_t i = 0; i < job->exclude_count; i++) {
+		free(job->exclude[i]);
+	}
+	free(job);
+}
+
+static void protect_fail(struct protect_job *job, int error, const char *advice, const char *format,
+			 ...) __attribute__((format(printf, 4, 5)));
+static void protect_fail(struct protect_job *job, int error, const char *advice, const char *format,
+			 ...)
+{
+	char text[REASON_MAX * 2];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	admin_call_fail(job->call, error, advice, "%s", text);
+	protect_free(job);
+}
+
+/* ---- last step: our own resource ---- */
+
+static void add_pair(struct protect_job *job, const char *name, const char *value)
+{
+	Vmreplica__Ipc__CibNvpair *pair = &job->pairs[job->pair_count];
+
+	if (value[0] == '\0') {
+		return;
+	}
+	vmreplica__ipc__cib_nvpair__init(pair);
+	pair->name = vm_status_borrow(name);
+	pair->value = vm_status_borrow(value);
+	job->pair_pointers[job->pair_count++] = pair;
+}
+
+static void protect_fill_create(struct protect_job *job, Vmreplica__Ipc__CibCreateVm *create)
+{
+	vmreplica__ipc__cib_create_vm__init(create);
+	snprintf(job->frequency_text, sizeof(job->frequency_text), "%u", job->frequency_s);
+	if (job->bandwidth > 0) {
+		snprintf(job->bandwidth_text, sizeof(job->bandwidth_text), "%" PRIu64,
+			 job->bandwidth);
+	}
+	for (size_t i = 0; i < job->exclude_count; i++) {
+		if (i > 0) {
+			strcat(job->exclude_text, ",");
+		}
+		strcat(job->exclude_text, job->exclude[i]); /* sized for all of them */
+	}
+	add_pair(job, "relationship", job->relationship);
+	add_pair(job, "vm", job->vm.name);
+	add_pair(job, "vm_resource", job->vm.resource);
+	add_pair(job, "role", "primary");
+	add_pair(job, "peer", job->to);
+	add_pair(job, "frequency", job->frequency_text);
+	add_pair(job, "exclude_disks", job->exclude_text);
+	add_pair(job, "bandwidth", job->bandwidth_text);
+	create->resource = job->resource;
+	create->parameters = job->pair_pointers;
+	create->n_parameters = job->pair_count;
+	create->vm_resource = job->vm.resource;
+	create->engine_clone = vm_status_borrow(CIB_ENGINE_CLONE_DEFAULT);
+}
+
+static void protect_reply(struct protect_job *job, struct pcs_commands *commands)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__ProtectResponse protect = VMREPLICA__ADMIN__PROTECT_RESPONSE__INIT;
+
+	protect.commands = commands != NULL ? commands->lines : NULL;
+	protect.n_commands = commands != NULL ? commands->count : 0;
+	protect.resource = job->resource;
+	protect.peer_resource = job->enrolled.resource;
+	protect.peer_node = job->enrolled.node;
+	protect.peer_storage = job->enrolled.storage;
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_PROTECT;
+	response.protect = &protect;
+	admin_call_reply(job->call, &response);
+}
+
+/* Back out of ENROLL; whatever comes of it, the first failure is what is told. */
+static int withdraw_run(void *arg)
+{
+	struct protect_job *job = arg;
+	struct locate_client client = {
+		.tls = job->engine->tls, .host = job->host, .port = job->port};
+	struct trouble ignored;
+
+	return locate_client_withdraw(&client, job->relationship, job->engine->config->site,
+				      &ignored);
+}
+
+static void withdraw_done(void *arg, int result)
+{
+	struct protect_job *job = arg;
+
+	protect_fail(job, EIO,
+		     result < 0 ? "the replica's resource on the other side stays: vmreplica "
+				  "protect again, or "
+				  "remove it there"
+				: "look at Pacemaker here (pcs status), then try again",
+		     "%s", job->trouble.text);
+}
+
+static void created_cb(void *arg, int error, const char *text)
+{
+	struct protect_job *job = arg;
+
+	if (error < 0) {
+		trouble_set(&job->trouble, error, SCHEDULE_FAILED, "cib",
+			    "resource %s cannot be made: %s", job->resource, text);
+		if (workers_submit(job->engine->task_workers, withdraw_run, withdraw_done, job) <
+		    0) {
+			withdraw_done(job, -ENOMEM);
+		}
+		return;
+	}
+	engine_event(job->engine, "notice", job->vm.name,
+		     "protected: replicated to %s every %u s, replica on %s", job->to,
+		     job->frequency_s, job->enrolled.node);
+	protect_reply(job, NULL);
+	protect_free(job);
+}
+
+static void protect_create(struct protect_job *job)
+{
+	struct cluster *cluster = &job->engine->cluster;
+	Vmreplica__Ipc__CibCreateVm create;
+	int result;
+
+	protect_fill_create(job, &create);
+	result = cluster->ops->create_vm(cluster, &create, created_cb, job);
+	if (result < 0) {
+		created_cb(job, result, strerror(-result));
+	}
+}
+
+static void protect_print(struct protect_job *job)
+{
+	struct pcs_commands commands = {0};
+	char error[VM_RESOURCE_ERROR_LEN] = "";
+	Vmreplica__Ipc__CibCreateVm create;
+	int result;
+
+	protect_fill_create(job, &create);
+	result = pcs_commands_create_vm(&create, &commands, error);
+	if (result < 0) {
+		protect_fail(job, result, "", "%s", error[0] != '\0' ? error : strerror(-result));
+		return;
+	}
+	protect_reply(job, &commands);
+	pcs_commands_destroy(&commands);
+	protect_free(job);
+}
+
+/* ---- the other side ---- */
+
+static int enroll_run(void *arg)
+{
+	struct protect_job *job = arg;
+	struct locate_client client = {
+		.tls = job->engine->tls, .host = job->host, .port = job->port};
+	Vmreplica__Wire__Enroll enroll = VMREPLICA__WIRE__ENROLL__INIT;
+	Vmreplica__Wire__Disk disks[DISKS_MAX], *pointers[DISKS_MAX];
+
+	for (size_t i = 0; i < job->disk_count; i++) {
+		vmreplica__wire__disk__init(&disks[i]);
+		disks[i].name = job->disks[i].name;
+		disks[i].size_bytes = job->disks[i].size_bytes;
+		pointers[i] = &disks[i];
+	}
+	enroll.relationship = job->relationship;
+	enroll.vm = job->vm.name;
+	enroll.site = job->engine->config->site;
+	enroll.frequency_s = job->frequency_s;
+	enroll.disks = pointers;
+	enroll.n_disks = job->disk_count;
+	enroll.dry_run = job->dry_run;
+	return locate_client_enroll(&client, &enroll, &job->enrolled, &job->trouble);
+}
+
+static const char *enroll_advice(const struct trouble *trouble)
+{
+	if (trouble->outcome == SCHEDULE_DENIED) {
+		return "authorize this site there: vmreplica authorize add SITE --storage "
+		       "DIRECTORY";
+	}
+	if (strcmp(trouble->code, "certificate") == 0) {
+		return "vmreplica check says which certificate is wrong";
+	}
+	return "vmreplica check says what is missing; then try again";
+}
+
+static void enroll_done(void *arg, int result)
+{
+	struct protect_job *job = arg;
+
+	if (result < 0) {
+		protect_fail(job, result, enroll_advice(&job->trouble), "%s", job->trouble.text);
+	} else if (job->dry_run) {
+		protect_print(job);
+	} else {
+		protect_create(job);
+	}
+}
+
+/* ---- the disks ---- */
+
+static void inspected_cb(void *arg, int error, const char *text,
+			 const Vmreplica__Admin__InspectResponse *answer)
+{
+	struct protect_job *job = arg;
+
+	if (error < 0) {
+		protect_fail(job, error, "look at the VM where it runs: virsh list --all", "%s",
+			     text);
+		return;
+	}
+	if (answer->n_problems > 0 || answer->n_disks == 0) {
+		protect_fail(job, ENOTSUP, "exclude the disk (--exclude-disk) or change it",
+			     "%s cannot be protected: %s", job->vm.name,
+			     answer->n_problems > 0 ? answer->problems[0] : "it has no disks");
+		return;
+	}
+	for (size_t i = 0; i < answer->n_disks && i < DISKS_MAX; i++) {
+		snprintf(job->disks[i].name, sizeof(job->disks[i].name), "%s",
+			 answer->disks[i]->name);
+		job->disks[i].size_bytes = answer->disks[i]->size_bytes;
+		job->disk_count++;
+	}
+	if (workers_submit(job->engine->task_workers, enroll_run, enroll_done, job) < 0) {
+		protect_fail(job, ENOMEM, "", "out of memory");
+	}
+}
+
+/* The node where it runs; a VM that is off is looked at from here. */
+static const char *protect_node(struct protect_job *job)
+{
+	struct cluster *cluster = &job->engine->cluster;
+	const struct placement *placement = cluster->ops->placement(cluster);
+	const struct placement_resource *resource =
+		placement != NULL ? placement_find(placement, job->vm.resource) : NULL;
+
+	return resource != NULL ? resource->node : NULL;
+}
+
+static void protect_inspect(struct protect_job *job)
+{
+	int result = inspect_vm(job->engine, protect_node(job), job->vm.name, job->exclude,
+				job->exclude_count, inspected_cb, job);
+
+	if (result < 0) {
+		protect_fail(job, result, "try again", "the VM cannot be looked at: %s",
+			     strerror(-result));
+	}
+}
+
+/* ---- the VM ---- */
+
+static int choose_run(void *arg)
+{
+	struct protect_job *job = arg;
+
+	return protect_vm_choose(&job->vm);
+}
+
+static void choose_done(void *arg, int result)
+{
+	struct protect_job *job = arg;
+
+	if (result < 0) {
+		protect_fail(job, ENOENT,
+			     "it must be a resource of " VIRTUAL_DOMAIN_AGENT " (pcs resource)",
+			     "no VM or resource is called %s", job->vm.asked);
+		return;
+	}
+	if (snprintf(job->resource, sizeof(job->resource), "%s-replica", job->vm.resource) >=
+	    (int)sizeof(job->resource)) {
+		protect_fail(job, ENAMETOOLONG, "", "the id of resource %s is too long",
+			     job->vm.resource);
+		return;
+	}
+	protect_inspect(job);
+}
+
+static void protect_find_vm(struct protect_job *job)
+{
+	if (job->engine->config->standalone) {
+		/* no resources here: libvirt alone knows it */
+		snprintf(job->vm.name, sizeof(job->vm.name), "%s", job->vm.asked);
+		snprintf(job->resource, sizeof(job->resource), "%s-replica", job->vm.name);
+		protect_inspect(job);
+		return;
+	}
+	if (protect_vm_list(&job->vm, engine_settings(job->engine)) < 0 ||
+	    workers_submit(job->engine->task_workers, choose_run, choose_done, job) < 0) {
+		protect_fail(job, ENOMEM, "", "out of memory");
+	}
+}
+
+/* ---- the request ---- */
+
+static bool protect_take_excluded(struct protect_job *job,
+				  const Vmreplica__Admin__ProtectRequest *request)
+{
+	for (size_t i = 0; i < request->n_exclude_disks; i++) {
+		job->exclude[i] = strdup(request->exclude_disks[i]);
+		if (job->exclude[i] == NULL) {
+			return false;
+		}
+		job->exclude_count++;
+	}
+	return true;
+}
+
+/* What is wrong with the request itself, into text. */
+static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, char *text,
+			       size_t size)
+{
+	char host[VM_SETTINGS_HOST_LEN];
+	uint16_t port;
+
+	if (!validate_vm_name(request->vm)) {
+		snprintf(text, size, "\"%.64s\" is not a VM's name", request->vm);
+	} else if (peer_address_parse(request->to, BROKER_PORT, host, &port) < 0 ||
+		   strlen(request->to) >= VM_SETTINGS_HOST_LEN) {
+		snprintf(text, size, "\"%.64s\" is not an address of a broker", request->to);
+	} else if (request->frequency_s != 0 && (request->frequency_s < FREQUENCY_MIN_S ||
+						 request->frequency_s > FREQUENCY_MAX_S)) {
+		snprintf(text, size, "the frequency is %u to %u seconds", FREQUENCY_MIN_S,
+			 FREQUENCY_MAX_S);
+	} else if (request->relationship[0] != '\0' && !validate_uuid(request->relationship)) {
+		snprintf(text, size, "the relationship's id is not a UUID");
+	} else if (request->n_exclude_disks > DISKS_MAX) {
+		snprintf(text, size, "more than %u disks are excluded", DISKS_MAX);
+	} else {
+		for (size_t i = 0; i < request->n_exclude_disks; i++) {
+			if (!validate_disk_name(request->exclude_disks[i])) {
+				snprintf(text, size, "\"%.40s\" is not a disk's target name",
+					 request->exclude_disks[i]);
+				return true;
+			}
+		}
+		return false;
+	}
+	return true;
+}
+
+/* A request that came twice (its answer was lost) is the same one; anything else that is protected
+ * already is refused. */
+static bool protect_refuse(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request)
+{
+	struct engine *engine = admin_call_engine(call);
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
+	const Vmreplica__Ipc__CibResource *existing = protect_find(settings, request->vm);
+
+	if (settings == NULL) {
+		admin_call_fail(
+			call, EAGAIN,
+			"try again in a moment; if it stays, look at Pacemaker (pcs status)",
+			"the cluster's configuration is not known yet");
+		return true;
+	}
+	if (!engine->quorate) {
+		admin_call_fail(call, EAGAIN, "", "no quorum: %s", engine->missing);
+		return true;
+	}
+	if (existing != NULL) {
+		admin_call_fail(call, EEXIST,
+				"vmreplica status shows it; vmreplica unprotect ends it",
+				"%s is protected already, by resource %s (to %s)", request->vm,
+				existing->id, protect_parameter(existing, "peer"));
+		return true;
+	}
+	return false;
+}
+
+void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request)
+{
+	struct protect_job *job;
+	char text[128];
+
+	if (protect_is_misused(request, text, sizeof(text))) {
+		admin_call_misused(call, "%s", text);
+		return;
+	}
+	if (protect_refuse(call, request)) {
+		return;
+	}
+	job = calloc(1, sizeof(*job));
+	if (job == NULL) {
+		admin_call_fail(call, ENOMEM, "", "out of memory");
+		return;
+	}
+	job->call = call;
+	job->engine = admin_call_engine(call);
+	snprintf(job->vm.asked, sizeof(job->vm.asked), "%s", request->vm);
+	snprintf(job->to, sizeof(job->to), "%s", request->to);
+	peer_address_parse(request->to, BROKER_PORT, job->host, &job->port);
+	job->frequency_s = request->frequency_s != 0 ? request->frequency_s : FREQUENCY_DEFAULT_S;
+	job->bandwidth = request->bandwidth_bytes_per_s;
+	job->dry_run = request->dry_run;
+	snprintf(job->relationship, sizeof(job->relationship), "%s", request->relationship);
+	if ((job->relationship[0] == '\0' && name_make_uuid(job->relationship) < 0) ||
+	    !protect_take_excluded(job, request)) {
+		protect_fail(job, ENOMEM, "", "out of memory");
+		return;
+	}
+	protect_find_vm(job);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a relationship does with the VM outside cycles, on a worker: the first look at it, and
+ * removing our bitmaps. */
+#include "engine/relationship.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define ATTACH_RETRY_MIN_MS 2000
+#define ATTACH_RETRY_MAX_MS 30000
+
+static void relationship_start_task(struct relationship *rel, worker_run_cb run,
+				    worker_done_cb done)
+{
+	const struct config *config = rel->engine->config;
+
+	rel->cycle = (struct cycle){
+		.settings = &rel->settings,
+		.connection = rel->engine->libvirt,
+		.scratch_directory = config->scratch_directory,
+		.scratch_reserve_bytes = config->scratch_reserve_bytes,
+		.scratch_cap_bytes = config->scratch_cap_bytes,
+		.socket_directory = ENGINE_BACKUP_DIR,
+		.peer = &rel->peer,
+		.progress = &rel->progress,
+	};
+	rel->busy = workers_submit(rel->engine->task_workers, run, done, rel) == 0;
+}
+
+/* ---- attach: on a worker ---- */
+
+static int attach_run(void *arg)
+{
+	struct relationship *rel = arg;
+	struct cycle *cycle = &rel->cycle;
+	int result = cycle_open_source(cycle);
+
+	rel->task_has_checkpoints = cycle->checkpoint_count > 0;
+	free(cycle->checkpoints);
+	cycle->checkpoints = NULL;
+	source_close(cycle->source);
+	cycle->source = NULL;
+	return result;
+}
+
+static void relationship_note_disks(struct relationship *rel)
+{
+	memcpy(rel->disks, rel->cycle.disks, sizeof(rel->disks));
+	rel->disk_count = rel->cycle.disk_count;
+}
+
+static void attach_succeeded(struct relationship *rel, int64_t now)
+{
+	rel->ready = true;
+	rel->attach_failures = 0;
+	rel->obstacle = (struct trouble){0};
+	relationship_note_disks(rel);
+	if (rel->generation == 1 && rel->task_has_checkpoints && !rel->suspended) {
+		relationship_state_init(&rel->state, 1);
+	}
+	if (rel->moved_here) {
+		rel->moved_here = false;
+		rel->moves++;
+		rel->last_pause_ms = (uint64_t)(now - rel->detached_ms);
+		engine_event(rel->engine, "notice", rel->settings.vm,
+			     "replication goes on on this node; the move paused it for %llu ms",
+			     (unsigned long long)rel->last_pause_ms);
+	}
+	schedule_entry_restart(&rel->schedule, now);
+}
+
+static void attach_done(void *arg, int result)
+{
+	struct relationship *rel = arg;
+	int64_t now = clock_monotonic_ms();
+
+	rel->busy = false;
+	if (result == 0) {
+		attach_succeeded(rel, now);
+	} else if (result != -ECANCELED) {
+		int64_t wait = ATTACH_RETRY_MIN_MS
+			       << (rel->attach_failures < 4 ? rel->attach_failures : 4);
+
+		rel->attach_failures++;
+		rel->attach_retry_ms =
+			now + (wait < ATTACH_RETRY_MAX_MS ? wait : ATTACH_RETRY_MAX_MS);
+		if (strcmp(rel->obstacle.text, rel->cycle.trouble.text) != 0) {
+			engine_event(rel->engine, "warning", rel->settings.vm, "%s",
+				     rel->cycle.trouble.text);
+		}
+		rel->obstacle = rel->cycle.trouble;
+	}
+	relationship_take_pending(rel, now);
+	relationship_tick(rel, now);
+	engine_changed(rel->engine);
+	engine_wake(rel->engine);
+}
+
+void relationship_start_attach(struct relationship *rel)
+{
+	relationship_start_task(rel, attach_run, attach_done);
+}
+
+/* ---- pause --release: on a worker ---- */
+
+static int release_run(void *arg)
+{
+	struct relationship *rel = arg;
+	int result = cycle_open_source(&rel->cycle);
+
+	/* disks that cannot be replicated are no reason to leave bitmaps behind */
+	if (rel->cycle.source != NULL) {
+		result = source_checkpoints_release(rel->cycle.source, rel->settings.relationship,
+						    rel->task_error);
+	}
+	free(rel->cycle.checkpoints);
+	rel->cycle.checkpoints = NULL;
+	source_close(rel->cycle.source);
+	rel->cycle.source = NULL;
+	return result;
+}
+
+static void release_done(void *arg, int result)
+{
+	struct relationship *rel = arg;
+
+	rel->busy = false;
+	if (result == 0) {
+		rel->release_wanted = false;
+		engine_event(rel->engine, "notice", rel->settings.vm, "change bitmaps removed");
+		relationship_answer_dismiss(rel, 0, "");
+	} else if (result != -ECANCELED) {
+		rel->attach_retry_ms = clock_monotonic_ms() + ATTACH_RETRY_MIN_MS;
+		log_warning("%s: change bitmaps cannot be removed now: %s", rel->settings.vm,
+			    rel->task_error);
+	}
+	relationship_tick(rel, clock_monotonic_ms());
+	engine_wake(rel->engine);
+}
+
+void relationship_start_release(struct relationship *rel)
+{
+	relationship_start_task(rel, release_run, release_done);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * unprotect: WITHDRAW at the other side -> stop cycles and remove bitmaps where the VM runs ->
+ * delete our resource. With --force the other side is passed over when it cannot be reached.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/vm_resource.h"
+#include "engine/admin_service.h"
+#include "engine/locate_client.h"
+#include "engine/protect.h"
+#include "engine/relationship.h"
+#include "engine/vm_status.h"
+#include "proto/validate.h"
+
+#define RELEASE_MS 30000
+#define STEPS_MAX  8
+#define STEP_LEN   (REASON_MAX + 64)
+
+struct unprotect_job {
+	struct admin_call *call;
+	struct engine *engine;
+	char resource[RESOURCE_ID_MAX + 1];
+	char relationship[RELATIONSHIP_LEN + 1];
+	char vm[VM_NAME_MAX + 1];
+	char vm_resource[RESOURCE_ID_MAX + 1];
+	char peer[VM_SETTINGS_HOST_LEN], host[VM_SETTINGS_HOST_LEN];
+	uint16_t port;
+	bool force, keep_replica;
+	struct trouble trouble;
+	char texts[STEPS_MAX][STEP_LEN];
+	char *steps[STEPS_MAX];
+	size_t step_count;
+};
+
+__attribute__((format(printf, 2, 3))) static void add_step(struct unprotect_job *job,
+							   const char *format, ...)
+{
+	va_list args;
+
+	if (job->step_count < STEPS_MAX) {
+		va_start(args, format);
+		vsnprintf(job->texts[job->step_count], STEP_LEN, format, args);
+		va_end(args);
+		job->steps[job->step_count] = job->texts[job->step_count];
+		job->step_count++;
+	}
+}
+
+/* ---- our resource ---- */
+
+static void setting_done_cb(void *arg, int error, const char *text)
+{
+	struct unprotect_job *job = arg;
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__UnprotectResponse unprotect = VMREPLICA__ADMIN__UNPROTECT_RESPONSE__INIT;
+
+	(void)text;
+	if (error < 0 && error != -ENOENT) {
+		add_step(job, "the setting %s%s stays; it does no harm",
+			 RELATIONSHIP_SUSPENDED_PREFIX, job->relationship);
+	}
+	engine_event(job->engine, "notice", job->vm, "no longer protected");
+	unprotect.steps = job->steps;
+	unprotect.n_steps = job->step_count;
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_UNPROTECT;
+	response.unprotect = &unprotect;
+	admin_call_reply(job->call, &response);
+	free(job);
+}
+
+/* A pause by the admin would otherwise outlive the relationship. */
+static void unprotect_clear_setting(struct unprotect_job *job)
+{
+	struct cluster *cluster = &job->engine->cluster;
+	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
+
+	snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX, job->relationship);
+	vm_status_forget(VMR_STATEDIR, job->relationship);
+	if (engine_setting(job->engine, name) == NULL) {
+		setting_done_cb(job, 0, "");
+	} else if (cluster->ops->set_setting(cluster, name, NULL, setting_done_cb, job) < 0) {
+		setting_done_cb(job, -ENOTCONN, "");
+	}
+}
+
+static void deleted_cb(void *arg, int error, const char *text)
+{
+	struct unprotect_job *job = arg;
+
+	if (error < 0 && error != -ENOENT) {
+		admin_call_fail(job->call, error,
+				"look at Pacemaker (pcs status), then vmreplica unprotect again",
+				"resource %s cannot be deleted: %s", job->resource, text);
+		free(job);
+		return;
+	}
+	add_step(job, "resource %s and its constraints are deleted", job->resource);
+	unprotect_clear_setting(job);
+}
+
+static void unprotect_delete(struct unprotect_job *job)
+{
+	struct cluster *cluster = &job->engine->cluster;
+	int result = cluster->ops->delete_vm(cluster, job->resource, deleted_cb, job);
+
+	if (result < 0) {
+		deleted_cb(job, result, strerror(-result));
+	}
+}
+
+/* ---- the bitmaps ---- */
+
+static void released_cb(void *arg, int error, const Vmreplica__Admin__Response *response)
+{
+	struct unprotect_job *job = arg;
+
+	if (error == 0 && response->error == 0) {
+		add_step(job, "the change bitmaps of %s are removed", job->vm);
+	} else {
+		add_step(job, "the change bitmaps of %s stay on its disks: %s", job->vm,
+			 error == 0 ? response->text : strerror(-error));
+	}
+	unprotect_delete(job);
+}
+
+/* Where the VM runs, or (off, or unknown) where it was last. */
+static const char *unprotect_node(struct unprotect_job *job)
+{
+	struct cluster *cluster = &job->engine->cluster;
+	const struct placement *placement = cluster->ops->placement(cluster);
+	const struct placement_resource *resource =
+		placement != NULL ? placement_find(placement, job->vm_resource) : NULL;
+	const struct table_vm *known = cluster_table_find(&job->engine->table, job->relationship,
+							  VMREPLICA__ROLE__ROLE_PRIMARY);
+
+	if (engine_find_relationship(job->engine, job->relationship) != NULL) {
+		return job->engine->config->node;
+	}
+	if (known != NULL && !known->gone) {
+		return known->node;
+	}
+	return resource != NULL && resource->node != NULL ? resource->node
+							  : job->engine->config->node;
+}
+
+static void unprotect_release(struct unprotect_job *job)
+{
+	Vmreplica__Admin__Request request = VMREPLICA__ADMIN__REQUEST__INIT;
+	Vmreplica__Admin__ReleaseRequest release = VMREPLICA__ADMIN__RELEASE_REQUEST__INIT;
+	Vmreplica__Admin__Response failed = VMREPLICA__ADMIN__RESPONSE__INIT;
+	const char *node = unprotect_node(job);
+	int result;
+
+	release.relationship = job->relationship;
+	release.vm = job->vm;
+	request.to = vm_status_borrow(node);
+	request.body_case = VMREPLICA__ADMIN__REQUEST__BODY_RELEASE;
+	request.release = &release;
+	result = forward_request(job->engine->forward, node, &request, RELEASE_MS + 5000,
+				 released_cb, job);
+	if (result < 0) {
+		failed.error = -result;
+		failed.text = strerror(-result);
+		released_cb(job, 0, &failed);
+	}
+}
+
+/* ---- the other side ---- */
+
+static int withdraw_run(void *arg)
+{
+	struct unprotect_job *job = arg;
+	struct locate_client client = {
+		.tls = job->engine->tls, .host = job->host, .port = job->port};
+
+	return locate_client_withdraw(&client, job->relationship, job->engine->config->site,
+				      &job->trouble);
+}
+
+static void withdraw_done(void *arg, int result)
+{
+	struct unprotect_job *job = arg;
+
+	if (result < 0 && !job->force) {
+		admin_call_fail(
+			job->call, result, "vmreplica unprotect --force leaves its replica there",
+			"the other side did not take its part apart: %s", job->trouble.text);
+		free(job);
+		return;
+	}
+	if (result < 0) {
+		add_step(job, "the replica on the other side stays: %s", job->trouble.text);
+	} else {
+		add_step(job, "the replica's resource and store at %s are removed", job->peer);
+	}
+	unprotect_release(job);
+}
+
+static void unprotect_withdraw(struct unprotect_job *job)
+{
+	if (job->keep_replica) {
+		add_step(job, "the replica at %s is kept", job->peer);
+		unprotect_release(job);
+	} else if (workers_submit(job->engine->task_workers, withdraw_run, withdraw_done, job) <
+		   0) {
+		admin_call_fail(job->call, ENOMEM, "", "out of memory");
+		free(job);
+	}
+}
+
+/* ---- the request ---- */
+
+static bool unprotect_take(struct unprotect_job *job, const Vmreplica__Ipc__CibResource *resource)
+{
+	snprintf(job->resource, sizeof(job->resource), "%s", resource->id);
+	snprintf(job->relationship, sizeof(job->relationship), "%s",
+		 protect_parameter(resource, "relationship"));
+	snprintf(job->vm, sizeof(job->vm), "%s", protect_parameter(resource, "vm"));
+	snprintf(job->vm_resource, sizeof(job->vm_resource), "%s",
+		 protect_parameter(resource, "vm_resource"));
+	snprintf(job->peer, sizeof(job->peer), "%s", protect_parameter(resource, "peer"));
+	return validate_uuid(job->relationship) && validate_vm_name(job->vm) &&
+	       (peer_address_parse(job->peer, BROKER_PORT, job->host, &job->port) == 0 ||
+		job->force);
+}
+
+void admin_unprotect(struct admin_call *call, const Vmreplica__Admin__UnprotectRequest *request)
+{
+	struct engine *engine = admin_call_engine(call);
+	const Vmreplica__Ipc__CibResource *resource =
+		protect_find(engine_settings(engine), request->vm);
+	struct unprotect_job *job;
+
+	if (resource == NULL) {
+		admin_call_fail(call, ENOENT, "vmreplica status shows all that are",
+				"no VM called %s is protected here", request->vm);
+		return;
+	}
+	job = calloc(1, sizeof(*job));
+	if (job == NULL) {
+		admin_call_fail(call, ENOMEM, "", "out of memory");
+		return;
+	}
+	job->call = call;
+	job->engine = engine;
+	job->force = request->force;
+	job->keep_replica = request->keep_replica;
+	if (!unprotect_take(job, resource)) {
+		admin_call_fail(call, EINVAL, "delete the resource by hand (pcs resource delete)",
+				"resource %s has parameters that are not valid", resource->id);
+		free(job);
+		return;
+	}
+	unprotect_withdraw(job);
+}
+
+/* ---- at the VM's node ---- */
+
+static void release_done_cb(void *arg, int error, const char *text)
+{
+	struct admin_call *call = arg;
+
+	if (error < 0) {
+		admin_call_fail(call, error, "", "%s", text);
+	} else {
+		admin_call_done(call, "released");
+	}
+}
+
+void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseRequest *request)
+{
+	struct relationship *rel =
+		engine_find_relationship(admin_call_engine(call), request->relationship);
+
+	if (rel == NULL) {
+		admin_call_fail(call, ENOENT, "", "it is not attached on this node");
+	} else {
+		relationship_dismiss(rel, RELEASE_MS, release_done_cb, call);
+	}
+}

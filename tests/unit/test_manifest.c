@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "receiver/durable.h"
+#include "receiver/manifest.h"
+#include "receiver/spool.h"
+#include "tempdir.h"
+#include "unit.h"
+
+static void disk_add(struct manifest_image *image, const char *name, int layers)
+{
+	image->disks = reallocarray(image->disks, image->disk_count + 1, sizeof(*image->disks));
+	struct manifest_disk *disk = &image->disks[image->disk_count++];
+
+	memset(disk, 0, sizeof(*disk));
+	strcpy(disk->name, name);
+	disk->size_bytes = 1 << 30;
+	for (int i = 0; i < layers; i++) {
+		struct manifest_layer layer = {.generation = (uint64_t)i + 1,
+					       .frozen = true,
+					       .size_bytes = 196624,
+					       .inode = UINT64_MAX - 5, /* some file systems do */
+					       .mtime_ns = 1795326902638583000};
+
+		snprintf(layer.file, sizeof(layer.file), "gen-%d/%s-%d.qcow2", i + 1, name, i + 7);
+		CU_ASSERT_EQUAL(manifest_disk_push(disk, &layer), 0);
+	}
+}
+
+static void log_add(struct manifest *manifest, uint64_t seq)
+{
+	struct manifest_log log = {.seq = seq, .cut_id = "0123456789abcdef", .size_bytes = 100};
+
+	memset(log.hash, (int)seq, sizeof(log.hash));
+	snprintf(log.file, sizeof(log.file), "gen-2/%lu.vrl", seq);
+	CU_ASSERT_EQUAL(manifest_log_push(manifest, &log), 0);
+}
+
+static struct manifest sample(void)
+{
+	struct manifest manifest = {
+		.relationship = "5f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e11",
+		.vm = "web1",
+		.peer_site = "a.example",
+		.generation = 2,
+		.owner_node = "b1",
+		.closed = true,
+		.epoch = {1, "0f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e22", "a.example"},
+		.committed = {.seq = 9, .cut_id = "00112233aabbccdd", .time_ms = 1795326902638},
+		.applied_seq = 7,
+		.next_seq = 10,
+		.next_layer = 5,
+		.resync_needed = true,
+		.resync_reason = "because \"it\" was so\n",
+		.mark = {.mode = VMREPLICA__WIRE__MODE__MODE_DELTA,
+			 .seq = 10,
+			 .cut_id = "ffffffffffffffff",
+			 .disk = 1,
+			 .offset = 1 << 20,
+			 .file = "gen-2/10.part",
+			 .log_offset = 12345,
+			 .disks = "vda,vdb"},
+		.counters = {1, 2, 3, 4, 5, 6, 7, 8},
+	};
+
+	memset(manifest.committed.log_hash, 0xab, LOG_HASH_LEN);
+	disk_add(&manifest.current, "vda", 2);
+	disk_add(&manifest.current, "vdb", 1);
+	disk_add(&manifest.pending, "vda", 3);
+	for (uint64_t seq = 5; seq <= 9; seq++) {
+		log_add(&manifest, seq);
+	}
+	return manifest;
+}
+
+static void test_round_trip(void)
+{
+	struct manifest manifest = sample(), back, copy;
+	char error[MANIFEST_ERROR_LEN], *text, *again;
+	size_t len, again_len;
+
+	text = manifest_encode(&manifest, &len);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	CU_ASSERT_EQUAL_FATAL(manifest_decode(text, len, &back, error), 0);
+	CU_ASSERT_STRING_EQUAL(back.resync_reason, manifest.resync_reason);
+	CU_ASSERT_EQUAL(memcmp(&back.committed, &manifest.committed, sizeof(back.committed)), 0);
+	CU_ASSERT_EQUAL(memcmp(&back.mark, &manifest.mark, sizeof(back.mark)), 0);
+	CU_ASSERT_EQUAL(memcmp(&back.counters, &manifest.counters, sizeof(back.counters)), 0);
+	CU_ASSERT_EQUAL(back.current.disks[0].layers[1].inode, UINT64_MAX - 5);
+	CU_ASSERT_EQUAL(back.pending.disks[0].layer_count, 3);
+	CU_ASSERT_EQUAL(manifest_copy(&back, &copy), 0);
+	manifest_destroy(&back);
+	again = manifest_encode(&copy, &again_len);
+	CU_ASSERT_STRING_EQUAL(text, again);
+	CU_ASSERT_TRUE(manifest_refers_to(&copy, "gen-3/vda-9.qcow2"));
+	CU_ASSERT_TRUE(manifest_refers_to(&copy, "gen-2/10.part"));
+	CU_ASSERT_TRUE(manifest_refers_to(&copy, "gen-2/9.vrl"));
+	CU_ASSERT_FALSE(manifest_refers_to(&copy, "gen-2/4.vrl"));
+	free(text);
+	free(again);
+	manifest_destroy(&copy);
+	manifest_destroy(&manifest);
+}
+
+static void test_truncated(void)
+{
+	struct manifest manifest = sample(), back;
+	char error[MANIFEST_ERROR_LEN], *text;
+	size_t len;
+
+	text = manifest_encode(&manifest, &len);
+	for (size_t i = 0; i < len - 1; i++) {
+		CU_ASSERT_EQUAL(manifest_decode(text, i, &back, error), -EBADMSG);
+	}
+	free(text);
+	manifest_destroy(&manifest);
+}
+
+/* Replace the first occurrence of from by to in the sample's text, and decode. */
+static int decode_changed(const char *from, const char *to)
+{
+	struct manifest manifest = sample(), back;
+	char error[MANIFEST_ERROR_LEN], *text, *at;
+	char *changed = calloc(1, 65536);
+	size_t len;
+	int rc;
+
+	text = manifest_encode(&manifest, &len);
+	at = strstr(text, from);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+	snprintf(changed, 65536, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	rc = manifest_decode(changed, strlen(changed), &back, error);
+	if (rc == 0) {
+		manifest_destroy(&back);
+	}
+	free(text);
+	free(changed);
+	manifest_destroy(&manifest);
+	return rc;
+}
+
+static void test_not_believed(void)
+{
+	CU_ASSERT_EQUAL(decode_changed("\"web1\"", "\"web2\""), 0);
+	CU_ASSERT_EQUAL(decode_changed("\"format\": 1", "\"format\": 2"), -EPROTONOSUPPORT);
+	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "../vda-7.qcow2"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "gen-1/../x"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "gen-1/x/y"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "/etc/passwd"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"vda\"", "\"../vda\""), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"generation\": 2", "\"generation\": 0"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"applied_seq\": 7", "\"applied_seq\": -7"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"seq\": 6", "\"seq\": 5"), -EBADMSG); /* not ascending */
+	CU_ASSERT_EQUAL(decode_changed("abab", "abax"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"closed\": true", "\"closed\": 1"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"delta\"", "\"delta2\""), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"size\": 1073741824", "\"size\": 9007199254740992"),
+			-EBADMSG);
+}
+
+static void test_save(void)
+{
+	struct manifest manifest = sample(), back;
+	char error[MANIFEST_ERROR_LEN], path[TEMP_PATH_LEN];
+	int dir_fd = open(tempdir(), O_RDONLY | O_DIRECTORY);
+	bool uncertain = true;
+
+	CU_ASSERT_EQUAL(manifest_load(dir_fd, &back, error), -ENOENT);
+	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 2), -ESTALE);
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), 0);
+	CU_ASSERT_FALSE(uncertain);
+	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 2), 0);
+	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 1), -ESTALE);
+	CU_ASSERT_EQUAL_FATAL(manifest_load(dir_fd, &back, error), 0);
+	CU_ASSERT_EQUAL(back.next_seq, 10);
+	CU_ASSERT_NOT_EQUAL(access(temp_path(path, "manifest.json.new"), F_OK), 0);
+	manifest_destroy(&back);
+	manifest_destroy(&manifest);
+	CU_ASSERT_EQUAL(unlink(temp_path(path, "manifest.json")), 0);
+	CU_ASSERT_EQUAL(symlink("/etc/passwd", path), 0);
+	CU_ASSERT_EQUAL(manifest_load(dir_fd, &back, error), -ELOOP);
+	close(dir_fd);
+}
+
+static void test_spool(void)
+{
+	struct manifest manifest = sample();
+
+	CU_ASSERT_EQUAL(manifest_spool_bytes(&manifest), 200); /* 8 and 9 */
+	CU_ASSERT_EQUAL(manifest_log_next(&manifest)->seq, 8);
+	CU_ASSERT_EQUAL(spool_prune(&manifest), 1); /* 5 goes, 6 and 7 are the window */
+	CU_ASSERT_EQUAL(manifest.logs[0].seq, 6);
+	CU_ASSERT_EQUAL(spool_prune(&manifest), 0);
+	manifest.applied_seq = 9;
+	CU_ASSERT_PTR_NULL(manifest_log_next(&manifest));
+	CU_ASSERT_EQUAL(spool_prune(&manifest), 2);
+	CU_ASSERT_EQUAL(manifest.logs[0].seq, 8);
+	manifest_destroy(&manifest);
+}
+
+static void test_prefix_copy(void)
+{
+	int dir_fd = open(tempdir(), O_RDONLY | O_DIRECTORY);
+	char path[TEMP_PATH_LEN], *data;
+	size_t len;
+
+	temp_file(path, "from", "0123456789");
+	CU_ASSERT_EQUAL(durable_prefix_copy(dir_fd, "from", "to", 4), 0);
+	CU_ASSERT_EQUAL_FATAL(durable_file_read(dir_fd, "to", 100, &data, &len), 0);
+	CU_ASSERT_STRING_EQUAL(data, "0123");
+	free(data);
+	CU_ASSERT_EQUAL(durable_file_read(dir_fd, "from", 9, &data, &len), -EFBIG);
+	CU_ASSERT_EQUAL(durable_prefix_copy(dir_fd, "from", "to", 11), -ENODATA);
+	CU_ASSERT_EQUAL(durable_prefix_copy(dir_fd, "none", "to", 1), -ENOENT);
+	CU_ASSERT_NOT_EQUAL(access(temp_path(path, "to"), F_OK), 0);
+	close(dir_fd);
+}
+
+static const struct unit_test tests[] = {
+	{"round trip", test_round_trip},
+	{"truncated", test_truncated},
+	{"not believed", test_not_believed},
+	{"save", test_save},
+	{"spool", test_spool},
+	{"prefix copy", test_prefix_copy},
+};
+
+int main(void)
+{
+	int rc = unit_run("manifest", tests, sizeof(tests) / sizeof(tests[0]));
+
+	tempdir_remove();
+	return rc;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "receiver/authorization.h"
+#include "receiver/plan.h"
+#include "receiver/status.h"
+#include "unit.h"
+
+#define INITIAL VMREPLICA__WIRE__MODE__MODE_INITIAL
+#define DELTA	VMREPLICA__WIRE__MODE__MODE_DELTA
+#define RESYNC	VMREPLICA__WIRE__MODE__MODE_RESYNC
+
+static const struct plan_disk disks[] = {{"vda", 1 << 20}, {"vdb", 2 << 20}};
+static const struct plan_disk swapped[] = {{"vdb", 2 << 20}, {"vda", 1 << 20}};
+static const struct plan_disk grown[] = {{"vda", 1 << 20}, {"vdb", 3 << 20}};
+
+static struct manifest_disk image_disks[] = {{.name = "vda", .size_bytes = 1 << 20},
+					     {.name = "vdb", .size_bytes = 2 << 20}};
+static const struct manifest_image image = {image_disks, 2};
+
+static struct manifest manifest_with_image(void)
+{
+	return (struct manifest){.current = image};
+}
+
+static void test_modes(void)
+{
+	struct manifest manifest = {0};
+	struct plan plan;
+
+	plan_next(&manifest, disks, 2, &plan);
+	CU_ASSERT_EQUAL(plan.mode, INITIAL);
+	manifest = manifest_with_image();
+	plan_next(&manifest, disks, 2, &plan);
+	CU_ASSERT_EQUAL(plan.mode, DELTA);
+	CU_ASSERT_STRING_EQUAL(plan.reason, "");
+	plan_next(&manifest, swapped, 2, &plan);
+	CU_ASSERT_EQUAL(plan.mode, DELTA);
+	plan_next(&manifest, grown, 2, &plan);
+	CU_ASSERT_EQUAL(plan.mode, RESYNC);
+	CU_ASSERT_PTR_NOT_NULL(strstr(plan.reason, "vdb has 3145728 bytes"));
+	plan_next(&manifest, disks, 1, &plan);
+	CU_ASSERT_EQUAL(plan.mode, RESYNC);
+	manifest.resync_needed = true;
+	strcpy(manifest.resync_reason, "because");
+	plan_next(&manifest, disks, 2, &plan);
+	CU_ASSERT_EQUAL(plan.mode, RESYNC);
+	CU_ASSERT_STRING_EQUAL(plan.reason, "because");
+}
+
+static void test_marks(void)
+{
+	struct manifest manifest = manifest_with_image();
+	struct plan plan;
+
+	manifest.mark.mode = DELTA;
+	strcpy(manifest.mark.disks, "vda,vdb");
+	plan_next(&manifest, disks, 2, &plan);
+	CU_ASSERT_TRUE(plan.has_mark);
+	plan_next(&manifest, swapped, 2, &plan); /* its index would mean another disk */
+	CU_ASSERT_FALSE(plan.has_mark);
+	manifest.mark.mode = RESYNC;
+	plan_next(&manifest, disks, 2, &plan); /* of a cycle that is not wanted any more */
+	CU_ASSERT_FALSE(plan.has_mark);
+	manifest.resync_needed = true;
+	plan_next(&manifest, disks, 2, &plan); /* nothing pending */
+	CU_ASSERT_FALSE(plan.has_mark);
+	manifest.pending = image;
+	plan_next(&manifest, disks, 2, &plan);
+	CU_ASSERT_TRUE(plan.has_mark);
+	plan_next(&manifest, grown, 2, &plan);
+	CU_ASSERT_FALSE(plan.has_mark);
+}
+
+static void test_epochs(void)
+{
+	struct manifest_epoch none = {0}, one = {1, "l1", "a"}, other = {1, "l2", "b"},
+			      two = {2, "l3", "a"};
+
+	CU_ASSERT_EQUAL(plan_epoch_compare(&none, &one), PLAN_EPOCH_FIRST);
+	CU_ASSERT_EQUAL(plan_epoch_compare(&one, &one), PLAN_EPOCH_SAME);
+	CU_ASSERT_EQUAL(plan_epoch_compare(&one, &other), PLAN_EPOCH_CONFLICT);
+	CU_ASSERT_EQUAL(plan_epoch_compare(&one, &two), PLAN_EPOCH_HIGHER);
+	CU_ASSERT_EQUAL(plan_epoch_compare(&two, &one), PLAN_EPOCH_LOWER);
+}
+
+static void test_patterns(void)
+{
+	CU_ASSERT_TRUE(authorization_pattern_covers("a.example", "A.example"));
+	CU_ASSERT_FALSE(authorization_pattern_covers("a.example", "b.example"));
+	CU_ASSERT_TRUE(authorization_pattern_covers("*.example", "a.example"));
+	CU_ASSERT_TRUE(authorization_pattern_covers("*.example", "x.a.example"));
+	CU_ASSERT_FALSE(authorization_pattern_covers("*.example", "example"));
+	CU_ASSERT_FALSE(authorization_pattern_covers("*.example", ".example"));
+	CU_ASSERT_FALSE(authorization_pattern_covers("*.example", "a.badexample"));
+}
+
+static void judge(const struct view *view, Vmreplica__State state, Vmreplica__Health health,
+		  const char *code)
+{
+	Vmreplica__State found_state;
+	Vmreplica__Health found_health;
+	const char *found_code, *reason;
+
+	status_judge(view, &found_state, &found_health, &found_code, &reason);
+	CU_ASSERT_EQUAL(found_state, state);
+	CU_ASSERT_EQUAL(found_health, health);
+	CU_ASSERT_STRING_EQUAL(found_code, code);
+	CU_ASSERT_EQUAL(reason[0] == '\0', code[0] == '\0');
+}
+
+static void test_status(void)
+{
+	struct view view = {0};
+
+	judge(&view, VMREPLICA__STATE__STATE_WAITING_FOR_INITIAL_REPLICATION,
+	      VMREPLICA__HEALTH__HEALTH_WARNING, "initial-pending");
+	view.cycle = INITIAL;
+	judge(&view, VMREPLICA__STATE__STATE_INITIAL_REPLICATION, VMREPLICA__HEALTH__HEALTH_WARNING,
+	      "initial-pending");
+	view.has_image = true;
+	view.cycle = DELTA;
+	judge(&view, VMREPLICA__STATE__STATE_REPLICATING, VMREPLICA__HEALTH__HEALTH_OK, "");
+	strcpy(view.stream.code, "checksum");
+	strcpy(view.stream.reason, "x");
+	judge(&view, VMREPLICA__STATE__STATE_REPLICATING, VMREPLICA__HEALTH__HEALTH_WARNING,
+	      "checksum");
+	view.resync_needed = true;
+	strcpy(view.resync_reason, "x");
+	judge(&view, VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE,
+	      VMREPLICA__HEALTH__HEALTH_CRITICAL, "resync-needed");
+	view.cycle = RESYNC;
+	judge(&view, VMREPLICA__STATE__STATE_RESYNCHRONIZING, VMREPLICA__HEALTH__HEALTH_CRITICAL,
+	      "resync-needed");
+	view.suspended = true;
+	judge(&view, VMREPLICA__STATE__STATE_RESYNCHRONIZE_SUSPENDED,
+	      VMREPLICA__HEALTH__HEALTH_CRITICAL, "suspended");
+	strcpy(view.storage.code, "storage-full");
+	strcpy(view.storage.reason, "x");
+	judge(&view, VMREPLICA__STATE__STATE_RESYNCHRONIZE_SUSPENDED,
+	      VMREPLICA__HEALTH__HEALTH_CRITICAL, "storage-full");
+}
+
+static const struct unit_test tests[] = {
+	{"modes", test_modes},	     {"marks", test_marks},   {"epochs", test_epochs},
+	{"patterns", test_patterns}, {"status", test_status},
+};
+
+UNIT_MAIN("receiver plan", tests)

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What goes wrong: each case gets a clear answer on the wire, a reason in the replica's health, and
+ * loses nothing. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "replica_scene.h"
+#include "unit.h"
+
+static bool has_code(const struct rig *r, uint64_t code)
+{
+	return strcmp(r->status.code, (const char *)(uintptr_t)code) == 0;
+}
+
+static bool wait_code(const char *code, int timeout_ms)
+{
+	return rig_wait(&rig, has_code, (uint64_t)(uintptr_t)code, timeout_ms);
+}
+
+/* The receiver ends the stream with this answer. */
+static void expect(enum frame_type type, const char *code, const char *words)
+{
+	enum frame_type answer = sender_answer(&sender, 40000);
+
+	CU_ASSERT_EQUAL(answer, type);
+	CU_ASSERT_STRING_EQUAL(sender.code, code);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, words));
+	if (answer != type || strcmp(sender.code, code) != 0 ||
+	    strstr(sender.reason, words) == NULL) {
+		fprintf(stderr, "got %s %s: %s\n", frame_type_to_string(answer), sender.code,
+			sender.reason);
+	}
+	CU_ASSERT_EQUAL(sender_answer(&sender, 10000), 0);
+	sender_drop(&sender);
+}
+
+static void enter(void)
+{
+	CU_ASSERT_TRUE_FATAL(sender_enter(&sender, &rig, &model));
+}
+
+/* After every refusal the same data goes through when it is sent right. */
+static void recover(void)
+{
+	enter();
+	scene_delta_of_dirty();
+	scene_check();
+	CU_ASSERT_TRUE(wait_code("", 5000));
+}
+
+static void test_wrong_cycles(void)
+{
+	struct sender_cut cut = {.cut_id = "00112233aabbccdd"};
+
+	scene_begin();
+	enter();
+	cut.seq = 5;
+	sender.committed = cut;
+	sender_begin(&sender, &model, DELTA, false);
+	expect(FRAME_FAILURE, "sequence", "initial replication is expected");
+	enter();
+	sender_begin(&sender, &model, RESYNC, false);
+	expect(FRAME_FAILURE, "sequence", "not complete");
+	scene_initial();
+
+	sender_begin(&sender, &model, INITIAL, false);
+	expect(FRAME_FAILURE, "sequence", "is complete here");
+
+	enter();
+	model_change(&model, 10);
+	sender.committed.seq += 3; /* a log that was never sent lies between */
+	sender_begin(&sender, &model, DELTA, false);
+	expect(FRAME_FAILURE, "sequence", "the replica holds cycle 1");
+	CU_ASSERT_TRUE(wait_code("sequence", 5000));
+	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_WARNING);
+	recover();
+
+	cut.seq = 1;
+	sender_begin_cut(&sender, &model, DELTA, false, &cut);
+	expect(FRAME_FAILURE, "sequence", "was committed");
+
+	enter();
+	sender.mark = (struct sender_mark){.mode = DELTA, .seq = 77, .offset = 4096};
+	strcpy(sender.mark.cut_id, "00112233aabbccdd");
+	sender_begin(&sender, &model, DELTA, true);
+	expect(FRAME_FAILURE, "sequence", "not kept here");
+	scene_end();
+}
+
+static void test_wrong_chunks(void)
+{
+	scene_begin();
+	scene_initial();
+	model_change(&model, 10);
+
+	sender_begin(&sender, &model, DELTA, false);
+	sender.spoil_checksum = true;
+	memset(model.disks[0].data, 7, MODEL_CLUSTER);
+	model.disks[0].dirty[0] = 1;
+	sender_chunk(&sender, &model, 0, 0, MODEL_CLUSTER);
+	expect(FRAME_FAILURE, "checksum", "wrong checksum");
+	CU_ASSERT_TRUE(wait_code("checksum", 5000));
+	recover();
+
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_dirty(&sender, &model);
+	sender.spoil_hash = true;
+	sender_send_end(&sender);
+	expect(FRAME_FAILURE, "checksum", "hash");
+	recover();
+
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_zero(&sender, 1, model.disks[1].size - 512, 1024);
+	expect(FRAME_FAILURE, "limits", "outside disk vdb");
+	recover();
+
+	sender_begin(&sender, &model, DELTA, false);
+	sender_zero(&sender, 0, UINT64_MAX - 100, 512);
+	CU_ASSERT_EQUAL(sender_answer(&sender, 10000), FRAME_FAILURE);
+	sender_drop(&sender);
+	enter();
+	sender_begin(&sender, &model, DELTA, false);
+	sender_zero(&sender, 2, 0, 512);
+	expect(FRAME_FAILURE, "limits", "disk 2 of 2");
+	scene_end();
+}
+
+static void test_malformed(void)
+{
+	static const uint8_t header[] = {'V', 'M', 'R', '1', 0, 37, 0,	  0,	0,    0,
+					 0,   4,   0,	0,   0, 0,  0xff, 0xff, 0xff, 0xff};
+	static const uint8_t huge[] = {'V', 'M', 'R', '1', 0, 37, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0};
+	static const uint8_t rubbish[64] = {"GET / HTTP/1.1\r\n\r\n"};
+
+	scene_begin();
+	scene_initial();
+	CU_ASSERT_EQUAL(tls_write_full(sender.conn, header, sizeof(header), 5000), 0);
+	expect(FRAME_FAILURE, "malformed", "not of this protocol");
+	enter();
+	CU_ASSERT_EQUAL(tls_write_full(sender.conn, huge, sizeof(huge), 5000), 0);
+	expect(FRAME_FAILURE, "limits", "too long");
+	enter();
+	CU_ASSERT_EQUAL(tls_write_full(sender.conn, rubbish, sizeof(rubbish), 5000), 0);
+	expect(FRAME_FAILURE, "malformed", "not of this protocol");
+	CU_ASSERT_TRUE(wait_code("malformed", 5000));
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.next_seq = 9;
+	sender.committed = (struct sender_cut){.seq = 5, .cut_id = "00112233aabbccdd"};
+	sender_begin(&sender, &model, DELTA, false);
+	expect(FRAME_FAILURE, "sequence", "before HELLO");
+	model_change(&model, 3);
+	recover();
+	scene_end();
+}
+
+static void test_not_allowed(void)
+{
+	scene_begin();
+	scene_initial();
+	sender_drop(&sender);
+
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.stranger_tls));
+	sender_hello(&sender, &model);
+	CU_ASSERT_EQUAL(sender.answer, FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "identity"); /* says a.example, is c.example */
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.stranger_tls));
+	sender.site = "c.example";
+	sender_hello(&sender, &model);
+	CU_ASSERT_STRING_EQUAL(sender.code, "not-authorized");
+	sender_drop(&sender);
+	rig_authorize(&rig, "*.example");
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.stranger_tls));
+	sender.site = "c.example";
+	sender_hello(&sender, &model);
+	CU_ASSERT_STRING_EQUAL(sender.code, "wrong-site");
+	sender_drop(&sender);
+	CU_ASSERT_FALSE(
+		wait_code("not-authorized", 300)); /* a stranger does not touch its health */
+
+	enter();
+	rig_authorize(&rig, NULL);
+	clock_sleep_ms(100);
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	expect(FRAME_DENIED, "not-authorized", "vmreplica authorize add 'a.example'");
+	CU_ASSERT_TRUE(wait_code("not-authorized", 5000));
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender_hello(&sender, &model);
+	CU_ASSERT_STRING_EQUAL(sender.code, "not-authorized");
+	sender_drop(&sender);
+	rig_authorize(&rig, "*.example");
+	clock_sleep_ms(100);
+	recover();
+	scene_end();
+}
+
+static void test_epochs(void)
+{
+	scene_begin();
+	scene_initial();
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.lineage = "11111111-9d2e-4d57-8a4b-0c6c1b2a7e22";
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "epoch");
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.epoch = 2;
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_WELCOME);
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, "from epoch 1 to 2"));
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED); /* the old primary again */
+	sender_drop(&sender);
+	scene_end();
+}
+
+/* A sender that reconnects does not wait for its old connection to time out, and the old one cannot
+ * write any more. */
+static void test_replaced(void)
+{
+	struct sender old;
+
+	scene_begin();
+	scene_initial();
+	model_change(&model, 10);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_range(&sender, &model, 0, 0, model.disks[0].size, true);
+	old = sender;
+	enter();
+	CU_ASSERT_EQUAL(sender_answer(&old, 5000), 0);
+	sender_drop(&old);
+	scene_delta_of_dirty();
+	old = sender; /* now a parked one */
+	clock_sleep_ms(500);
+	enter();
+	CU_ASSERT_EQUAL(sender_answer(&old, 5000), 0);
+	sender_drop(&old);
+	scene_delta(5);
+	scene_check();
+	sender_drop(&sender);
+	scene_end();
+}
+
+static void test_suspended(void)
+{
+	scene_begin();
+	scene_initial();
+	rig_suspend(&rig, true);
+	expect(FRAME_BUSY, "suspended", "paused by its administrator");
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_SUSPENDED, 5000));
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_BUSY);
+	sender_drop(&sender);
+	rig_suspend(&rig, false);
+	model_change(&model, 5);
+	recover();
+	rig_suspend(&rig, true); /* in the middle of a cycle */
+	sender_begin(&sender, &model, DELTA, false);
+	expect(FRAME_BUSY, "suspended", "paused");
+	scene_end();
+}
+
+static void test_storage_full(void)
+{
+	scene_begin();
+	scene_initial();
+	rig.reserve_bytes = 1ull << 60;
+	rig_configure(&rig);
+	clock_sleep_ms(200);
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	expect(FRAME_BUSY, "storage-full", "make room there");
+	CU_ASSERT_TRUE(wait_code("storage-full", 5000));
+	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_CRITICAL);
+	rig.reserve_bytes = 0;
+	rig_configure(&rig);
+	clock_sleep_ms(200);
+	recover();
+	sender_drop(&sender);
+	scene_end();
+}
+
+/* Its daemon stopped, the applier stands still; logs pile up to the cap, the sender is told to
+ * wait, and it all goes on by itself. */
+static void test_spool_full(void)
+{
+	pid_t daemon;
+
+	scene_begin();
+	rig.cap_bytes = 512 * 1024;
+	rig_configure(&rig);
+	scene_initial();
+	scene_check();
+	daemon = rig_daemon_pid(&rig);
+	CU_ASSERT_NOT_EQUAL_FATAL(daemon, 0);
+	kill(daemon, SIGSTOP);
+	scene_delta(60); /* alone it may pass the cap */
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	expect(FRAME_BUSY, "spool-full", "wait to be applied");
+	CU_ASSERT_TRUE(wait_code("spool-full", 5000));
+	kill(daemon, SIGCONT);
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, 2, 20000));
+	recover();
+	sender_drop(&sender);
+	scene_end();
+}
+
+static void test_daemon_killed(void)
+{
+	pid_t daemon;
+
+	scene_begin();
+	model_change(&model, 60);
+	enter();
+	sender_begin(&sender, &model, INITIAL, false);
+	sender_range(&sender, &model, 0, 0, model.disks[0].size, false);
+	CU_ASSERT_TRUE(sender_mark(&sender, 1, 0));
+	kill(rig_daemon_pid(&rig), SIGKILL);
+	sender_range(&sender, &model, 1, 0, model.disks[1].size, false);
+	sender_send_end(&sender);
+	expect(FRAME_BUSY, "storage-error", "has died");
+	model_clear_dirty(&model);
+	enter();
+	CU_ASSERT_EQUAL(sender.mark.disk, 1);
+	sender_begin(&sender, &model, INITIAL, true);
+	sender_range(&sender, &model, 1, 0, model.disks[1].size, false);
+	CU_ASSERT_TRUE(sender_end(&sender));
+	scene_check();
+	daemon = rig_daemon_pid(&rig);
+	kill(daemon, SIGKILL); /* between cycles: noticed and started again */
+	scene_delta(10);
+	scene_check();
+	kill(rig_daemon_pid(&rig), SIGKILL);
+	for (int i = 0; i < 40 && (rig_daemon_pid(&rig) == 0 || rig_daemon_pid(&rig) == daemon);
+	     i++) {
+		clock_sleep_ms(100);
+	}
+	CU_ASSERT_NOT_EQUAL(rig_daemon_pid(&rig), 0);
+	sender_drop(&sender);
+	scene_end();
+}
+
+/* A byte of a committed log turns over on disk before it is applied. */
+static void log_damage(const char *generation)
+{
+	char path[RIG_PATH + 64];
+	struct dirent *entry;
+	DIR *dir;
+	int damaged = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", rig.store, generation);
+	dir = opendir(path);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		size_t len = strlen(entry->d_name);
+		uint8_t byte;
+		int fd;
+
+		if (len < 5 || strcmp(entry->d_name + len - 4, ".vrl") != 0) {
+			continue;
+		}
+		fd = openat(dirfd(dir), entry->d_name, O_RDWR);
+		if (fd >= 0 && pread(fd, &byte, 1, 5000) == 1) {
+			byte ^= 0x10;
+			damaged += pwrite(fd, &byte, 1, 5000) == 1;
+		}
+		close(fd);
+	}
+	if (dir != NULL) {
+		closedir(dir);
+	}
+	CU_ASSERT_EQUAL(damaged, 1);
+}
+
+static void resync_now(const char *why)
+{
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
+				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
+	CU_ASSERT_PTR_NOT_NULL(strstr(rig.status.reason, why));
+	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_CRITICAL);
+	enter();
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, why));
+	sender_begin(&sender, &model, DELTA, false);
+	expect(FRAME_FAILURE, "sequence", why);
+	enter();
+	sender_begin(&sender, &model, RESYNC, false);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, i, 0, model.disks[i].size),
+				    UINT64_MAX);
+	}
+	CU_ASSERT_TRUE(sender_end(&sender));
+	model_clear_dirty(&model);
+	scene_check();
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_REPLICATING, 5000));
+	scene_delta(5);
+	scene_check();
+	sender_drop(&sender);
+}
+
+static void test_log_damaged(void)
+{
+	struct model before;
+
+	scene_begin();
+	scene_initial();
+	scene_check();
+	model_init(&before);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		memcpy(before.disks[i].data, model.disks[i].data, model.disks[i].size);
+	}
+	kill(rig_daemon_pid(&rig), SIGSTOP);
+	scene_delta(10);
+	rig_kill(&rig);
+	sender_drop(&sender);
+	log_damage("gen-1");
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
+				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) { /* nothing of it was applied */
+		CU_ASSERT_TRUE(model_matches(&before, i, rig.status.tops[i]));
+	}
+	model_destroy(&before);
+	resync_now("the log of cycle 2 is damaged");
+	scene_end();
+}
+
+static void test_changed_behind_our_back(void)
+{
+	char top[RIG_PATH], command[RIG_PATH + 128];
+
+	scene_begin();
+	scene_initial();
+	scene_delta(5);
+	scene_check();
+	strcpy(top, rig.status.tops[0]);
+	rig_stop(&rig);
+	sender_drop(&sender);
+	snprintf(command, sizeof(command),
+		 "qemu-io -f qcow2 -c 'write -P 0x55 1M 64k' '%s' >/dev/null", top);
+	CU_ASSERT_EQUAL(system(command), 0);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	resync_now("the replica's image was changed behind our back");
+
+	strcpy(top, rig.status.tops[0]);
+	rig_stop(&rig);
+	CU_ASSERT_EQUAL(unlink(top),
+			0); /* a layer is gone: what is left of the chain cannot be read */
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	resync_now("is missing");
+	scene_end();
+}
+
+static void test_second_opener(void)
+{
+	struct rig other;
+
+	scene_begin();
+	rig_init(&other);
+	rig_start(&other, "b2");
+	strcpy(other.store, rig.store);
+	CU_ASSERT_EQUAL(rig_open(&other), -EBUSY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(other.opened_text, "in use by another receiver (b1 pid"));
+	CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
+	CU_ASSERT_EQUAL(rig_open(&other), 0);
+	CU_ASSERT_EQUAL(rig_close(&other, false), 0);
+	rig_destroy(&other);
+	scene_end();
+}
+
+/* A newer vmreplica's store is refused and not touched. */
+static void test_newer_format(void)
+{
+	char path[RIG_PATH + 32], before[16384], after[16384];
+	char *format;
+	ssize_t n;
+	int fd;
+
+	scene_begin();
+	scene_initial();
+	sender_drop(&sender);
+	CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
+	snprintf(path, sizeof(path), "%s/manifest.json", rig.store);
+	fd = open(path, O_RDWR);
+	n = pread(fd, before, sizeof(before) - 1, 0);
+	CU_ASSERT_TRUE_FATAL(n > 0);
+	before[n] = '\0';
+	format = strstr(before, "\"format\": 1");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(format);
+	format[strlen("\"format\": ")] = '2';
+	CU_ASSERT_EQUAL(pwrite(fd, before, (size_t)n, 0), n);
+	CU_ASSERT_EQUAL(rig_open(&rig), -EPROTONOSUPPORT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(rig.opened_text, "update this node"));
+	CU_ASSERT_EQUAL(pread(fd, after, sizeof(after), 0), n);
+	CU_ASSERT_EQUAL(memcmp(before, after, (size_t)n), 0);
+	close(fd);
+	CU_ASSERT_EQUAL(truncate(path, 100), 0);
+	CU_ASSERT_EQUAL(rig_open(&rig), -EBADMSG);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	CU_ASSERT_EQUAL(rig_open(&rig), -EBADMSG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(rig.opened_text, "holds a replica but no manifest.json"));
+	scene_end();
+}
+
+static void test_destroyed(void)
+{
+	scene_begin();
+	scene_initial();
+	scene_delta(5);
+	sender_drop(&sender);
+	CU_ASSERT_EQUAL(rig_close(&rig, true), 0);
+	CU_ASSERT_TRUE(access(rig.store, F_OK) == 0 || errno == ENOENT);
+	CU_ASSERT_EQUAL(rig_close(&rig, false), 0); /* closing the closed */
+	CU_ASSERT_EQUAL(rig_close(&rig, true), -ENOENT);
+	rmdir(rig.store); /* fails unless it is empty */
+	CU_ASSERT_NOT_EQUAL(access(rig.store, F_OK), 0);
+	scene_end();
+}
+
+/* What the sender says about itself shows on the replica's side too. */
+static void test_peer_state(void)
+{
+	scene_begin();
+	scene_initial();
+	sender_peer_state(&sender, VMREPLICA__HEALTH__HEALTH_WARNING, "another tool's backup job");
+	CU_ASSERT_TRUE(wait_code("peer", 5000));
+	CU_ASSERT_STRING_EQUAL(rig.status.reason, "another tool's backup job");
+	sender_peer_state(&sender, VMREPLICA__HEALTH__HEALTH_OK, "");
+	CU_ASSERT_TRUE(wait_code("", 5000));
+	sender_drop(&sender);
+	scene_end();
+}
+
+static const struct unit_test tests[] = {
+	{"wrong cycles", test_wrong_cycles},
+	{"wrong chunks", test_wrong_chunks},
+	{"malformed frames", test_malformed},
+	{"not allowed", test_not_allowed},
+	{"epochs", test_epochs},
+	{"replaced", test_replaced},
+	{"suspended", test_suspended},
+	{"storage full", test_storage_full},
+	{"spool full", test_spool_full},
+	{"daemon killed", test_daemon_killed},
+	{"log damaged", test_log_damaged},
+	{"changed behind our back", test_changed_behind_our_back},
+	{"second opener", test_second_opener},
+	{"newer format", test_newer_format},
+	{"destroyed", test_destroyed},
+	{"peer state", test_peer_state},
+};
+
+int main(void)
+{
+	rig_require_tools();
+	return unit_run("receiver in trouble", tests, sizeof(tests) / sizeof(tests[0]));
+}
