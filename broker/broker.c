@@ -406,6 +406,7 @@ void broker_close(struct broker *broker)
 {
 	/* What is under way is told -ECANCELED by these two, and may still answer its session or
 	 * socket. */
+	broker->closing = true;
 	broker->failed_cb = NULL;
 	broker->ready_cb = NULL;
 	if (broker->cluster_started) {

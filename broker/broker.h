@@ -65,6 +65,7 @@ struct broker {
 	bool joined;			  /* the group hears us */
 	bool have_settings, have_placement;
 	bool serving;  /* peers are accepted */
+	bool closing;  /* in broker_close: the group may be gone */
 	uint64_t boot; /* random per start */
 	uint64_t lookups;
 	int64_t started_ms; /* monotonic */

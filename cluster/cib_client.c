@@ -302,6 +302,7 @@ void cib_client_free(struct cib_client *client)
 	retry_destroy(&client->sweep);
 	if (client->link != NULL) {
 		link_free(client->link);
+		client->link = NULL; /* an answer below may ask again */
 		cib_process_end(client->pid);
 	}
 	pending_fail_all(client, -ECANCELED, "the daemon is stopping");
