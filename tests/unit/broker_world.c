@@ -298,12 +298,38 @@ static int fake_delete(struct cluster *cluster, const char *resource, cluster_do
 	return 0;
 }
 
+/* Replace, add or (value "") remove. */
+static void apply_setting(const char *name, const char *value)
+{
+	size_t i = 0;
+
+	while (i < settings.message.n_settings && strcmp(settings.pair_list[i]->name, name) != 0) {
+		i++;
+	}
+	if (value[0] == '\0') {
+		if (i < settings.message.n_settings) {
+			settings.pair_list[i] = settings.pair_list[--settings.message.n_settings];
+		}
+		return;
+	}
+	must(i < 4, "room for settings");
+	vmreplica__ipc__cib_nvpair__init(&settings.pairs[i]);
+	snprintf(settings.names[i], sizeof(settings.names[i]), "%s", name);
+	snprintf(settings.values[i], sizeof(settings.values[i]), "%s", value);
+	settings.pairs[i].name = settings.names[i];
+	settings.pairs[i].value = settings.values[i];
+	settings.pair_list[i] = &settings.pairs[i];
+	settings.message.n_settings += i == settings.message.n_settings;
+}
+
 static int fake_set_setting(struct cluster *cluster, const char *name, const char *value,
 			    cluster_done_cb done, void *arg)
 {
 	(void)cluster;
 	snprintf(the_world.setting_name, sizeof(the_world.setting_name), "%s", name);
 	snprintf(the_world.setting_value, sizeof(the_world.setting_value), "%s", value);
+	apply_setting(name, value);
+	later(tell_settings, NULL);
 	outcome_later(done, arg, 0);
 	return 0;
 }
