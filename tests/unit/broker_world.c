@@ -511,10 +511,13 @@ static void run_tick_cb(void *data)
 void world_run(struct world *world, void (*fn)(void *arg), void *arg)
 {
 	struct run run = {.fn = fn, .arg = arg, .loop = world->loop};
+	qb_loop_timer_handle timer;
 	pthread_t thread;
 
+	/* Not asked before the loop runs: a stop from outside it would be forgotten. */
+	must(qb_loop_timer_add(world->loop, QB_LOOP_MED, TICK_NS, &run, run_tick_cb, &timer) == 0,
+	     "timer");
 	must(pthread_create(&thread, NULL, run_main, &run) == 0, "thread");
-	run_tick_cb(&run);
 	qb_loop_run(world->loop);
 	pthread_join(thread, NULL);
 }
