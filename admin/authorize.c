@@ -89,6 +89,22 @@ static int entries_print(const Vmreplica__Admin__AuthorizeResponse *answer)
 	return rc == 0 ? STATUS_DONE : command_failed("out of memory", NULL);
 }
 
+static int authorize_show(const Vmreplica__Admin__AuthorizeRequest *asked,
+			  const Vmreplica__Admin__AuthorizeResponse *answer)
+{
+	switch (asked->op) {
+	case VMREPLICA__ADMIN__AUTHORIZE_REQUEST__OP__ADD:
+		printf("%s may replicate to here, into %s\n", asked->entry->pattern,
+		       asked->entry->storage);
+		return STATUS_DONE;
+	case VMREPLICA__ADMIN__AUTHORIZE_REQUEST__OP__REMOVE:
+		printf("%s may not replicate to here any more\n", asked->entry->pattern);
+		return STATUS_DONE;
+	default:
+		return entries_print(answer);
+	}
+}
+
 static int authorize_ask(const struct common_options *common,
 			 Vmreplica__Admin__AuthorizeRequest *authorize)
 {
@@ -104,9 +120,8 @@ static int authorize_ask(const struct common_options *common,
 			    VMREPLICA__ADMIN__RESPONSE__BODY_AUTHORIZE, &response);
 	if (result == STATUS_DONE && common->json) {
 		result = output_json(entries_to_json(response->authorize), false);
-	} else if (result == STATUS_DONE &&
-		   authorize->op == VMREPLICA__ADMIN__AUTHORIZE_REQUEST__OP__LIST) {
-		result = entries_print(response->authorize);
+	} else if (result == STATUS_DONE) {
+		result = authorize_show(authorize, response->authorize);
 	}
 	client_destroy(&client);
 	return result;

@@ -21,7 +21,8 @@ void admin_service_answer(struct broker *broker, const struct admin_asker *asker
 {
 	if (asker->local) {
 		admin_socket_answer(broker->admin_socket, asker->id, response);
-	} else if (forward_reply(broker->forward, asker->from, asker->id, response) < 0) {
+	} else if (broker->closing ||
+		   forward_reply(broker->forward, asker->from, asker->id, response) < 0) {
 		log_warning("the answer to %s is lost: the group cannot be reached", asker->from);
 	}
 }

@@ -406,12 +406,14 @@ void broker_close(struct broker *broker)
 {
 	/* What is under way is told -ECANCELED by these two, and may still answer its session or
 	 * socket. */
+	broker->closing = true;
 	broker->failed_cb = NULL;
 	broker->ready_cb = NULL;
 	if (broker->cluster_started) {
 		broker->cluster.ops->stop(&broker->cluster);
 	}
 	forward_free(broker->forward);
+	admin_authorize_drop(broker);
 	enrollment_free(broker->enrollment);
 	workers_free(broker->resolver);
 	relay_free(broker->relay);

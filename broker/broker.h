@@ -34,6 +34,7 @@
 
 struct enrollment;
 struct admin_socket;
+struct authorize_change;
 
 struct broker_options {
 	const char *address; /* virtual address, numeric; "" = any */
@@ -59,12 +60,14 @@ struct broker {
 	struct access_point *access_point;
 	struct enrollment *enrollment;
 	struct admin_socket *admin_socket;
+	struct authorize_change *authorize_changes; /* list; wait to be read back */
 	struct tls_context *tls;
 	bool quorate;
 	char missing[BROKER_MISSING_LEN]; /* without quorum: who is absent, what to do */
 	bool joined;			  /* the group hears us */
 	bool have_settings, have_placement;
 	bool serving;  /* peers are accepted */
+	bool closing;  /* in broker_close: the group may be gone */
 	uint64_t boot; /* random per start */
 	uint64_t lookups;
 	int64_t started_ms; /* monotonic */

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vmreplica-broker: options, process life, signals. What it does is in broker.c. */
-#include <config.h>
-
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker/arguments.h"
 #include "broker/broker.h"
 #include "common/daemon.h"
 #include "common/cleanup.h"
@@ -22,12 +20,6 @@
 #define BROKER_SOCKET	VMR_RUNDIR "/broker.sock"
 #define BROKER_READY_NS 30000000000ull /* to reach the cluster */
 #define EXIT_USAGE	2
-
-struct arguments {
-	const char *address, *config_path, *pid_file, *socket_path, *relay;
-	unsigned port; /* 0 = the configuration's */
-	bool foreground;
-};
 
 struct process {
 	struct arguments arguments;
@@ -39,95 +31,6 @@ struct process {
 	int exit_status;
 };
 
-static void usage(FILE *out)
-{
-	fprintf(out, "Usage: vmreplica-broker [--address ADDRESS] [--port PORT] [--relay "
-		     "never|auto|always]\n"
-		     "                        [--config PATH] [--pid-file PATH] [--socket PATH] "
-		     "[--foreground]\n"
-		     "The access point of a cluster for replication from other sites; see "
-		     "vmreplica-broker(8).\n");
-}
-
-static int parse_port(const char *text, unsigned *ret_port)
-{
-	char *end;
-	unsigned long port = strtoul(text, &end, 10);
-
-	if (end == text || *end != '\0' || port == 0 || port > 65535) {
-		fprintf(stderr, "vmreplica-broker: %s is not a port\n", text);
-		return -EINVAL;
-	}
-	*ret_port = (unsigned)port;
-	return 0;
-}
-
-/* 0 = go on, 1 = done (help), -EINVAL = wrong use, said already. */
-static int parse_arguments(int argc, char **argv, struct arguments *arguments)
-{
-	static const struct option options[] = {
-		{"address", required_argument, NULL, 'a'},
-		{"port", required_argument, NULL, 'p'},
-		{"relay", required_argument, NULL, 'r'},
-		{"config", required_argument, NULL, 'c'},
-		{"pid-file", required_argument, NULL, 'P'},
-		{"socket", required_argument, NULL, 's'},
-		{"foreground", no_argument, NULL, 'f'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	enum relay_mode relay;
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'a':
-			arguments->address = optarg;
-			break;
-		case 'p':
-			if (parse_port(optarg, &arguments->port) < 0) {
-				return -EINVAL;
-			}
-			break;
-		case 'r':
-			if (relay_mode_from_string(optarg, &relay) < 0) {
-				fprintf(stderr,
-					"vmreplica-broker: --relay is never, auto or always\n");
-				return -EINVAL;
-			}
-			arguments->relay = optarg;
-			break;
-		case 'c':
-			arguments->config_path = optarg;
-			break;
-		case 'P':
-			arguments->pid_file = optarg;
-			break;
-		case 's':
-			arguments->socket_path = optarg;
-			break;
-		case 'f':
-			arguments->foreground = true;
-			break;
-		case 'V':
-			printf("vmreplica-broker %s\n", PACKAGE_VERSION);
-			return 1;
-		case 'h':
-			usage(stdout);
-			return 1;
-		default:
-			usage(stderr);
-			return -EINVAL;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "vmreplica-broker: %s is not understood\n", argv[optind]);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static void fail(struct process *process, const char *why)
 {
 	log_error("%s", why);
@@ -136,6 +39,37 @@ static void fail(struct process *process, const char *why)
 	}
 	process->exit_status = EXIT_FAILURE;
 	qb_loop_stop(process->loop);
+}
+
+static const char *const settings_directories[] = {VMR_SYSCONFDIR "/vms.d",
+						   VMR_SYSCONFDIR "/authorize.d"};
+
+/* Without a cluster ENROLL and authorize write files, and that happens after root was given up. */
+static void make_settings_directories(const struct process *process)
+{
+	const struct group *group = getgrnam(BROKER_USER);
+
+	for (size_t i = 0; process->config.standalone && i < 2; i++) {
+		if (mkdir(settings_directories[i], 0775) == 0 && group != NULL &&
+		    (chown(settings_directories[i], 0, group->gr_gid) < 0 ||
+		     chmod(settings_directories[i], 0775) < 0)) {
+			log_warning("group " BROKER_USER " cannot write into %s: %s",
+				    settings_directories[i], strerror(errno));
+		}
+	}
+}
+
+static void check_settings_directories(const struct process *process)
+{
+
+	for (size_t i = 0; process->config.standalone && i < 2; i++) {
+		if (access(settings_directories[i], W_OK) < 0) {
+			log_warning("user " BROKER_USER
+				    " cannot write into %s, so that peers cannot be enrolled or "
+				    "authorized: make it writable for group " BROKER_USER,
+				    settings_directories[i]);
+		}
+	}
 }
 
 /* ---- the broker's word ---- */
@@ -156,6 +90,7 @@ static void broker_ready_cb(void *arg)
 			    "group " BROKER_USER " and its mode 0640",
 			    process->config.tls_key);
 	}
+	check_settings_directories(process);
 	rc = broker_serve(&process->broker);
 	if (rc < 0) {
 		fail(process, strerror(-rc));
@@ -335,6 +270,7 @@ static int run(struct process *process)
 		return EXIT_FAILURE;
 	}
 	make_run_directory();
+	make_settings_directories(process);
 	daemon_raise_limits();
 	if (open_broker(process) == 0) {
 		qb_loop_run(process->loop);
@@ -357,7 +293,7 @@ int main(int argc, char **argv)
 		.ready_fd = -1,
 		.pid_fd = -1,
 	};
-	int rc = parse_arguments(argc, argv, &process.arguments);
+	int rc = arguments_parse(argc, argv, &process.arguments);
 
 	if (rc != 0) {
 		return rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;

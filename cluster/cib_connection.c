@@ -13,7 +13,7 @@
 
 #define CALL_TIMEOUT_S	 30
 #define RETRY_FIRST_MS	 250
-#define RETRY_LAST_MS	 8000
+#define RETRY_LAST_MS	 2000
 #define EVERYTHING_BELOW "configuration"
 
 static struct {

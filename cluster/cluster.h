@@ -43,6 +43,10 @@ struct cluster_callbacks {
 /* The outcome of a change of the configuration: 0 or a negative errno with a sentence. Called once per request. */
 typedef void (*cluster_done_cb)(void *arg, int error, const char *text);
 
+/*
+ * Before start and after stop there is nothing: placement, settings and node_address are NULL, quorum is missing,
+ * everything else is -ENOTCONN. stop is not for callbacks.
+ */
 struct cluster_ops {
 	const char *name; /* "pacemaker" or "standalone" */
 	/* Connect and keep connected (backs off and retries by itself). member_name: "engine" or "broker", shown to others. */
@@ -51,11 +55,13 @@ struct cluster_ops {
 	/* Multicast; queued and retried on TRY_AGAIN. -EMSGSIZE above CPG_MESSAGE_MAX, -ENOTCONN, -ENOBUFS. */
 	int (*multicast)(struct cluster *cluster, const Vmreplica__Cluster__Message *message);
 	bool (*is_quorate)(struct cluster *cluster);
-	/* The newest snapshot; NULL before the first. Take a reference to keep it (placement_ref). */
+	/* The newest snapshot; NULL before the first, and when it could not be read again for 150 s. Take a reference to
+	 * keep it (placement_ref). */
 	const struct placement *(*placement)(struct cluster *cluster);
 	const Vmreplica__Ipc__CibSettings *(*settings)(struct cluster *cluster); /* NULL before the first */
 	/* This node's replication address as the cluster knows it; NULL if unknown. */
 	const char *(*node_address)(struct cluster *cluster);
+	/* The changes. Without quorum they are refused: done gets -EHOSTUNREACH and the sentence of quorum_cb. */
 	int (*create_vm)(struct cluster *cluster, Vmreplica__Ipc__CibCreateVm *request, cluster_done_cb done, void *arg);
 	int (*delete_vm)(struct cluster *cluster, const char *resource, cluster_done_cb done, void *arg);
 	int (*update_vm)(struct cluster *cluster, Vmreplica__Ipc__CibUpdateVm *request, cluster_done_cb done, void *arg);

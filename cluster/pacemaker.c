@@ -130,12 +130,12 @@ static void pacemaker_stop(struct cluster *cluster)
 	if (pacemaker == NULL) {
 		return;
 	}
+	cluster->private_data = NULL;
 	cib_client_free(pacemaker->cib);
 	group_free(pacemaker->group);
 	quorum_watch_free(pacemaker->quorum);
 	map_watch_free(pacemaker->map);
 	free(pacemaker);
-	cluster->private_data = NULL;
 }
 
 static int pacemaker_start(struct cluster *cluster)
@@ -172,14 +172,14 @@ static int pacemaker_multicast(struct cluster *cluster, const Vmreplica__Cluster
 {
 	struct pacemaker *pacemaker = cluster->private_data;
 
-	return group_send(pacemaker->group, message);
+	return pacemaker != NULL ? group_send(pacemaker->group, message) : -ENOTCONN;
 }
 
 static bool pacemaker_is_quorate(struct cluster *cluster)
 {
 	struct pacemaker *pacemaker = cluster->private_data;
 
-	return quorum_watch_state(pacemaker->quorum)->quorate;
+	return pacemaker != NULL && quorum_watch_state(pacemaker->quorum)->quorate;
 }
 
 static const struct placement *pacemaker_placement(struct cluster *cluster)
@@ -199,10 +199,15 @@ static const Vmreplica__Ipc__CibSettings *pacemaker_settings(struct cluster *clu
 static const char *pacemaker_node_address(struct cluster *cluster)
 {
 	struct pacemaker *pacemaker = cluster->private_data;
-	const struct cluster_map *map = map_watch_map(pacemaker->map);
-	const struct placement *placement = cib_client_placement(pacemaker->cib);
+	const struct cluster_map *map;
+	const struct placement *placement;
 	const struct placement_node *node = NULL;
 
+	if (pacemaker == NULL) {
+		return NULL;
+	}
+	map = map_watch_map(pacemaker->map);
+	placement = cib_client_placement(pacemaker->cib);
 	if (placement != NULL) {
 		node = placement_find_node(placement, cluster->config->node);
 	}
@@ -215,22 +220,39 @@ static const char *pacemaker_node_address(struct cluster *cluster)
 	return map->nodes[map->local].address;
 }
 
-static int pacemaker_create_vm(struct cluster *cluster, Vmreplica__Ipc__CibCreateVm *request,
-			       cluster_done_cb done, void *arg)
+static int pacemaker_request(struct cluster *cluster, enum frame_type type,
+			     ProtobufCMessage *message, uint64_t *id, cluster_done_cb done,
+			     void *arg)
 {
 	struct pacemaker *pacemaker = cluster->private_data;
 
-	return cib_client_request(pacemaker->cib, FRAME_CIB_CREATE_VM, &request->base, &request->id,
-				  done, arg);
+	if (pacemaker == NULL) {
+		return -ENOTCONN;
+	}
+	/* Pacemaker would take the change (measured), and a minority's newer epoch would win over
+	 * the majority's when they meet again. */
+	if (!quorum_watch_state(pacemaker->quorum)->quorate) {
+		return cib_client_refuse(pacemaker->cib, -EHOSTUNREACH,
+					 pacemaker->quorum_told
+						 ? pacemaker->quorum_text
+						 : "corosync has not answered yet: try again",
+					 done, arg);
+	}
+	return cib_client_request(pacemaker->cib, type, message, id, done, arg);
+}
+
+static int pacemaker_create_vm(struct cluster *cluster, Vmreplica__Ipc__CibCreateVm *request,
+			       cluster_done_cb done, void *arg)
+{
+	return pacemaker_request(cluster, FRAME_CIB_CREATE_VM, &request->base, &request->id, done,
+				 arg);
 }
 
 static int pacemaker_update_vm(struct cluster *cluster, Vmreplica__Ipc__CibUpdateVm *request,
 			       cluster_done_cb done, void *arg)
 {
-	struct pacemaker *pacemaker = cluster->private_data;
-
-	return cib_client_request(pacemaker->cib, FRAME_CIB_UPDATE_VM, &request->base, &request->id,
-				  done, arg);
+	return pacemaker_request(cluster, FRAME_CIB_UPDATE_VM, &request->base, &request->id, done,
+				 arg);
 }
 
 /* protobuf-c's strings are not const, and packing only reads them. */
@@ -246,29 +268,27 @@ static int pacemaker_delete_vm(struct cluster *cluster, const char *resource, cl
 			       void *arg)
 {
 	Vmreplica__Ipc__CibDeleteVm request = VMREPLICA__IPC__CIB_DELETE_VM__INIT;
-	struct pacemaker *pacemaker = cluster->private_data;
 
 	request.resource = borrowed(resource);
-	return cib_client_request(pacemaker->cib, FRAME_CIB_DELETE_VM, &request.base, &request.id,
-				  done, arg);
+	return pacemaker_request(cluster, FRAME_CIB_DELETE_VM, &request.base, &request.id, done,
+				 arg);
 }
 
 static int pacemaker_set_setting(struct cluster *cluster, const char *name, const char *value,
 				 cluster_done_cb done, void *arg)
 {
 	Vmreplica__Ipc__CibSetSetting request = VMREPLICA__IPC__CIB_SET_SETTING__INIT;
-	struct pacemaker *pacemaker = cluster->private_data;
 
 	request.name = borrowed(name);
 	request.value = borrowed(value != NULL ? value : "");
-	return cib_client_request(pacemaker->cib, FRAME_CIB_SET_SETTING, &request.base, &request.id,
-				  done, arg);
+	return pacemaker_request(cluster, FRAME_CIB_SET_SETTING, &request.base, &request.id, done,
+				 arg);
 }
 
 static int pacemaker_set_health(struct cluster *cluster, const char *vm, const char *value)
 {
 	Vmreplica__Ipc__CibSetHealth request = VMREPLICA__IPC__CIB_SET_HEALTH__INIT;
-	struct pacemaker *pacemaker = cluster->private_data;
+	const struct pacemaker *pacemaker = cluster->private_data;
 	char attribute[sizeof("vmreplica-") + VM_NAME_MAX];
 
 	if (snprintf(attribute, sizeof(attribute), "vmreplica-%s", vm) >= (int)sizeof(attribute)) {
@@ -276,7 +296,9 @@ static int pacemaker_set_health(struct cluster *cluster, const char *vm, const c
 	}
 	request.attribute = attribute;
 	request.value = borrowed(value != NULL ? value : "");
-	return cib_client_tell(pacemaker->cib, FRAME_CIB_SET_HEALTH, &request.base);
+	return pacemaker == NULL
+		       ? -ENOTCONN
+		       : cib_client_tell(pacemaker->cib, FRAME_CIB_SET_HEALTH, &request.base);
 }
 
 const struct cluster_ops cluster_pacemaker_ops = {

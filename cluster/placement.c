@@ -43,10 +43,20 @@ const struct placement_resource *placement_find(const struct placement *placemen
 const struct placement_node *placement_find_node(const struct placement *placement,
 						 const char *name)
 {
-	for (size_t i = 0; i < placement->node_count; i++) {
-		if (strcmp(placement->nodes[i].name, name) == 0) {
-			return &placement->nodes[i];
+	size_t low = 0;
+	size_t high = placement->node_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(placement->nodes[middle].name, name) < 0) {
+			low = middle + 1;
+		} else {
+			high = middle;
 		}
+	}
+	if (low < placement->node_count && strcmp(placement->nodes[low].name, name) == 0) {
+		return &placement->nodes[low];
 	}
 	return NULL;
 }

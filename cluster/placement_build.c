@@ -120,9 +120,9 @@ static int node_compare(const void *a, const void *b)
 	return strcmp(one->name, two->name);
 }
 
-struct placement *placement_builder_finish(struct placement_builder *builder)
+void placement_builder_sort(struct placement_builder *builder)
 {
-	struct placement *placement = steal_ptr(builder->placement);
+	struct placement *placement = builder->placement;
 
 	if (placement->resource_count > 0) {
 		qsort(placement->resources, placement->resource_count,
@@ -132,5 +132,10 @@ struct placement *placement_builder_finish(struct placement_builder *builder)
 		qsort(placement->nodes, placement->node_count, sizeof(*placement->nodes),
 		      node_compare);
 	}
-	return placement;
+}
+
+struct placement *placement_builder_finish(struct placement_builder *builder)
+{
+	placement_builder_sort(builder);
+	return steal_ptr(builder->placement);
 }

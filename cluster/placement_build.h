@@ -19,6 +19,8 @@ const char *placement_builder_text(struct placement_builder *builder, const char
 /* A new entry, zeroed; NULL when out of memory. Valid until the next one is added. */
 struct placement_resource *placement_builder_resource(struct placement_builder *builder);
 struct placement_node *placement_builder_node(struct placement_builder *builder);
+/* Sort what is there, so that placement_find and placement_find_node work on it. */
+void placement_builder_sort(struct placement_builder *builder);
 /* Sort, and hand the snapshot over with its one reference. */
 struct placement *placement_builder_finish(struct placement_builder *builder);
 

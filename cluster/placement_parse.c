@@ -188,14 +188,11 @@ static int parse_nodes(struct placement_builder *builder, const xmlNode *parent)
 	return 0;
 }
 
-static struct placement_node *node_by_name(struct placement *placement, const char *name)
+static struct placement_node *find_node(struct placement *placement, const char *name)
 {
-	for (size_t i = 0; name != NULL && i < placement->node_count; i++) {
-		if (strcmp(placement->nodes[i].name, name) == 0) {
-			return &placement->nodes[i];
-		}
-	}
-	return NULL;
+	const struct placement_node *found = placement_find_node(placement, name);
+
+	return found != NULL ? &placement->nodes[found - placement->nodes] : NULL;
 }
 
 static void parse_attributes(struct placement_builder *builder, const xmlNode *section)
@@ -203,9 +200,8 @@ static void parse_attributes(struct placement_builder *builder, const xmlNode *s
 	for (const xmlNode *element = section->children; element != NULL; element = element->next) {
 		struct placement_node *node = NULL;
 
-		if (xml_is(element, "node")) {
-			node = node_by_name(builder->placement,
-					    attribute(builder, element, "name"));
+		if (xml_is(element, "node") && xml_attribute(element, "name") != NULL) {
+			node = find_node(builder->placement, xml_attribute(element, "name"));
 		}
 		for (const xmlNode *pair = element->children; node != NULL && pair != NULL;
 		     pair = pair->next) {
@@ -260,6 +256,7 @@ static int parse_sections(struct placement_builder *builder, const xmlNode *root
 	    (resources != NULL && parse_resources(builder, resources, 0) < 0)) {
 		return -EBADMSG;
 	}
+	placement_builder_sort(builder);
 	if (attributes != NULL) {
 		parse_attributes(builder, attributes);
 	}

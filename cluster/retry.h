@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define RETRY_FIRST_MS 250
-#define RETRY_LAST_MS  8000
+#define RETRY_LAST_MS  2000
 
 struct retry {
 	qb_loop_t *loop;

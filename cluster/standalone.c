@@ -152,6 +152,12 @@ static int standalone_inotify_cb(int fd, int revents, void *data)
 	return 0;
 }
 
+static void outcome_tell(struct outcome *outcome)
+{
+	outcome->done(outcome->arg, outcome->error, outcome->error == 0 ? "" : outcome->text);
+	free(outcome);
+}
+
 static void standalone_outcome_cb(void *arg)
 {
 	struct cluster *cluster = arg;
@@ -161,23 +167,29 @@ static void standalone_outcome_cb(void *arg)
 	standalone_read(cluster);
 	while ((outcome = STAILQ_FIRST(&standalone->outcomes)) != NULL) {
 		STAILQ_REMOVE_HEAD(&standalone->outcomes, link);
-		outcome->done(outcome->arg, outcome->error, outcome->text);
-		free(outcome);
+		outcome_tell(outcome);
 	}
 }
 
-static struct outcome *outcome_new(struct cluster *cluster, cluster_done_cb done, void *arg)
+static int outcome_new(struct cluster *cluster, cluster_done_cb done, void *arg,
+		       struct outcome **ret_outcome)
 {
 	struct standalone *standalone = cluster->private_data;
-	struct outcome *outcome = calloc(1, sizeof(*outcome));
+	struct outcome *outcome;
 
-	if (outcome != NULL) {
-		outcome->done = done;
-		outcome->arg = arg;
-		STAILQ_INSERT_TAIL(&standalone->outcomes, outcome, link);
-		retry_after(&standalone->outcome_retry, 0);
+	if (standalone == NULL) {
+		return -ENOTCONN;
 	}
-	return outcome;
+	outcome = calloc(1, sizeof(*outcome));
+	if (outcome == NULL) {
+		return -ENOMEM;
+	}
+	outcome->done = done;
+	outcome->arg = arg;
+	STAILQ_INSERT_TAIL(&standalone->outcomes, outcome, link);
+	retry_after(&standalone->outcome_retry, 0);
+	*ret_outcome = outcome;
+	return 0;
 }
 
 static void standalone_stop(struct cluster *cluster)
@@ -188,6 +200,7 @@ static void standalone_stop(struct cluster *cluster)
 	if (standalone == NULL) {
 		return;
 	}
+	cluster->private_data = NULL;
 	local_group_free(standalone->group);
 	retry_destroy(&standalone->read_retry);
 	retry_destroy(&standalone->outcome_retry);
@@ -197,15 +210,13 @@ static void standalone_stop(struct cluster *cluster)
 	}
 	while ((outcome = STAILQ_FIRST(&standalone->outcomes)) != NULL) {
 		STAILQ_REMOVE_HEAD(&standalone->outcomes, link);
-		outcome->done(outcome->arg, outcome->error, outcome->text);
-		free(outcome);
+		outcome_tell(outcome);
 	}
 	placement_unref(standalone->placement);
 	if (standalone->settings != NULL) {
 		vmreplica__ipc__cib_settings__free_unpacked(standalone->settings, NULL);
 	}
 	free(standalone);
-	cluster->private_data = NULL;
 }
 
 static void standalone_message_cb(void *arg, const Vmreplica__Cluster__Message *message,
@@ -278,13 +289,12 @@ static int standalone_multicast(struct cluster *cluster, const Vmreplica__Cluste
 {
 	struct standalone *standalone = cluster->private_data;
 
-	return local_group_send(standalone->group, message);
+	return standalone != NULL ? local_group_send(standalone->group, message) : -ENOTCONN;
 }
 
 static bool standalone_is_quorate(struct cluster *cluster)
 {
-	(void)cluster;
-	return true;
+	return cluster->private_data != NULL;
 }
 
 static const struct placement *standalone_placement(struct cluster *cluster)
@@ -312,10 +322,11 @@ static int standalone_create_vm(struct cluster *cluster, Vmreplica__Ipc__CibCrea
 				cluster_done_cb done, void *arg)
 {
 	struct standalone *standalone = cluster->private_data;
-	struct outcome *outcome = outcome_new(cluster, done, arg);
+	struct outcome *outcome;
+	int error = outcome_new(cluster, done, arg, &outcome);
 
-	if (outcome == NULL) {
-		return -ENOMEM;
+	if (error < 0) {
+		return error;
 	}
 	outcome->error = standalone_files_create_vm(standalone->directory, request, outcome->text);
 	return 0;
@@ -325,10 +336,11 @@ static int standalone_delete_vm(struct cluster *cluster, const char *resource, c
 				void *arg)
 {
 	struct standalone *standalone = cluster->private_data;
-	struct outcome *outcome = outcome_new(cluster, done, arg);
+	struct outcome *outcome;
+	int error = outcome_new(cluster, done, arg, &outcome);
 
-	if (outcome == NULL) {
-		return -ENOMEM;
+	if (error < 0) {
+		return error;
 	}
 	outcome->error = standalone_files_delete_vm(standalone->directory, resource, outcome->text);
 	return 0;
@@ -338,10 +350,11 @@ static int standalone_update_vm(struct cluster *cluster, Vmreplica__Ipc__CibUpda
 				cluster_done_cb done, void *arg)
 {
 	struct standalone *standalone = cluster->private_data;
-	struct outcome *outcome = outcome_new(cluster, done, arg);
+	struct outcome *outcome;
+	int error = outcome_new(cluster, done, arg, &outcome);
 
-	if (outcome == NULL) {
-		return -ENOMEM;
+	if (error < 0) {
+		return error;
 	}
 	outcome->error = standalone_files_update_vm(standalone->directory, request, outcome->text);
 	return 0;
@@ -351,10 +364,11 @@ static int standalone_set_setting(struct cluster *cluster, const char *name, con
 				  cluster_done_cb done, void *arg)
 {
 	struct standalone *standalone = cluster->private_data;
-	struct outcome *outcome = outcome_new(cluster, done, arg);
+	struct outcome *outcome;
+	int error = outcome_new(cluster, done, arg, &outcome);
 
-	if (outcome == NULL) {
-		return -ENOMEM;
+	if (error < 0) {
+		return error;
 	}
 	outcome->error =
 		standalone_files_set_setting(standalone->directory, name, value, outcome->text);

@@ -25,7 +25,8 @@ static struct {
 	pthread_mutex_t lock;
 	char name[LOG_NAME_MAX];
 	int fd; /* of the file, or -1 */
-	int level;
+	_Atomic int
+		level; /* looked at without the lock, so that a silent log_debug costs nothing */
 	bool open;
 	bool to_stderr;
 } log_state = {
@@ -59,13 +60,15 @@ static const char *log_level_name(int priority)
 	return "error";
 }
 
-static int log_file_open(const char *name, const char *directory)
+/* 0 with *ret_fd (-1: no file is wanted), or a negative errno. */
+static int log_file_open(const char *name, const char *directory, int *ret_fd)
 {
 	char path[4096];
 	int fd;
 
 	if (directory == NULL || directory[0] == '\0') {
-		return -1;
+		*ret_fd = -1;
+		return 0;
 	}
 	if (snprintf(path, sizeof(path), "%s/%s.log", directory, name) >= (int)sizeof(path)) {
 		return -ENAMETOOLONG;
@@ -73,20 +76,24 @@ static int log_file_open(const char *name, const char *directory)
 	/* O_APPEND keeps lines whole when a rotation truncates the file behind our back
 	 * (copytruncate). */
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
-	return fd >= 0 ? fd : -errno;
+	if (fd < 0) {
+		return -errno;
+	}
+	*ret_fd = fd;
+	return 0;
 }
 
 int log_open(const char *name, const char *directory, const char *level, bool to_stderr)
 {
 	int priority = log_level_parse(level);
-	int fd;
+	int fd, r;
 
 	if (priority < 0) {
 		return priority;
 	}
-	fd = log_file_open(name, directory);
-	if (fd < -1) {
-		return fd;
+	r = log_file_open(name, directory, &fd);
+	if (r < 0) {
+		return r;
 	}
 	log_close();
 	pthread_mutex_lock(&log_state.lock);
@@ -170,6 +177,9 @@ void log_write(int priority, const char *function, const char *format, ...)
 	int saved_errno = errno;
 	va_list args;
 
+	if (priority > log_state.level) {
+		return;
+	}
 	va_start(args, format);
 	errno = saved_errno; /* %m */
 	if (vsnprintf(text, sizeof(text), format, args) < 0) {
@@ -178,9 +188,7 @@ void log_write(int priority, const char *function, const char *format, ...)
 	va_end(args);
 	log_text_clean(text);
 	pthread_mutex_lock(&log_state.lock);
-	if (priority <= log_state.level) {
-		log_line_emit(priority, function, text);
-	}
+	log_line_emit(priority, function, text);
 	pthread_mutex_unlock(&log_state.lock);
 	errno = saved_errno;
 }

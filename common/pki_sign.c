@@ -137,6 +137,7 @@ static int pki_file_write(const char *path, BIO *bio, mode_t mode, char error[PK
 			 path, strerror(-r));
 		return r;
 	}
+	errno = 0;
 	/* fchmod, because the umask may have taken what the service needs. */
 	if (fchmod(fd, mode) < 0 || write(fd, text, (size_t)len) != len || fsync(fd) < 0) {
 		r = errno != 0 ? -errno : -EIO;

@@ -64,11 +64,13 @@ static int tls_protocol_error(struct tls_conn *conn, unsigned long code)
 	return -EPROTO;
 }
 
+/* Whatever ended the socket, the connection is over. Above all its own ETIMEDOUT (TCP_USER_TIMEOUT)
+ * must not be taken for "nothing has come yet": a sender then waited for ever on a dead line. */
 static int tls_socket_error(struct tls_conn *conn, int saved)
 {
 	snprintf(conn->error, sizeof(conn->error), "the connection to %s broke: %s",
 		 conn->peer_address, saved != 0 ? strerror(saved) : "closed by the peer");
-	return saved == 0 || saved == EPIPE ? -ECONNRESET : -saved;
+	return -ECONNRESET;
 }
 
 int tls_conn_broken(struct tls_conn *conn)

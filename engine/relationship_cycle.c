@@ -128,9 +128,8 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 			     rel->seq, cycle->wire_bytes >> 20);
 	}
 	rel->schedule.bulk = false;
-	if (relationship_state_apply(&rel->state, RELATIONSHIP_COMMITTED)) {
-		engine_changed(rel->engine);
-	}
+	relationship_state_apply(&rel->state, RELATIONSHIP_COMMITTED);
+	engine_changed(rel->engine); /* every node answers status from what it heard */
 }
 
 static void relationship_interrupted(struct relationship *rel, int64_t now)

@@ -16,6 +16,7 @@
 
 struct logfile_reader {
 	FILE *file;
+	char *buffer; /* owned: the file's; glibc takes a size only together with memory */
 	bool partial;
 	bool ended;
 	int failed; /* kept: a damaged log stays damaged */
@@ -83,8 +84,10 @@ static int reader_prepare(struct logfile_reader *reader, const char *path)
 	if (!reader->partial) {
 		reader->hash = sha256_new();
 	}
+	reader->buffer = malloc(READER_BUFFER);
 	if (reader->path == NULL || (!reader->partial && reader->hash == NULL) ||
-	    setvbuf(reader->file, NULL, _IOFBF, READER_BUFFER) != 0) {
+	    reader->buffer == NULL ||
+	    setvbuf(reader->file, reader->buffer, _IOFBF, READER_BUFFER) != 0) {
 		return -ENOMEM;
 	}
 	return 0;
@@ -263,6 +266,7 @@ void logfile_reader_close(struct logfile_reader *reader)
 		fclose(reader->file);
 	}
 	sha256_free(reader->hash);
+	free(reader->buffer);
 	free(reader->path);
 	free(reader);
 }

@@ -29,7 +29,7 @@ static const char *check_locate(const struct frame *frame)
 {
 	const Vmreplica__Wire__Locate *m = message_of(frame);
 
-	return check_version(m->version) ?: check_relationship(m->relationship);
+	return validate_field_version(m->version) ?: validate_field_relationship(m->relationship);
 }
 
 static const char *check_peer_name(const char *name)
@@ -46,7 +46,7 @@ static const char *check_redirect(const struct frame *frame)
 {
 	const Vmreplica__Wire__Redirect *m = message_of(frame);
 
-	if (!host_is_valid(m->host) || m->port == 0 || m->port > PORT_MAX) {
+	if (!validate_host(m->host) || m->port == 0 || m->port > PORT_MAX) {
 		return "the owner's address is malformed";
 	}
 	return check_node(m->node) ?: check_peer_name(m->name);
@@ -75,26 +75,26 @@ static const char *check_moving(const struct frame *frame)
 {
 	const Vmreplica__Wire__Moving *m = message_of(frame);
 
-	return check_retry(m->retry_ms) ?: check_reason(m->reason);
+	return check_retry(m->retry_ms) ?: validate_field_reason(m->reason);
 }
 
 static const char *check_not_found(const struct frame *frame)
 {
 	const Vmreplica__Wire__NotFound *m = message_of(frame);
 
-	return check_reason(m->reason);
+	return validate_field_reason(m->reason);
 }
 
 static const char *check_code(const char *code)
 {
-	return code_is_valid(code) ? NULL : "the code is malformed";
+	return validate_code(code) ? NULL : "the code is malformed";
 }
 
 static const char *check_denied(const struct frame *frame)
 {
 	const Vmreplica__Wire__Denied *m = message_of(frame);
 
-	return check_code(m->code) ?: check_reason(m->reason);
+	return check_code(m->code) ?: validate_field_reason(m->reason);
 }
 
 static const char *check_vm(const char *vm)
@@ -106,8 +106,8 @@ static const char *check_enroll(const struct frame *frame)
 {
 	const Vmreplica__Wire__Enroll *m = message_of(frame);
 
-	return check_version(m->version) ?: check_relationship(m->relationship) ?: check_vm(m->vm)
-		?: check_site(m->site) ?: check_frequency(m->frequency_s) ?: check_disks(m->disks, m->n_disks);
+	return validate_field_version(m->version) ?: validate_field_relationship(m->relationship) ?: check_vm(m->vm)
+		?: validate_field_site(m->site) ?: validate_field_frequency(m->frequency_s) ?: validate_field_disks(m->disks, m->n_disks);
 }
 
 /* Empty where a dry run has nothing to name yet. */
@@ -124,14 +124,14 @@ static const char *check_enrolled(const struct frame *frame)
 	if (m->node[0] != '\0' && check_node(m->node) != NULL) {
 		return "the node's name is malformed";
 	}
-	return check_site(m->site);
+	return validate_field_site(m->site);
 }
 
 static const char *check_withdraw(const struct frame *frame)
 {
 	const Vmreplica__Wire__Withdraw *m = message_of(frame);
 
-	return check_version(m->version) ?: check_relationship(m->relationship) ?: check_site(m->site);
+	return validate_field_version(m->version) ?: validate_field_relationship(m->relationship) ?: validate_field_site(m->site);
 }
 
 /* Messages whose every value is right. */
@@ -145,48 +145,51 @@ static const char *check_hello(const struct frame *frame)
 {
 	const Vmreplica__Wire__Hello *m = message_of(frame);
 
-	return check_version(m->version) ?: check_relationship(m->relationship) ?: check_epoch(m->epoch)
-		?: check_vm(m->vm) ?: check_site(m->site) ?: check_node(m->node)
-		?: check_disks(m->disks, m->n_disks) ?: check_frequency(m->frequency_s);
+	return validate_field_version(m->version) ?: validate_field_relationship(m->relationship) ?: validate_field_epoch(m->epoch)
+		?: check_vm(m->vm) ?: validate_field_site(m->site) ?: check_node(m->node)
+		?: validate_field_disks(m->disks, m->n_disks) ?: validate_field_frequency(m->frequency_s);
 }
 
 static const char *check_welcome(const struct frame *frame)
 {
 	const Vmreplica__Wire__Welcome *m = message_of(frame);
-	const char *why = check_version(m->version) ?: check_reason(m->reason);
+	const char *why = validate_field_version(m->version) ?: validate_field_reason(m->reason);
 
 	if (why == NULL && m->committed != NULL) {
-		why = check_cut(m->committed);
+		why = validate_field_cut(m->committed);
 	}
 	if (why == NULL && m->mark != NULL) {
-		why = check_mark(m->mark);
+		why = validate_field_mark(m->mark);
 	}
 	if (why == NULL && m->epoch != NULL) {
-		why = check_epoch(m->epoch);
+		why = validate_field_epoch(m->epoch);
 	}
 	/* NONE: nothing is expected now. */
-	return why ?: m->mode == VMREPLICA__WIRE__MODE__MODE_NONE ? NULL : check_mode(m->mode);
+	return why
+		       ?: m->mode == VMREPLICA__WIRE__MODE__MODE_NONE
+			  ? NULL
+			  : validate_field_mode(m->mode);
 }
 
 static const char *check_moved(const struct frame *frame)
 {
 	const Vmreplica__Wire__Moved *m = message_of(frame);
 
-	return check_retry(m->retry_ms) ?: check_reason(m->reason);
+	return check_retry(m->retry_ms) ?: validate_field_reason(m->reason);
 }
 
 static const char *check_busy(const struct frame *frame)
 {
 	const Vmreplica__Wire__Busy *m = message_of(frame);
 
-	return check_code(m->code) ?: check_reason(m->reason) ?: check_retry(m->retry_ms);
+	return check_code(m->code) ?: validate_field_reason(m->reason) ?: check_retry(m->retry_ms);
 }
 
 static const char *check_failure(const struct frame *frame)
 {
 	const Vmreplica__Wire__Failure *m = message_of(frame);
 
-	return check_code(m->code) ?: check_reason(m->reason);
+	return check_code(m->code) ?: validate_field_reason(m->reason);
 }
 
 static const char *check_cut_id(const char *cut_id)
@@ -200,17 +203,17 @@ static const char *check_cycle_base(const Vmreplica__Wire__CycleBegin *m)
 		return m->mode == VMREPLICA__WIRE__MODE__MODE_DELTA ? "a delta names no base"
 								    : NULL;
 	}
-	return check_cut(m->base_cut);
+	return validate_field_cut(m->base_cut);
 }
 
 static const char *check_cycle_begin(const struct frame *frame)
 {
 	const Vmreplica__Wire__CycleBegin *m = message_of(frame);
-	const char *why = check_mode(m->mode) ?: check_cut_id(m->cut_id) ?: check_cycle_base(m)
-		?: check_disks(m->disks, m->n_disks);
+	const char *why = validate_field_mode(m->mode) ?: check_cut_id(m->cut_id) ?: check_cycle_base(m)
+		?: validate_field_disks(m->disks, m->n_disks);
 
 	if (why == NULL && m->resumed != NULL) {
-		why = check_mark(m->resumed);
+		why = validate_field_mark(m->resumed);
 	}
 	if (why == NULL && strcmp(m->consistency, "crash") != 0 &&
 	    strcmp(m->consistency, "application") != 0) {
@@ -289,14 +292,14 @@ static const char *check_mark_request(const struct frame *frame)
 {
 	const Vmreplica__Wire__MarkRequest *m = message_of(frame);
 
-	return check_mark(m->mark);
+	return validate_field_mark(m->mark);
 }
 
 static const char *check_marked(const struct frame *frame)
 {
 	const Vmreplica__Wire__Marked *m = message_of(frame);
 
-	return check_mark(m->mark);
+	return validate_field_mark(m->mark);
 }
 
 static const char *check_cycle_end(const struct frame *frame)
@@ -312,14 +315,14 @@ static const char *check_cycle_abort(const struct frame *frame)
 {
 	const Vmreplica__Wire__CycleAbort *m = message_of(frame);
 
-	return check_reason(m->reason);
+	return validate_field_reason(m->reason);
 }
 
 static const char *check_committed(const struct frame *frame)
 {
 	const Vmreplica__Wire__Committed *m = message_of(frame);
 
-	return m->cut != NULL ? check_cut(m->cut) : "the cut is missing";
+	return m->cut != NULL ? validate_field_cut(m->cut) : "the cut is missing";
 }
 
 /* A newer peer may know more states than we do: they are shown as unknown, not refused. */
@@ -327,7 +330,7 @@ static const char *check_peer_state(const struct frame *frame)
 {
 	const Vmreplica__Wire__PeerState *m = message_of(frame);
 
-	return check_reason(m->reason)
+	return validate_field_reason(m->reason)
 		       ?: m->frequency_s > FREQUENCY_MAX_S ? "the frequency is out of range"
 							   : NULL;
 }

@@ -39,7 +39,7 @@ static size_t utf8_len(const unsigned char *p)
 
 /* Text for people: bounded, valid UTF-8 (JSON needs it), no control characters (terminals and logs
  * need that). */
-bool text_is_clean(const char *text, size_t max)
+bool validate_text(const char *text, size_t max)
 {
 	const unsigned char *p = (const unsigned char *)text;
 
@@ -58,7 +58,7 @@ bool text_is_clean(const char *text, size_t max)
 }
 
 /* A stable word such as "not-authorized". */
-bool code_is_valid(const char *code)
+bool validate_code(const char *code)
 {
 	size_t len = strnlen(code, CODE_MAX + 1);
 
@@ -67,7 +67,7 @@ bool code_is_valid(const char *code)
 }
 
 /* An address or a name to dial; the resolver judges the rest. */
-bool host_is_valid(const char *host)
+bool validate_host(const char *host)
 {
 	size_t len = strnlen(host, HOST_MAX + 1);
 
@@ -76,7 +76,7 @@ bool host_is_valid(const char *host)
 		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_%") == len;
 }
 
-const char *check_version(const Vmreplica__Wire__Version *version)
+const char *validate_field_version(const Vmreplica__Wire__Version *version)
 {
 	if (version == NULL) {
 		return "the protocol version is missing";
@@ -84,34 +84,34 @@ const char *check_version(const Vmreplica__Wire__Version *version)
 	if (version->min == 0 || version->min > version->max) {
 		return "the protocol versions are not a range";
 	}
-	return text_is_clean(version->software, SOFTWARE_MAX) ? NULL
+	return validate_text(version->software, SOFTWARE_MAX) ? NULL
 							      : "the software's name is malformed";
 }
 
-const char *check_relationship(const char *relationship)
+const char *validate_field_relationship(const char *relationship)
 {
 	return validate_uuid(relationship) ? NULL : "the relationship is not a UUID";
 }
 
-const char *check_site(const char *site)
+const char *validate_field_site(const char *site)
 {
 	return validate_site_name(site) ? NULL : "the site is not a DNS name";
 }
 
-const char *check_frequency(uint32_t frequency_s)
+const char *validate_field_frequency(uint32_t frequency_s)
 {
 	return frequency_s >= FREQUENCY_MIN_S && frequency_s <= FREQUENCY_MAX_S
 		       ? NULL
 		       : "the frequency is out of range";
 }
 
-const char *check_reason(const char *reason)
+const char *validate_field_reason(const char *reason)
 {
-	return text_is_clean(reason, REASON_MAX) ? NULL
+	return validate_text(reason, REASON_MAX) ? NULL
 						 : "the reason is too long or not plain text";
 }
 
-const char *check_disks(Vmreplica__Wire__Disk *const *disks, size_t count)
+const char *validate_field_disks(Vmreplica__Wire__Disk *const *disks, size_t count)
 {
 	if (count == 0 || count > DISKS_MAX) {
 		return "the number of disks is out of range";
@@ -132,7 +132,7 @@ const char *check_disks(Vmreplica__Wire__Disk *const *disks, size_t count)
 	return NULL;
 }
 
-const char *check_epoch(const Vmreplica__Epoch *epoch)
+const char *validate_field_epoch(const Vmreplica__Epoch *epoch)
 {
 	if (epoch == NULL) {
 		return "the epoch is missing";
@@ -140,10 +140,10 @@ const char *check_epoch(const Vmreplica__Epoch *epoch)
 	if (!validate_lineage(epoch->lineage)) {
 		return "the epoch's lineage is malformed";
 	}
-	return check_site(epoch->site);
+	return validate_field_site(epoch->site);
 }
 
-const char *check_cut(const Vmreplica__Cut *cut)
+const char *validate_field_cut(const Vmreplica__Cut *cut)
 {
 	if (!validate_cut_id(cut->cut_id)) {
 		return "the cut id is malformed";
@@ -154,7 +154,7 @@ const char *check_cut(const Vmreplica__Cut *cut)
 		       : "the log's hash is malformed";
 }
 
-const char *check_mode(Vmreplica__Wire__Mode mode)
+const char *validate_field_mode(Vmreplica__Wire__Mode mode)
 {
 	switch (mode) {
 	case VMREPLICA__WIRE__MODE__MODE_INITIAL:
@@ -166,7 +166,7 @@ const char *check_mode(Vmreplica__Wire__Mode mode)
 	}
 }
 
-const char *check_mark(const Vmreplica__Wire__Mark *mark)
+const char *validate_field_mark(const Vmreplica__Wire__Mark *mark)
 {
 	if (mark == NULL) {
 		return "the mark is missing";
@@ -177,5 +177,5 @@ const char *check_mark(const Vmreplica__Wire__Mark *mark)
 	if (mark->disk > DISKS_MAX || mark->offset > DISK_SIZE_MAX) {
 		return "the mark is out of range";
 	}
-	return check_mode(mark->mode);
+	return validate_field_mode(mark->mode);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -177,6 +178,21 @@ static uint32_t data_make(uint64_t link, uint8_t data[DATA_BYTES], uint8_t packe
 	return (uint32_t)len;
 }
 
+/* A chunk of two MiB that claims to be few bytes: one wrong byte takes its length over the limit.
+ */
+static void long_chunk_frame(void)
+{
+	Vmreplica__Wire__Chunk chunk = VMREPLICA__WIRE__CHUNK__INIT;
+	int fd = new_file("frame", "long-chunk");
+
+	chunk.offset = 1 << 30;
+	chunk.length = CHUNK_MAX;
+	chunk.codec = VMREPLICA__WIRE__CODEC__CODEC_ZSTD;
+	chunk.checksum = UINT64_MAX;
+	frame_put(fd, FRAME_CHUNK, &chunk, token, 16);
+	close(fd);
+}
+
 static void cycle_frames(void)
 {
 	Vmreplica__Wire__CycleBegin begin = VMREPLICA__WIRE__CYCLE_BEGIN__INIT;
@@ -224,14 +240,25 @@ static void cycle_frames(void)
 	close(fd);
 }
 
-static void log_file(const char *name, unsigned int records, bool finish)
+/* What the target of log files takes: a byte that says whether the header is there, and the log
+ * from there on. */
+static void log_input(const char *name, const uint8_t *log, size_t len, bool with_header)
+{
+	size_t skip = with_header ? 0 : 4096;
+	int fd = new_file("logfile", name);
+
+	file_put(fd, with_header ? "\1" : "", 1);
+	file_put(fd, log + skip, len - skip);
+	close(fd);
+}
+
+static void log_fill(int fd, unsigned int records, bool finish)
 {
 	struct logfile_header header = {
 		.epoch_number = 1, .seq = 7, .cut_time_ms = 1795343460123, .disk_count = 1};
 	uint8_t data[DATA_BYTES], packed[DATA_BYTES];
 	struct logfile_trailer trailer;
 	struct logfile_writer *writer;
-	int fd = new_file("logfile", name);
 	bool ok;
 
 	strcpy(header.relationship, uuid);
@@ -252,11 +279,25 @@ static void log_file(const char *name, unsigned int records, bool finish)
 		ok = logfile_writer_append(writer, &record, packed) == 0;
 	}
 	if (!ok || (finish && logfile_writer_finish(writer, &trailer) < 0)) {
-		fprintf(stderr, "%s cannot be written\n", name);
+		fprintf(stderr, "a log cannot be written\n");
 		exit(1);
 	}
 	logfile_writer_free(writer);
+}
+
+static void log_inputs(const char *name, unsigned int records, bool finish)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	uint8_t log[16384];
+	char headless[64];
+	ssize_t len;
+
+	log_fill(fd, records, finish);
+	len = pread(fd, log, sizeof(log), 0);
 	close(fd);
+	snprintf(headless, sizeof(headless), "%s-headless", name);
+	log_input(name, log, (size_t)len, true);
+	log_input(headless, log, (size_t)len, false);
 }
 
 int main(int argc, char **argv)
@@ -270,8 +311,9 @@ int main(int argc, char **argv)
 	broker_frames();
 	owner_frames();
 	cycle_frames();
-	log_file("whole", 3, true);
-	log_file("partial", 3, false);
-	log_file("empty", 0, true);
+	long_chunk_frame();
+	log_inputs("whole", 3, true);
+	log_inputs("partial", 3, false);
+	log_inputs("empty", 0, true);
 	return 0;
 }

@@ -204,6 +204,13 @@ check 7 2 engine monitor
 check 0 4 engine stop
 alive "${children[0]}" || fail "stop killed a process that is not the engine"
 
+reset # its pid file is lost
+daemon vmreplica-engine
+rm "$work/run/engine.pid"
+check 0 2 engine monitor
+check 0 4 engine stop
+! alive "${children[0]}" || fail "an engine whose pid file was lost survived stop"
+
 reset # what the engine leaves behind goes too
 daemon vmreplica-receiver
 daemon qemu-storage-daemon "qemu-storage-daemon --nbd-server addr.path=$work/run/receiver/x.sock"

@@ -40,7 +40,7 @@ static int change(const char *what, Vmreplica__Ipc__CibCreateVm *request, const 
 	if (cib_session_start(&session, file) < 0) {
 		return 1;
 	}
-	(void)cib_session_refresh(&session);
+	(void)cib_session_ready(&session);
 	error = strcmp(what, "create") == 0
 			? cib_session_request(&session, FRAME_CIB_CREATE_VM, &request->base, text)
 			: cib_session_request(&session, FRAME_CIB_DELETE_VM, &removal.base, text);

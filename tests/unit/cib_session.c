@@ -43,8 +43,8 @@ static void keep_settings(struct cib_session *session, const struct frame *frame
 /* The next frame, of which placement and settings are kept. */
 static int session_receive(struct cib_session *session, struct frame *ret_frame)
 {
-	int error = channel_receive(&session->channel, &session->arena, ret_frame, NULL, 0,
-				    ANSWER_MS);
+	int error =
+		channel_receive(&session->channel, &session->arena, ret_frame, NULL, 0, ANSWER_MS);
 
 	if (error < 0) {
 		return error;
@@ -59,8 +59,8 @@ static int session_receive(struct cib_session *session, struct frame *ret_frame)
 	return 0;
 }
 
-int cib_session_request(struct cib_session *session, enum frame_type type, ProtobufCMessage *message,
-			char *text)
+int cib_session_request(struct cib_session *session, enum frame_type type,
+			ProtobufCMessage *message, char *text)
 {
 	struct frame frame = {0};
 	int error = channel_send(&session->channel, type, message, NULL, 0, ANSWER_MS);
@@ -78,17 +78,29 @@ int cib_session_request(struct cib_session *session, enum frame_type type, Proto
 	return error;
 }
 
-bool cib_session_refresh(struct cib_session *session)
+bool cib_session_wait(struct cib_session *session,
+		      bool (*done)(const struct cib_session *session, const void *arg),
+		      const void *arg)
 {
 	struct frame frame;
 
-	session->placed = false;
-	while (!session->placed || session->settings == NULL) {
+	while (!done(session, arg)) {
 		if (session_receive(session, &frame) < 0) {
 			return false;
 		}
 	}
 	return true;
+}
+
+static bool is_ready(const struct cib_session *session, const void *arg)
+{
+	(void)arg;
+	return session->placed && session->settings != NULL;
+}
+
+bool cib_session_ready(struct cib_session *session)
+{
+	return cib_session_wait(session, is_ready, NULL);
 }
 
 int cib_session_end(struct cib_session *session)

@@ -44,8 +44,8 @@ canonical() {
 for number in 0 1; do
 	cp "$base" "$work/ours.xml"
 	cp "$base" "$work/pcs.xml"
-	"$build/cib_example" create "$number" "$work/ours.xml"
-	"$build/cib_example" commands "$number" >"$work/commands"
+	"$build/tests/unit/cib_example" create "$number" "$work/ours.xml"
+	"$build/tests/unit/cib_example" commands "$number" >"$work/commands"
 	cat "$work/commands"
 	sed "s|^pcs |pcs -f $work/pcs.xml |" "$work/commands" >"$work/run"
 	sh -e "$work/run"
@@ -53,7 +53,7 @@ for number in 0 1; do
 	canonical "$work/pcs.xml" >"$work/pcs"
 	diff "$work/ours" "$work/pcs"
 	CIB_file="$work/ours.xml" crm_verify --live-check -V
-	"$build/cib_example" delete "$number" "$work/ours.xml"
+	"$build/tests/unit/cib_example" delete "$number" "$work/ours.xml"
 	canonical "$work/ours.xml" >"$work/ours"
 	canonical "$base" >"$work/before"
 	diff "$work/ours" "$work/before"

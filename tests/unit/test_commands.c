@@ -256,6 +256,7 @@ static void test_authorize(void)
 	CU_ASSERT_STRING_EQUAL(asked->entry->storage, "/srv/replica");
 	CU_ASSERT_STRING_EQUAL(asked->entry->group, "blue");
 	CU_ASSERT_EQUAL(asked->entry->max_vms, 7);
+	CU_ASSERT_STRING_EQUAL(out_text, "*.example may replicate to here, into /srv/replica\n");
 	RUN_SERVED(&answer, STATUS_DONE, command_authorize, "authorize", "list");
 	CU_ASSERT_STRING_EQUAL(out_text, "SITES      GROUP  VMS  AT MOST  STORAGE\n"
 					 "*.example  -      3    -        /srv/replica\n");

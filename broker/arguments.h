@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The options of vmreplica-broker. */
+#ifndef VMR_BROKER_ARGUMENTS_H
+#define VMR_BROKER_ARGUMENTS_H
+
+#include <stdbool.h>
+
+/* Strings are borrowed from the command line; NULL = not given. Set the defaults before. */
+struct arguments {
+	const char *address, *config_path, *pid_file, *socket_path, *relay;
+	unsigned port; /* 0 = the configuration's */
+	bool foreground;
+};
+
+/* 0 = go on, 1 = done (help was asked for and printed), -EINVAL = wrong use, said on standard
+ * error. */
+int arguments_parse(int argc, char **argv, struct arguments *arguments);
+
+#endif
