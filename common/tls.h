@@ -68,8 +68,7 @@ void tls_shutdown_now(struct tls_conn *conn);
 int tls_fd(const struct tls_conn *conn);
 /* Last failure as a sentence, "" if none; owned by conn. */
 const char *tls_error(const struct tls_conn *conn);
-/* DNS SANs of the verified peer, NULL-terminated, owned by conn; NULL until the handshake is done.
- */
+/* DNS SANs of the verified peer, NULL-terminated, owned by conn; NULL before the handshake ends. */
 const char *const *tls_peer_names(const struct tls_conn *conn);
 const char *tls_peer_address(const struct tls_conn *conn); /* numeric address and port */
 /* On the wire, as counted at the TLS record layer's BIO. Any thread. */
