@@ -40,3 +40,8 @@ tests_unit_test_broker_SOURCES = tests/unit/test_broker.c tests/unit/broker_worl
 	tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h $(broker_test_files)
 tests_unit_test_broker_CFLAGS = $(BROKER_TEST_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_broker_LDADD = $(BROKER_TEST_LDADD) $(OPENSSL_LIBS)
+check_PROGRAMS += tests/unit/test_access_point
+tests_unit_test_access_point_SOURCES = tests/unit/test_access_point.c tests/unit/tls_peers.c tests/unit/tls_peers.h \
+	tests/unit/tempdir.h $(broker_test_files)
+tests_unit_test_access_point_CFLAGS = $(BROKER_TEST_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_access_point_LDADD = $(BROKER_TEST_LDADD) $(OPENSSL_LIBS)

@@ -48,3 +48,43 @@ check_PROGRAMS += tests/unit/test_source_offline
 tests_unit_test_source_offline_SOURCES = tests/unit/test_source_offline.c
 tests_unit_test_source_offline_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_offline_LDADD = $(source_test_ldadd)
+
+# The engine's pure decisions; golden files in tests/fixtures/engine.
+engine_test_cflags = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
+engine_test_ldadd = libvmr-engine.la $(CUNIT_LIBS)
+EXTRA_DIST += tests/fixtures/engine
+
+check_PROGRAMS += tests/unit/test_extent_list
+tests_unit_test_extent_list_SOURCES = tests/unit/test_extent_list.c
+tests_unit_test_extent_list_CFLAGS = $(engine_test_cflags)
+tests_unit_test_extent_list_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_health
+tests_unit_test_health_SOURCES = tests/unit/test_health.c tests/unit/golden.h
+tests_unit_test_health_CFLAGS = $(engine_test_cflags)
+tests_unit_test_health_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_relationship_state
+tests_unit_test_relationship_state_SOURCES = tests/unit/test_relationship_state.c tests/unit/golden.h
+tests_unit_test_relationship_state_CFLAGS = $(engine_test_cflags)
+tests_unit_test_relationship_state_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_resume
+tests_unit_test_resume_SOURCES = tests/unit/test_resume.c tests/unit/golden.h
+tests_unit_test_resume_CFLAGS = $(engine_test_cflags)
+tests_unit_test_resume_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_resume_model
+tests_unit_test_resume_model_SOURCES = tests/unit/test_resume_model.c
+tests_unit_test_resume_model_CFLAGS = $(engine_test_cflags)
+tests_unit_test_resume_model_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_schedule
+tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/golden.h
+tests_unit_test_schedule_CFLAGS = $(engine_test_cflags)
+tests_unit_test_schedule_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_vm_settings
+tests_unit_test_vm_settings_SOURCES = tests/unit/test_vm_settings.c
+tests_unit_test_vm_settings_CFLAGS = $(engine_test_cflags)
+tests_unit_test_vm_settings_LDADD = $(engine_test_ldadd)
