@@ -18,6 +18,8 @@ struct pending {
 	TAILQ_ENTRY(pending) entry;
 	uint64_t id;
 	int64_t deadline_ms;
+	int refusal;	    /* not 0: the answer at the deadline, with refusal_text */
+	char *refusal_text; /* owned */
 	cluster_done_cb done;
 	void *arg;
 };
@@ -44,6 +46,7 @@ static void pending_answer(struct cib_client *client, struct pending *pending, i
 	TAILQ_REMOVE(&client->pending, pending, entry);
 	client->pending_count--;
 	pending->done(pending->arg, error, text);
+	free(pending->refusal_text);
 	free(pending);
 }
 
@@ -62,12 +65,15 @@ static void cib_client_sweep_cb(void *arg)
 	struct pending *first;
 
 	while ((first = TAILQ_FIRST(&client->pending)) != NULL && first->deadline_ms <= now) {
+		if (first->refusal != 0) {
+			pending_answer(client, first, first->refusal, first->refusal_text);
+			continue;
+		}
 		log_error("vmreplica-cib did not answer in %d s",
 			  CIB_CLIENT_REQUEST_TIMEOUT_MS / 1000);
 		pending_answer(client, first, -ETIMEDOUT,
 			       "Pacemaker's configuration did not answer in time; see whether the "
-			       "change was "
-			       "made (pcs config), then try again");
+			       "change was made (pcs config), then try again");
 	}
 	if (first != NULL) {
 		retry_after(&client->sweep, SWEEP_MS);
@@ -251,6 +257,30 @@ int cib_client_request(struct cib_client *client, enum frame_type type, Protobuf
 	TAILQ_INSERT_TAIL(&client->pending, pending, entry);
 	client->pending_count++;
 	retry_after(&client->sweep, SWEEP_MS);
+	return 0;
+}
+
+int cib_client_refuse(struct cib_client *client, int error, const char *text, cluster_done_cb done,
+		      void *arg)
+{
+	struct pending *pending = calloc(1, sizeof(*pending));
+
+	if (pending == NULL) {
+		return -ENOMEM;
+	}
+	pending->refusal = error;
+	pending->refusal_text = strdup(text);
+	if (pending->refusal_text == NULL) {
+		free(pending);
+		return -ENOMEM;
+	}
+	pending->done = done;
+	pending->arg = arg;
+	/* Due at once, so before the others; the sweep may be armed for later. */
+	TAILQ_INSERT_HEAD(&client->pending, pending, entry);
+	client->pending_count++;
+	retry_destroy(&client->sweep);
+	retry_after(&client->sweep, 0);
 	return 0;
 }
 

@@ -44,6 +44,10 @@ cib_client_settings(const struct cib_client *client); /* or NULL */
  * there is no helper, -ENOBUFS, -ENOMEM. */
 int cib_client_request(struct cib_client *client, enum frame_type type, ProtobufCMessage *message,
 		       uint64_t *id, cluster_done_cb done, void *arg);
+/* Answer done from the loop with an error and its sentence (copied), without asking the helper. 0
+ * or -ENOMEM. */
+int cib_client_refuse(struct cib_client *client, int error, const char *text, cluster_done_cb done,
+		      void *arg);
 /* Send a message that is not answered. Errors as above. */
 int cib_client_tell(struct cib_client *client, enum frame_type type,
 		    const ProtobufCMessage *message);

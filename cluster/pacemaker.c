@@ -229,6 +229,15 @@ static int pacemaker_request(struct cluster *cluster, enum frame_type type,
 	if (pacemaker == NULL) {
 		return -ENOTCONN;
 	}
+	/* Pacemaker would take the change (measured), and a minority's newer epoch would win over
+	 * the majority's when they meet again. */
+	if (!quorum_watch_state(pacemaker->quorum)->quorate) {
+		return cib_client_refuse(pacemaker->cib, -EHOSTUNREACH,
+					 pacemaker->quorum_told
+						 ? pacemaker->quorum_text
+						 : "corosync has not answered yet: try again",
+					 done, arg);
+	}
 	return cib_client_request(pacemaker->cib, type, message, id, done, arg);
 }
 

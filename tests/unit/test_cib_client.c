@@ -160,6 +160,28 @@ static void test_stop_with_request(void)
 	qb_loop_destroy(loop);
 }
 
+/* A refusal comes from the loop at once, past what waits for the helper. */
+static void test_refuse(void)
+{
+	qb_loop_t *loop = qb_loop_create();
+	struct seen seen = {0}, refused = {0};
+
+	helper_script("#!/bin/sh\nexec sleep 60\n");
+	seen.client = cib_client_new(loop, "a1", &callbacks, &seen);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(seen.client);
+	CU_ASSERT_TRUE(loop_wait(loop, 5000, is_sent, &seen));
+	CU_ASSERT_EQUAL(
+		cib_client_refuse(seen.client, -EHOSTUNREACH, "no quorum", done_cb, &refused), 0);
+	CU_ASSERT_EQUAL(refused.answers, 0);
+	CU_ASSERT_TRUE(loop_wait(loop, 500, is_answered, &refused));
+	CU_ASSERT_EQUAL(refused.error, -EHOSTUNREACH);
+	CU_ASSERT_STRING_EQUAL(refused.text, "no quorum");
+	CU_ASSERT_EQUAL(seen.answers, 0);
+	cib_client_free(seen.client);
+	CU_ASSERT_EQUAL(seen.answers, 1);
+	qb_loop_destroy(loop);
+}
+
 static bool never(void *arg)
 {
 	(void)arg;
@@ -185,6 +207,7 @@ static const struct unit_test tests[] = {
 	{"a helper that dies", test_dying_helper},
 	{"stop with a request under way", test_stop_with_request},
 	{"no helper", test_missing_helper},
+	{"refuse", test_refuse},
 };
 
 int main(void)
