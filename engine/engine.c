@@ -170,6 +170,7 @@ static int orphans_run(void *arg)
 {
 	struct engine *engine = arg;
 
+	source_sweep_scratch(engine->config->scratch_directory);
 	return source_end_orphans(engine->libvirt, ENGINE_BACKUP_DIR);
 }
 
