@@ -19,6 +19,7 @@ void scene_begin(void)
 
 void scene_end(void)
 {
+	sender_drop(&sender);
 	rig_destroy(&rig);
 	model_destroy(&model);
 }

@@ -239,11 +239,13 @@ static void test_replaced(void)
 	sender_begin(&sender, &model, DELTA, false);
 	sender_range(&sender, &model, 0, 0, model.disks[0].size, true);
 	old = sender;
+	memset(&sender, 0, sizeof(sender));
 	enter();
 	CU_ASSERT_EQUAL(sender_answer(&old, 5000), 0);
 	sender_drop(&old);
 	scene_delta_of_dirty();
 	old = sender; /* now a parked one */
+	memset(&sender, 0, sizeof(sender));
 	clock_sleep_ms(500);
 	enter();
 	CU_ASSERT_EQUAL(sender_answer(&old, 5000), 0);
