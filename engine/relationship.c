@@ -220,8 +220,9 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	if (rel->dismiss_done != NULL && now >= rel->dismiss_deadline_ms) {
 		relationship_answer_dismiss(rel, -ETIMEDOUT, rel->task_error);
 	}
-	rel->schedule.eligible = rel->ready && !rel->suspended && !rel->dismissed && !rel->busy;
 	relationship_answer_waiters(rel, 0, NULL, now);
 	relationship_judge(rel, now);
+	relationship_tell_peer(rel);
+	rel->schedule.eligible = rel->ready && !rel->suspended && !rel->dismissed && !rel->busy;
 	relationship_publish(rel, now);
 }
