@@ -12,12 +12,18 @@
 #include "common/log.h"
 #include "proto/validate.h"
 
+#define AUTHORIZE_SETTLE_MS    50
+#define AUTHORIZE_SETTLE_TRIES 60
+
 /* A change under way. */
 struct authorize_change {
+	struct authorize_change *next; /* in the broker's list, while the timer runs */
+	qb_loop_timer_handle timer;
 	struct broker *broker;
 	struct admin_asker asker;
 	struct authorization_entry entry;
 	bool remove;
+	int tries;
 };
 
 static void entry_message(const struct broker *broker, const struct authorization_entry *entry,
@@ -59,6 +65,66 @@ static void answer_entries(struct broker *broker, const struct admin_asker *aske
 	admin_service_answer(broker, asker, &response);
 }
 
+/* Do our own tables show the change? */
+static bool change_is_seen(const struct authorize_change *change)
+{
+	const struct authorization_entry *entry =
+		authorization_find(&change->broker->authorizations, change->entry.pattern);
+
+	if (change->remove) {
+		return entry == NULL;
+	}
+	return entry != NULL && memcmp(entry, &change->entry, sizeof(*entry)) == 0;
+}
+
+static void change_unlist(struct authorize_change *change)
+{
+	struct authorize_change **slot = &change->broker->authorize_changes;
+
+	while (*slot != NULL && *slot != change) {
+		slot = &(*slot)->next;
+	}
+	if (*slot != NULL) {
+		*slot = change->next;
+	}
+}
+
+/* Answer when the change has been read back: a peer that comes right after it must find it. */
+static void change_settle(struct authorize_change *change);
+
+static void change_settle_cb(void *data)
+{
+	change_unlist(data);
+	change_settle(data);
+}
+
+static void change_settle(struct authorize_change *change)
+{
+	struct broker *broker = change->broker;
+
+	if (!broker->closing && !change_is_seen(change) &&
+	    change->tries++ < AUTHORIZE_SETTLE_TRIES &&
+	    qb_loop_timer_add(broker->loop, QB_LOOP_MED, AUTHORIZE_SETTLE_MS * 1000000ull, change,
+			      change_settle_cb, &change->timer) == 0) {
+		change->next = broker->authorize_changes;
+		broker->authorize_changes = change;
+		return;
+	}
+	answer_entries(broker, &change->asker, &change->entry, 1);
+	free(change);
+}
+
+void admin_authorize_drop(struct broker *broker)
+{
+	while (broker->authorize_changes != NULL) {
+		struct authorize_change *change = broker->authorize_changes;
+
+		broker->authorize_changes = change->next;
+		qb_loop_timer_del(broker->loop, change->timer);
+		free(change);
+	}
+}
+
 static void change_done_cb(void *arg, int error, const char *text)
 {
 	struct authorize_change *change = arg;
@@ -67,12 +133,12 @@ static void change_done_cb(void *arg, int error, const char *text)
 		admin_service_fail(change->broker, &change->asker, -error, false,
 				   text != NULL && text[0] != '\0' ? text : strerror(-error),
 				   "the authorization entries are as they were");
-	} else {
-		log_notice("authorization entry %s is %s", change->entry.pattern,
-			   change->remove ? "removed" : "set");
-		answer_entries(change->broker, &change->asker, &change->entry, 1);
+		free(change);
+		return;
 	}
-	free(change);
+	log_notice("authorization entry %s is %s", change->entry.pattern,
+		   change->remove ? "removed" : "set");
+	change_settle(change);
 }
 
 static void change_begin(struct broker *broker, const struct admin_asker *asker,

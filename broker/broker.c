@@ -413,6 +413,7 @@ void broker_close(struct broker *broker)
 		broker->cluster.ops->stop(&broker->cluster);
 	}
 	forward_free(broker->forward);
+	admin_authorize_drop(broker);
 	enrollment_free(broker->enrollment);
 	workers_free(broker->resolver);
 	relay_free(broker->relay);

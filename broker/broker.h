@@ -34,6 +34,7 @@
 
 struct enrollment;
 struct admin_socket;
+struct authorize_change;
 
 struct broker_options {
 	const char *address; /* virtual address, numeric; "" = any */
@@ -59,6 +60,7 @@ struct broker {
 	struct access_point *access_point;
 	struct enrollment *enrollment;
 	struct admin_socket *admin_socket;
+	struct authorize_change *authorize_changes; /* list; wait to be read back */
 	struct tls_context *tls;
 	bool quorate;
 	char missing[BROKER_MISSING_LEN]; /* without quorum: who is absent, what to do */

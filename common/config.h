@@ -30,11 +30,11 @@ struct config {
 	char *scratch_directory;			   /* [scratch] directory */
 	uint64_t scratch_reserve_bytes, scratch_cap_bytes; /* [scratch] reserve, cap */
 	uint64_t spool_cap_bytes; /* [store] spool-cap: unapplied logs per VM; default 4G */
-	uint64_t
-		storage_reserve_bytes; /* [store] reserve: pause receiving below this; default 1G */
-	char *log_directory;	       /* [log] directory; "" = syslog only */
-	char *log_level;	       /* [log] level */
-	bool standalone;	       /* [standalone] enabled */
+	/* [store] reserve: pause receiving below this; default 1G */
+	uint64_t storage_reserve_bytes;
+	char *log_directory; /* [log] directory; "" = syslog only */
+	char *log_level;     /* [log] level */
+	bool standalone;     /* [standalone] enabled */
 };
 
 /* Read path on top of the defaults (a missing file leaves the defaults and is -ENOENT). Errors: a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The form of DNS names, as certificates, configuration and authorization entries carry them. Pure.
+/* The form of DNS names, as certificates, configuration and authorization entries have them. Pure.
  */
 #ifndef VMR_COMMON_DNS_NAME_H
 #define VMR_COMMON_DNS_NAME_H

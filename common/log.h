@@ -3,8 +3,9 @@
  * Logging of the daemons (tools print instead). One line per message, to the daemon's file below
  * the configured log directory and to syslog; to standard error as well while it is a terminal or
  * foreground. Who handles an error logs it, once, naming VM, node and peer. notice = a state change
- * that an operator cares about. Lines are cut at 480 bytes (libqb's limit is 512). Safe from any
- * thread.
+ * that an operator cares about. Lines are cut at 480 bytes (libqb's limit is 512), and control
+ * characters in them become spaces. Safe from any thread. Before log_open, warnings and errors go
+ * to standard error alone.
  */
 #ifndef VMR_COMMON_LOG_H
 #define VMR_COMMON_LOG_H

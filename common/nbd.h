@@ -45,8 +45,8 @@ int nbd_disk_extents(struct nbd_disk *disk, uint64_t offset, uint64_t length, nb
 int nbd_disk_read_start(struct nbd_disk *disk, void *buf, uint64_t offset, size_t length,
 			int64_t *ret_cookie);
 /* Wait for that request: 0 or negative errno (never use the buffer's content after an error).
- * -ETIMEDOUT after timeout_ms
- * (-1: never): the buffer stays borrowed; wait again, or close the disk before it is freed. */
+ * -ETIMEDOUT after timeout_ms (-1: never): the buffer stays borrowed; wait again, or close the disk
+ * before it is freed. */
 int nbd_disk_wait(struct nbd_disk *disk, int64_t cookie, int timeout_ms);
 
 /* Synchronous forms, bounded by 120 s a request; that timeout ends the connection (-ENOTCONN from

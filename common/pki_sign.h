@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Making keys and certificates (internal to pki*.c and the tests, which need wrong ones as well).
- */
+/* Making keys and certificates (internal to pki*.c and the tests, which need wrong ones too). */
 #ifndef VMR_COMMON_PKI_SIGN_H
 #define VMR_COMMON_PKI_SIGN_H
 

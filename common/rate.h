@@ -13,7 +13,7 @@ struct rate_bucket {
 };
 
 void rate_bucket_init(struct rate_bucket *bucket, uint64_t bytes_per_s, int64_t now_ms);
-/* Charge bytes; returns how many milliseconds the caller must wait before it sends on (0 = none).
+/* Charge bytes; returns the milliseconds that the caller must wait before it sends on (0 = none).
  */
 int64_t rate_bucket_charge(struct rate_bucket *bucket, uint64_t bytes, int64_t now_ms);
 

@@ -25,8 +25,8 @@ struct tls_files {
 
 /* Load the files. NULL on failure with a sentence in error (names the file and what to do). */
 struct tls_context *tls_context_new(const struct tls_files *files, char error[TLS_ERROR_LEN]);
-struct tls_context *
-tls_context_ref(struct tls_context *ctx); /* renewal swaps contexts while connections live on */
+/* Renewal swaps contexts while connections live on. */
+struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context *ctx);
 
 /* Dial host:port (name, IPv4 or IPv6) within timeout_ms; returns a connected non-blocking fd, or a
@@ -50,8 +50,8 @@ ssize_t tls_read(struct tls_conn *conn, void *buf, size_t len);
  * bytes. */
 ssize_t tls_write(struct tls_conn *conn, const void *buf, size_t len);
 short tls_wants(const struct tls_conn *conn); /* POLLIN or POLLOUT, after -EAGAIN */
-bool tls_has_pending(
-	const struct tls_conn *conn); /* bytes already decrypted: poll would not tell */
+/* Bytes have been taken from the socket already: poll would not tell. Read until -EAGAIN. */
+bool tls_has_pending(const struct tls_conn *conn);
 
 /* Blocking forms for workers: whole length or failure. 0, -ETIMEDOUT (a part may have gone: only
  * good for giving up, unless len is 1), -ECONNRESET (also for end of stream), ... timeout_ms -1
@@ -59,22 +59,20 @@ bool tls_has_pending(
 int tls_handshake_full(struct tls_conn *conn, int timeout_ms);
 int tls_read_full(struct tls_conn *conn, void *buf, size_t len, int timeout_ms);
 int tls_write_full(struct tls_conn *conn, const void *buf, size_t len, int timeout_ms);
-/* As tls_write_full, but the last bytes may wait in the write buffer for the next tls_write_full.
- */
+/* As tls_write_full, but the last bytes may wait in the write buffer for the next one. */
 int tls_write_part(struct tls_conn *conn, const void *buf, size_t len, int timeout_ms);
 
 /* shutdown(2) the socket so that a blocked thread returns -ECONNRESET. Any thread. */
 void tls_shutdown_now(struct tls_conn *conn);
 
 int tls_fd(const struct tls_conn *conn);
-const char *
-tls_error(const struct tls_conn *conn); /* last failure as a sentence, "" if none; owned by conn */
-/* DNS SANs of the verified peer, NULL-terminated, owned by conn; NULL before the handshake is done.
- */
+/* Last failure as a sentence, "" if none; owned by conn. */
+const char *tls_error(const struct tls_conn *conn);
+/* DNS SANs of the verified peer, NULL-terminated, owned by conn; NULL before the handshake ends. */
 const char *const *tls_peer_names(const struct tls_conn *conn);
 const char *tls_peer_address(const struct tls_conn *conn); /* numeric address and port */
-uint64_t tls_bytes_sent(
-	const struct tls_conn *conn); /* on the wire, as counted at the TLS record layer's BIO */
+/* On the wire, as counted at the TLS record layer's BIO. Any thread. */
+uint64_t tls_bytes_sent(const struct tls_conn *conn);
 
 /* Server name in a ClientHello that lies in buf (for the relay, which never decrypts). 1 with
  * *ret_name filled (ret_size bytes, terminated), 0 = no SNI, -EAGAIN = more bytes needed, -EPROTO =

@@ -10,8 +10,7 @@
  * (NULL: none), the mode given. Returns the listening fd (non-blocking, close-on-exec) or a
  * negative errno. */
 int unix_listen(const char *path, const char *group, mode_t mode);
-/* Connect, waiting timeout_ms at most. Returns a blocking fd (close-on-exec) or a negative errno.
- */
+/* Connect, waiting timeout_ms at most. A blocking fd (close-on-exec) or a negative errno. */
 int unix_connect(const char *path, int timeout_ms);
 /* True when the peer at fd is root or has the named group as its primary or a supplementary one
  * (SO_PEERCRED, SO_PEERGROUPS). */

@@ -253,6 +253,17 @@ static void cycle_push_end(struct cycle *cycle, int read_result)
 	}
 }
 
+/* A VM that was shut off may have been started under the reader. */
+static int cycle_confirm_read(struct cycle *cycle)
+{
+	char error[SOURCE_ERROR_LEN] = "";
+	int result = source_job_confirm(cycle->job, error);
+
+	return result < 0 ? trouble_set(&cycle->trouble, result, SCHEDULE_MISSED, "job-ended", "%s",
+					error)
+			  : 0;
+}
+
 /* Reader here, sender on its thread. The job ends with the last read, before the network is
  * through. */
 static int cycle_transfer(struct cycle *cycle, struct cycle_reader *reader)
@@ -264,6 +275,9 @@ static int cycle_transfer(struct cycle *cycle, struct cycle_reader *reader)
 		return read_result;
 	}
 	read_result = cycle_reader_run(reader);
+	if (read_result == 0) {
+		read_result = cycle_confirm_read(cycle);
+	}
 	cycle_reader_close(reader);
 	cycle_end_job(cycle);
 	cycle_push_end(cycle, read_result);

@@ -22,7 +22,7 @@ ENGINE_SOURCE = \
 	engine/source_rpc.c engine/source_rpc_job.c engine/source_rpc.h \
 	engine/source_scratch.c engine/source_scratch.h \
 	engine/source_tool.c engine/source_tool.h \
-	engine/source_version.c \
+	engine/source_version.c engine/source_version.h \
 	engine/source_xml.c engine/source_xml.h
 ENGINE_SOURCE_CFLAGS = $(LIBVIRT_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS) $(ACL_CFLAGS)
 ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
@@ -64,7 +64,8 @@ ENGINE_CONTROL = \
 	engine/engine.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/inspect.c engine/inspect.h \
-	engine/protect.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
+	engine/protect.c engine/protect_create.c engine/protect_job.h \
+	engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
 	engine/relationship.c engine/relationship.h \
 	engine/relationship_attach.c engine/relationship_cycle.c \

@@ -95,6 +95,12 @@ static int locate_talk_begin(struct locate_talk *talk, const struct locate_clien
 static int locate_denied(const struct locate_client *client, const Vmreplica__Wire__Denied *denied,
 			 struct trouble *trouble)
 {
+	/* their cluster's trouble, not a word about us: it is tried again as any failure */
+	if (strcmp(denied->code, "no-quorum") == 0) {
+		return trouble_set(trouble, -EAGAIN, SCHEDULE_FAILED, "peer-no-quorum",
+				   "the cluster behind %s has no quorum: %s", client->host,
+				   denied->reason);
+	}
 	return trouble_set(trouble, -EACCES, SCHEDULE_DENIED,
 			   denied->code[0] != '\0' ? denied->code : "denied",
 			   "%s refuses this VM: %s", client->host, denied->reason);

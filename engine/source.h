@@ -69,7 +69,7 @@ struct source_job_request {
 	const struct checkpoint_name *cut;	   /* new checkpoint made at the job's instant; NULL = none (only look) */
 };
 /* Begin a pull backup of all replicated disks at one instant (about 50 ms). A VM that is shut off is read from its images
- * (see source_job_check). -EBUSY: another tool's job (error names it);
+ * (see source_job_confirm). -EBUSY: another tool's job (error names it);
  * -EAGAIN: the VM is migrating or libvirt holds its state lock; -ENOSPC: scratch reserve; -ESTALE: the incremental checkpoint is gone;
  * -EOPNOTSUPP: a disk has a problem; -EREMCHG: the VM's disks changed since source_open (open it again). */
 int source_job_begin(struct source *source, const struct source_job_request *request, struct source_job **ret_job,
@@ -78,9 +78,11 @@ int source_job_begin(struct source *source, const struct source_job_request *req
 int source_job_disk_open(struct source_job *job, size_t index, struct nbd_disk **ret_disk, char error[SOURCE_ERROR_LEN]);
 /* Watch: 0 while all is well; -ENOSPC when scratch reached its cap or the reserve (end the job now: the cycle is "missed:
  * scratch"); -ECANCELED when the job is over without us; -ETIMEDOUT when it is older than its maximum age. Cheap; call every
- * second, and once more after the last read: a VM that was shut off may have been started, and what was read since the
- * last 0 is not to be trusted then. */
+ * second. */
 int source_job_check(struct source_job *job, char error[SOURCE_ERROR_LEN]);
+/* To be called after the last read, before anything read is vouched for: 0 when all of it is the cut; -ECANCELED when the
+ * VM was shut off at the job's begin and has been started since. Cheap. */
+int source_job_confirm(struct source_job *job, char error[SOURCE_ERROR_LEN]);
 int64_t source_job_cut_time_ms(const struct source_job *job); /* wall clock of the cut */
 /* End the job (abort), remove its scratch files and socket, resume a guest that the job paused (logged, and error tells of
  * it; else error is ""). Always frees job. Any open nbd_disk of it is dead afterwards. 0 or negative errno: libvirt did not
@@ -89,7 +91,11 @@ int source_job_end(struct source_job *job, char error[SOURCE_ERROR_LEN]);
 
 /* Make our running job, if any, end from another thread (agent's stop): the worker's reads then fail. */
 int source_job_abort_by_name(struct source_connection *connection, const char *vm, char error[SOURCE_ERROR_LEN]);
-/* At engine start: end jobs of ours that no engine watches any more (socket below our socket_directory), on all domains. Returns how many. */
+/* At engine start: end jobs of ours that no engine watches any more (socket below our socket_directory), on all domains.
+ * Returns how many, or a negative errno (logged) when libvirt does not answer. */
 int source_end_orphans(struct source_connection *connection, const char *socket_directory);
+/* Remove scratch files that a crash of the host left: those that nobody has written to for an hour (no job is that old).
+ * Each is logged. Returns how many. */
+int source_sweep_scratch(const char *scratch_directory);
 
 #endif

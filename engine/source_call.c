@@ -22,6 +22,7 @@ struct source_call_state {
 	int references; /* the caller's and the thread's */
 	bool done, abandoned;
 	int result;
+	char error[SOURCE_ERROR_LEN]; /* the result's sentence: call->error may be written on */
 	source_call_fn run;
 	struct source_connection *connection; /* referenced */
 	char *vm;			      /* owned, or NULL */
@@ -201,36 +202,68 @@ static void undo_late_success(struct source_call *call)
 
 	call->state->run = call->undo;
 	call->persistent = true;
-	do {
-		result = run_once(call);
-	} while (may_repeat(call, result) && (clock_sleep_ms(PERSISTENT_PAUSE_MS), true));
+	while (may_repeat(call, result = run_once(call))) {
+		clock_sleep_ms(PERSISTENT_PAUSE_MS);
+	}
 	if (result != 0 && result != -ENOENT) {
 		log_error("vm %s: a call that libvirt answered too late could not be undone: %s",
 			  source_call_vm(call), call->error);
 	}
 }
 
-static void *run_thread(void *arg)
+/* Let the caller go on. Returns whether it had given up before. */
+static bool publish(struct source_call *call, int result)
 {
-	struct source_call *call = arg;
 	struct source_call_state *state = call->state;
 	bool abandoned;
-	int result;
 
-	do {
-		result = run_once(call);
-	} while (may_repeat(call, result) && (clock_sleep_ms(PERSISTENT_PAUSE_MS), true));
 	pthread_mutex_lock(&state->lock);
 	state->result = result;
+	if (result != 0) {
+		source_fail(0, state->error, "%s", call->error);
+	}
 	state->done = true;
 	abandoned = state->abandoned;
 	pthread_cond_signal(&state->changed);
 	pthread_mutex_unlock(&state->lock);
+	return abandoned;
+}
+
+/* The caller has its answer, a failure; the operation is owed all the same. */
+static void repeat_in_background(struct source_call *call)
+{
+	int result;
+
+	do {
+		clock_sleep_ms(PERSISTENT_PAUSE_MS);
+		result = run_once(call);
+	} while (may_repeat(call, result));
+	if (result != 0 && result != -ENOENT) {
+		log_warning("vm %s: given up: %s", source_call_vm(call), call->error);
+	}
+}
+
+static void *run_thread(void *arg)
+{
+	struct source_call *call = arg;
+	struct source_connection *connection = call->state->connection;
+	int result = run_once(call);
+	bool repeat = may_repeat(call, result);
+	bool abandoned;
+
+	if (repeat) {
+		source_connection_count_hanging(connection, 1);
+	}
+	abandoned = publish(call, result);
+	if (repeat) {
+		repeat_in_background(call);
+		source_connection_count_hanging(connection, -1);
+	}
 	if (abandoned) {
 		if (result == 0 && call->undo != NULL) {
 			undo_late_success(call);
 		}
-		source_connection_count_hanging(state->connection, -1);
+		source_connection_count_hanging(connection, -1);
 	}
 	source_call_unref(call);
 	return NULL;
@@ -303,7 +336,7 @@ int source_call_run(struct source_call *call, int64_t timeout_ms, char error[SOU
 				   (long long)((patience_ms + 999) / 1000));
 	}
 	if (call->state->result != 0) {
-		source_fail(0, error, "%s", call->error);
+		source_fail(0, error, "%s", call->state->error);
 	}
 	return call->state->result;
 }

@@ -24,15 +24,14 @@ struct source_call;
  * sentence in call->error; source_call_translate makes both from libvirt's error. */
 typedef int (*source_call_fn)(struct source_call *call, virConnectPtr conn, virDomainPtr domain);
 
-/* Inputs are set between source_call_new and source_call_run; outputs are read after a run that did
- * not return -ETIMEDOUT by deadline (all zero or NULL then). */
+/* Inputs are set between source_call_new and source_call_run; outputs are read after a run that
+ * returned 0, because after a failure the thread may be at work still. */
 struct source_call {
 	/* inputs */
-	char *text[2];	    /* owned: XML, names, a monitor command: what the operation wants */
-	unsigned int flags; /* likewise */
-	source_call_fn
-		undo;	 /* run after a success that came too late for the caller; may be NULL */
-	bool persistent; /* repeat until libvirt answers, even when the caller has given up */
+	char *text[2];	     /* owned: XML, names, a monitor command: what the operation wants */
+	unsigned int flags;  /* likewise */
+	source_call_fn undo; /* run after a success that came too late; may be NULL */
+	bool persistent; /* when libvirt does not answer, go on trying behind the caller's back */
 	/* outputs */
 	char *reply[2]; /* owned */
 	int number;

@@ -157,6 +157,12 @@ int source_job_check(struct source_job *job, char error[SOURCE_ERROR_LEN])
 	return result;
 }
 
+int source_job_confirm(struct source_job *job, char error[SOURCE_ERROR_LEN])
+{
+	/* A running VM's exports show the cut for as long as they show anything. */
+	return job->live ? 0 : source_job_check_offline(job, error);
+}
+
 int64_t source_job_cut_time_ms(const struct source_job *job)
 {
 	return job->cut_time_ms;

@@ -23,7 +23,7 @@ static int name_files(struct source_job *job)
 			continue;
 		}
 		disk->socket_path = strdup(job->socket_path);
-		if (asprintf(&disk->scratch, "%s/" SOURCE_FILE_PREFIX "%s-%s.scratch",
+		if (asprintf(&disk->scratch, "%s/" SOURCE_FILE_PREFIX "%s-%s" SOURCE_SCRATCH_SUFFIX,
 			     job->scratch_directory, job->vm, disk->name) < 0) {
 			disk->scratch = NULL;
 		}

@@ -2,7 +2,7 @@
 /*
  * The job of a VM that is shut off. Its disks stand still, so any instant is a cut: a new bitmap
  * records it, and the images are served as they are. The VM may start at any time, is not held up
- * by us, and ends the job: what was read before a source_job_check that returned 0 was read from
+ * by us, and ends the job: what was read before a source_job_confirm that returned 0 was read from
  * the cut.
  */
 #include <errno.h>

@@ -177,10 +177,11 @@ int source_end_orphans(struct source_connection *connection, const char *socket_
 	char error[SOURCE_ERROR_LEN];
 	char *rest, *vm;
 	int ended = 0;
+	int result = source_rpc_active_domains(connection, &names, error);
 
-	if (source_rpc_active_domains(connection, &names, error) != 0) {
+	if (result != 0) {
 		log_warning("cannot look for backup jobs that an earlier engine left: %s", error);
-		return 0;
+		return result;
 	}
 	rest = names;
 	while ((vm = strsep(&rest, "\n")) != NULL) {

@@ -8,7 +8,8 @@
 
 /* Our files' and sockets' names start so: how a job is known as ours, also without the engine that
  * began it. */
-#define SOURCE_FILE_PREFIX "vmreplica-"
+#define SOURCE_FILE_PREFIX    "vmreplica-"
+#define SOURCE_SCRATCH_SUFFIX ".scratch"
 
 /* Path of a VM's backup socket. To free; NULL when out of memory. */
 char *source_orphan_socket(const char *socket_directory, const char *vm);

@@ -10,6 +10,7 @@
 
 #define STREAM_SEND_MS                                                                             \
 	60000 /* without any progress of a write for so long, the connection is given up */
+#define STREAM_PING_MS	  20000
 #define CHUNK_ENCODED_MAX 128
 
 static int stream_failed(struct sender_stream *stream, int error, const char *doing)
@@ -33,6 +34,7 @@ int stream_send(struct sender_stream *stream, enum frame_type type, const Protob
 	int result = channel_send(&stream->peer->channel, type, message, payload, payload_len,
 				  STREAM_SEND_MS);
 
+	stream->sent_ms = clock_monotonic_ms();
 	return result < 0 ? stream_failed(stream, result, "sending") : 0;
 }
 
@@ -272,4 +274,14 @@ int stream_mark_if_due(struct sender_stream *stream)
 		return 0;
 	}
 	return stream_request_mark(stream);
+}
+
+int stream_ping_if_idle(struct sender_stream *stream)
+{
+	Vmreplica__Wire__Ping ping = VMREPLICA__WIRE__PING__INIT;
+
+	if (clock_monotonic_ms() - stream->sent_ms < STREAM_PING_MS) {
+		return 0;
+	}
+	return stream_send(stream, FRAME_PING, &ping.base, NULL, 0);
 }

@@ -14,8 +14,10 @@
 #include "proto/frame.h"
 #include "proto/limits.h"
 
-#define CHANNEL_REST_MS	   30000	 /* a frame that has begun must end within this */
-#define CHANNEL_KEEP_BYTES (64u * 1024u) /* larger receive buffers go back after use */
+#define CHANNEL_REST_MS	   30000	  /* a frame that has begun must go on within this ... */
+#define CHANNEL_REST_BYTES (64u * 1024u)  /* ... by so much; the WAN may be slow, but not silent */
+#define CHANNEL_SEND_BYTES (256u * 1024u) /* what the sender's timeout is for */
+#define CHANNEL_KEEP_BYTES (64u * 1024u)  /* larger receive buffers go back after use */
 
 void channel_init_tls(struct channel *channel, struct tls_conn *conn)
 {
@@ -121,6 +123,23 @@ static int channel_read(struct channel *channel, void *buf, size_t len, int time
 				     : fd_read_full(channel->fd, buf, len, timeout_ms);
 }
 
+/* What is left of a frame that has begun. -ECONNABORTED when the peer stalls. */
+static int channel_read_rest(struct channel *channel, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t piece = len - done < CHANNEL_REST_BYTES ? len - done : CHANNEL_REST_BYTES;
+		int r = channel_read(channel, (uint8_t *)buf + done, piece, CHANNEL_REST_MS);
+
+		if (r < 0) {
+			return r == -ETIMEDOUT ? -ECONNABORTED : r;
+		}
+		done += piece;
+	}
+	return 0;
+}
+
 /* more: further bytes of the frame follow at once. */
 static int channel_write(struct channel *channel, const void *buf, size_t len, int timeout_ms,
 			 bool more)
@@ -130,6 +149,22 @@ static int channel_write(struct channel *channel, const void *buf, size_t len, i
 	}
 	return more ? tls_write_part(channel->conn, buf, len, timeout_ms)
 		    : tls_write_full(channel->conn, buf, len, timeout_ms);
+}
+
+/* In pieces, so that the timeout asks for progress and not for a fast line. */
+static int channel_write_payload(struct channel *channel, const uint8_t *payload, size_t len,
+				 int timeout_ms)
+{
+	int r = 0;
+
+	while (r == 0 && len > 0) {
+		size_t piece = len < CHANNEL_SEND_BYTES ? len : CHANNEL_SEND_BYTES;
+
+		r = channel_write(channel, payload, piece, timeout_ms, piece < len);
+		payload += piece;
+		len -= piece;
+	}
+	return r;
 }
 
 int channel_send(struct channel *channel, enum frame_type type, const ProtobufCMessage *message,
@@ -154,10 +189,7 @@ int channel_send(struct channel *channel, enum frame_type type, const ProtobufCM
 	}
 	frame_encode(type, message, payload_len, buf);
 	r = channel_write(channel, buf, len, timeout_ms, payload_len > 0);
-	if (r == 0 && payload_len > 0) {
-		r = channel_write(channel, payload, payload_len, timeout_ms, false);
-	}
-	return r;
+	return r == 0 ? channel_write_payload(channel, payload, payload_len, timeout_ms) : r;
 }
 
 static int channel_make_room(struct channel *channel, size_t len)
@@ -188,11 +220,8 @@ static int channel_receive_header(struct channel *channel, struct frame_header *
 	if (r < 0) {
 		return r;
 	}
-	r = channel_read(channel, raw + 1, sizeof(raw) - 1, CHANNEL_REST_MS);
-	if (r < 0) {
-		return r == -ETIMEDOUT ? -ECONNABORTED : r;
-	}
-	return frame_header_decode(raw, ret_header);
+	r = channel_read_rest(channel, raw + 1, sizeof(raw) - 1);
+	return r == 0 ? frame_header_decode(raw, ret_header) : r;
 }
 
 int channel_receive(struct channel *channel, struct arena *arena, struct frame *ret_frame,
@@ -212,13 +241,13 @@ int channel_receive(struct channel *channel, struct arena *arena, struct frame *
 	}
 	r = channel_make_room(channel, header.message_len);
 	if (r == 0) {
-		r = channel_read(channel, channel->message, header.message_len, CHANNEL_REST_MS);
+		r = channel_read_rest(channel, channel->message, header.message_len);
 	}
 	if (r == 0) {
-		r = channel_read(channel, payload, header.payload_len, CHANNEL_REST_MS);
+		r = channel_read_rest(channel, payload, header.payload_len);
 	}
 	if (r < 0) {
-		return r == -ETIMEDOUT ? -ECONNABORTED : r;
+		return r;
 	}
 	frame = (struct frame){.type = (enum frame_type)header.type,
 			       .payload_len = header.payload_len,

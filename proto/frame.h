@@ -2,11 +2,14 @@
 /*
  * Framing: a fixed header of 16 bytes (big endian), a protobuf message, a raw payload.
  *
- *   0  u32 magic "VMR1"   4  u16 type   6  u16 flags (0)   8  u32 message length   12  u32 payload
- * length
+ *    0  u32 magic "VMR1"
+ *    4  u16 type
+ *    6  u16 flags (0)
+ *    8  u32 message length
+ *   12  u32 payload length
  *
- * Bounds are checked before any allocation: each type has its own maxima (frame_limits). Unknown
- * types are -EPROTO.
+ * Bounds are checked before any allocation: each type has its own maxima (frame_check_size).
+ * Unknown types are -EPROTO.
  */
 #ifndef VMR_PROTO_FRAME_H
 #define VMR_PROTO_FRAME_H
@@ -125,8 +128,9 @@ void channel_init_tls(struct channel *channel, struct tls_conn *conn);
 void channel_init_fd(struct channel *channel, int fd);
 void channel_destroy(struct channel *channel); /* frees its buffer; does not close */
 
-/* Send one frame with its payload (may be NULL when payload_len is 0). 0, -ETIMEDOUT (a part may
- * have gone: the channel is over), -EMSGSIZE (over the type's limits, nothing was sent),
+/* Send one frame with its payload (may be NULL when payload_len is 0). timeout_ms is for each
+ * 256 KiB, so that a slow line is none that is dead. 0, -ETIMEDOUT (a part may have gone: the
+ * channel is over), -EMSGSIZE (over the type's limits, nothing was sent),
  * -ECONNRESET, ... */
 int channel_send(struct channel *channel, enum frame_type type, const ProtobufCMessage *message,
 		 const void *payload, uint32_t payload_len, int timeout_ms);
@@ -142,8 +146,8 @@ struct frame {
 /* Receive one frame. payload (payload_size bytes, may be NULL/0) takes its payload; a larger
  * payload is -EMSGSIZE. Returns 0, -ETIMEDOUT (nothing of a frame had arrived: the channel stays
  * usable), -EBADMSG (malformed message), -EPROTO, -EMSGSIZE, -ECONNRESET (also end of stream).
- * timeout_ms -1 waits for ever for the first byte; the rest of a frame must follow within 30 s,
- * else -ECONNABORTED. The arena is reset first. */
+ * timeout_ms -1 waits for ever for the first byte; the rest of a frame must keep coming (64 KiB in
+ * 30 s), else -ECONNABORTED. The arena is reset first. */
 int channel_receive(struct channel *channel, struct arena *arena, struct frame *ret_frame,
 		    void *payload, size_t payload_size, int timeout_ms);
 

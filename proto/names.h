@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The words that admins see for states, and the names that we make: checkpoints, tokens, cut ids.
- */
+/* The words that admins see for states, and the names that we make: checkpoints, UUIDs, cut ids. */
 #ifndef VMR_PROTO_NAMES_H
 #define VMR_PROTO_NAMES_H
 
@@ -12,11 +11,11 @@
 #include "proto/status.pb-c.h"
 
 const char *role_to_string(Vmreplica__Role role); /* "primary", "replica", "unknown" */
-const char *
-state_to_string(Vmreplica__State state); /* "Replicating", "InitialReplication", "Resynchronizing",
-					    ... (Hyper-V's words, CamelCase) */
-const char *
-health_to_string(Vmreplica__Health health); /* "OK", "Warning", "Critical", "NotApplicable" */
+/* "Replicating", "InitialReplication", "Resynchronizing", ... (Hyper-V's words); "Unknown" for the
+ * state of a newer peer. */
+const char *state_to_string(Vmreplica__State state);
+/* "OK", "Warning", "Critical", "NotApplicable" */
+const char *health_to_string(Vmreplica__Health health);
 
 /* 16 lowercase hex digits from the system's random source. 0 or negative errno. */
 int name_make_cut_id(char ret_cut_id[CUT_ID_LEN + 1]);

@@ -11,12 +11,12 @@
 
 #define VALIDATE_ERROR_LEN 128
 
-bool validate_uuid(const char *text);
-bool validate_lineage(
-	const char *text); /* an epoch's random id: 1..36 lower-case hex digits and '-' */
+/* Single names; NULL is false. */
+bool validate_uuid(const char *text);	 /* lower case, 8-4-4-4-12 */
+bool validate_lineage(const char *text); /* an epoch's random id: 1..36 of 0-9, a-f, '-' */
 bool validate_cut_id(const char *text);
-bool validate_vm_name(const char *text); /* plain component: letters, digits, . _ - +, not starting
-					    with '.' or '-' */
+/* Plain component: letters, digits, . _ - +, not starting with '.' or '-'. */
+bool validate_vm_name(const char *text);
 bool validate_disk_name(const char *text);     /* target names such as "vda" */
 bool validate_site_name(const char *text);     /* DNS name, no wildcard */
 bool validate_site_pattern(const char *text);  /* DNS name or "*.domain" */

@@ -298,12 +298,38 @@ static int fake_delete(struct cluster *cluster, const char *resource, cluster_do
 	return 0;
 }
 
+/* Replace, add or (value "") remove. */
+static void apply_setting(const char *name, const char *value)
+{
+	size_t i = 0;
+
+	while (i < settings.message.n_settings && strcmp(settings.pair_list[i]->name, name) != 0) {
+		i++;
+	}
+	if (value[0] == '\0') {
+		if (i < settings.message.n_settings) {
+			settings.pair_list[i] = settings.pair_list[--settings.message.n_settings];
+		}
+		return;
+	}
+	must(i < 4, "room for settings");
+	vmreplica__ipc__cib_nvpair__init(&settings.pairs[i]);
+	snprintf(settings.names[i], sizeof(settings.names[i]), "%s", name);
+	snprintf(settings.values[i], sizeof(settings.values[i]), "%s", value);
+	settings.pairs[i].name = settings.names[i];
+	settings.pairs[i].value = settings.values[i];
+	settings.pair_list[i] = &settings.pairs[i];
+	settings.message.n_settings += i == settings.message.n_settings;
+}
+
 static int fake_set_setting(struct cluster *cluster, const char *name, const char *value,
 			    cluster_done_cb done, void *arg)
 {
 	(void)cluster;
 	snprintf(the_world.setting_name, sizeof(the_world.setting_name), "%s", name);
 	snprintf(the_world.setting_value, sizeof(the_world.setting_value), "%s", value);
+	apply_setting(name, value);
+	later(tell_settings, NULL);
 	outcome_later(done, arg, 0);
 	return 0;
 }
@@ -485,10 +511,13 @@ static void run_tick_cb(void *data)
 void world_run(struct world *world, void (*fn)(void *arg), void *arg)
 {
 	struct run run = {.fn = fn, .arg = arg, .loop = world->loop};
+	qb_loop_timer_handle timer;
 	pthread_t thread;
 
+	/* Not asked before the loop runs: a stop from outside it would be forgotten. */
+	must(qb_loop_timer_add(world->loop, QB_LOOP_MED, TICK_NS, &run, run_tick_cb, &timer) == 0,
+	     "timer");
 	must(pthread_create(&thread, NULL, run_main, &run) == 0, "thread");
-	run_tick_cb(&run);
 	qb_loop_run(world->loop);
 	pthread_join(thread, NULL);
 }

@@ -749,6 +749,11 @@ static void authorize_client(void *arg)
 	authorization_setting_name("a.example", name);
 	CU_ASSERT_STRING_EQUAL(world->setting_name, name);
 	CU_ASSERT_STRING_EQUAL(world->setting_value, "");
+	response = ask_authorize(VMREPLICA__ADMIN__AUTHORIZE_REQUEST__OP__LIST, "", "", &arena);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(response);
+	CU_ASSERT_EQUAL_FATAL(response->authorize->n_entries,
+			      1); /* at once: the answer waited for it */
+	CU_ASSERT_STRING_EQUAL(response->authorize->entries[0]->pattern, "*.c.example");
 	arena_reset(&arena);
 }
 

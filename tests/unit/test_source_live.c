@@ -200,6 +200,7 @@ static void test_a_killed_qemu_leaves_broken_checkpoints(void)
 	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "1 broken=0");
 	/* One that is killed leaves the stored one inconsistent, and of a newer one nothing. */
 	job = live_job(&live, 1, 2);
+	CU_ASSERT_EQUAL(source_job_confirm(job, live.error), 0);
 	CU_ASSERT_EQUAL(kill(live_vm_pid("live"), SIGKILL), 0);
 	CU_ASSERT_TRUE(live_check_becomes(&live, job, -ECANCELED, 5000));
 	live_job_end(&live, job);
@@ -279,6 +280,7 @@ static void test_a_vm_that_is_shut_off(void)
 	CU_ASSERT_STRING_EQUAL(live_dirty(job, 1), "");
 	CU_ASSERT_TRUE(live_reads(job, 0, 1 << 20, 65536, 1));
 	CU_ASSERT_EQUAL(source_job_check(job, live.error), 0);
+	CU_ASSERT_EQUAL(source_job_confirm(job, live.error), 0);
 	live_job_end(&live, job);
 	live_delete(&live, 1);
 	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "2 broken=0");
@@ -288,6 +290,7 @@ static void test_a_vm_that_is_shut_off(void)
 	CU_ASSERT_STRING_EQUAL(live_dirty(job, 0), "");
 	CU_ASSERT_EQUAL(live_run("virsh -c %s start live", live_uri()), 0);
 	CU_ASSERT_TRUE(live_check_becomes(&live, job, -ECANCELED, 2000));
+	CU_ASSERT_EQUAL(source_job_confirm(job, live.error), -ECANCELED);
 	live_job_end(&live, job);
 	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "2 broken=0");
 	live_write(&live, 1, 5, 1 << 20, 65536);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine/source.h"
 #include "engine/source_scratch.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
@@ -81,6 +84,39 @@ static void test_measuring(void)
 	close(fd);
 }
 
+static void make_old(const char *name, long age_s)
+{
+	char path[TEMP_PATH_LEN];
+	struct timespec times[2];
+
+	temp_file(path, name, "x");
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= age_s;
+	times[1] = times[0];
+	CU_ASSERT_EQUAL(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static bool exists(const char *name)
+{
+	char path[TEMP_PATH_LEN];
+
+	return access(temp_path(path, name), F_OK) == 0;
+}
+
+static void test_sweeping(void)
+{
+	make_old("vmreplica-web1-vda.scratch", 7200);
+	make_old("vmreplica-web1-vdb.scratch", 1800);
+	make_old("web1-vda.scratch", 7200);
+	make_old("vmreplica-web1.sock", 7200);
+	CU_ASSERT_EQUAL(source_sweep_scratch(tempdir()), 1);
+	CU_ASSERT_FALSE(exists("vmreplica-web1-vda.scratch"));
+	CU_ASSERT_TRUE(exists("vmreplica-web1-vdb.scratch"));
+	CU_ASSERT_TRUE(exists("web1-vda.scratch"));
+	CU_ASSERT_TRUE(exists("vmreplica-web1.sock"));
+	CU_ASSERT_EQUAL(source_sweep_scratch("/nowhere/at/all"), 0);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -89,6 +125,7 @@ int main(void)
 		{"the reserve comes first", test_the_reserve_comes_first},
 		{"extreme numbers do not wrap", test_extreme_numbers_do_not_wrap},
 		{"measuring", test_measuring},
+		{"sweeping", test_sweeping},
 	};
 	int status = unit_run("source scratch", tests, sizeof(tests) / sizeof(tests[0]));
 

@@ -21,9 +21,10 @@ static char *text(const char *borrowed)
 bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_context *tls)
 {
 	char error[TLS_ERROR_LEN];
-	int fd = tls_dial("127.0.0.1", rig->port, 5000, error);
+	int fd;
 
-	memset(sender, 0, sizeof(*sender));
+	sender_drop(sender);
+	fd = tls_dial("127.0.0.1", rig->port, 5000, error);
 	if (fd < 0) {
 		return false;
 	}
@@ -37,6 +38,9 @@ bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_con
 
 void sender_drop(struct sender *sender)
 {
+	if (sender->conn == NULL) {
+		return;
+	}
 	channel_destroy(&sender->channel);
 	arena_reset(&sender->arena);
 	codec_state_free(sender->codec);

@@ -52,14 +52,15 @@ struct sender {
 	const char *site; /* NULL = RIG_SITE */
 };
 
-/* Dial and shake hands with the rig's receiver. false: refused (TLS). */
+/* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused
+ * (TLS). */
 bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_context *tls);
 /* HELLO; the type of the answer (FRAME_WELCOME fills the fields), or 0 when the connection ended.
  */
 enum frame_type sender_hello(struct sender *sender, const struct model *model);
 /* Both, and a WELCOME. */
 bool sender_enter(struct sender *sender, const struct rig *rig, const struct model *model);
-void sender_drop(struct sender *sender); /* close without a word */
+void sender_drop(struct sender *sender); /* close without a word; twice is fine */
 
 /* CYCLE_BEGIN of mode with a new cut; goes on from sender->mark when resumed. */
 void sender_begin(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,
