@@ -68,7 +68,6 @@ void session_release(struct session *session)
 
 	if (store != NULL) {
 		session->store = NULL;
-		view_set_connected(&store->view, false, NULL);
 		store_stream_release(store, session);
 		store_unref(store);
 	}
@@ -281,14 +280,13 @@ static int session_end(struct session *session, const struct answer *answer)
 	const char *vm = session->store == NULL ? "" : session->store->vm;
 
 	session_shrink(session);
-	if (answer->kind == ANSWER_LOST) {
+	if (session->store != NULL && store_note(session->store, answer)) {
+		log_debug("%s: reported", vm);
+	} else if (answer->kind == ANSWER_LOST || answer->kind == ANSWER_DENIED) {
 		log_info("%s%s%s", vm, vm[0] == '\0' ? "" : ": ", answer->reason);
 	} else {
 		log_notice("%s%sstream from %s ends (%s): %s", vm, vm[0] == '\0' ? "" : ": ",
 			   tls_peer_address(session->conn), answer->code, answer->reason);
-	}
-	if (session->store != NULL) {
-		store_note(session->store, answer);
 	}
 	if (answer->kind != ANSWER_LOST) {
 		farewell_send(session, answer);

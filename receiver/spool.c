@@ -138,12 +138,39 @@ static int begin_check(const struct cycle *cycle, struct answer *answer)
 	return 0;
 }
 
+/* Forget the mark of an interrupted cycle, and its partial log. The lock is held. */
+static int mark_forget(struct store *store, struct answer *answer)
+{
+	char part[MANIFEST_FILE_MAX + 1];
+	struct manifest next = {0};
+	int rc;
+
+	if (manifest_copy(&store->manifest, &next) < 0) {
+		return answer_storage(answer, -ENOMEM, "dropping a mark");
+	}
+	memcpy(part, next.mark.file, sizeof(part));
+	memset(&next.mark, 0, sizeof(next.mark));
+	rc = store_save(store, &next, answer);
+	manifest_destroy(&next);
+	if (rc == 0 && part[0] != '\0') {
+		unlinkat(store->dir_fd, part, 0);
+	}
+	return rc;
+}
+
 static int part_begin(struct cycle *cycle, const struct logfile_header *header,
 		      struct answer *answer)
 {
+	struct store *store = cycle->store;
 	struct spool *spool = cycle->spool;
-	int rc;
+	int rc = 0;
 
+	if (store->manifest.mark.mode != VMREPLICA__WIRE__MODE__MODE_NONE) {
+		rc = mark_forget(store, answer); /* the sender does not go on from it */
+	}
+	if (rc < 0) {
+		return rc;
+	}
 	snprintf(spool->part, sizeof(spool->part), "%s/%" PRIu64 ".part", spool->generation,
 		 cycle->seq);
 	spool->fd = openat(cycle->store->dir_fd, spool->part,
@@ -157,16 +184,10 @@ static int part_begin(struct cycle *cycle, const struct logfile_header *header,
 static int mark_drop(struct cycle *cycle, int rc, struct answer *answer)
 {
 	struct store *store = cycle->store;
-	struct manifest next = {0};
 
 	log_warning("%s: the partial log %s cannot be continued (%s): the cycle begins anew",
 		    store->vm, store->manifest.mark.file, strerror(-rc));
-	if (manifest_copy(&store->manifest, &next) < 0) {
-		return answer_storage(answer, -ENOMEM, "dropping a mark");
-	}
-	memset(&next.mark, 0, sizeof(next.mark));
-	rc = store_save(store, &next, answer);
-	manifest_destroy(&next);
+	rc = mark_forget(store, answer);
 	return rc < 0 ? rc
 		      : answer_failure(
 				answer, "sequence",

@@ -3,6 +3,7 @@
 receiver_test_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) $(CUNIT_CFLAGS) -Wno-cast-qual -Wno-undef
 receiver_rig_sources = \
 	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
+	tests/unit/receiver_rig_site.c \
 	tests/unit/replica_model.c tests/unit/replica_model.h \
 	tests/unit/replica_scene.c tests/unit/replica_scene.h \
 	tests/unit/wire_sender.c tests/unit/wire_sender.h
@@ -18,6 +19,12 @@ tests_unit_test_receiver_trouble_SOURCES = tests/unit/test_receiver_trouble.c $(
 tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_trouble_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 EXTRA_tests_unit_test_receiver_trouble_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_wrong
+tests_unit_test_receiver_wrong_SOURCES = tests/unit/test_receiver_wrong.c $(receiver_rig_sources)
+tests_unit_test_receiver_wrong_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_wrong_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+EXTRA_tests_unit_test_receiver_wrong_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_manifest
 tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c

@@ -2,6 +2,7 @@
 #include "replica_scene.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "unit.h"
 
@@ -85,4 +86,45 @@ void scene_replace_receiver(bool cruelly)
 	}
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+}
+
+static bool has_code(const struct rig *r, uint64_t code)
+{
+	return strcmp(r->status.code, (const char *)(uintptr_t)code) == 0;
+}
+
+bool scene_wait_code(const char *code, int timeout_ms)
+{
+	return rig_wait(&rig, has_code, (uint64_t)(uintptr_t)code, timeout_ms);
+}
+
+/* The receiver ends the stream with this answer. */
+void scene_expect(enum frame_type type, const char *code, const char *words)
+{
+	enum frame_type answer = sender_answer(&sender, 40000);
+
+	CU_ASSERT_EQUAL(answer, type);
+	CU_ASSERT_STRING_EQUAL(sender.code, code);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, words));
+	if (answer != type || strcmp(sender.code, code) != 0 ||
+	    strstr(sender.reason, words) == NULL) {
+		fprintf(stderr, "got %s %s: %s\n", frame_type_to_string(answer), sender.code,
+			sender.reason);
+	}
+	CU_ASSERT_EQUAL(sender_answer(&sender, 10000), 0);
+	sender_drop(&sender);
+}
+
+void scene_enter(void)
+{
+	CU_ASSERT_TRUE_FATAL(sender_enter(&sender, &rig, &model));
+}
+
+/* After every refusal the same data goes through when it is sent right. */
+void scene_recover(void)
+{
+	scene_enter();
+	scene_delta_of_dirty();
+	scene_check();
+	CU_ASSERT_TRUE(scene_wait_code("", 5000));
 }
