@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "broker/access_point.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -154,6 +155,10 @@ static void peer_describe(const struct sockaddr_storage *address, socklen_t len,
 	if (getnameinfo((const struct sockaddr *)address, len, ret_text, PEER_ADDRESS_LEN, NULL, 0,
 			NI_NUMERICHOST) != 0) {
 		snprintf(ret_text, PEER_ADDRESS_LEN, "unknown");
+	}
+	/* An IPv4 peer of a socket for both families: in the form that its admin knows. */
+	if (IN6_IS_ADDR_V4MAPPED(ret_host)) {
+		(void)inet_ntop(AF_INET, &ret_host->s6_addr[12], ret_text, PEER_ADDRESS_LEN);
 	}
 }
 

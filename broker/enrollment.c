@@ -314,8 +314,7 @@ static struct job *job_find(struct enrollment *enrollment, const char *relations
 
 /* NULL: the peer has been told to come again. */
 static struct job *job_new(struct enrollment *enrollment, struct peer_session *session,
-			   enum frame_type type, const ProtobufCMessage *message,
-			   const char *relationship)
+			   const ProtobufCMessage *message, const char *relationship)
 {
 	struct job *job = NULL;
 
@@ -338,7 +337,6 @@ static struct job *job_new(struct enrollment *enrollment, struct peer_session *s
 	protobuf_c_message_pack(message, job->packed);
 	job->enrollment = enrollment;
 	job->session_id = session->id;
-	job->type = type;
 	snprintf(job->relationship, sizeof(job->relationship), "%s", relationship);
 	broker_peer_label(session, job->peer, sizeof(job->peer));
 	qb_list_add_tail(&job->list, &enrollment->jobs);
@@ -354,7 +352,7 @@ void enrollment_handle_enroll(struct enrollment *enrollment, struct peer_session
 	if (!locate_service_admit(enrollment->broker, session, enroll->version)) {
 		return;
 	}
-	job = job_new(enrollment, session, FRAME_ENROLL, &enroll->base, enroll->relationship);
+	job = job_new(enrollment, session, &enroll->base, enroll->relationship);
 	if (job != NULL) {
 		enroll_begin(job);
 	}
@@ -368,7 +366,7 @@ void enrollment_handle_withdraw(struct enrollment *enrollment, struct peer_sessi
 	if (!locate_service_admit(enrollment->broker, session, withdraw->version)) {
 		return;
 	}
-	job = job_new(enrollment, session, FRAME_WITHDRAW, &withdraw->base, withdraw->relationship);
+	job = job_new(enrollment, session, &withdraw->base, withdraw->relationship);
 	if (job != NULL) {
 		withdrawal_begin(job);
 	}

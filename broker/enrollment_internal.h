@@ -26,8 +26,7 @@ struct job {
 	struct enrollment *enrollment;
 	uint64_t session_id; /* whose answer; the session may be gone */
 	bool answered;
-	enum frame_type type; /* FRAME_ENROLL or FRAME_WITHDRAW */
-	uint8_t *packed;      /* owned: the request, decoded again at each try */
+	uint8_t *packed; /* owned: the request, decoded again at each try */
 	size_t packed_len;
 	char relationship[RELATIONSHIP_LEN + 1];
 	char peer[DENIAL_PEER_LEN];    /* for the log */

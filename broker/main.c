@@ -61,7 +61,6 @@ static void make_settings_directories(const struct process *process)
 
 static void check_settings_directories(const struct process *process)
 {
-
 	for (size_t i = 0; process->config.standalone && i < 2; i++) {
 		if (access(settings_directories[i], W_OK) < 0) {
 			log_warning("user " BROKER_USER

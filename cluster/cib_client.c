@@ -12,7 +12,9 @@
 #include "common/log.h"
 #include "proto/link.h"
 
-#define SWEEP_MS 1000
+#define SWEEP_MS    1000
+#define WATCHDOG_MS 30000
+#define STEADY_MS   30000 /* a helper that lived this long is no crash loop */
 
 struct pending {
 	TAILQ_ENTRY(pending) entry;
@@ -29,7 +31,7 @@ struct cib_client {
 	char *node; /* owned */
 	struct cib_client_callbacks callbacks;
 	void *arg;
-	struct retry start_retry, sweep;
+	struct retry start_retry, sweep, watchdog;
 	pid_t pid;	   /* of the helper; valid while link is */
 	struct link *link; /* NULL: no helper */
 	uint64_t last_id;
@@ -37,7 +39,9 @@ struct cib_client {
 	TAILQ_HEAD(pending_list, pending) pending;
 	struct placement *placement;	       /* a reference, or NULL */
 	Vmreplica__Ipc__CibSettings *settings; /* owned, or NULL */
+	int64_t started_ms, heard_ms;	       /* the helper's start and its last frame */
 	bool connected;			       /* the helper says that Pacemaker answers */
+	bool state_told;		       /* connected was logged as it is */
 };
 
 static void pending_answer(struct cib_client *client, struct pending *pending, int error,
@@ -74,6 +78,9 @@ static void cib_client_sweep_cb(void *arg)
 		pending_answer(client, first, -ETIMEDOUT,
 			       "Pacemaker's configuration did not answer in time; see whether the "
 			       "change was made (pcs config), then try again");
+		if (client->link != NULL) {
+			link_close(client->link); /* it hangs: the next one may not */
+		}
 	}
 	if (first != NULL) {
 		retry_after(&client->sweep, SWEEP_MS);
@@ -145,12 +152,13 @@ static void cib_client_take_done(struct cib_client *client, const Vmreplica__Ipc
 static void cib_client_take_state(struct cib_client *client,
 				  const Vmreplica__Ipc__CibState *message)
 {
-	if (message->connected != client->connected) {
+	if (message->connected != client->connected || !client->state_told) {
 		log_notice("Pacemaker's configuration %s%s%s",
 			   message->connected ? "answers" : "does not answer",
 			   message->text[0] != '\0' ? ": " : "", message->text);
 	}
 	client->connected = message->connected;
+	client->state_told = true;
 }
 
 static void cib_client_frame_cb(void *arg, struct link *link, const struct frame *frame,
@@ -159,7 +167,7 @@ static void cib_client_frame_cb(void *arg, struct link *link, const struct frame
 	struct cib_client *client = arg;
 
 	(void)payload;
-	retry_reset(&client->start_retry);
+	client->heard_ms = clock_monotonic_ms();
 	switch (frame->type) {
 	case FRAME_CIB_PLACEMENT:
 		cib_client_take_placement(client, (const void *)frame->message);
@@ -189,6 +197,10 @@ static void cib_client_closed_cb(void *arg, struct link *link, int error)
 		  error < 0 ? strerror(-error) : "closed its socket");
 	client->link = NULL;
 	client->connected = false;
+	client->state_told = false;
+	if (clock_monotonic_ms() - client->started_ms > STEADY_MS) {
+		retry_reset(&client->start_retry);
+	}
 	cib_process_end(client->pid);
 	pending_fail_all(client, -ECONNRESET,
 			 "the helper that changes Pacemaker's configuration ended; see whether the "
@@ -218,8 +230,25 @@ static void cib_client_start_cb(void *arg)
 		retry_later(&client->start_retry);
 		return;
 	}
+	client->started_ms = clock_monotonic_ms();
+	client->heard_ms = client->started_ms;
 	watch.node = client->node;
 	(void)link_send(client->link, FRAME_CIB_WATCH, &watch.base);
+}
+
+/* The helper says something every minute at least; one that is silent hangs (its libcib calls are
+ * bounded). */
+static void cib_client_watchdog_cb(void *arg)
+{
+	struct cib_client *client = arg;
+
+	if (client->link != NULL &&
+	    clock_monotonic_ms() - client->heard_ms > CIB_CLIENT_PLACEMENT_STALE_MS) {
+		log_error("vmreplica-cib has been silent for %d s: ending it",
+			  CIB_CLIENT_PLACEMENT_STALE_MS / 1000);
+		link_close(client->link);
+	}
+	retry_after(&client->watchdog, WATCHDOG_MS);
 }
 
 int cib_client_tell(struct cib_client *client, enum frame_type type,
@@ -314,12 +343,14 @@ struct cib_client *cib_client_new(qb_loop_t *loop, const char *node,
 	TAILQ_INIT(&client->pending);
 	retry_init(&client->start_retry, loop, cib_client_start_cb, client);
 	retry_init(&client->sweep, loop, cib_client_sweep_cb, client);
+	retry_init(&client->watchdog, loop, cib_client_watchdog_cb, client);
 	client->node = strdup(node);
 	if (client->node == NULL) {
 		free(client);
 		return NULL;
 	}
 	retry_after(&client->start_retry, 0);
+	retry_after(&client->watchdog, WATCHDOG_MS);
 	return client;
 }
 
@@ -330,6 +361,7 @@ void cib_client_free(struct cib_client *client)
 	}
 	retry_destroy(&client->start_retry);
 	retry_destroy(&client->sweep);
+	retry_destroy(&client->watchdog);
 	if (client->link != NULL) {
 		link_free(client->link);
 		client->link = NULL; /* an answer below may ask again */

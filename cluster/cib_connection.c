@@ -147,7 +147,8 @@ static int connection_result(int legacy_rc, char error[CIB_CONNECTION_ERROR_LEN]
 		return 0;
 	}
 	(void)snprintf(error, CIB_CONNECTION_ERROR_LEN,
-		       "Pacemaker refused the change of its configuration: %s", pcmk_rc_str(rc));
+		       "Pacemaker did not make the change of its configuration: %s",
+		       pcmk_rc_str(rc));
 	/* Positive codes are errnos, Pacemaker's own ones are negative. */
 	return rc > 0 ? -rc : -EIO;
 }

@@ -83,6 +83,11 @@ static void reader_done_cb(void *arg, int error, const char *output, size_t len,
 {
 	(void)arg;
 	reader.child = NULL;
+	/* Lost in the middle of the read: what came out is about a Pacemaker that stops. The next
+	 * connection reads. */
+	if (!cib_connection_is_open()) {
+		return;
+	}
 	reader_tell_placement(error, output, len, why);
 	reader_tell_settings();
 	if (error < 0) {

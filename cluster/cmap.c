@@ -70,6 +70,7 @@ static int map_read_node(cmap_handle_t handle, uint32_t position, struct cluster
 	map_get_string(handle, key, node.address, sizeof(node.address));
 	(void)snprintf(key, sizeof(key), "nodelist.node.%u.name", position);
 	map_get_string(handle, key, node.name, sizeof(node.name));
+	node.named = node.name[0] != '\0';
 	if (node.name[0] == '\0' && node.address[0] != '\0' &&
 	    strlen(node.address) < sizeof(node.name)) {
 		memcpy(node.name, node.address, strlen(node.address) + 1);
@@ -135,7 +136,6 @@ static int map_read_nodes(cmap_handle_t handle, struct cluster_map *map)
 
 static void map_read_quorum(cmap_handle_t handle, struct cluster_map *map)
 {
-	map->two_node = map_get_flag(handle, "quorum.two_node");
 	map->wait_for_all = map_get_flag(handle, "runtime.votequorum.wait_for_all_status");
 }
 

@@ -19,6 +19,7 @@
 struct cluster_map_node {
 	uint32_t id;
 	char name[NODE_NAME_MAX + 1];	   /* nodelist name; else the address; never "" */
+	bool named;			   /* the nodelist has a name */
 	char address[CLUSTER_ADDRESS_LEN]; /* ring0_addr; "" if there is none */
 };
 
@@ -26,7 +27,6 @@ struct cluster_map {
 	struct cluster_map_node *nodes; /* owned; in nodelist order */
 	size_t node_count;
 	size_t local;	   /* index of this node; node_count when unknown */
-	bool two_node;	   /* quorum.two_node */
 	bool wait_for_all; /* as votequorum holds it now (two_node implies it) */
 };
 

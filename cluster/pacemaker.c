@@ -104,7 +104,9 @@ static void pacemaker_check_name(struct cluster *cluster)
 		return;
 	}
 	pacemaker->name_checked = true;
-	if (strcmp(map->nodes[map->local].name, cluster->config->node) != 0) {
+	/* Without a name in the nodelist Pacemaker takes the host's, as we do. */
+	if (map->nodes[map->local].named &&
+	    strcmp(map->nodes[map->local].name, cluster->config->node) != 0) {
 		log_error("this node is called %s here and %s by corosync: set [node] name in "
 			  "vmreplica.conf "
 			  "to the name that crm_mon shows",

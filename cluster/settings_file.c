@@ -68,21 +68,20 @@ int settings_file_read(const char *path, struct nvpair_list *ret_list,
 	return 0;
 }
 
-/* What reading would not give back as it was: line ends, comments, white space at the ends. */
-static bool value_is_writable(const char *value)
+/* The file gives back what was meant: no line end, comment sign or over-long line has changed it.
+ */
+static bool reads_back(const char *path, const struct nvpair_list *list)
 {
-	size_t length = strlen(value);
+	char error[SETTINGS_FILE_ERROR_LEN];
+	struct nvpair_list found = {0};
+	bool same = settings_file_read(path, &found, error) == 0 && found.count == list->count;
 
-	if (strpbrk(value, "\r\n") != NULL || (length > 0 && strchr(" \t", value[0]) != NULL) ||
-	    (length > 0 && strchr(" \t", value[length - 1]) != NULL)) {
-		return false;
+	for (size_t i = 0; same && i < list->count; i++) {
+		same = strcmp(found.pairs[i]->name, list->pairs[i]->name) == 0 &&
+		       strcmp(found.pairs[i]->value, list->pairs[i]->value) == 0;
 	}
-	for (const char *p = value; *p != '\0'; p++) {
-		if (strchr("#;", *p) != NULL && (p == value || strchr(" \t", p[-1]) != NULL)) {
-			return false;
-		}
-	}
-	return true;
+	nvpair_list_destroy(&found);
+	return same;
 }
 
 static int directory_sync(const char *path)
@@ -109,12 +108,14 @@ static int directory_make(const char *path)
 
 static int contents_write(int fd, const char *comment, const struct nvpair_list *list)
 {
-	FILE *out = fdopen(dup(fd), "w");
+	cleanup_close int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	FILE *out = copy >= 0 ? fdopen(copy, "w") : NULL;
 	bool failed;
 
 	if (out == NULL) {
 		return -errno;
 	}
+	copy = -1; /* the stream's now */
 	(void)fprintf(out, "# %s\n", comment);
 	for (size_t i = 0; i < list->count; i++) {
 		(void)fprintf(out, "%s = %s\n", list->pairs[i]->name, list->pairs[i]->value);
@@ -142,6 +143,9 @@ static int file_replace(const char *path, const char *comment, const struct nvpa
 		return -errno;
 	}
 	result = contents_write(fd, comment, list);
+	if (result == 0 && !reads_back(temporary, list)) {
+		result = -EINVAL;
+	}
 	if (result == 0 && rename(temporary, path) < 0) {
 		result = -errno;
 	}
@@ -155,20 +159,15 @@ static int file_replace(const char *path, const char *comment, const struct nvpa
 int settings_file_write(const char *path, const char *comment, const struct nvpair_list *list,
 			char error[SETTINGS_FILE_ERROR_LEN])
 {
-	int result;
+	int result = file_replace(path, comment, list);
 
-	for (size_t i = 0; i < list->count; i++) {
-		if (!value_is_writable(list->pairs[i]->value)) {
-			(void)snprintf(
-				error, SETTINGS_FILE_ERROR_LEN,
-				"the value of %s cannot stand in a file: no line ends, no ' #' or "
-				"' ;', no white space at its ends",
-				list->pairs[i]->name);
-			return -EINVAL;
-		}
-	}
-	result = file_replace(path, comment, list);
-	if (result < 0) {
+	if (result == -EINVAL) {
+		(void)snprintf(
+			error, SETTINGS_FILE_ERROR_LEN,
+			"a value cannot stand in %.120s: no line ends, no ' #' or ' ;', no white "
+			"space at its ends, not too long",
+			path);
+	} else if (result < 0) {
 		(void)snprintf(error, SETTINGS_FILE_ERROR_LEN, "%.180s cannot be written: %s", path,
 			       strerror(-result));
 	}

@@ -20,7 +20,7 @@
 #include "engine/storage_probe.h"
 
 #define ENGINE_TICK_MS	   1000
-#define ENGINE_ORPHANS_MS  5000 /* until libvirt answers */
+#define ENGINE_ORPHANS_MS  5000	 /* until libvirt answers */
 #define ENGINE_STOP_MS	   15000 /* cycles and stores may take so long to end */
 #define ENGINE_SOCKET_MODE 0660
 
@@ -192,8 +192,8 @@ static void orphans_done(void *arg, int result)
 static void engine_end_orphans(struct engine *engine, int64_t now)
 {
 	if (!engine->orphans_ended && !engine->orphans_busy && now >= engine->orphans_retry_ms) {
-		engine->orphans_busy =
-			workers_submit(engine->task_workers, orphans_run, orphans_done, engine) == 0;
+		engine->orphans_busy = workers_submit(engine->task_workers, orphans_run,
+						      orphans_done, engine) == 0;
 	}
 }
 

@@ -18,7 +18,7 @@
 #define HEALTH_INTERVAL_MS	 (12ll * 3600 * 1000) /* Hyper-V's default monitoring interval */
 #define HEALTH_BUCKETS		 24
 #define HEALTH_MISSED_PERCENT	 20
-#define HEALTH_MISSED_MIN_CYCLES 10 /* fewer say nothing yet */
+#define HEALTH_MISSED_MIN_CYCLES 20 /* fewer say nothing yet */
 #define HEALTH_STALE_MS		 (3600ll * 1000)
 
 /* Cycle counts over the monitoring interval, in buckets that fall out one after the other. Zero-initialize. */

@@ -39,6 +39,7 @@ void peer_close(struct peer *peer)
 	peer->conn = NULL;
 	memset(&peer->position, 0, sizeof(peer->position));
 	memset(peer->sent_xml_hash, 0, sizeof(peer->sent_xml_hash));
+	memset(&peer->told, 0, sizeof(peer->told));
 }
 
 bool peer_is_connected(const struct peer *peer)
@@ -369,4 +370,30 @@ void peer_check_idle(struct peer *peer)
 	if (result < 0 && result != -ETIMEDOUT) {
 		peer_close(peer);
 	}
+}
+
+bool peer_state_equal(const struct peer_state *a, const struct peer_state *b)
+{
+	return a->state == b->state && a->health == b->health && a->frequency_s == b->frequency_s &&
+	       strcmp(a->reason, b->reason) == 0;
+}
+
+void peer_tell_state(struct peer *peer, const struct peer_state *state)
+{
+	Vmreplica__Wire__PeerState message = VMREPLICA__WIRE__PEER_STATE__INIT;
+
+	peer_check_idle(peer);
+	if (peer->conn == NULL) {
+		return;
+	}
+	message.state = state->state;
+	message.health = state->health;
+	message.reason = (char *)(uintptr_t)state->reason;
+	message.frequency_s = state->frequency_s;
+	if (channel_send(&peer->channel, FRAME_PEER_STATE, &message.base, NULL, 0, PEER_DIRECT_MS) <
+	    0) {
+		peer_close(peer);
+		return;
+	}
+	peer->told = *state;
 }

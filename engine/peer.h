@@ -13,6 +13,14 @@
 #define PEER_DIRECT_MS	     2000	       /* a direct connection must stand within this, else the relay is used */
 #define PEER_RELAY_MEMORY_MS (10 * 60 * 1000) /* how long the relay is preferred after that */
 
+/* What the other side is told about the primary between cycles, so that it can show it. */
+struct peer_state {
+	Vmreplica__State state;
+	Vmreplica__Health health;
+	char reason[REASON_MAX];
+	uint32_t frequency_s;
+};
+
 /* What the receiver said last, by WELCOME or COMMITTED. */
 struct peer_position {
 	bool has_committed;
@@ -36,6 +44,7 @@ struct peer {
 	bool relayed;
 	char node[NODE_NAME_MAX + 1]; /* the owner, "" unknown */
 	struct peer_position position; /* valid while connected */
+	struct peer_state told;	       /* on this connection */
 	uint8_t sent_xml_hash[32];     /* of the domain XML that this connection's receiver has; zeros = none */
 };
 
@@ -60,6 +69,9 @@ int peer_receive(struct peer *peer, struct frame *ret_frame, void *payload, size
 		 struct trouble *trouble);
 /* Turn a failed channel call into a trouble. */
 int peer_failed(struct peer *peer, int error, const char *doing, struct trouble *trouble);
+/* Send PEER_STATE. On failure the connection is closed; the next cycle makes another. */
+void peer_tell_state(struct peer *peer, const struct peer_state *state);
+bool peer_state_equal(const struct peer_state *a, const struct peer_state *b);
 /* Take a COMMITTED cut over as the new position. */
 void peer_note_committed(struct peer *peer, const Vmreplica__Cut *cut);
 

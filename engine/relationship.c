@@ -59,6 +59,8 @@ struct relationship *relationship_new(struct engine *engine, struct vm_settings 
 	peer_init(&rel->peer, engine->tls, rel->settings.peer_host, rel->settings.peer_port);
 	schedule_entry_init(&rel->schedule, rel->settings.frequency_s, rel->settings.priority, now);
 	relationship_recall(rel);
+	/* what is not replicated yet has no cycles to miss */
+	rel->schedule.bulk = rel->state.state != VMREPLICA__STATE__STATE_REPLICATING;
 	rel->suspended = relationship_setting_suspended(rel);
 	if (rel->suspended) {
 		relationship_state_apply(&rel->state, RELATIONSHIP_SUSPEND);
@@ -220,8 +222,9 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	if (rel->dismiss_done != NULL && now >= rel->dismiss_deadline_ms) {
 		relationship_answer_dismiss(rel, -ETIMEDOUT, rel->task_error);
 	}
-	rel->schedule.eligible = rel->ready && !rel->suspended && !rel->dismissed && !rel->busy;
 	relationship_answer_waiters(rel, 0, NULL, now);
 	relationship_judge(rel, now);
+	relationship_tell_peer(rel);
+	rel->schedule.eligible = rel->ready && !rel->suspended && !rel->dismissed && !rel->busy;
 	relationship_publish(rel, now);
 }

@@ -46,6 +46,7 @@ struct relationship {
 	struct health_window window;
 	struct health_verdict verdict;
 	struct trouble obstacle; /* code "" = none */
+	int64_t obstacle_ms;	 /* monotonic, since when */
 	bool denied, replica_suspended;
 
 	bool busy;	 /* a worker has it */
@@ -84,6 +85,7 @@ struct relationship {
 	int progress_seen; /* the kind whose begin is in the state already */
 	uint64_t runs;	   /* cycles started */
 	int64_t run_begin_ms;
+	struct peer_state telling;
 	char task_error[SOURCE_ERROR_LEN];
 	bool task_has_checkpoints;
 
@@ -123,6 +125,8 @@ void relationship_free(struct relationship *relationship);
 void relationship_take_pending(struct relationship *relationship, int64_t now_ms);
 void relationship_start_attach(struct relationship *relationship);
 void relationship_start_release(struct relationship *relationship);
+/* Tell the other side how this one is, when that changed and it is connected. */
+void relationship_tell_peer(struct relationship *relationship);
 void relationship_answer_dismiss(struct relationship *relationship, int error, const char *text);
 
 /* ---- relationship_cycle.c ---- */

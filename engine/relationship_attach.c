@@ -4,6 +4,7 @@
 #include "engine/relationship.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,4 +146,40 @@ static void release_done(void *arg, int result)
 void relationship_start_release(struct relationship *rel)
 {
 	relationship_start_task(rel, release_run, release_done);
+}
+
+/* ---- PEER_STATE ---- */
+
+static int tell_run(void *arg)
+{
+	struct relationship *rel = arg;
+
+	peer_tell_state(&rel->peer, &rel->telling);
+	return 0;
+}
+
+static void tell_done(void *arg, int result)
+{
+	struct relationship *rel = arg;
+
+	(void)result;
+	rel->busy = false;
+	relationship_tick(rel, clock_monotonic_ms());
+	engine_wake(rel->engine);
+}
+
+void relationship_tell_peer(struct relationship *rel)
+{
+	struct peer_state state = {.state = rel->state.state,
+				   .health = rel->verdict.health,
+				   .frequency_s = rel->settings.frequency_s};
+
+	if (rel->busy || !peer_is_connected(&rel->peer) || rel->cancelled) {
+		return;
+	}
+	snprintf(state.reason, sizeof(state.reason), "%s", rel->verdict.reason);
+	if (!peer_state_equal(&state, &rel->peer.told)) {
+		rel->telling = state;
+		relationship_start_task(rel, tell_run, tell_done);
+	}
 }

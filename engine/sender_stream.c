@@ -149,7 +149,7 @@ static int stream_run(struct sender_stream *stream)
 			pipeline_release(stream->pipeline);
 		} else if (result == -EAGAIN) {
 			stream_wait(stream);
-			result = 0;
+			result = stream_ping_if_idle(stream);
 		} else {
 			return trouble_set(&stream->trouble, result, SCHEDULE_CANCELLED,
 					   "cancelled", "the reader stopped the cycle");
@@ -195,6 +195,7 @@ int sender_stream_start(struct sender_stream *stream)
 	stream->wire_start = tls_bytes_sent(stream->peer->conn);
 	stream->mark_wire = stream->wire_start;
 	stream->mark_ms = now;
+	stream->sent_ms = now;
 	pthread_mutex_init(&stream->reply_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

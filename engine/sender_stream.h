@@ -63,6 +63,7 @@ struct sender_stream {
 	int64_t mark_ms;
 	uint64_t mark_wire;
 	bool ended;
+	int64_t sent_ms; /* when anything was sent last */
 	pthread_mutex_t reply_lock;
 	pthread_cond_t reply_changed;
 	struct stream_reply replies[STREAM_REPLIES];

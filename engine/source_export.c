@@ -2,6 +2,7 @@
 /* The part of source_offline.h that serves an image. */
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -95,26 +96,37 @@ static int start_server(struct source_export *export, const struct source_disk *
 	return source_tool_start(argv, &export->pid, &export->output, error);
 }
 
-/* Wait until the server listens. */
+/* True when a connection is greeted. Being able to connect says little: qemu-nbd listens before it
+ * looks at the image. */
+static bool is_serving(const struct source_export *export)
+{
+	cleanup_close int fd = unix_connect(export->socket_path, CONNECT_WAIT_MS);
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	char greeting[8]; /* "NBDMAGIC" */
+
+	return fd >= 0 && poll(&wait, 1, CONNECT_WAIT_MS) == 1 &&
+	       read(fd, greeting, sizeof(greeting)) > 0;
+}
+
 static int wait_started(struct source_export *export, char error[SOURCE_ERROR_LEN])
 {
 	int64_t until_ms = clock_monotonic_ms() + START_WAIT_MS;
 	char words[256] = "";
 	ssize_t got;
 
-	do {
-		int fd = unix_connect(export->socket_path, CONNECT_WAIT_MS);
-
-		if (fd >= 0) {
-			close(fd);
-			return 0;
+	while (!is_serving(export)) {
+		export->ended = !source_tool_runs(export->pid);
+		if (export->ended) {
+			break;
+		}
+		if (clock_monotonic_ms() > until_ms) {
+			return source_fail(-ETIMEDOUT, error, "qemu-nbd does not start for %s",
+					   export->path);
 		}
 		clock_sleep_ms(START_POLL_MS);
-		export->ended = !source_tool_runs(export->pid);
-	} while (!export->ended && clock_monotonic_ms() < until_ms);
+	}
 	if (!export->ended) {
-		return source_fail(-ETIMEDOUT, error, "qemu-nbd does not start for %s",
-				   export->path);
+		return 0;
 	}
 	got = read(export->output, words, sizeof(words) - 1);
 	words[got > 0 ? (size_t)got : 0] = '\0';

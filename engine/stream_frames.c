@@ -10,17 +10,22 @@
 
 #define STREAM_SEND_MS                                                                             \
 	60000 /* without any progress of a write for so long, the connection is given up */
+#define STREAM_PING_MS	  20000
 #define CHUNK_ENCODED_MAX 128
 
 static int stream_failed(struct sender_stream *stream, int error, const char *doing)
 {
-	struct trouble told;
+	uint8_t payload[STREAM_DIGEST_BLOCKS / 8];
+	struct trouble told = {0};
 	struct frame frame;
+	int result = error == -ETIMEDOUT ? -ETIMEDOUT : 0;
 
 	/* The receiver says why before it closes: its words are better than "connection reset". */
-	if (error != -ETIMEDOUT &&
-	    peer_receive(stream->peer, &frame, NULL, 0, STREAM_IDLE_MS, &told) < 0 &&
-	    told.outcome != SCHEDULE_FAILED) {
+	while (result == 0) {
+		result = peer_receive(stream->peer, &frame, payload, sizeof(payload),
+				      STREAM_IDLE_MS, &told);
+	}
+	if (told.code[0] != '\0' && strcmp(told.code, "connection") != 0) {
 		stream->trouble = told;
 		return error;
 	}
@@ -33,6 +38,7 @@ int stream_send(struct sender_stream *stream, enum frame_type type, const Protob
 	int result = channel_send(&stream->peer->channel, type, message, payload, payload_len,
 				  STREAM_SEND_MS);
 
+	stream->sent_ms = clock_monotonic_ms();
 	return result < 0 ? stream_failed(stream, result, "sending") : 0;
 }
 
@@ -272,4 +278,14 @@ int stream_mark_if_due(struct sender_stream *stream)
 		return 0;
 	}
 	return stream_request_mark(stream);
+}
+
+int stream_ping_if_idle(struct sender_stream *stream)
+{
+	Vmreplica__Wire__Ping ping = VMREPLICA__WIRE__PING__INIT;
+
+	if (clock_monotonic_ms() - stream->sent_ms < STREAM_PING_MS) {
+		return 0;
+	}
+	return stream_send(stream, FRAME_PING, &ping.base, NULL, 0);
 }

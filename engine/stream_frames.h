@@ -20,5 +20,7 @@ int stream_send_digest(struct sender_stream *stream, const struct pipeline_item 
 /* Ask that all before the position be made durable. */
 int stream_request_mark(struct sender_stream *stream);
 int stream_mark_if_due(struct sender_stream *stream);
+/* Show that we live while there is nothing to send (the reader is slow): a silent sender is taken for a hung one. */
+int stream_ping_if_idle(struct sender_stream *stream);
 
 #endif

@@ -19,7 +19,7 @@ struct file_stamp {
 struct tls_store {
 	const struct config *config; /* borrowed */
 	pthread_mutex_t lock;
-	struct tls_context *context; /* owned reference */
+	struct tls_context *context;	 /* owned reference */
 	struct file_stamp stamps[FILES]; /* of the loaded context */
 	struct file_stamp seen[FILES];	 /* as looked at last */
 	uint64_t generation;

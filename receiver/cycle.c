@@ -343,6 +343,14 @@ static int cycle_end(struct cycle *cycle, struct session *session,
 
 /* ---- the whole ---- */
 
+int cycle_check(const struct cycle *cycle, struct answer *answer)
+{
+	if (atomic_load(cycle->ended)) {
+		return answer_lost(answer, -ECANCELED, "a newer stream has replaced this one");
+	}
+	return store_check(cycle->store, answer);
+}
+
 /* 1: the cycle is over, 0: go on. */
 static int cycle_step(struct cycle *cycle, struct session *session, struct answer *answer)
 {
@@ -380,14 +388,21 @@ static int cycle_step(struct cycle *cycle, struct session *session, struct answe
 	}
 }
 
+/* Moves and pauses are nobody's failure. */
+static bool cycle_has_failed(const struct answer *answer)
+{
+	return answer->kind == ANSWER_FAILURE || answer->kind == ANSWER_LOST ||
+	       (answer->kind == ANSWER_BUSY && strcmp(answer->code, "suspended") != 0);
+}
+
 /* What came for nothing still went over the wire. */
-static void cycle_count_failed(struct cycle *cycle, uint64_t wire_bytes, int rc)
+static void cycle_count_failed(struct cycle *cycle, uint64_t wire_bytes, bool failed)
 {
 	struct store *store = cycle->store;
 
 	pthread_mutex_lock(&store->lock);
 	store->manifest.counters.wire_bytes += wire_bytes;
-	store->manifest.counters.failed += rc < 0;
+	store->manifest.counters.failed += failed;
 	if (store->dir_fd >= 0) {
 		view_set_manifest(&store->view, &store->manifest, store->directory);
 	}
@@ -405,6 +420,7 @@ int cycle_run(struct session *session, const Vmreplica__Wire__CycleBegin *begin,
 		return answer_storage(answer, -ENOMEM, "beginning a cycle");
 	}
 	cycle->store = session->store;
+	cycle->ended = &session->ended;
 	cycle->begin_ms = clock_monotonic_ms();
 	cycle->wire_bytes = wire_start;
 	view_cycle_begin(&session->store->view, begin->mode, begin->estimate_bytes);
@@ -414,7 +430,8 @@ int cycle_run(struct session *session, const Vmreplica__Wire__CycleBegin *begin,
 	}
 	cycle_destroy(cycle);
 	if (!cycle->committed) {
-		cycle_count_failed(cycle, session->wire_bytes - wire_start, rc);
+		cycle_count_failed(cycle, session->wire_bytes - wire_start,
+				   rc < 0 && cycle_has_failed(answer));
 	}
 	view_cycle_end(&session->store->view);
 	return rc < 0 ? rc : 0;

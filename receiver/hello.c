@@ -252,13 +252,16 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 {
 	struct welcome welcome;
 	struct store *store = NULL;
-	int rc = version_check(hello->version, answer);
+	int rc = store_find(session, hello, &store, answer);
 
-	rc = rc < 0 ? rc : store_find(session, hello, &store, answer);
 	if (rc < 0) {
 		return rc;
 	}
 	session->store = store; /* session_release gives both back */
+	rc = version_check(hello->version, answer);
+	if (rc < 0) {
+		return rc;
+	}
 	snprintf(session->site, sizeof(session->site), "%s", hello->site);
 	snprintf(session->node, sizeof(session->node), "%s", hello->node);
 	if (atomic_load(&store->suspended)) {
@@ -273,7 +276,7 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 	if (hello->frequency_s != 0) {
 		view_set_frequency(&store->view, hello->frequency_s);
 	}
-	view_set_connected(&store->view, true, session->node);
+	view_set_peer_node(&store->view, session->node);
 	log_info("%s: stream from %s (%s), %s expected%s", store->vm, session->node,
 		 tls_peer_address(session->conn), manifest_mode_to_word(welcome.plan.mode),
 		 welcome.plan.has_mark ? ", going on from a mark" : "");

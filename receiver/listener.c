@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "receiver/authorization.h"
 #include "receiver/session.h"
 
 #define SESSIONS_MAX   256u
@@ -177,6 +178,20 @@ static void session_start(struct session *session)
 	}
 }
 
+/* A peer whose certificate does not hold is worth an event; a port scan is not. */
+static void handshake_report(struct session *session, int rc)
+{
+	const char *peer = tls_peer_address(session->conn), *why = tls_error(session->conn);
+
+	if (rc == -EKEYREJECTED &&
+	    authorization_denial_is_news(session->receiver->authorization, why)) {
+		receiver_event(session->receiver, "warning", "", "refused a stream from %s: %s",
+			       peer, why);
+	} else {
+		log_info("%s: no TLS session: %s", peer, why);
+	}
+}
+
 /* -EAGAIN while it goes on; 0 done; else over. */
 static int session_handshake(struct session *session)
 {
@@ -189,8 +204,7 @@ static int session_handshake(struct session *session)
 			       : -EAGAIN;
 	}
 	if (rc < 0) {
-		log_info("%s: no TLS session: %s", tls_peer_address(session->conn),
-			 tls_error(session->conn));
+		handshake_report(session, rc);
 		return rc;
 	}
 	session->phase = SESSION_HELLO;

@@ -31,6 +31,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/store_open.c \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
+	receiver/stores_tick.c receiver/stores_table.h \
 	receiver/target.c receiver/target.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef

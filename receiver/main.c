@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -284,12 +285,18 @@ static void stop_tick_cb(void *data)
 static void process_prepare(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct rlimit files;
 
 	/* Two arenas instead of eight a core: each keeps what it once held. Big blocks go back at
 	 * once. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur =
+			files.rlim_max; /* a stream and some files a VM: 1024 are soon gone */
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGINT, &ignore,
 		  NULL); /* a terminal's interrupt is for the engine, which tells us */

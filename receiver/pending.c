@@ -18,7 +18,7 @@
 #include "receiver/image.h"
 #include "receiver/stores.h"
 
-#define APPLY_WAIT_MS	60000
+#define APPLY_WAIT_MS	20000 /* less than a sender waits for its bytes to be taken */
 #define RETRY_APPLY_MS	5000
 #define RETRY_DAEMON_MS 2000
 /* A chain this long is not built upon: the copy gets bases of its own, and room is left for moves
@@ -47,12 +47,18 @@ int pending_fail(struct cycle *cycle, int rc, const char *what, struct answer *a
 /* ---- the beginning ---- */
 
 /* All that was acknowledged is in the current image before a layer goes over it. */
-static int logs_wait_applied(struct store *store, struct answer *answer)
+static int logs_wait_applied(struct cycle *cycle, struct answer *answer)
 {
+	struct store *store = cycle->store;
 	int64_t deadline_ms = clock_monotonic_ms() + APPLY_WAIT_MS;
 
 	while (manifest_log_next(&store->manifest) != NULL && !store->manifest.resync_needed) {
-		if (clock_monotonic_ms() > deadline_ms || atomic_load(&store->closing)) {
+		int rc = cycle_check(cycle, answer);
+
+		if (rc < 0) {
+			return rc;
+		}
+		if (clock_monotonic_ms() > deadline_ms) {
 			return answer_busy(answer, "applying", RETRY_APPLY_MS,
 					   "logs of %s are still being applied", store->vm);
 		}
@@ -134,7 +140,7 @@ static int pending_begin_fresh(struct cycle *cycle, struct answer *answer)
 	struct store *store = cycle->store;
 	uint64_t bad = 0;
 	int bad_disk = -1;
-	int rc = logs_wait_applied(store, answer);
+	int rc = logs_wait_applied(cycle, answer);
 
 	if (rc == 0 && image_stop(store) < 0) {
 		log_warning("%s: qemu-storage-daemon did not end well", store->vm);
@@ -298,27 +304,6 @@ static int pending_mark(struct cycle *cycle, const Vmreplica__Wire__Mark *mark,
 
 /* ---- commit ---- */
 
-/* There is no log whose hash could stand for this cycle, so the chain goes on over its identity and
- * its stream. */
-static int cut_hash(const struct cycle *cycle, const struct manifest_cut *previous,
-		    const uint8_t stream_hash[LOG_HASH_LEN], uint8_t ret_hash[LOG_HASH_LEN])
-{
-	struct sha256 *hash = sha256_new();
-	char head[128];
-	int n = snprintf(head, sizeof(head), "vmreplica image %s %" PRIu64 " %s ",
-			 cycle->store->relationship, cycle->seq, cycle->cut_id);
-
-	if (hash == NULL) {
-		return -ENOMEM;
-	}
-	sha256_update(hash, head, (size_t)n);
-	sha256_update(hash, previous->log_hash, LOG_HASH_LEN);
-	sha256_update(hash, stream_hash, LOG_HASH_LEN);
-	sha256_final(hash, ret_hash);
-	sha256_free(hash);
-	return 0;
-}
-
 /* In next, the pending image becomes the current one; logs of the old one have no meaning any more.
  */
 static void image_switch(const struct cycle *cycle, struct manifest *next)
@@ -337,19 +322,17 @@ static int pending_commit_locked(struct cycle *cycle, const uint8_t stream_hash[
 				 struct answer *answer)
 {
 	struct store *store = cycle->store;
-	uint8_t hash[LOG_HASH_LEN];
 	struct manifest next = {0};
 	int rc = store_check(store, answer);
 
 	if (rc < 0) {
 		return rc;
 	}
-	if (cut_hash(cycle, &store->manifest.committed, stream_hash, hash) < 0 ||
-	    manifest_copy(&store->manifest, &next) < 0) {
+	if (manifest_copy(&store->manifest, &next) < 0) {
 		return answer_storage(answer, -ENOMEM, "committing");
 	}
 	image_switch(cycle, &next);
-	cycle_record(cycle, &next, hash);
+	cycle_record(cycle, &next, stream_hash); /* there is no log whose hash could stand for it */
 	rc = store_save(store, &next, answer);
 	manifest_destroy(&next);
 	if (rc == 0) {

@@ -26,6 +26,7 @@ __attribute__((noreturn)) static void child_run(const char *const *argv, const i
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	setsid(); /* a terminal's interrupt is for the engine alone */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
 		_exit(127);
 	}

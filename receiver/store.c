@@ -219,13 +219,13 @@ static bool answer_is_storage(const struct answer *answer)
 	       strcmp(answer->code, "spool-full") == 0;
 }
 
-void store_note(struct store *store, const struct answer *answer)
+bool store_note(struct store *store, const struct answer *answer)
 {
-	bool fresh = false;
+	bool fresh;
 
 	if (atomic_load(&store->closing) || answer->kind == ANSWER_LOST ||
 	    strcmp(answer->code, "suspended") == 0) {
-		return; /* the engine or the admin asked for it, or the sender will tell */
+		return false; /* the engine or the admin asked for it, or the sender will tell */
 	}
 	if (answer_is_storage(answer)) {
 		fresh = view_set_storage(&store->view, answer->code, answer->reason);
@@ -236,10 +236,20 @@ void store_note(struct store *store, const struct answer *answer)
 		receiver_event(store->receiver, "warning", store->vm, "%s", answer->reason);
 	}
 	stores_status_soon(store->receiver);
+	return fresh;
 }
 
 void store_storage_ok(struct store *store)
 {
+	struct answer still;
+	bool was_full;
+
+	pthread_mutex_lock(&store->view.lock);
+	was_full = strcmp(store->view.storage.code, "storage-full") == 0;
+	pthread_mutex_unlock(&store->view.lock);
+	if (was_full && store_check_space(store, false, &still) < 0) {
+		return; /* room to apply, but none to receive */
+	}
 	if (view_set_storage(&store->view, "", "")) {
 		receiver_event(store->receiver, "notice", store->vm,
 			       "the replica's storage takes data again");

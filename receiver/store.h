@@ -103,8 +103,8 @@ int store_check_generation(struct store *store, struct answer *answer);
  * go down to a quarter of it, because that is what makes logs go away. Does not need the lock. */
 int store_check_space(struct store *store, bool applying, struct answer *answer);
 /* Put what the answer says into the store's health (storage facts stand until store_storage_ok).
- * Needs no lock. */
-void store_note(struct store *store, const struct answer *answer);
+ * True when that was news and has been reported as an event. Needs no lock. */
+bool store_note(struct store *store, const struct answer *answer);
 void store_storage_ok(struct store *store);
 /* Remove files in gen-* that the manifest does not name: what a crash left. Of an emptied manifest
  * (generation 0): all. */

@@ -7,26 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "proto/validate.h"
-#include "receiver/image.h"
-#include "receiver/status.h"
-
-/* A store and what the engine wants of it. Control thread but for store and opened. */
-struct stores_entry {
-	struct store *store; /* a reference */
-	bool opened;	     /* streams may find it; under the table's lock */
-	bool working;	     /* a worker opens, closes, suspends or revives it */
-	bool close_wanted, destroy_wanted, suspend_wanted;
-};
-
-struct store_table {
-	pthread_mutex_t lock; /* over the list, for stores_find */
-	struct stores_entry **entries;
-	size_t count;
-	atomic_bool status_posted;
-};
+#include "receiver/stores_table.h"
 
 int stores_init(struct receiver *receiver)
 {
@@ -161,27 +144,11 @@ static void closed_send(struct receiver *receiver, const char *relationship, int
 	}
 }
 
-static void status_send_one(struct store *store)
-{
-	const struct status_names names = {
-		.vm = store->vm,
-		.relationship = store->relationship,
-		.node = store->receiver->node,
-		.peer_site = store->peer_site,
-		.directory = store->directory,
-		.resource = store->resource,
-	};
-
-	if (store->receiver->link != NULL) {
-		status_send(store->receiver->link, &store->view, &names);
-	}
-}
-
 /* ---- work on a store, one thing at a time ---- */
 
 static void entry_next(struct stores_entry *entry);
 
-static void entry_submit(struct stores_entry *entry, worker_run_cb run, worker_done_cb done)
+void stores_submit(struct stores_entry *entry, worker_run_cb run, worker_done_cb done)
 {
 	struct receiver *receiver = entry->store->receiver;
 
@@ -209,7 +176,9 @@ static void open_done_cb(void *arg, int result)
 		log_error("%s: the store does not open: %s", store->vm, store->error);
 		opened_send(receiver, store->relationship, result, store->error);
 		if (entry->close_wanted) {
-			closed_send(receiver, store->relationship, 0, "");
+			closed_send(receiver, store->relationship,
+				    entry->destroy_wanted ? result : 0,
+				    entry->destroy_wanted ? store->error : "");
 		}
 		entry_remove(receiver, entry);
 		store_unref(store);
@@ -220,7 +189,7 @@ static void open_done_cb(void *arg, int result)
 	pthread_mutex_unlock(&receiver->stores->lock);
 	log_notice("%s: store %s is open", store->vm, store->directory);
 	opened_send(receiver, store->relationship, 0, "");
-	status_send_one(store);
+	stores_send_status(store);
 	apply_kick(store);
 	entry_next(entry);
 	store_unref(store);
@@ -261,25 +230,7 @@ static int suspend_run(void *arg)
 	return 0;
 }
 
-/* After its daemon's death: open the image again, so that its locks are held. */
-static int revive_run(void *arg)
-{
-	struct store *store = arg;
-	struct answer answer;
-	int rc = 0;
-
-	pthread_mutex_lock(&store->lock);
-	if (store_check(store, &answer) == 0 && store->manifest.current.disk_count > 0) {
-		rc = image_attach(store, STORE_CURRENT, false, &answer, NULL);
-	}
-	pthread_mutex_unlock(&store->lock);
-	if (rc < 0) {
-		store_note(store, &answer);
-	}
-	return rc;
-}
-
-static void work_done_cb(void *arg, int result)
+void stores_work_done_cb(void *arg, int result)
 {
 	struct store *store = arg;
 	struct stores_entry *entry = entry_of(store);
@@ -299,10 +250,10 @@ static void entry_next(struct stores_entry *entry)
 	}
 	if (entry->close_wanted) {
 		atomic_store(&entry->store->destroy, entry->destroy_wanted);
-		entry_submit(entry, close_run, close_done_cb);
+		stores_submit(entry, close_run, close_done_cb);
 	} else if (entry->suspend_wanted) {
 		entry->suspend_wanted = false;
-		entry_submit(entry, suspend_run, work_done_cb);
+		stores_submit(entry, suspend_run, stores_work_done_cb);
 	}
 }
 
@@ -359,7 +310,7 @@ static void open_again(struct receiver *receiver, struct stores_entry *entry,
 	stores_suspend(receiver, request->relationship, request->suspended);
 	if (entry->opened) { /* else the answer comes when it is */
 		opened_send(receiver, request->relationship, 0, "");
-		status_send_one(store);
+		stores_send_status(store);
 	}
 }
 
@@ -385,7 +336,7 @@ void stores_open(struct receiver *receiver, const Vmreplica__Ipc__StoreOpen *req
 		opened_send(receiver, request->relationship, -ENOMEM, "out of memory");
 		return;
 	}
-	entry_submit(entry, open_run, open_done_cb);
+	stores_submit(entry, open_run, open_done_cb);
 }
 
 static void entry_close(struct stores_entry *entry, bool destroy)
@@ -419,83 +370,4 @@ void stores_close_all(struct receiver *receiver)
 	for (size_t i = table->count; i > 0; i--) {
 		entry_close(table->entries[i - 1], false);
 	}
-}
-
-/* ---- statuses ---- */
-
-static void statuses_send(struct receiver *receiver)
-{
-	for (size_t i = 0; i < receiver->stores->count; i++) {
-		struct stores_entry *entry = receiver->stores->entries[i];
-
-		if (entry->opened && view_take(&entry->store->view)) {
-			status_send_one(entry->store);
-		}
-	}
-}
-
-static void status_post_cb(void *arg)
-{
-	struct receiver *receiver = arg;
-
-	if (receiver->stores != NULL) {
-		atomic_store(&receiver->stores->status_posted, false);
-		statuses_send(receiver);
-	}
-}
-
-void stores_status_soon(struct receiver *receiver)
-{
-	if (atomic_exchange(&receiver->stores->status_posted, true)) {
-		return;
-	}
-	if (receiver_post(receiver, status_post_cb, receiver) < 0) {
-		atomic_store(&receiver->stores->status_posted, false); /* the tick sends it */
-	}
-}
-
-/* Has its daemon died? Only a look: when somebody works with it, that one will notice. */
-static bool daemon_is_dead(struct store *store)
-{
-	char error[QSD_ERROR_LEN];
-	bool dead;
-
-	if (pthread_mutex_trylock(&store->lock) != 0) {
-		return false;
-	}
-	dead = store->qsd != NULL && !qsd_is_alive(store->qsd, error);
-	pthread_mutex_unlock(&store->lock);
-	return dead;
-}
-
-static bool apply_is_due(struct store *store, int64_t now_ms)
-{
-	bool behind;
-
-	if (atomic_load(&store->apply_queued) || now_ms < store->apply_retry_ms) {
-		return false;
-	}
-	pthread_mutex_lock(&store->view.lock);
-	behind = store->view.applied_seq < store->view.committed.seq && !store->view.resync_needed;
-	pthread_mutex_unlock(&store->view.lock);
-	return behind;
-}
-
-void stores_tick(struct receiver *receiver)
-{
-	int64_t now_ms = clock_monotonic_ms();
-
-	for (size_t i = 0; i < receiver->stores->count; i++) {
-		struct stores_entry *entry = receiver->stores->entries[i];
-
-		if (!entry->opened || entry->working || entry->close_wanted) {
-			continue;
-		}
-		if (daemon_is_dead(entry->store)) {
-			entry_submit(entry, revive_run, work_done_cb);
-		} else if (apply_is_due(entry->store, now_ms)) {
-			apply_kick(entry->store);
-		}
-	}
-	statuses_send(receiver);
 }

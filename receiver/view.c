@@ -132,13 +132,10 @@ void view_cycle_end(struct view *view)
 	view_unlock(view);
 }
 
-void view_set_connected(struct view *view, bool connected, const char *peer_node)
+void view_set_peer_node(struct view *view, const char *peer_node)
 {
 	view_lock(view);
-	view->connected = connected;
-	if (peer_node != NULL) {
-		snprintf(view->peer_node, sizeof(view->peer_node), "%s", peer_node);
-	}
+	snprintf(view->peer_node, sizeof(view->peer_node), "%s", peer_node);
 	view_unlock(view);
 }
 

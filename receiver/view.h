@@ -53,7 +53,6 @@ struct view {
 	uint64_t done_bytes, total_bytes;
 	uint64_t wire_bytes; /* of the running cycle, not yet in counters */
 	struct rate_meter meter;
-	bool connected;
 	char peer_node[NODE_NAME_MAX + 1];
 	bool peer_known; /* the sender has told its state */
 	Vmreplica__State peer_state;
@@ -80,7 +79,7 @@ void view_cycle_begin(struct view *view, Vmreplica__Wire__Mode mode, uint64_t to
 void view_cycle_add(struct view *view, uint64_t data_bytes, uint64_t wire_bytes);
 void view_cycle_end(struct view *view); /* also forgets the running cycle's counts */
 
-void view_set_connected(struct view *view, bool connected, const char *peer_node);
+void view_set_peer_node(struct view *view, const char *peer_node);
 void view_set_suspended(struct view *view, bool suspended);
 void view_set_frequency(struct view *view, uint32_t frequency_s);
 void view_set_peer(struct view *view, const Vmreplica__Wire__PeerState *state);

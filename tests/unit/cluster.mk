@@ -3,7 +3,7 @@
 cluster_test_cflags = $(cluster_cflags) $(QB_CFLAGS) $(CUNIT_CFLAGS) \
 	-DTEST_FIXTURES='"$(abs_top_srcdir)/tests/fixtures"' -DTEST_BUILDDIR='"$(abs_top_builddir)"'
 cluster_test_ldadd = libvmr-cluster.la $(CUNIT_LIBS)
-cib_session_sources = tests/unit/cib_session.c tests/unit/cib_session.h tests/unit/files.h
+cib_session_sources = tests/unit/cib_session.c tests/unit/cib_session.h tests/unit/files.h tests/unit/tempdir.h
 
 check_PROGRAMS += tests/unit/test_cib_client
 tests_unit_test_cib_client_SOURCES = tests/unit/test_cib_client.c tests/unit/loop_wait.h $(cib_session_sources)

@@ -88,3 +88,23 @@ check_PROGRAMS += tests/unit/test_vm_settings
 tests_unit_test_vm_settings_SOURCES = tests/unit/test_vm_settings.c
 tests_unit_test_vm_settings_CFLAGS = $(engine_test_cflags)
 tests_unit_test_vm_settings_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_pipeline
+tests_unit_test_pipeline_SOURCES = tests/unit/test_pipeline.c
+tests_unit_test_pipeline_CFLAGS = $(engine_test_cflags)
+tests_unit_test_pipeline_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_event_ring
+tests_unit_test_event_ring_SOURCES = tests/unit/test_event_ring.c
+tests_unit_test_event_ring_CFLAGS = $(engine_test_cflags)
+tests_unit_test_event_ring_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_cluster_table
+tests_unit_test_cluster_table_SOURCES = tests/unit/test_cluster_table.c
+tests_unit_test_cluster_table_CFLAGS = $(engine_test_cflags)
+tests_unit_test_cluster_table_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_store_directory
+tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
+tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
+tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)

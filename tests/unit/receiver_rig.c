@@ -4,25 +4,24 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/pki.h"
+#include "fault_sync.h"
 
 #define PROGRAM "./vmreplica-receiver"
 
-__attribute__((noreturn, format(printf, 1, 2))) static void rig_die(const char *format, ...)
+bool rig_fault_sync;
+
+void rig_die(const char *format, ...)
 {
 	va_list args;
 
@@ -61,102 +60,6 @@ void rig_require_tools(void)
 			exit(77);
 		}
 	}
-}
-
-/* ---- certificates and directories ---- */
-
-/* Root cannot be the receiver here: it would become user vmreplica, which a build machine has not.
- */
-static void rig_user(uid_t *ret_uid, gid_t *ret_gid)
-{
-	const struct passwd *nobody = geteuid() == 0 ? getpwnam("nobody") : NULL;
-
-	*ret_uid = nobody == NULL ? geteuid() : nobody->pw_uid;
-	*ret_gid = nobody == NULL ? getegid() : nobody->pw_gid;
-}
-
-static void rig_give(const char *path)
-{
-	uid_t uid;
-	gid_t gid;
-
-	rig_user(&uid, &gid);
-	if (chown(path, uid, gid) < 0) {
-		rig_die("chown %s: %s", path, strerror(errno));
-	}
-}
-
-static void rig_issue(const struct rig *rig, const char *node, const char *site)
-{
-	const char *const names[] = {site, NULL};
-	const struct pki_request request = {.node = node, .dns_names = names, .days = 2};
-	char error[PKI_ERROR_LEN], path[RIG_PATH + 64];
-
-	if (pki_issue(rig->root, &request, error) < 0) {
-		rig_die("pki: %s", error);
-	}
-	snprintf(path, sizeof(path), "%s/%s.key", rig->root, node);
-	rig_give(path);
-}
-
-static struct tls_context *rig_context(const struct rig *rig, const char *node)
-{
-	char ca[RIG_PATH + 64], certificate[RIG_PATH + 64], key[RIG_PATH + 64];
-	const struct tls_files files = {.ca = ca, .certificate = certificate, .key = key};
-	struct tls_context *context;
-	char error[TLS_ERROR_LEN];
-
-	snprintf(ca, sizeof(ca), "%s/ca.crt", rig->root);
-	snprintf(certificate, sizeof(certificate), "%s/%s.crt", rig->root, node);
-	snprintf(key, sizeof(key), "%s/%s.key", rig->root, node);
-	context = tls_context_new(&files, error);
-	if (context == NULL) {
-		rig_die("tls: %s", error);
-	}
-	return context;
-}
-
-void rig_init(struct rig *rig)
-{
-	char error[PKI_ERROR_LEN];
-
-	memset(rig, 0, sizeof(*rig));
-	rig->fd = -1;
-	strcpy(rig->root, "/tmp/vmreplica-rig-XXXXXX");
-	if (mkdtemp(rig->root) == NULL || chmod(rig->root, 0755) < 0) {
-		rig_die("%s: %s", rig->root, strerror(errno));
-	}
-	if (pki_init(rig->root, "test", 2, error) < 0) {
-		rig_die("pki: %s", error);
-	}
-	rig_issue(rig, "a1.a.example", RIG_SITE);
-	rig_issue(rig, "c1.c.example", "c.example");
-	rig_issue(rig, "b1.b.example", "b.example");
-	rig->sender_tls = rig_context(rig, "a1.a.example");
-	rig->stranger_tls = rig_context(rig, "c1.c.example");
-	snprintf(rig->store, sizeof(rig->store), "%.400s/store", rig->root);
-	if (mkdir(rig->store, 0750) < 0) {
-		rig_die("%s: %s", rig->store, strerror(errno));
-	}
-	rig_give(rig->store);
-}
-
-static int remove_cb(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-void rig_destroy(struct rig *rig)
-{
-	if (rig->pid != 0) {
-		rig_stop(rig);
-	}
-	tls_context_unref(rig->sender_tls);
-	tls_context_unref(rig->stranger_tls);
-	nftw(rig->root, remove_cb, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- what the receiver says ---- */
@@ -312,14 +215,18 @@ void rig_authorize(struct rig *rig, const char *pattern)
 	rig_send(rig, FRAME_AUTHORIZATION_SET, &set.base);
 }
 
-static void receiver_exec(int fd)
+static void receiver_exec(int fd, int fault_fd)
 {
 	uid_t uid;
 	gid_t gid;
+	bool drops = false;
 
-	rig_user(&uid, &gid);
-	if (dup2(fd, 3) < 0 || (geteuid() == 0 && (setgid(gid) < 0 || setuid(uid) < 0))) {
+	rig_user(&uid, &gid, &drops);
+	if (dup2(fd, 3) < 0 || (geteuid() == 0 && !drops && (setgid(gid) < 0 || setuid(uid) < 0))) {
 		_exit(126);
+	}
+	if (fault_fd >= 0) {
+		fault_sync_enter(fault_fd);
 	}
 	close_range(4, ~0u, 0);
 	execl(PROGRAM, PROGRAM, (char *)NULL);
@@ -328,16 +235,24 @@ static void receiver_exec(int fd)
 
 void rig_start(struct rig *rig, const char *node)
 {
-	int pair[2];
+	int pair[2], fault_pair[2] = {-1, -1};
 
+	if (rig_fault_sync) {
+		fault_sync_prepare(fault_pair);
+	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		rig_die("socketpair: %s", strerror(errno));
 	}
 	rig->pid = fork();
 	if (rig->pid == 0) {
-		receiver_exec(pair[1]);
+		receiver_exec(pair[1], fault_pair[1]);
 	}
 	close(pair[1]);
+	if (rig_fault_sync) {
+		fault_sync_supervise(fault_pair[0], rig->pid);
+		close(fault_pair[0]);
+		close(fault_pair[1]);
+	}
 	rig->fd = pair[0];
 	rig->port = 0;
 	rig->opened = false;

@@ -47,6 +47,9 @@ struct rig {
 		*stranger_tls; /* certificates of a1.a.example and of c1.c.example */
 };
 
+/* Set before rig_start: the receiver runs under fault_sync.h. */
+extern bool rig_fault_sync;
+
 /* Certificates and an empty store below a new directory. */
 void rig_init(struct rig *rig);
 void rig_destroy(struct rig *rig); /* stops the receiver; removes the directory */
@@ -76,6 +79,12 @@ bool rig_has_state(const struct rig *rig, uint64_t state);
 
 /* The pid of the receiver's qemu-storage-daemon, 0 if none. */
 pid_t rig_daemon_pid(const struct rig *rig);
+/* Whom stores and keys belong to. As root that is vmreplica where there is such a user: the
+ * receiver is then started as root and gives it up by itself (*ret_drops); else nobody, as whom it
+ * is started. */
+void rig_user(uid_t *ret_uid, gid_t *ret_gid, bool *ret_drops);
+/* The rig itself is broken: end the program. */
+void rig_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* A random number below bound. Seeded per program, printed once. */
 uint32_t rig_random(uint32_t bound);
 

@@ -2,6 +2,7 @@
 #include "replica_scene.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "unit.h"
 
@@ -85,4 +86,71 @@ void scene_replace_receiver(bool cruelly)
 	}
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+}
+
+static bool has_code(const struct rig *r, uint64_t code)
+{
+	return strcmp(r->status.code, (const char *)(uintptr_t)code) == 0;
+}
+
+bool scene_wait_code(const char *code, int timeout_ms)
+{
+	return rig_wait(&rig, has_code, (uint64_t)(uintptr_t)code, timeout_ms);
+}
+
+/* The receiver ends the stream with this answer. */
+void scene_expect(enum frame_type type, const char *code, const char *words)
+{
+	enum frame_type answer = sender_answer(&sender, 40000);
+
+	CU_ASSERT_EQUAL(answer, type);
+	CU_ASSERT_STRING_EQUAL(sender.code, code);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, words));
+	if (answer != type || strcmp(sender.code, code) != 0 ||
+	    strstr(sender.reason, words) == NULL) {
+		fprintf(stderr, "got %s %s: %s\n", frame_type_to_string(answer), sender.code,
+			sender.reason);
+	}
+	CU_ASSERT_EQUAL(sender_answer(&sender, 10000), 0);
+	sender_drop(&sender);
+}
+
+void scene_enter(void)
+{
+	CU_ASSERT_TRUE_FATAL(sender_enter(&sender, &rig, &model));
+}
+
+/* After every refusal the same data goes through when it is sent right. */
+void scene_recover(void)
+{
+	scene_enter();
+	scene_delta_of_dirty();
+	scene_check();
+	CU_ASSERT_TRUE(scene_wait_code("", 5000));
+}
+
+void scene_resync_now(const char *why)
+{
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
+				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
+	CU_ASSERT_PTR_NOT_NULL(strstr(rig.status.reason, why));
+	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_CRITICAL);
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, why));
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_FAILURE, "sequence", why);
+	scene_enter();
+	sender_begin(&sender, &model, RESYNC, false);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, i, 0, model.disks[i].size),
+				    UINT64_MAX);
+	}
+	CU_ASSERT_TRUE(sender_end(&sender));
+	model_clear_dirty(&model);
+	scene_check();
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_REPLICATING, 5000));
+	scene_delta(5);
+	scene_check();
+	sender_drop(&sender);
 }

@@ -32,4 +32,18 @@ void scene_replace_receiver(bool cruelly);
 /* HELLO whose WELCOME must offer this mark. */
 void scene_enter_with_mark(Vmreplica__Wire__Mode mode, const struct sender_mark *expected);
 
+/* HELLO and WELCOME. */
+void scene_enter(void);
+/* The receiver ends the sender's stream with this answer, whose reason holds these words. */
+void scene_expect(enum frame_type type, const char *code, const char *words);
+/* After a refusal: the same data goes through when it is sent right, and the replica's health is
+ * well again. */
+void scene_recover(void);
+/* Wait until the status has this reason code. */
+bool scene_wait_code(const char *code, int timeout_ms);
+
+/* The replica waits for a resynchronization for this reason, refuses deltas until it is done, and
+ * is right again afterwards. */
+void scene_resync_now(const char *why);
+
 #endif

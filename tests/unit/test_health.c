@@ -79,8 +79,8 @@ static void test_counts(struct golden *golden)
 	judge(golden, "20 of 100 cycles missed", &input);
 	input.counts = (struct health_counts){.ok = 79, .missed = 16, .failed = 5};
 	judge(golden, "21 of 100 cycles missed", &input);
-	input.counts = (struct health_counts){.ok = 1, .missed = 4};
-	judge(golden, "4 of 5: too few to say", &input);
+	input.counts = (struct health_counts){.ok = 3, .missed = 16};
+	judge(golden, "16 of 19: too few to say", &input);
 	input = healthy();
 	input.since_success_ms = 3599999;
 	judge(golden, "last success just under an hour ago", &input);

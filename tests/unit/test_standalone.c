@@ -137,7 +137,7 @@ static const char *parameter(struct host *host, const char *resource, const char
 static int update(struct host *host, const char *name, const char *value)
 {
 	static char resource[] = "web1-replica";
-	char name_copy[64], value_copy[64];
+	char name_copy[64], value_copy[PATH_LEN_MAX + 1];
 	Vmreplica__Ipc__CibUpdateVm request = VMREPLICA__IPC__CIB_UPDATE_VM__INIT;
 	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT;
 	Vmreplica__Ipc__CibNvpair *pairs[] = {&pair};
@@ -150,6 +150,16 @@ static int update(struct host *host, const char *name, const char *value)
 	request.parameters = pairs;
 	request.n_parameters = 1;
 	return host->cluster.ops->update_vm(&host->cluster, &request, done_cb, host);
+}
+
+static const char *long_path(size_t length)
+{
+	static char path[PATH_LEN_MAX + 1];
+
+	memset(path, 'p', length);
+	path[0] = '/';
+	path[length] = '\0';
+	return path;
 }
 
 static void test_vm(void)
@@ -184,7 +194,13 @@ static void test_vm(void)
 	answered(&host, update(&host, "frequency", ""), 0);
 	CU_ASSERT_PTR_NULL(parameter(&host, "web1-replica", "frequency"));
 	CU_ASSERT_STRING_EQUAL(parameter(&host, "web1-replica", "vm"), "web1");
+	/* nothing is written that would not read back as it was */
+	answered(&host, update(&host, "storage", long_path(150)), 0);
+	answered(&host, update(&host, "storage", long_path(PATH_LEN_MAX)), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(parameter(&host, "web1-replica", "storage"), long_path(150));
 	answered(&host, update(&host, "bandwidth", "1 # no"), -EINVAL);
+	answered(&host, update(&host, "bandwidth", " 1"), -EINVAL);
+	CU_ASSERT_PTR_NULL(parameter(&host, "web1-replica", "bandwidth"));
 	answered(&host, update(&host, "nonsense", "1"), -EINVAL);
 	answered(&host, ops->delete_vm(&host.cluster, "web1-replica", done_cb, &host), 0);
 	answered(&host, ops->delete_vm(&host.cluster, "web1-replica", done_cb, &host), -ENOENT);

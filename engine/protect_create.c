@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The last step of protect: our own resource, or the commands that would make it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/pcs_commands.h"
+#include "engine/protect_job.h"
+#include "engine/vm_status.h"
+
+static void add_pair(struct protect_job *job, const char *name, const char *value)
+{
+	Vmreplica__Ipc__CibNvpair *pair = &job->pairs[job->pair_count];
+
+	if (value[0] == '\0') {
+		return;
+	}
+	vmreplica__ipc__cib_nvpair__init(pair);
+	pair->name = vm_status_borrow(name);
+	pair->value = vm_status_borrow(value);
+	job->pair_pointers[job->pair_count++] = pair;
+}
+
+static void protect_fill_create(struct protect_job *job, Vmreplica__Ipc__CibCreateVm *create)
+{
+	vmreplica__ipc__cib_create_vm__init(create);
+	snprintf(job->frequency_text, sizeof(job->frequency_text), "%u", job->frequency_s);
+	if (job->bandwidth > 0) {
+		snprintf(job->bandwidth_text, sizeof(job->bandwidth_text), "%" PRIu64,
+			 job->bandwidth);
+	}
+	for (size_t i = 0; i < job->exclude_count; i++) {
+		if (i > 0) {
+			strcat(job->exclude_text, ",");
+		}
+		strcat(job->exclude_text, job->exclude[i]); /* sized for all of them */
+	}
+	add_pair(job, "relationship", job->relationship);
+	add_pair(job, "vm", job->vm.name);
+	add_pair(job, "vm_resource", job->vm.resource);
+	add_pair(job, "role", "primary");
+	add_pair(job, "peer", job->to);
+	add_pair(job, "frequency", job->frequency_text);
+	add_pair(job, "exclude_disks", job->exclude_text);
+	add_pair(job, "bandwidth", job->bandwidth_text);
+	create->resource = job->resource;
+	create->parameters = job->pair_pointers;
+	create->n_parameters = job->pair_count;
+	create->vm_resource = job->vm.resource;
+	create->engine_clone = vm_status_borrow(CIB_ENGINE_CLONE_DEFAULT);
+}
+
+static void protect_reply(struct protect_job *job, struct pcs_commands *commands)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__ProtectResponse protect = VMREPLICA__ADMIN__PROTECT_RESPONSE__INIT;
+
+	protect.commands = commands != NULL ? commands->lines : NULL;
+	protect.n_commands = commands != NULL ? commands->count : 0;
+	protect.resource = job->resource;
+	protect.peer_resource = job->enrolled.resource;
+	protect.peer_node = job->enrolled.node;
+	protect.peer_storage = job->enrolled.storage;
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_PROTECT;
+	response.protect = &protect;
+	admin_call_reply(job->call, &response);
+}
+
+/* Back out of ENROLL; whatever comes of it, the first failure is what is told. */
+static int withdraw_run(void *arg)
+{
+	struct protect_job *job = arg;
+	struct locate_client client = {
+		.tls = job->engine->tls, .host = job->host, .port = job->port};
+	struct trouble ignored;
+
+	return locate_client_withdraw(&client, job->relationship, job->engine->config->site,
+				      false, &ignored);
+}
+
+static void withdraw_done(void *arg, int result)
+{
+	struct protect_job *job = arg;
+
+	protect_fail(job, EIO,
+		     result < 0 ? "the replica's resource on the other side stays: vmreplica "
+				  "protect again, or "
+				  "remove it there"
+				: "look at Pacemaker here (pcs status), then try again",
+		     "%s", job->trouble.text);
+}
+
+static void created_cb(void *arg, int error, const char *text)
+{
+	struct protect_job *job = arg;
+
+	if (error < 0) {
+		trouble_set(&job->trouble, error, SCHEDULE_FAILED, "cib",
+			    "resource %s cannot be made: %s", job->resource, text);
+		if (workers_submit(job->engine->task_workers, withdraw_run, withdraw_done, job) <
+		    0) {
+			withdraw_done(job, -ENOMEM);
+		}
+		return;
+	}
+	engine_event(job->engine, "notice", job->vm.name,
+		     "protected: replicated to %s every %u s, replica on %s", job->to,
+		     job->frequency_s, job->enrolled.node);
+	protect_reply(job, NULL);
+	protect_free(job);
+}
+
+void protect_create(struct protect_job *job)
+{
+	struct cluster *cluster = &job->engine->cluster;
+	Vmreplica__Ipc__CibCreateVm create;
+	int result;
+
+	protect_fill_create(job, &create);
+	result = cluster->ops->create_vm(cluster, &create, created_cb, job);
+	if (result < 0) {
+		created_cb(job, result, strerror(-result));
+	}
+}
+
+void protect_print(struct protect_job *job)
+{
+	struct pcs_commands commands = {0};
+	char error[VM_RESOURCE_ERROR_LEN] = "";
+	Vmreplica__Ipc__CibCreateVm create;
+	int result;
+
+	protect_fill_create(job, &create);
+	result = pcs_commands_create_vm(&create, &commands, error);
+	if (result < 0) {
+		protect_fail(job, result, "", "%s", error[0] != '\0' ? error : strerror(-result));
+		return;
+	}
+	protect_reply(job, &commands);
+	pcs_commands_destroy(&commands);
+	protect_free(job);
+}

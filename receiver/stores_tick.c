@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the stores do by themselves: show how they are, try again, get a new daemon. */
+#include "common/clock.h"
+#include "receiver/image.h"
+#include "receiver/status.h"
+#include "receiver/stores_table.h"
+
+void stores_send_status(struct store *store)
+{
+	const struct status_names names = {
+		.vm = store->vm,
+		.relationship = store->relationship,
+		.node = store->receiver->node,
+		.peer_site = store->peer_site,
+		.directory = store->directory,
+		.resource = store->resource,
+	};
+
+	if (store->receiver->link != NULL) {
+		status_send(store->receiver->link, &store->view, &names);
+	}
+}
+
+static void statuses_send(struct receiver *receiver)
+{
+	for (size_t i = 0; i < receiver->stores->count; i++) {
+		struct stores_entry *entry = receiver->stores->entries[i];
+
+		if (entry->opened && view_take(&entry->store->view)) {
+			stores_send_status(entry->store);
+		}
+	}
+}
+
+static void status_post_cb(void *arg)
+{
+	struct receiver *receiver = arg;
+
+	if (receiver->stores != NULL) {
+		atomic_store(&receiver->stores->status_posted, false);
+		statuses_send(receiver);
+	}
+}
+
+void stores_status_soon(struct receiver *receiver)
+{
+	if (atomic_exchange(&receiver->stores->status_posted, true)) {
+		return;
+	}
+	if (receiver_post(receiver, status_post_cb, receiver) < 0) {
+		atomic_store(&receiver->stores->status_posted, false); /* the tick sends it */
+	}
+}
+
+/* After its daemon's death: open the image again, so that its locks are held. */
+static int revive_run(void *arg)
+{
+	struct store *store = arg;
+	struct answer answer;
+	int rc = 0;
+
+	pthread_mutex_lock(&store->lock);
+	if (store_check(store, &answer) == 0 && store->manifest.current.disk_count > 0) {
+		rc = image_attach(store, STORE_CURRENT, false, &answer, NULL);
+	}
+	pthread_mutex_unlock(&store->lock);
+	if (rc < 0) {
+		store_note(store, &answer);
+	}
+	return rc;
+}
+
+/* Has its daemon died? Only a look: when somebody works with it, that one will notice. */
+static bool daemon_is_dead(struct store *store)
+{
+	char error[QSD_ERROR_LEN];
+	bool dead;
+
+	if (pthread_mutex_trylock(&store->lock) != 0) {
+		return false;
+	}
+	dead = store->qsd != NULL && !qsd_is_alive(store->qsd, error);
+	pthread_mutex_unlock(&store->lock);
+	return dead;
+}
+
+static bool apply_is_due(struct store *store, int64_t now_ms)
+{
+	bool behind;
+
+	if (atomic_load(&store->apply_queued) || now_ms < store->apply_retry_ms) {
+		return false;
+	}
+	pthread_mutex_lock(&store->view.lock);
+	behind = store->view.applied_seq < store->view.committed.seq && !store->view.resync_needed;
+	pthread_mutex_unlock(&store->view.lock);
+	return behind;
+}
+
+void stores_tick(struct receiver *receiver)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	for (size_t i = 0; i < receiver->stores->count; i++) {
+		struct stores_entry *entry = receiver->stores->entries[i];
+
+		if (!entry->opened || entry->working || entry->close_wanted) {
+			continue;
+		}
+		if (daemon_is_dead(entry->store)) {
+			stores_submit(entry, revive_run, stores_work_done_cb);
+		} else if (apply_is_due(entry->store, now_ms)) {
+			apply_kick(entry->store);
+		}
+	}
+	statuses_send(receiver);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A sender that does wrong: each case gets a clear answer on the wire, a reason in the replica's
+ * health, and loses nothing that was acknowledged. */
+#include <string.h>
+
+#include "common/clock.h"
+#include "replica_scene.h"
+#include "unit.h"
+
+static void test_wrong_cycles(void)
+{
+	struct sender_cut cut = {.cut_id = "00112233aabbccdd"};
+
+	scene_begin();
+	scene_enter();
+	cut.seq = 5;
+	sender.committed = cut;
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_FAILURE, "sequence", "initial replication is expected");
+	scene_enter();
+	sender_begin(&sender, &model, RESYNC, false);
+	scene_expect(FRAME_FAILURE, "sequence", "not complete");
+	scene_initial();
+
+	sender_begin(&sender, &model, INITIAL, false);
+	scene_expect(FRAME_FAILURE, "sequence", "is complete here");
+
+	scene_enter();
+	model_change(&model, 10);
+	sender.committed.seq += 3; /* a log that was never sent lies between */
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_FAILURE, "sequence", "the replica holds cycle 1");
+	CU_ASSERT_TRUE(scene_wait_code("sequence", 5000));
+	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_WARNING);
+	scene_recover();
+
+	cut.seq = 1;
+	sender_begin_cut(&sender, &model, DELTA, false, &cut);
+	scene_expect(FRAME_FAILURE, "sequence", "was committed");
+
+	scene_enter();
+	sender.mark = (struct sender_mark){.mode = DELTA, .seq = 77, .offset = 4096};
+	strcpy(sender.mark.cut_id, "00112233aabbccdd");
+	sender_begin(&sender, &model, DELTA, true);
+	scene_expect(FRAME_FAILURE, "sequence", "not kept here");
+	scene_end();
+}
+
+static void test_wrong_chunks(void)
+{
+	scene_begin();
+	scene_initial();
+	model_change(&model, 10);
+
+	sender_begin(&sender, &model, DELTA, false);
+	sender.spoil_checksum = true;
+	memset(model.disks[0].data, 7, MODEL_CLUSTER);
+	model.disks[0].dirty[0] = 1;
+	sender_chunk(&sender, &model, 0, 0, MODEL_CLUSTER);
+	scene_expect(FRAME_FAILURE, "checksum", "wrong checksum");
+	CU_ASSERT_TRUE(scene_wait_code("checksum", 5000));
+	scene_recover();
+
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_dirty(&sender, &model);
+	sender.spoil_hash = true;
+	sender_send_end(&sender);
+	scene_expect(FRAME_FAILURE, "checksum", "hash");
+	scene_recover();
+
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_zero(&sender, 1, model.disks[1].size - 512, 1024);
+	scene_expect(FRAME_FAILURE, "limits", "outside disk vdb");
+	scene_recover();
+
+	sender_begin(&sender, &model, DELTA, false);
+	sender_zero(&sender, 0, UINT64_MAX - 100, 512);
+	CU_ASSERT_EQUAL(sender_answer(&sender, 10000), FRAME_FAILURE);
+	sender_drop(&sender);
+	scene_enter();
+	sender_begin(&sender, &model, DELTA, false);
+	sender_zero(&sender, 2, 0, 512);
+	scene_expect(FRAME_FAILURE, "limits", "disk 2 of 2");
+	scene_end();
+}
+
+static void test_malformed(void)
+{
+	static const uint8_t header[] = {'V', 'M', 'R', '1', 0, 37, 0,	  0,	0,    0,
+					 0,   4,   0,	0,   0, 0,  0xff, 0xff, 0xff, 0xff};
+	static const uint8_t huge[] = {'V', 'M', 'R', '1', 0, 37, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0};
+	static const uint8_t rubbish[64] = {"GET / HTTP/1.1\r\n\r\n"};
+
+	scene_begin();
+	scene_initial();
+	CU_ASSERT_EQUAL(tls_write_full(sender.conn, header, sizeof(header), 5000), 0);
+	scene_expect(FRAME_FAILURE, "malformed", "not of this protocol");
+	scene_enter();
+	CU_ASSERT_EQUAL(tls_write_full(sender.conn, huge, sizeof(huge), 5000), 0);
+	scene_expect(FRAME_FAILURE, "limits", "too long");
+	scene_enter();
+	CU_ASSERT_EQUAL(tls_write_full(sender.conn, rubbish, sizeof(rubbish), 5000), 0);
+	scene_expect(FRAME_FAILURE, "malformed", "not of this protocol");
+	CU_ASSERT_TRUE(scene_wait_code("malformed", 5000));
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.next_seq = 9;
+	sender.committed = (struct sender_cut){.seq = 5, .cut_id = "00112233aabbccdd"};
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_FAILURE, "sequence", "before HELLO");
+	model_change(&model, 3);
+	scene_recover();
+	scene_end();
+}
+
+static void test_not_allowed(void)
+{
+	scene_begin();
+	scene_initial();
+	sender_drop(&sender);
+
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.stranger_tls));
+	sender_hello(&sender, &model);
+	CU_ASSERT_EQUAL(sender.answer, FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "identity"); /* says a.example, is c.example */
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.stranger_tls));
+	sender.site = "c.example";
+	sender_hello(&sender, &model);
+	CU_ASSERT_STRING_EQUAL(sender.code, "not-authorized");
+	sender_drop(&sender);
+	rig_authorize(&rig, "*.example");
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.stranger_tls));
+	sender.site = "c.example";
+	sender_hello(&sender, &model);
+	CU_ASSERT_STRING_EQUAL(sender.code, "wrong-site");
+	sender_drop(&sender);
+	CU_ASSERT_FALSE(
+		scene_wait_code("not-authorized", 300)); /* a stranger does not touch its health */
+
+	scene_enter();
+	rig_authorize(&rig, NULL);
+	clock_sleep_ms(100);
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_DENIED, "not-authorized", "vmreplica authorize add 'a.example'");
+	CU_ASSERT_TRUE(scene_wait_code("not-authorized", 5000));
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender_hello(&sender, &model);
+	CU_ASSERT_STRING_EQUAL(sender.code, "not-authorized");
+	sender_drop(&sender);
+	rig_authorize(&rig, "*.example");
+	clock_sleep_ms(100);
+	scene_recover();
+	scene_end();
+}
+
+static void test_epochs(void)
+{
+	scene_begin();
+	scene_initial();
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.lineage = "11111111-9d2e-4d57-8a4b-0c6c1b2a7e22";
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "epoch");
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.epoch = 2;
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_WELCOME);
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, "from epoch 1 to 2"));
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED); /* the old primary again */
+	sender_drop(&sender);
+	scene_end();
+}
+
+/* What the sender says about itself shows on the replica's side too. */
+static void test_peer_state(void)
+{
+	scene_begin();
+	scene_initial();
+	sender_peer_state(&sender, VMREPLICA__HEALTH__HEALTH_WARNING, "another tool's backup job");
+	CU_ASSERT_TRUE(scene_wait_code("peer", 5000));
+	CU_ASSERT_STRING_EQUAL(rig.status.reason, "another tool's backup job");
+	sender_peer_state(&sender, VMREPLICA__HEALTH__HEALTH_OK, "");
+	CU_ASSERT_TRUE(scene_wait_code("", 5000));
+	sender_drop(&sender);
+	scene_end();
+}
+
+static const struct unit_test tests[] = {
+	{"wrong cycles", test_wrong_cycles},
+	{"wrong chunks", test_wrong_chunks},
+	{"malformed frames", test_malformed},
+	{"not allowed", test_not_allowed},
+	{"epochs", test_epochs},
+	{"peer state", test_peer_state},
+};
+
+int main(void)
+{
+	rig_require_tools();
+	return unit_run("receiver and wrong senders", tests, sizeof(tests) / sizeof(tests[0]));
+}
