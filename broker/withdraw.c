@@ -63,6 +63,7 @@ void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Wi
 	storage = storage != NULL ? storage : "";
 	vm = routing_parameter(resource, "vm");
 	ret_plan->outcome = WITHDRAW_DELETE;
+	ret_plan->keep_store = withdraw->keep_store;
 	snprintf(ret_plan->resource, sizeof(ret_plan->resource), "%s", resource->id);
 	snprintf(ret_plan->site, sizeof(ret_plan->site), "%s", withdraw->site);
 	snprintf(ret_plan->vm, sizeof(ret_plan->vm), "%s", vm != NULL ? vm : "");

@@ -102,6 +102,10 @@ static void withdrawal_deleted_cb(void *arg, int error, const char *text)
 	}
 	log_notice("replica resource %s is deleted: %s has withdrawn it", job->withdraw.resource,
 		   job->peer);
+	if (job->withdraw.keep_store) {
+		withdrawal_end(job);
+		return;
+	}
 	if (job->withdraw.node[0] == '\0') {
 		log_warning("no engine has the storage %s: the store of %s there stays; remove it "
 			    "by hand",

@@ -284,7 +284,7 @@ int locate_client_enroll(const struct locate_client *client, Vmreplica__Wire__En
 }
 
 int locate_client_withdraw(const struct locate_client *client, const char *relationship,
-			   const char *site, struct trouble *trouble)
+			   const char *site, bool keep_store, struct trouble *trouble)
 {
 	Vmreplica__Wire__Withdraw withdraw = VMREPLICA__WIRE__WITHDRAW__INIT;
 	Vmreplica__Wire__Version version;
@@ -298,6 +298,7 @@ int locate_client_withdraw(const struct locate_client *client, const char *relat
 	withdraw.version = &version;
 	withdraw.relationship = (char *)(uintptr_t)relationship;
 	withdraw.site = (char *)(uintptr_t)site;
+	withdraw.keep_store = keep_store;
 	result = locate_talk_ask(&talk, FRAME_WITHDRAW, &withdraw.base, ENROLL_ANSWER_MS, trouble);
 	if (result == 0 && talk.answer.type != FRAME_WITHDRAWN &&
 	    talk.answer.type != FRAME_NOT_FOUND) {

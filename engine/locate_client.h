@@ -54,9 +54,9 @@ struct locate_enrolled {
 /* Have the replica's resource made (or found again). enroll->version is filled in here; the rest is the caller's. */
 int locate_client_enroll(const struct locate_client *client, Vmreplica__Wire__Enroll *enroll,
 			 struct locate_enrolled *ret_enrolled, struct trouble *trouble);
-/* Have it taken apart. */
+/* Have it taken apart; keep_store leaves the replica's files. */
 int locate_client_withdraw(const struct locate_client *client, const char *relationship, const char *site,
-			   struct trouble *trouble);
+			   bool keep_store, struct trouble *trouble);
 
 /* The protocol versions that we speak, for HELLO and the frames above. */
 void locate_fill_version(Vmreplica__Wire__Version *version);

@@ -76,7 +76,7 @@ static int withdraw_run(void *arg)
 	struct trouble ignored;
 
 	return locate_client_withdraw(&client, job->relationship, job->engine->config->site,
-				      &ignored);
+				      false, &ignored);
 }
 
 static void withdraw_done(void *arg, int result)

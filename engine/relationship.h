@@ -46,6 +46,7 @@ struct relationship {
 	struct health_window window;
 	struct health_verdict verdict;
 	struct trouble obstacle; /* code "" = none */
+	int64_t obstacle_ms;	 /* monotonic, since when */
 	bool denied, replica_suspended;
 
 	bool busy;	 /* a worker has it */

@@ -157,6 +157,7 @@ static void relationship_interrupted(struct relationship *rel, int64_t now)
 	}
 	/* a trouble that stays is told once */
 	if (strcmp(rel->obstacle.code, trouble->code) != 0) {
+		rel->obstacle_ms = now;
 		engine_event(rel->engine, "warning", rel->settings.vm, "cycle %s: %s",
 			     schedule_outcome_to_string(trouble->outcome), trouble->text);
 	}

@@ -8,6 +8,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#define OBSTACLE_GRACE_MS 10000
+
 static int64_t relationship_since_success(const struct relationship *rel, int64_t now)
 {
 	int64_t age;
@@ -23,8 +25,17 @@ static int64_t relationship_since_success(const struct relationship *rel, int64_
 	return age > 0 ? age : 0;
 }
 
+/* A cycle that only had to wait (the VM or its replica moves, another tool's job) is no matter of
+ * health while that is short. */
+static bool relationship_is_hindered(const struct relationship *rel, int64_t now)
+{
+	return rel->obstacle.code[0] != '\0' && (rel->obstacle.outcome != SCHEDULE_MISSED ||
+						 now - rel->obstacle_ms >= OBSTACLE_GRACE_MS);
+}
+
 void relationship_judge(struct relationship *rel, int64_t now)
 {
+	bool hindered = relationship_is_hindered(rel, now);
 	struct health_input input = {
 		.state = rel->state.state,
 		.suspended = rel->suspended,
@@ -34,8 +45,8 @@ void relationship_judge(struct relationship *rel, int64_t now)
 		.frequency_s = rel->settings.frequency_s,
 		.counts = health_window_sum(&rel->window, now),
 		.since_success_ms = relationship_since_success(rel, now),
-		.obstacle = rel->obstacle.text,
-		.obstacle_code = rel->obstacle.code,
+		.obstacle = hindered ? rel->obstacle.text : "",
+		.obstacle_code = hindered ? rel->obstacle.code : "",
 	};
 	struct health_verdict verdict;
 

@@ -15,13 +15,17 @@
 
 static int stream_failed(struct sender_stream *stream, int error, const char *doing)
 {
-	struct trouble told;
+	uint8_t payload[STREAM_DIGEST_BLOCKS / 8];
+	struct trouble told = {0};
 	struct frame frame;
+	int result = error == -ETIMEDOUT ? -ETIMEDOUT : 0;
 
 	/* The receiver says why before it closes: its words are better than "connection reset". */
-	if (error != -ETIMEDOUT &&
-	    peer_receive(stream->peer, &frame, NULL, 0, STREAM_IDLE_MS, &told) < 0 &&
-	    told.outcome != SCHEDULE_FAILED) {
+	while (result == 0) {
+		result = peer_receive(stream->peer, &frame, payload, sizeof(payload),
+				      STREAM_IDLE_MS, &told);
+	}
+	if (told.code[0] != '\0' && strcmp(told.code, "connection") != 0) {
 		stream->trouble = told;
 		return error;
 	}

@@ -179,7 +179,7 @@ static int withdraw_run(void *arg)
 		.tls = job->engine->tls, .host = job->host, .port = job->port};
 
 	return locate_client_withdraw(&client, job->relationship, job->engine->config->site,
-				      &job->trouble);
+				      job->keep_replica, &job->trouble);
 }
 
 static void withdraw_done(void *arg, int result)
@@ -196,18 +196,16 @@ static void withdraw_done(void *arg, int result)
 	if (result < 0) {
 		add_step(job, "the replica on the other side stays: %s", job->trouble.text);
 	} else {
-		add_step(job, "the replica's resource and store at %s are removed", job->peer);
+		add_step(job, "the replica's resource %sat %s %s removed",
+			 job->keep_replica ? "" : "and store ", job->peer,
+			 job->keep_replica ? "is" : "are");
 	}
 	unprotect_release(job);
 }
 
 static void unprotect_withdraw(struct unprotect_job *job)
 {
-	if (job->keep_replica) {
-		add_step(job, "the replica at %s is kept", job->peer);
-		unprotect_release(job);
-	} else if (workers_submit(job->engine->task_workers, withdraw_run, withdraw_done, job) <
-		   0) {
+	if (workers_submit(job->engine->task_workers, withdraw_run, withdraw_done, job) < 0) {
 		admin_call_fail(job->call, ENOMEM, "", "out of memory");
 		free(job);
 	}
