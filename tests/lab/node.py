@@ -18,7 +18,7 @@ def service(name, command, ready="", respawn=False):
     return {"name": name, "command": command, "ready": ready, "respawn": respawn}
 
 
-def services(shape, staged):
+def services(shape, staged, node_address):
     found = [service("virtlogd", ["virtlogd"], "/run/libvirt/virtlogd-sock", True),
              service("libvirtd", ["libvirtd", "--listen"], "/run/libvirt/libvirt-sock", True)]
     if shape.standalone:
@@ -26,6 +26,9 @@ def services(shape, staged):
             # Its parent returns when it is ready; a case may end and start it by hand.
             found.append(service("vmreplica-engine", ["vmreplica-engine"],
                                  "/run/vmreplica/engine.sock"))
+            found.append(service("vmreplica-broker",
+                                 ["vmreplica-broker", "--address", node_address],
+                                 "/run/vmreplica/broker.sock"))
         return found
     # Corosync stays down once it ended, as under systemd; Pacemaker follows it.
     return [service("corosync", ["corosync", "-f"], "@cmap")] + found \
@@ -57,7 +60,8 @@ class Node:
         return {"name": self.name, "root": f"{self.state_dir}/mnt", "state": self.state_dir,
                 "extras": f"{self.folder}/extras", "stage": f"{self.folder}/stage",
                 "binds": binds, "seed": seed, "services": services(
-                    self.shape, os.path.isdir(f"{self.folder}/stage")),
+                    self.shape, os.path.isdir(f"{self.folder}/stage"),
+                    shapes.address(self.name)),
                 "scratch_size": self.shape.scratch_size,
                 "directories": [("/run/vmreplica", (0, settings.VMREPLICA_ID), 0o750),
                                 ("/var/lib/vmreplica", VMREPLICA_OWNED, 0o755),

@@ -10,7 +10,7 @@ TIMEOUT = 240
 
 def run(lab):
     lab.vmreplica("b1", "authorize add a.example --storage /srv/replica")
-    lab.vmreplica("a1", "protect web1 --to 10.77.2.1 --frequency 5", 60)
+    lab.vmreplica("a1", "protect web1 --to b.example --frequency 5", 60)
     before = rep.wait_replicating(lab)
     lab.guest("load 300000 50")
     rep.wait_cycles(lab, 4, 60)
@@ -26,5 +26,5 @@ def run(lab):
 
 
 def restart_engine(lab, node):
-    pid = lab.on(node, "cat /run/vmreplica/engine.pid").strip()
+    pid = lab.on(node, "ps -eo pid,args | awk '$2 ~ /vmreplica-engine$/ {print $1; exit}'").strip()
     lab.on(node, f"kill {pid}; while [ -e /proc/{pid} ]; do sleep 0.1; done; vmreplica-engine")
