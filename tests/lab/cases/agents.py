@@ -49,8 +49,8 @@ def expect(lab, node, parameters, action, status):
 
 
 def no_job(lab, node):
-    text = lab.on(node, "virsh domjobinfo web1")
-    require("None" in text, f"a job is left: {text}")
+    """libvirt takes a moment to forget a job that has ended."""
+    wait_until("no job is left", lambda: "None" in lab.run(node, "virsh domjobinfo web1").stdout, 5)
 
 
 def start_again(lab, node, parameters):
