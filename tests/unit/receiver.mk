@@ -2,6 +2,7 @@
 # Tests of receiver/: end to end against the real program, and its pure parts.
 receiver_test_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) $(CUNIT_CFLAGS) -Wno-cast-qual -Wno-undef
 receiver_rig_sources = \
+	tests/unit/fault_sync.c tests/unit/fault_sync.h \
 	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
 	tests/unit/receiver_rig_site.c \
 	tests/unit/replica_model.c tests/unit/replica_model.h \
@@ -11,19 +12,25 @@ receiver_rig_sources = \
 check_PROGRAMS += tests/unit/test_receiver_e2e
 tests_unit_test_receiver_e2e_SOURCES = tests/unit/test_receiver_e2e.c $(receiver_rig_sources)
 tests_unit_test_receiver_e2e_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_e2e_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+tests_unit_test_receiver_e2e_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_e2e_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_receiver_trouble
 tests_unit_test_receiver_trouble_SOURCES = tests/unit/test_receiver_trouble.c $(receiver_rig_sources)
 tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_trouble_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+tests_unit_test_receiver_trouble_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_trouble_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_sync
+tests_unit_test_receiver_sync_SOURCES = tests/unit/test_receiver_sync.c $(receiver_rig_sources)
+tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_sync_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_sync_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_receiver_wrong
 tests_unit_test_receiver_wrong_SOURCES = tests/unit/test_receiver_wrong.c $(receiver_rig_sources)
 tests_unit_test_receiver_wrong_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_wrong_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+tests_unit_test_receiver_wrong_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_wrong_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_manifest

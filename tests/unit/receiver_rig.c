@@ -15,8 +15,11 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "fault_sync.h"
 
 #define PROGRAM "./vmreplica-receiver"
+
+bool rig_fault_sync;
 
 void rig_die(const char *format, ...)
 {
@@ -212,7 +215,7 @@ void rig_authorize(struct rig *rig, const char *pattern)
 	rig_send(rig, FRAME_AUTHORIZATION_SET, &set.base);
 }
 
-static void receiver_exec(int fd)
+static void receiver_exec(int fd, int fault_fd)
 {
 	uid_t uid;
 	gid_t gid;
@@ -222,6 +225,9 @@ static void receiver_exec(int fd)
 	if (dup2(fd, 3) < 0 || (geteuid() == 0 && !drops && (setgid(gid) < 0 || setuid(uid) < 0))) {
 		_exit(126);
 	}
+	if (fault_fd >= 0) {
+		fault_sync_enter(fault_fd);
+	}
 	close_range(4, ~0u, 0);
 	execl(PROGRAM, PROGRAM, (char *)NULL);
 	_exit(127);
@@ -229,16 +235,24 @@ static void receiver_exec(int fd)
 
 void rig_start(struct rig *rig, const char *node)
 {
-	int pair[2];
+	int pair[2], fault_pair[2] = {-1, -1};
 
+	if (rig_fault_sync) {
+		fault_sync_prepare(fault_pair);
+	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		rig_die("socketpair: %s", strerror(errno));
 	}
 	rig->pid = fork();
 	if (rig->pid == 0) {
-		receiver_exec(pair[1]);
+		receiver_exec(pair[1], fault_pair[1]);
 	}
 	close(pair[1]);
+	if (rig_fault_sync) {
+		fault_sync_supervise(fault_pair[0], rig->pid);
+		close(fault_pair[0]);
+		close(fault_pair[1]);
+	}
 	rig->fd = pair[0];
 	rig->port = 0;
 	rig->opened = false;

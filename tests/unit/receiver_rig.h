@@ -47,6 +47,9 @@ struct rig {
 		*stranger_tls; /* certificates of a1.a.example and of c1.c.example */
 };
 
+/* Set before rig_start: the receiver runs under fault_sync.h. */
+extern bool rig_fault_sync;
+
 /* Certificates and an empty store below a new directory. */
 void rig_init(struct rig *rig);
 void rig_destroy(struct rig *rig); /* stops the receiver; removes the directory */

@@ -128,3 +128,29 @@ void scene_recover(void)
 	scene_check();
 	CU_ASSERT_TRUE(scene_wait_code("", 5000));
 }
+
+void scene_resync_now(const char *why)
+{
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
+				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
+	CU_ASSERT_PTR_NOT_NULL(strstr(rig.status.reason, why));
+	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_CRITICAL);
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, why));
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_FAILURE, "sequence", why);
+	scene_enter();
+	sender_begin(&sender, &model, RESYNC, false);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, i, 0, model.disks[i].size),
+				    UINT64_MAX);
+	}
+	CU_ASSERT_TRUE(sender_end(&sender));
+	model_clear_dirty(&model);
+	scene_check();
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_REPLICATING, 5000));
+	scene_delta(5);
+	scene_check();
+	sender_drop(&sender);
+}

@@ -42,4 +42,8 @@ void scene_recover(void);
 /* Wait until the status has this reason code. */
 bool scene_wait_code(const char *code, int timeout_ms);
 
+/* The replica waits for a resynchronization for this reason, refuses deltas until it is done, and
+ * is right again afterwards. */
+void scene_resync_now(const char *why);
+
 #endif

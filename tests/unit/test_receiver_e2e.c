@@ -330,6 +330,58 @@ static void test_initial_moved(void)
 	scene_end();
 }
 
+/* A disk that grew is compared as a whole, and the replica has its new size. */
+static void test_disk_grown(void)
+{
+	struct model_disk *disk;
+	uint64_t old_size;
+
+	scene_begin();
+	scene_initial();
+	disk = &model.disks[1];
+	old_size = disk->size;
+	disk->size += 5u << 20;
+	disk->clusters = (disk->size + MODEL_CLUSTER - 1) / MODEL_CLUSTER;
+	disk->data = realloc(disk->data, disk->size);
+	disk->dirty = realloc(disk->dirty, disk->clusters);
+	memset(disk->data + old_size, 0, disk->size - old_size);
+	memset(disk->data + disk->size - 100000, 0x5a, 100000);
+	model_clear_dirty(&model);
+	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, "disk vdb has"));
+	sender_begin(&sender, &model, RESYNC, false);
+	CU_ASSERT_EQUAL(resync_all(0),
+			3 * MODEL_CLUSTER - (MODEL_CLUSTER - disk->size % MODEL_CLUSTER));
+	CU_ASSERT_TRUE(sender_end(&sender));
+	scene_check();
+	scene_delta(10);
+	scene_check();
+	scene_end();
+}
+
+/* A sender that cannot go on from a mark (it lost the cut) begins anew: the mark is not offered
+ * again. */
+static void test_mark_not_used(void)
+{
+	scene_begin();
+	scene_initial();
+	model_change(&model, 30);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_range(&sender, &model, 0, 0, model.disks[0].size, true);
+	CU_ASSERT_TRUE(sender_mark(&sender, 1, 0));
+	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
+	CU_ASSERT_EQUAL(sender.mark.mode, DELTA);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_range(&sender, &model, 0, 0, 1u << 20, true);
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
+	CU_ASSERT_EQUAL(sender.mark.mode, VMREPLICA__WIRE__MODE__MODE_NONE);
+	scene_delta_of_dirty();
+	scene_check();
+	scene_end();
+}
+
 /* Runs last: what the receivers of all tests needed at most. */
 static void test_memory(void)
 {
@@ -360,6 +412,8 @@ static const struct unit_test tests[] = {
 	{"killed anywhere", test_killed_anywhere},
 	{"moved", test_moved},
 	{"initial moved", test_initial_moved},
+	{"disk grown", test_disk_grown},
+	{"mark not used", test_mark_not_used},
 	{"memory", test_memory},
 };
 

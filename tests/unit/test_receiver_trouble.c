@@ -175,32 +175,6 @@ static void log_damage(const char *generation)
 	CU_ASSERT_EQUAL(damaged, 1);
 }
 
-static void resync_now(const char *why)
-{
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
-				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
-	CU_ASSERT_PTR_NOT_NULL(strstr(rig.status.reason, why));
-	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_CRITICAL);
-	scene_enter();
-	CU_ASSERT_EQUAL(sender.mode, RESYNC);
-	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, why));
-	sender_begin(&sender, &model, DELTA, false);
-	scene_expect(FRAME_FAILURE, "sequence", why);
-	scene_enter();
-	sender_begin(&sender, &model, RESYNC, false);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, i, 0, model.disks[i].size),
-				    UINT64_MAX);
-	}
-	CU_ASSERT_TRUE(sender_end(&sender));
-	model_clear_dirty(&model);
-	scene_check();
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_REPLICATING, 5000));
-	scene_delta(5);
-	scene_check();
-	sender_drop(&sender);
-}
-
 static void test_log_damaged(void)
 {
 	struct model before;
@@ -225,7 +199,7 @@ static void test_log_damaged(void)
 		CU_ASSERT_TRUE(model_matches(&before, i, rig.status.tops[i]));
 	}
 	model_destroy(&before);
-	resync_now("the log of cycle 2 is damaged");
+	scene_resync_now("the log of cycle 2 is damaged");
 	scene_end();
 }
 
@@ -245,7 +219,7 @@ static void test_changed_behind_our_back(void)
 	CU_ASSERT_EQUAL(system(command), 0);
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
-	resync_now("the replica's image was changed behind our back");
+	scene_resync_now("the replica's image was changed behind our back");
 
 	strcpy(top, rig.status.tops[0]);
 	rig_stop(&rig);
@@ -253,7 +227,7 @@ static void test_changed_behind_our_back(void)
 			0); /* a layer is gone: what is left of the chain cannot be read */
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
-	resync_now("is missing");
+	scene_resync_now("is missing");
 	scene_end();
 }
 

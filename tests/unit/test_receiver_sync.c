@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Storage that cannot make data durable: nothing is acknowledged over a failed fsync, and none is
+ * tried again. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "fault_sync.h"
+#include "replica_scene.h"
+#include "unit.h"
+
+/* One fsync of the receiver's fails, each in turn from the first of a delta's commit to the last of
+ * its applying. What was acknowledged is there afterwards, and what was not can be sent again. */
+static void test_any_sync(void)
+{
+	int failed = 0;
+
+	scene_begin();
+	scene_initial();
+	scene_check();
+	for (int k = 0; k < 8; k++) {
+		struct sender_cut cut;
+		bool acknowledged;
+
+		model_change(&model, 8);
+		fault_sync_arm(FAULT_CHILD, k, 1);
+		sender_begin(&sender, &model, DELTA, false);
+		sender_dirty(&sender, &model);
+		acknowledged = sender_end(&sender);
+		CU_ASSERT_EQUAL(acknowledged, k >= 4); /* log, its directory, manifest, directory */
+		if (!acknowledged) {
+			CU_ASSERT_EQUAL(sender.answer, FRAME_BUSY);
+			CU_ASSERT_STRING_EQUAL(sender.code, "storage-error");
+			CU_ASSERT_TRUE(scene_wait_code("storage-error", 5000));
+		}
+		clock_sleep_ms(300); /* for the applier */
+		failed += fault_sync_disarm();
+		/* A manifest in doubt needs an open that reads it again. */
+		CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
+		CU_ASSERT_EQUAL(rig_open(&rig), 0);
+		cut = sender.cut;
+		scene_enter();
+		CU_ASSERT_EQUAL(sender.mode, DELTA);
+		if (acknowledged) {
+			CU_ASSERT_STRING_EQUAL(sender.committed.cut_id, cut.cut_id);
+		}
+		if (strcmp(sender.committed.cut_id, cut.cut_id) != 0) {
+			scene_delta_of_dirty();
+		}
+		model_clear_dirty(&model);
+		scene_check();
+	}
+	CU_ASSERT_TRUE(failed >= 6);
+	scene_end();
+}
+
+static void test_mark_of_log(void)
+{
+	scene_begin();
+	scene_initial();
+	model_change(&model, 20);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_range(&sender, &model, 0, 0, 8u << 20, true);
+	fault_sync_arm(FAULT_CHILD, 0, 1);
+	CU_ASSERT_FALSE(sender_mark(&sender, 0, 8u << 20));
+	CU_ASSERT_STRING_EQUAL(sender.code, "storage-error");
+	CU_ASSERT_EQUAL(fault_sync_disarm(), 1);
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mark.mode, VMREPLICA__WIRE__MODE__MODE_NONE);
+	scene_delta_of_dirty();
+	scene_check();
+	scene_end();
+}
+
+/* The image's own flush fails while a log is applied: what it holds is not known, so all of it is
+ * compared. */
+static void test_image(void)
+{
+	scene_begin();
+	scene_initial();
+	scene_check();
+	fault_sync_arm(FAULT_GRANDCHILD, 0, -1);
+	scene_delta(10); /* its log is durable: acknowledged */
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
+				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 10000));
+	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
+	scene_resync_now("failed to make data durable");
+	scene_end();
+}
+
+/* The same in the middle of initial replication: the copy, and its mark, are given up. */
+static void test_initial(void)
+{
+	scene_begin();
+	model_change(&model, 40);
+	scene_enter();
+	sender_begin(&sender, &model, INITIAL, false);
+	sender_range(&sender, &model, 0, 0, 8u << 20, false);
+	CU_ASSERT_TRUE(sender_mark(&sender, 0, 8u << 20));
+	sender_range(&sender, &model, 0, 8u << 20, 16u << 20, false);
+	fault_sync_arm(FAULT_GRANDCHILD, 0, -1);
+	CU_ASSERT_FALSE(sender_mark(&sender, 0, 16u << 20));
+	CU_ASSERT_STRING_EQUAL(sender.code, "storage-error");
+	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mode, INITIAL);
+	CU_ASSERT_EQUAL(sender.mark.mode, VMREPLICA__WIRE__MODE__MODE_NONE);
+	sender_begin(&sender, &model, INITIAL, false);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		sender_range(&sender, &model, i, 0, model.disks[i].size, false);
+	}
+	CU_ASSERT_TRUE(sender_end(&sender));
+	model_clear_dirty(&model);
+	scene_check();
+	scene_end();
+}
+
+static const struct unit_test tests[] = {
+	{"any fsync of a delta", test_any_sync},
+	{"mark of a log", test_mark_of_log},
+	{"image", test_image},
+	{"initial", test_initial},
+};
+
+int main(void)
+{
+	rig_require_tools();
+	if (!fault_sync_is_possible()) {
+		fprintf(stderr, "seccomp notifications are not allowed here\n");
+		return 77;
+	}
+	rig_fault_sync = true;
+	return unit_run("receiver and failing fsync", tests, sizeof(tests) / sizeof(tests[0]));
+}
