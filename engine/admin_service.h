@@ -46,6 +46,8 @@ void admin_call_done(struct admin_call *call, const char *format, ...)
 void admin_call_forward(struct admin_call *call, const char *to,
 			const Vmreplica__Admin__Request *request, int timeout_ms);
 bool admin_call_is_root(const struct admin_call *call);
+/* Root here, or a daemon of another node: for what daemons ask each other. */
+bool admin_call_is_trusted(const struct admin_call *call);
 
 /* ---- handlers: each takes the call; request is borrowed until it returns ---- */
 void admin_route(struct admin_call *call, const Vmreplica__Admin__Request *request);

@@ -33,6 +33,7 @@
 #define ENGINE_GROUP	     "vmreplica" /* user and group of the receiver; group of admins */
 #define ENGINE_SOCKET	     VMR_RUNDIR "/engine.sock"
 #define ENGINE_BACKUP_DIR    VMR_RUNDIR "/backup"
+#define ENGINE_STATE_DIR     VMR_STATEDIR "/engine"
 #define ENGINE_ERROR_LEN     512
 #define ENGINE_MISSING_LEN   512
 

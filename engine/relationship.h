@@ -97,6 +97,8 @@ struct relationship {
 	void *stop_arg;
 	int64_t stop_deadline_ms, stop_grace_ms; /* monotonic */
 	bool cancelled;
+	int64_t cancelled_ms;		      /* monotonic */
+	bool aborting;			      /* its backup job is ended from another worker */
 	char published[HEALTH_ATTRIBUTE_LEN]; /* node attribute as last set */
 	int64_t published_ms;
 };
@@ -126,13 +128,15 @@ int relationship_request_sync(struct relationship *relationship, int timeout_ms,
 			      relationship_done_cb done, void *arg);
 /* Once a second, and when something ended: retries, deadlines, health. */
 void relationship_tick(struct relationship *relationship, int64_t now_ms);
-/* Free one that is gone (not busy). */
+/* Free one that is gone (no worker has it). */
 void relationship_free(struct relationship *relationship);
 
 /* ---- for each other ---- */
 void relationship_take_pending(struct relationship *relationship, int64_t now_ms);
 void relationship_start_attach(struct relationship *relationship);
 void relationship_start_release(struct relationship *relationship);
+/* A cancelled cycle still hangs: end its backup job beside it, so that its reads fail. */
+void relationship_abort_job(struct relationship *relationship);
 /* Tell the other side how this one is, when that changed and it is connected. */
 void relationship_tell_peer(struct relationship *relationship);
 void relationship_answer_dismiss(struct relationship *relationship, int error, const char *text);
