@@ -80,6 +80,16 @@ bool client_engine_listens(const struct common_options *common)
 	return fd >= 0;
 }
 
+int client_exchange_engine(struct client *client, const struct common_options *common,
+			   const Vmreplica__Admin__Request *request, int timeout_ms,
+			   const Vmreplica__Admin__Response **ret_response)
+{
+	char path[256];
+
+	return client_exchange(client, engine_path(common, path, sizeof(path)), request, timeout_ms,
+			       ret_response);
+}
+
 /* How to start the engine depends on whether a cluster does it. */
 static const char *start_advice(void)
 {
