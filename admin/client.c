@@ -15,6 +15,7 @@
 void client_init(struct client *client)
 {
 	arena_init(&client->arena, ARENA_MAX);
+	client->lost = false;
 }
 
 void client_destroy(struct client *client)
@@ -159,8 +160,9 @@ int client_ask(struct client *client, const struct common_options *common,
 
 	engine_path(common, path, sizeof(path));
 	rc = client_exchange(client, path, request, timeout_ms, &response);
-	if (rc < 0) {
-		return exchange_failed(rc, path);
+	client->lost = rc < 0;
+	if (client->lost) {
+		return common->quiet ? STATUS_FAILED : exchange_failed(rc, path);
 	}
 	if (response->error != 0 || response->usage) {
 		const char *text =

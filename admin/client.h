@@ -11,6 +11,7 @@
 
 struct client {
 	struct arena arena; /* holds the last answer */
+	bool lost;	    /* client_ask failed because the engine gave no answer at all */
 };
 
 void client_init(struct client *client);

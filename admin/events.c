@@ -14,8 +14,7 @@ static const char help[] =
 	"      --follow        go on until interrupted; with --json one line an "
 	"event\n" COMMON_HELP;
 
-#define FOLLOW_EVERY_MS 1000
-#define NODES_MAX	64
+#define NODES_MAX 64
 /* A node that hangs must not hold up the events of the others for long. */
 #define NODE_TIMEOUT_MS 3000
 
@@ -211,7 +210,7 @@ static int round_show(const struct round *round, bool json, bool follow)
 }
 
 static int events_ask(const struct common_options *common, struct seen *seen, bool follow,
-		      bool first)
+		      bool *ret_lost)
 {
 	struct round *round = calloc(1, sizeof(*round));
 	int result;
@@ -219,7 +218,8 @@ static int events_ask(const struct common_options *common, struct seen *seen, bo
 	if (round == NULL) {
 		return command_failed("out of memory", NULL);
 	}
-	result = round_ask(round, common, seen, first);
+	result = round_ask(round, common, seen, !common->answered);
+	*ret_lost = round->clients[0].lost;
 	if (result == STATUS_DONE) {
 		result = round_merge(round, seen) ? round_show(round, common->json, follow)
 						  : command_failed("out of memory", NULL);
@@ -235,7 +235,7 @@ int command_events(int argc, char **argv)
 		COMMON_LONG_OPTIONS, {"follow", no_argument, NULL, OPTION_FOLLOW}, {0}};
 	struct common_options common = {.command = "events", .help = help};
 	struct seen seen = {0};
-	bool follow = false, first = true;
+	bool follow = false, lost = false;
 	int result;
 
 	while (command_next_option(&common, argc, argv, options) == OPTION_FOLLOW) {
@@ -244,13 +244,9 @@ int command_events(int argc, char **argv)
 	if (optind < argc) {
 		return command_misused(&common, "\"%s\" is too much", argv[optind]);
 	}
-	while ((result = events_ask(&common, &seen, follow, first)) == STATUS_DONE && follow) {
-		first = false;
-		if (fflush(stdout) != 0) {
-			break;
-		}
-		clock_sleep_ms(FOLLOW_EVERY_MS);
-	}
+	do {
+		result = events_ask(&common, &seen, follow, &lost);
+	} while (follow && command_goes_on(&common, result, lost));
 	seen_destroy(&seen);
 	return result;
 }
