@@ -176,15 +176,17 @@ static bool apply_is_blocked(const struct store *store)
 /* Take the next log and open the image for it. 1: there is one, 0: none, negative: the answer. */
 static int apply_take(struct store *store, struct apply *apply, struct answer *answer)
 {
+	int bad_disk = -1;
 	int rc;
 
 	if (apply_is_blocked(store)) {
 		return 0;
 	}
 	rc = store_check_generation(store, answer);
-	rc = rc < 0 ? rc : image_attach(store, STORE_CURRENT, true, answer, NULL);
+	rc = rc < 0 ? rc : image_attach(store, STORE_CURRENT, true, answer, &bad_disk);
 	if (rc < 0) {
-		return rc;
+		return bad_disk < 0 ? rc
+				    : store_require_resync(store, answer, "%.400s", answer->reason);
 	}
 	store->applying = true;
 	apply->store = store;

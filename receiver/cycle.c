@@ -343,6 +343,14 @@ static int cycle_end(struct cycle *cycle, struct session *session,
 
 /* ---- the whole ---- */
 
+int cycle_check(const struct cycle *cycle, struct answer *answer)
+{
+	if (atomic_load(cycle->ended)) {
+		return answer_lost(answer, -ECANCELED, "a newer stream has replaced this one");
+	}
+	return store_check(cycle->store, answer);
+}
+
 /* 1: the cycle is over, 0: go on. */
 static int cycle_step(struct cycle *cycle, struct session *session, struct answer *answer)
 {
@@ -412,6 +420,7 @@ int cycle_run(struct session *session, const Vmreplica__Wire__CycleBegin *begin,
 		return answer_storage(answer, -ENOMEM, "beginning a cycle");
 	}
 	cycle->store = session->store;
+	cycle->ended = &session->ended;
 	cycle->begin_ms = clock_monotonic_ms();
 	cycle->wire_bytes = wire_start;
 	view_cycle_begin(&session->store->view, begin->mode, begin->estimate_bytes);

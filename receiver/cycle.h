@@ -44,7 +44,8 @@ struct spool;
 struct pending;
 
 struct cycle {
-	struct store *store; /* borrowed */
+	struct store *store;	  /* borrowed */
+	const atomic_bool *ended; /* the stream was replaced: waits give up */
 	const struct cycle_sink
 		*sink; /* NULL: the cycle is committed already and is only swallowed */
 	Vmreplica__Wire__Mode mode;
@@ -77,6 +78,10 @@ struct cycle {
  * sender's abort (the stream goes on); else the errno of the answer. */
 int cycle_run(struct session *session, const Vmreplica__Wire__CycleBegin *begin,
 	      struct answer *answer);
+
+/* What ends a wait inside a cycle: as store_check, or the stream was replaced. store->lock is held.
+ */
+int cycle_check(const struct cycle *cycle, struct answer *answer);
 
 /* ---- cycle_record.c ---- */
 /* Fill what a commit of any kind records: cut, counters, next_seq, no mark. */

@@ -246,7 +246,9 @@ static int disks_attach(struct store *store, const struct manifest_image *image,
 		int rc = disk_attach(store, &image->disks[i], writable, answer);
 
 		if (rc < 0) {
-			if (rc == -EREMOTEIO && ret_bad_disk != NULL) {
+			/* An image that another process has open is not a bad one. */
+			if (rc == -EREMOTEIO && ret_bad_disk != NULL &&
+			    strstr(answer->reason, "\" lock") == NULL) {
 				*ret_bad_disk = (int)i;
 			}
 			if (qsd_detach_all(store->qsd, error) < 0) {

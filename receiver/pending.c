@@ -47,12 +47,18 @@ int pending_fail(struct cycle *cycle, int rc, const char *what, struct answer *a
 /* ---- the beginning ---- */
 
 /* All that was acknowledged is in the current image before a layer goes over it. */
-static int logs_wait_applied(struct store *store, struct answer *answer)
+static int logs_wait_applied(struct cycle *cycle, struct answer *answer)
 {
+	struct store *store = cycle->store;
 	int64_t deadline_ms = clock_monotonic_ms() + APPLY_WAIT_MS;
 
 	while (manifest_log_next(&store->manifest) != NULL && !store->manifest.resync_needed) {
-		if (clock_monotonic_ms() > deadline_ms || atomic_load(&store->closing)) {
+		int rc = cycle_check(cycle, answer);
+
+		if (rc < 0) {
+			return rc;
+		}
+		if (clock_monotonic_ms() > deadline_ms) {
 			return answer_busy(answer, "applying", RETRY_APPLY_MS,
 					   "logs of %s are still being applied", store->vm);
 		}
@@ -134,7 +140,7 @@ static int pending_begin_fresh(struct cycle *cycle, struct answer *answer)
 	struct store *store = cycle->store;
 	uint64_t bad = 0;
 	int bad_disk = -1;
-	int rc = logs_wait_applied(store, answer);
+	int rc = logs_wait_applied(cycle, answer);
 
 	if (rc == 0 && image_stop(store) < 0) {
 		log_warning("%s: qemu-storage-daemon did not end well", store->vm);

@@ -19,6 +19,7 @@
 #define IDLE_MS		   200 /* a stream that is silent for so long after a frame is parked */
 #define SEND_MS		   30000
 #define DRAIN_MS	   3000
+#define DRAIN_DENIED_MS	   300 /* who may not send shall not keep a worker */
 #define RETRY_SUSPENDED_MS 10000
 #define SESSION_ARENA_MAX  (1024u * 1024u)
 
@@ -253,10 +254,10 @@ static void farewell_send(struct session *session, const struct answer *answer)
 
 /* Closing with unread bytes makes TCP reset the connection, and the reset may overtake our last
  * frame. */
-static void connection_drain(struct session *session)
+static void connection_drain(struct session *session, int timeout_ms)
 {
 	struct pollfd pfd = {.fd = tls_fd(session->conn), .events = POLLIN};
-	int64_t deadline_ms = clock_monotonic_ms() + DRAIN_MS;
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	char sink[4096];
 
 	shutdown(pfd.fd, SHUT_WR);
@@ -291,7 +292,8 @@ static int session_end(struct session *session, const struct answer *answer)
 	if (answer->kind != ANSWER_LOST) {
 		farewell_send(session, answer);
 		session_release(session); /* a reconnecting sender need not wait for the drain */
-		connection_drain(session);
+		connection_drain(session,
+				 answer->kind == ANSWER_DENIED ? DRAIN_DENIED_MS : DRAIN_MS);
 	}
 	session_release(session);
 	session_shrink(session);

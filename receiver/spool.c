@@ -22,6 +22,7 @@
 #include "receiver/durable.h"
 
 #define SPOOL_WAIT_MS	    20000 /* for the applier to make room, before the sender is sent away */
+#define SPOOL_COMMIT_MS	    200000 /* with the whole log here, the acknowledgement waits longer */
 #define RETRY_SPOOL_FULL_MS 5000
 #define SPOOL_LOGS_MAX	    (MANIFEST_LOGS_MAX - 8u)
 
@@ -56,13 +57,13 @@ static bool spool_is_full(const struct cycle *cycle)
 
 /* The acknowledgement waits while the applier catches up; then the sender is told to come back. The
  * lock is held. */
-static int spool_wait_room(struct cycle *cycle, struct answer *answer)
+static int spool_wait_room(struct cycle *cycle, int timeout_ms, struct answer *answer)
 {
 	struct store *store = cycle->store;
-	int64_t deadline_ms = clock_monotonic_ms() + SPOOL_WAIT_MS;
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 
 	while (spool_is_full(cycle)) {
-		int rc = store_check(store, answer);
+		int rc = cycle_check(cycle, answer);
 
 		if (rc < 0) {
 			return rc;
@@ -80,12 +81,12 @@ static int spool_wait_room(struct cycle *cycle, struct answer *answer)
 	return 0;
 }
 
-static int spool_check_room(struct cycle *cycle, struct answer *answer)
+static int spool_check_room(struct cycle *cycle, int timeout_ms, struct answer *answer)
 {
 	int rc;
 
 	pthread_mutex_lock(&cycle->store->lock);
-	rc = spool_wait_room(cycle, answer);
+	rc = spool_wait_room(cycle, timeout_ms, answer);
 	pthread_mutex_unlock(&cycle->store->lock);
 	return rc;
 }
@@ -226,7 +227,7 @@ static int spool_begin_locked(struct cycle *cycle, struct answer *answer)
 	int rc = store_check(store, answer);
 
 	rc = rc < 0 ? rc : begin_check(cycle, answer);
-	rc = rc < 0 ? rc : spool_wait_room(cycle, answer);
+	rc = rc < 0 ? rc : spool_wait_room(cycle, SPOOL_WAIT_MS, answer);
 	if (rc < 0) {
 		return rc;
 	}
@@ -269,7 +270,7 @@ static int spool_append(struct cycle *cycle, const Vmreplica__Wire__Chunk *chunk
 	int rc;
 
 	if (cycle->unchecked_bytes == 0) { /* just looked at the free space: also at the cap */
-		rc = spool_check_room(cycle, answer);
+		rc = spool_check_room(cycle, SPOOL_WAIT_MS, answer);
 		if (rc < 0) {
 			return rc;
 		}
@@ -371,7 +372,7 @@ static int spool_commit(struct cycle *cycle, const uint8_t stream_hash[LOG_HASH_
 {
 	struct store *store = cycle->store;
 	struct manifest_log log;
-	int rc = spool_check_room(cycle, answer);
+	int rc = spool_check_room(cycle, SPOOL_COMMIT_MS, answer);
 
 	(void)stream_hash; /* the log's own hash covers the same bytes, and its place in the chain
 			    */

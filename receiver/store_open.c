@@ -262,29 +262,31 @@ static int wait_streamless(struct store *store)
 	return 0;
 }
 
-/* Leave the layers with their fingerprints, after a daemon that ended well; else the next open
- * looks for itself. */
-static int manifest_leave(struct store *store)
+/* Leave the layers with their fingerprints, after a daemon that ended well. Without them nothing is
+ * lost: the next open cannot tell then whether somebody else wrote the tops meanwhile. */
+static void manifest_leave(struct store *store)
 {
 	struct manifest next = {0};
-	struct answer answer;
-	int rc;
+	struct answer answer = {0};
 
-	if (manifest_copy(&store->manifest, &next) < 0) {
-		return -ENOMEM;
+	if (store->stale || store->broken || manifest_copy(&store->manifest, &next) < 0) {
+		return;
 	}
 	image_freeze(store, &next.current, true);
 	image_freeze(store, &next.pending, true);
 	next.closed = true;
-	rc = store_save(store, &next, &answer);
+	if (store_save(store, &next, &answer) < 0) {
+		log_warning("%s: the store is left without fingerprints: %s", store->vm,
+			    answer.reason);
+	}
 	manifest_destroy(&next);
-	return rc;
 }
 
 static int store_destroy(struct store *store, char error[STORE_ERROR_LEN])
 {
 	static const char *const names[] = {MANIFEST_NAME, MANIFEST_NAME ".new", "domain.xml",
 					    "domain.xml.new", LOCK_NAME};
+
 	if (store->stale) {
 		return refuse(error, -ESTALE, "another node has taken over %.300s: remove it there",
 			      store->directory);
@@ -319,18 +321,12 @@ int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN])
 		pthread_mutex_unlock(&store->lock);
 		return refuse(error, rc, "a worker of %s does not end", store->vm);
 	}
-	rc = image_stop(store);
-	if (destroy) {
-		rc = store_destroy(store, error);
-	} else if (rc == 0 && !store->stale && !store->broken) {
-		rc = manifest_leave(store);
-		if (rc < 0) {
-			refuse(error, rc, "cannot write " MANIFEST_NAME " of %.300s: %s",
-			       store->directory, strerror(-rc));
-		}
-	} else {
-		rc = 0; /* nothing more to record: the next open examines the layers */
+	if (image_stop(store) < 0) {
+		log_warning("%s: qemu-storage-daemon did not end well", store->vm);
+	} else if (!destroy) {
+		manifest_leave(store);
 	}
+	rc = destroy ? store_destroy(store, error) : 0;
 	store_release(store);
 	pthread_mutex_unlock(&store->lock);
 	return rc;

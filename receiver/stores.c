@@ -176,7 +176,9 @@ static void open_done_cb(void *arg, int result)
 		log_error("%s: the store does not open: %s", store->vm, store->error);
 		opened_send(receiver, store->relationship, result, store->error);
 		if (entry->close_wanted) {
-			closed_send(receiver, store->relationship, 0, "");
+			closed_send(receiver, store->relationship,
+				    entry->destroy_wanted ? result : 0,
+				    entry->destroy_wanted ? store->error : "");
 		}
 		entry_remove(receiver, entry);
 		store_unref(store);

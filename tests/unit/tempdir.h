@@ -11,19 +11,20 @@
 
 #define TEMP_PATH_LEN 512
 
+/* Weak, so that all files of a program share one directory, which any of them can remove. */
+__attribute__((weak)) char tempdir_path[64];
+
 /* The program's directory, made at the first call. Ends the program if it cannot be made. */
 static inline const char *tempdir(void)
 {
-	static char path[64];
-
-	if (path[0] == '\0') {
-		strcpy(path, "/tmp/vmreplica-unit-XXXXXX");
-		if (mkdtemp(path) == NULL) {
-			perror(path);
+	if (tempdir_path[0] == '\0') {
+		strcpy(tempdir_path, "/tmp/vmreplica-unit-XXXXXX");
+		if (mkdtemp(tempdir_path) == NULL) {
+			perror(tempdir_path);
 			exit(1);
 		}
 	}
-	return path;
+	return tempdir_path;
 }
 
 /* "<tempdir>/<name>" in buf; returns buf. */
