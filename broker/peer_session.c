@@ -97,6 +97,14 @@ static void session_to_tls(struct peer_session *session)
 	session->state = PEER_HANDSHAKE;
 }
 
+/* The peer has ended its side: no more bytes will come. */
+static bool session_peer_is_gone(const struct peer_session *session)
+{
+	struct pollfd fd = {.fd = session->fd, .events = POLLRDHUP};
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 static void session_sniff(struct peer_session *session)
 {
 	static uint8_t
@@ -108,9 +116,12 @@ static void session_sniff(struct peer_session *session)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		return;
 	}
-	if (n <= 0 || (size_t)n == session->sniffed) {
+	if (n <= 0 || ((size_t)n == session->sniffed && session_peer_is_gone(session))) {
 		session_end(session); /* gone before its hello was complete */
 		return;
+	}
+	if ((size_t)n == session->sniffed) {
+		return; /* woken for bytes that the last look saw already: the event was under way */
 	}
 	session->sniffed = (size_t)n;
 	found = tls_client_hello_sni(hello, (size_t)n, sni, sizeof(sni));

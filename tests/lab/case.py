@@ -240,6 +240,8 @@ class Lab:
             self.boot(node)
         if not self.shape.standalone:
             for site in shapes.SITES:
+                # What a case broke on purpose stays in the history of failures otherwise.
+                self.run(self.live_nodes(site)[0], "crm_resource --cleanup")
                 problem = ["?"]
 
                 def complete():

@@ -8,6 +8,7 @@ TO = "--to 10.77.2.100"
 
 
 def run(lab):
+    rep.remove(lab)
     rep.authorize(lab)
     before = lab.on("a1", "cibadmin --query --scope configuration")
     wrong_use(lab)

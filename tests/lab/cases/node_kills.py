@@ -36,6 +36,7 @@ def primary_node(lab):
     lab.boot(victim)
     found = wait_until("it was resynchronized and replicates", lambda: resynced(lab, before), 180)
     say(f"resynchronized: {found['resyncs']} in all")
+    lab.records_advance()
     lab.guest("load 0")
     require(found["health"] in ("OK", "Warning"), f"{found['health']} {found['reason']}")
     rep.wait_cycles(lab, 1, 60)

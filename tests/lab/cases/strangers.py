@@ -48,7 +48,7 @@ def bad_certificate(lab, make):
         make(lab, node)
         reload(lab, node)
     try:
-        lab.cut("wan", duration=2)
+        lab.cut("wan", duration=32)     # the standing connection has to end first
         found = wait_until("A says that its certificate is refused",
                            lambda: refused(rep.status(lab)), 120)
         say(found["reason"])
