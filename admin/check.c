@@ -11,8 +11,8 @@
 #include "common/config.h"
 #include "common/pki.h"
 
-/* Every node is asked, and the other site. */
-#define CHECK_TIMEOUT_MS 60000
+/* Every node is asked, and the other site: the engine gives them a minute. */
+#define CHECK_TIMEOUT_MS 75000
 
 static const char help[] =
 	"Usage: vmreplica check [OPTION]... [VM]\n"

@@ -15,6 +15,7 @@
 void client_init(struct client *client)
 {
 	arena_init(&client->arena, ARENA_MAX);
+	client->lost = false;
 }
 
 void client_destroy(struct client *client)
@@ -78,6 +79,16 @@ bool client_engine_listens(const struct common_options *common)
 	cleanup_close int fd = unix_connect(engine_path(common, path, sizeof(path)), 1000);
 
 	return fd >= 0;
+}
+
+int client_exchange_engine(struct client *client, const struct common_options *common,
+			   const Vmreplica__Admin__Request *request, int timeout_ms,
+			   const Vmreplica__Admin__Response **ret_response)
+{
+	char path[256];
+
+	return client_exchange(client, engine_path(common, path, sizeof(path)), request, timeout_ms,
+			       ret_response);
 }
 
 /* How to start the engine depends on whether a cluster does it. */
@@ -149,8 +160,9 @@ int client_ask(struct client *client, const struct common_options *common,
 
 	engine_path(common, path, sizeof(path));
 	rc = client_exchange(client, path, request, timeout_ms, &response);
-	if (rc < 0) {
-		return exchange_failed(rc, path);
+	client->lost = rc < 0;
+	if (client->lost) {
+		return common->quiet ? STATUS_FAILED : exchange_failed(rc, path);
 	}
 	if (response->error != 0 || response->usage) {
 		const char *text =

@@ -11,6 +11,7 @@
 
 struct client {
 	struct arena arena; /* holds the last answer */
+	bool lost;	    /* client_ask failed because the engine gave no answer at all */
 };
 
 void client_init(struct client *client);
@@ -29,6 +30,11 @@ bool client_engine_listens(const struct common_options *common);
 int client_exchange(struct client *client, const char *path,
 		    const Vmreplica__Admin__Request *request, int timeout_ms,
 		    const Vmreplica__Admin__Response **ret_response);
+
+/* The same over the engine's socket. */
+int client_exchange_engine(struct client *client, const struct common_options *common,
+			   const Vmreplica__Admin__Request *request, int timeout_ms,
+			   const Vmreplica__Admin__Response **ret_response);
 
 /* Ask the engine and expect an answer of kind `expected`. STATUS_DONE with *ret_response (owned by
  * client, until its next use), or the exit status after the complaint is printed. */

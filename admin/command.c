@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "proto/validate.h"
 
 int command_misused(const struct common_options *common, const char *format, ...)
@@ -84,6 +85,17 @@ const char *command_vm_operand(const struct common_options *common, int argc, ch
 		return NULL;
 	}
 	return argv[optind];
+}
+
+bool command_goes_on(struct common_options *common, int result, bool lost)
+{
+	common->answered = common->answered || result == STATUS_DONE;
+	common->quiet = lost;
+	if ((result != STATUS_DONE && !(lost && common->answered)) || fflush(stdout) != 0) {
+		return false;
+	}
+	clock_sleep_ms(1000);
+	return true;
 }
 
 bool command_parse_number(const char *text, long long min, long long max, long long *ret_value)

@@ -41,7 +41,9 @@ struct common_options {
 	const char *command; /* as the admin typed it, e.g. "pki issue" */
 	const char *help;    /* the whole text of --help */
 	const char *socket;  /* --socket or NULL */
+	bool answered;	     /* by command_goes_on: a round has succeeded */
 	bool json;
+	bool quiet; /* that the engine does not answer has been told already */
 };
 
 enum {
@@ -79,6 +81,12 @@ const char *command_vm_operand(const struct common_options *common, int argc, ch
 /* Print "vmreplica: <what>" and, unless NULL or "", "  <advice>" on standard error. Returns
  * STATUS_FAILED. */
 int command_failed(const char *what, const char *advice);
+
+/* For what goes on until interrupted: after a round that ended with result (lost: because the
+ * engine did not answer), true when there is to be another one; then a second has passed. An engine
+ * that goes away once it has answered is told once and waited for: it is being restarted, or its
+ * node is. */
+bool command_goes_on(struct common_options *common, int result, bool lost);
 
 /* A whole number from text within [min, max]: true and *ret_value. */
 bool command_parse_number(const char *text, long long min, long long max, long long *ret_value);

@@ -14,7 +14,9 @@ static const char help[] =
 	"      --follow        go on until interrupted; with --json one line an "
 	"event\n" COMMON_HELP;
 
-#define FOLLOW_EVERY_MS 1000
+#define NODES_MAX 64
+/* A node that hangs must not hold up the events of the others for long. */
+#define NODE_TIMEOUT_MS 3000
 
 enum { OPTION_FOLLOW = OPTION_OWN };
 
@@ -72,51 +74,158 @@ static void event_print(const Vmreplica__Event *event)
 	       event->severity, event->vm, event->vm[0] != '\0' ? ": " : "", event->text);
 }
 
-static int events_show(const Vmreplica__Admin__EventsResponse *answer, bool json, bool follow)
-{
-	json_t *events = json ? json_array() : NULL;
+/* One look at all nodes: the answer of the engine here, then of each other one. */
+struct round {
+	struct client clients[NODES_MAX];
+	const Vmreplica__Admin__EventsResponse *answers[NODES_MAX];
+	size_t count;
+	const Vmreplica__Event **events; /* owned list: all of them, by time */
+	size_t event_count;
+};
 
-	for (size_t i = 0; i < answer->n_events; i++) {
+static void round_destroy(struct round *round)
+{
+	for (size_t i = 0; i < round->count; i++) {
+		client_destroy(&round->clients[i]);
+	}
+	free(round->events);
+}
+
+/* The request for what node has that was not seen yet; "" = the engine here. */
+static void request_init(Vmreplica__Admin__Request *request,
+			 Vmreplica__Admin__EventsRequest *events, const struct seen *seen,
+			 char *node)
+{
+	vmreplica__admin__request__init(request);
+	vmreplica__admin__events_request__init(events);
+	events->n_after_node = events->n_after_id = seen->count;
+	events->after_node = seen->nodes;
+	events->after_id = seen->ids;
+	request->to = node;
+	request->body_case = VMREPLICA__ADMIN__REQUEST__BODY_EVENTS;
+	request->events = events;
+}
+
+/* Ask the others. One that does not answer is named, if wanted, and left out. */
+static void round_ask_nodes(struct round *round, const struct common_options *common,
+			    const struct seen *seen, bool complain)
+{
+	const Vmreplica__Admin__EventsResponse *first = round->answers[0];
+	const Vmreplica__Admin__Response *response;
+	Vmreplica__Admin__EventsRequest events;
+	Vmreplica__Admin__Request request;
+
+	for (size_t i = 0; i < first->n_nodes && round->count < NODES_MAX; i++) {
+		struct client *client = &round->clients[round->count];
+
+		client_init(client);
+		request_init(&request, &events, seen, first->nodes[i]);
+		if (client_exchange_engine(client, common, &request, NODE_TIMEOUT_MS, &response) ==
+			    0 &&
+		    response->body_case == VMREPLICA__ADMIN__RESPONSE__BODY_EVENTS) {
+			round->answers[round->count++] = response->events;
+			continue;
+		}
+		client_destroy(client);
+		if (complain) {
+			fprintf(stderr, "Warning: the engine of node %s does not answer\n",
+				first->nodes[i]);
+		}
+	}
+}
+
+static int round_ask(struct round *round, const struct common_options *common,
+		     const struct seen *seen, bool complain)
+{
+	const Vmreplica__Admin__Response *response;
+	Vmreplica__Admin__EventsRequest events;
+	Vmreplica__Admin__Request request;
+	static char here[] = "";
+	int result;
+
+	client_init(&round->clients[0]);
+	round->count = 1;
+	request_init(&request, &events, seen, here);
+	result = client_ask(&round->clients[0], common, &request, CLIENT_TIMEOUT_MS,
+			    VMREPLICA__ADMIN__RESPONSE__BODY_EVENTS, &response);
+	if (result == STATUS_DONE) {
+		round->answers[0] = response->events;
+		round_ask_nodes(round, common, seen, complain);
+	}
+	return result;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const Vmreplica__Event *one = *(const Vmreplica__Event *const *)a;
+	const Vmreplica__Event *two = *(const Vmreplica__Event *const *)b;
+
+	if (one->time_ms != two->time_ms) {
+		return one->time_ms < two->time_ms ? -1 : 1;
+	}
+	return one->id < two->id ? -1 : one->id > two->id;
+}
+
+/* All events of the round in one list, and noted as seen. False when out of memory. */
+static bool round_merge(struct round *round, struct seen *seen)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < round->count; i++) {
+		total += round->answers[i]->n_events;
+	}
+	round->events = calloc(total + 1, sizeof(*round->events));
+	for (size_t i = 0; round->events != NULL && i < round->count; i++) {
+		for (size_t j = 0; j < round->answers[i]->n_events; j++) {
+			round->events[round->event_count++] = round->answers[i]->events[j];
+			if (!seen_note(seen, round->answers[i]->events[j])) {
+				return false;
+			}
+		}
+	}
+	if (round->events != NULL) {
+		qsort(round->events, total, sizeof(*round->events), by_time);
+	}
+	return round->events != NULL;
+}
+
+static int round_show(const struct round *round, bool json, bool follow)
+{
+	json_t *list = json ? json_array() : NULL;
+
+	for (size_t i = 0; i < round->event_count; i++) {
 		if (json && follow) {
-			output_json(event_to_json(answer->events[i]), true);
+			output_json(event_to_json(round->events[i]), true);
 		} else if (json) {
-			output_json_append(&events, event_to_json(answer->events[i]));
+			output_json_append(&list, event_to_json(round->events[i]));
 		} else {
-			event_print(answer->events[i]);
+			event_print(round->events[i]);
 		}
 	}
 	if (json && !follow) {
-		return output_json(json_pack("{s:o}", "events", events), false);
+		return output_json(json_pack("{s:o}", "events", list), false);
 	}
-	json_decref(events);
+	json_decref(list);
 	return STATUS_DONE;
 }
 
-static int events_ask(const struct common_options *common, struct seen *seen, bool follow)
+static int events_ask(const struct common_options *common, struct seen *seen, bool follow,
+		      bool *ret_lost)
 {
-	Vmreplica__Admin__EventsRequest events = VMREPLICA__ADMIN__EVENTS_REQUEST__INIT;
-	Vmreplica__Admin__Request request = VMREPLICA__ADMIN__REQUEST__INIT;
-	const Vmreplica__Admin__Response *response;
-	struct client client;
+	struct round *round = calloc(1, sizeof(*round));
 	int result;
 
-	events.n_after_node = events.n_after_id = seen->count;
-	events.after_node = seen->nodes;
-	events.after_id = seen->ids;
-	request.body_case = VMREPLICA__ADMIN__REQUEST__BODY_EVENTS;
-	request.events = &events;
-	client_init(&client);
-	result = client_ask(&client, common, &request, CLIENT_TIMEOUT_MS,
-			    VMREPLICA__ADMIN__RESPONSE__BODY_EVENTS, &response);
-	for (size_t i = 0; result == STATUS_DONE && i < response->events->n_events; i++) {
-		if (!seen_note(seen, response->events->events[i])) {
-			result = command_failed("out of memory", NULL);
-		}
+	if (round == NULL) {
+		return command_failed("out of memory", NULL);
 	}
+	result = round_ask(round, common, seen, !common->answered);
+	*ret_lost = round->clients[0].lost;
 	if (result == STATUS_DONE) {
-		result = events_show(response->events, common->json, follow);
+		result = round_merge(round, seen) ? round_show(round, common->json, follow)
+						  : command_failed("out of memory", NULL);
 	}
-	client_destroy(&client);
+	round_destroy(round);
+	free(round);
 	return result;
 }
 
@@ -126,7 +235,7 @@ int command_events(int argc, char **argv)
 		COMMON_LONG_OPTIONS, {"follow", no_argument, NULL, OPTION_FOLLOW}, {0}};
 	struct common_options common = {.command = "events", .help = help};
 	struct seen seen = {0};
-	bool follow = false;
+	bool follow = false, lost = false;
 	int result;
 
 	while (command_next_option(&common, argc, argv, options) == OPTION_FOLLOW) {
@@ -135,12 +244,9 @@ int command_events(int argc, char **argv)
 	if (optind < argc) {
 		return command_misused(&common, "\"%s\" is too much", argv[optind]);
 	}
-	while ((result = events_ask(&common, &seen, follow)) == STATUS_DONE && follow) {
-		if (fflush(stdout) != 0) {
-			break;
-		}
-		clock_sleep_ms(FOLLOW_EVERY_MS);
-	}
+	do {
+		result = events_ask(&common, &seen, follow, &lost);
+	} while (follow && command_goes_on(&common, result, lost));
 	seen_destroy(&seen);
 	return result;
 }

@@ -6,7 +6,6 @@
 #include "admin/command.h"
 #include "admin/output.h"
 #include "admin/status_output.h"
-#include "common/clock.h"
 
 static const char help[] =
 	"Usage: vmreplica status [OPTION]... [VM]\n"
@@ -32,7 +31,8 @@ static int show(const Vmreplica__Admin__StatusResponse *status, const char *vm, 
 	return STATUS_DONE;
 }
 
-static int status_once(const struct common_options *common, const char *vm, bool watch)
+static int status_once(const struct common_options *common, const char *vm, bool watch,
+		       bool *ret_lost)
 {
 	Vmreplica__Admin__StatusRequest status = VMREPLICA__ADMIN__STATUS_REQUEST__INIT;
 	Vmreplica__Admin__Request request = VMREPLICA__ADMIN__REQUEST__INIT;
@@ -58,6 +58,7 @@ static int status_once(const struct common_options *common, const char *vm, bool
 	} else if (result == STATUS_DONE) {
 		result = show(response->status, vm, common->json, watch);
 	}
+	*ret_lost = client.lost;
 	client_destroy(&client);
 	return result;
 }
@@ -68,7 +69,7 @@ int command_status(int argc, char **argv)
 		COMMON_LONG_OPTIONS, {"watch", no_argument, NULL, OPTION_WATCH}, {0}};
 	struct common_options common = {.command = "status", .help = help};
 	const char *vm = NULL;
-	bool watch = false;
+	bool watch = false, lost = false;
 	int result;
 
 	while (command_next_option(&common, argc, argv, options) == OPTION_WATCH) {
@@ -77,11 +78,8 @@ int command_status(int argc, char **argv)
 	if (optind < argc && (vm = command_vm_operand(&common, argc, argv)) == NULL) {
 		return STATUS_USAGE;
 	}
-	while ((result = status_once(&common, vm, watch)) == STATUS_DONE && watch) {
-		if (fflush(stdout) != 0) {
-			break;
-		}
-		clock_sleep_ms(1000);
-	}
+	do {
+		result = status_once(&common, vm, watch, &lost);
+	} while (watch && command_goes_on(&common, result, lost));
 	return result;
 }

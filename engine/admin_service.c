@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct admin_client {
 struct admin_service {
 	struct engine *engine; /* borrowed */
 	int fd;
+	uid_t daemon_uid; /* the receiver's: what parses peers' data gives no orders here */
 	struct admin_client *clients; /* owned list */
 	unsigned int client_count;
 	struct admin_call *calls; /* all that wait for their answer */
@@ -82,6 +84,11 @@ struct engine *admin_call_engine(const struct admin_call *call)
 bool admin_call_is_root(const struct admin_call *call)
 {
 	return call->root;
+}
+
+bool admin_call_is_trusted(const struct admin_call *call)
+{
+	return call->root || call->forwarded;
 }
 
 void admin_call_reply(struct admin_call *call, const Vmreplica__Admin__Response *response)
@@ -274,7 +281,8 @@ static int32_t accept_cb(int32_t listen_fd, int32_t revents, void *data)
 		return 0;
 	}
 	if (service->client_count >= ADMIN_CONNECTIONS_MAX ||
-	    !unix_peer_is_allowed(fd, ENGINE_GROUP, &uid)) {
+	    !unix_peer_is_allowed(fd, ENGINE_GROUP, &uid) ||
+	    (uid != 0 && uid == service->daemon_uid)) {
 		log_info("admin connection of user %u refused", (unsigned int)uid);
 		close(fd);
 		return 0;
@@ -286,12 +294,14 @@ static int32_t accept_cb(int32_t listen_fd, int32_t revents, void *data)
 int admin_service_open(struct engine *engine, struct admin_service **ret_service)
 {
 	struct admin_service *service = calloc(1, sizeof(*service));
+	const struct passwd *user = getpwnam(ENGINE_GROUP);
 	int result;
 
 	if (service == NULL) {
 		return -ENOMEM;
 	}
 	service->engine = engine;
+	service->daemon_uid = user != NULL ? user->pw_uid : 0;
 	service->fd = unix_listen(ENGINE_SOCKET,
 				  getgrnam(ENGINE_GROUP) != NULL ? ENGINE_GROUP : NULL, 0660);
 	if (service->fd < 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests of admins and agents: from the local socket (root and group vmreplica; agents: root) and from other nodes over the
- * group. Each request becomes a call, answered exactly once, now or later. Control thread only.
+ * Requests of admins and agents: from the local socket (root and group vmreplica; agents: root) and
+ * from other nodes over the group. Each request becomes a call, answered exactly once, now or
+ * later. Control thread only.
  *
  *   admin_service.c  socket, calls, passing on to other nodes or the broker
  *   admin_route.c    which handler, on which node
@@ -25,22 +26,28 @@ struct admin_call;
 int admin_service_open(struct engine *engine, struct admin_service **ret_service);
 void admin_service_close(struct admin_service *service); /* NULL allowed */
 /* forward_handler_cb; arg is the engine. */
-void admin_service_forwarded_cb(void *arg, const char *from, uint64_t id, const Vmreplica__Admin__Request *request);
+void admin_service_forwarded_cb(void *arg, const char *from, uint64_t id,
+				const Vmreplica__Admin__Request *request);
 
 /* ---- calls ---- */
 struct engine *admin_call_engine(const struct admin_call *call);
 /* Answer and free the call. response is borrowed. */
 void admin_call_reply(struct admin_call *call, const Vmreplica__Admin__Response *response);
 /* Answer with a failure: a positive or negative errno, what failed, what to do next (may be ""). */
-void admin_call_fail(struct admin_call *call, int error, const char *advice, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void admin_call_fail(struct admin_call *call, int error, const char *advice, const char *format,
+		     ...) __attribute__((format(printf, 4, 5)));
 /* The request itself was wrong. */
-void admin_call_misused(struct admin_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void admin_call_misused(struct admin_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Answer DONE with a text. */
-void admin_call_done(struct admin_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void admin_call_done(struct admin_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Pass the request on to a node or FORWARD_BROKER, and its answer back. Takes the call. */
-void admin_call_forward(struct admin_call *call, const char *to, const Vmreplica__Admin__Request *request, int timeout_ms);
+void admin_call_forward(struct admin_call *call, const char *to,
+			const Vmreplica__Admin__Request *request, int timeout_ms);
 bool admin_call_is_root(const struct admin_call *call);
+/* Root here, or a daemon of another node: for what daemons ask each other. */
+bool admin_call_is_trusted(const struct admin_call *call);
 
 /* ---- handlers: each takes the call; request is borrowed until it returns ---- */
 void admin_route(struct admin_call *call, const Vmreplica__Admin__Request *request);

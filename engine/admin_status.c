@@ -183,6 +183,24 @@ static uint64_t events_after(const Vmreplica__Admin__EventsRequest *request, con
 	return 0;
 }
 
+/* The names of the other nodes with an engine: pointers into the table, the array to free. */
+static size_t events_other_nodes(const struct engine *engine, char ***ret_nodes)
+{
+	const struct cluster_table *table = &engine->table;
+	char **nodes = calloc(table->node_count + 1, sizeof(*nodes));
+	size_t count = 0;
+
+	for (size_t i = 0; nodes != NULL && i < table->node_count; i++) {
+		const struct table_node *node = &table->nodes[i];
+
+		if (node->present && strcmp(node->announcement->node, engine->config->node) != 0) {
+			nodes[count++] = node->announcement->node;
+		}
+	}
+	*ret_nodes = nodes;
+	return count;
+}
+
 void admin_events(struct admin_call *call, const Vmreplica__Admin__EventsRequest *request)
 {
 	struct engine *engine = admin_call_engine(call);
@@ -207,9 +225,11 @@ void admin_events(struct admin_call *call, const Vmreplica__Admin__EventsRequest
 		pointers[events.n_events++] = event;
 	}
 	events.events = pointers;
+	events.n_nodes = events_other_nodes(engine, &events.nodes);
 	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_EVENTS;
 	response.events = &events;
 	admin_call_reply(call, &response);
+	free(events.nodes);
 	free(list);
 	free(pointers);
 }

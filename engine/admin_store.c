@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "cluster/authorization.h"
 #include "engine/admin_service.h"
 #include "engine/replica.h"
 #include "engine/store_directory.h"
@@ -99,6 +100,21 @@ static void store_closed_cb(void *arg, int error, const char *text)
 	store_submit(job);
 }
 
+static bool storage_is_authorized(const struct engine *engine, const char *storage)
+{
+	struct authorization_table table = {0};
+	bool found = false;
+
+	if (authorization_table_load(engine_settings(engine), &table, NULL) < 0) {
+		return false;
+	}
+	for (size_t i = 0; i < table.count && !found; i++) {
+		found = strcmp(table.entries[i].storage, storage) == 0;
+	}
+	authorization_table_destroy(&table);
+	return found;
+}
+
 static bool store_request_is_valid(const Vmreplica__Admin__StoreRequest *request)
 {
 	return validate_uuid(request->relationship) && validate_vm_name(request->vm) &&
@@ -111,8 +127,17 @@ void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *
 	struct replica *replica;
 	struct store_job *job;
 
+	if (!admin_call_is_trusted(call)) {
+		admin_call_fail(call, EPERM, "", "daemons alone may ask this");
+		return;
+	}
 	if (!store_request_is_valid(request)) {
 		admin_call_misused(call, "a store needs relationship, VM, storage and site");
+		return;
+	}
+	if (!request->destroy && !storage_is_authorized(engine, request->storage)) {
+		admin_call_fail(call, EACCES, "vmreplica authorize list shows the entries",
+				"no authorization entry names the storage %s", request->storage);
 		return;
 	}
 	job = calloc(1, sizeof(*job));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lets the control thread stop what a worker does on the network: agent's stop, shutdown, an admin's pause. */
+/* Lets the control thread stop what a worker does on the network: agent's stop, shutdown, an
+ * admin's pause. */
 #ifndef VMR_ENGINE_CANCELLER_H
 #define VMR_ENGINE_CANCELLER_H
 
@@ -16,7 +17,8 @@ struct canceller {
 
 void canceller_init(struct canceller *canceller);
 void canceller_destroy(struct canceller *canceller);
-/* Worker: from now on conn is what a cancel shuts down (NULL: nothing). 0, or -ECANCELED when it is already cancelled. */
+/* Worker: from now on conn is what a cancel shuts down (NULL: nothing). 0, or -ECANCELED when it is
+ * already cancelled. */
 int canceller_watch(struct canceller *canceller, struct tls_conn *conn);
 bool canceller_is_cancelled(struct canceller *canceller); /* any thread */
 void canceller_cancel(struct canceller *canceller);	  /* any thread */

@@ -204,8 +204,7 @@ int cycle_run(struct cycle *cycle)
 		cycle->trouble = (struct trouble){0};
 		cycle_drop_old_checkpoints(cycle);
 	} else if (sent || cycle->trouble.outcome == SCHEDULE_CANCELLED) {
-		/* whatever is under way on it ends with it: HELLO tells both sides where they stand
-		 */
+		/* what is under way ends with it: HELLO tells both sides where they are */
 		peer_close(cycle->peer);
 	}
 	cycle_finish(cycle);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One cycle of one primary VM, from looking at its disks to COMMITTED, on a worker in blocking style:
- *   locate + connect -> plan (resume.h) -> [look-only job] -> job with a new cut -> reader | compressors | sender -> COMMITTED
+ * One cycle of one primary VM, from looking at its disks to COMMITTED, on a worker in blocking
+ * style:
+ *
+ *   locate, connect -> plan (resume.h) -> [look-only job] -> job with a new cut
+ *     -> reader | compressors | sender -> COMMITTED
+ *
  * The job ends as soon as the last byte is read; checkpoints go when the receiver's word allows it.
  */
 #ifndef VMR_ENGINE_CYCLE_H
@@ -30,13 +34,13 @@ struct cycle {
 	struct buffer_pool *pool;
 	struct peer *peer;
 	struct cycle_progress *progress;
-	bool force_resync; /* the admin asked for a resynchronization (or allowed the one that is needed) */
+	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
 
 	/* results, for the control thread after the end */
 	struct trouble trouble; /* code "" when committed */
 	bool committed;
-	bool checkpoint_gone;	/* the plan's base is not there although it was listed: resynchronize */
-	bool resync_required;	/* it is, but may not begin by itself (resync=manual) */
+	bool checkpoint_gone;	    /* the plan's base was listed but is not there: resynchronize */
+	bool resync_required;	    /* it is, but may not begin by itself (resync=manual) */
 	Vmreplica__Wire__Mode kind; /* of what was sent; 0 when nothing was */
 	struct checkpoint_name cut;
 	int64_t cut_time_ms; /* wall clock */
@@ -60,7 +64,8 @@ struct cycle {
 	int64_t job_begin_ms; /* monotonic */
 };
 
-/* Run it. The caller zeroes the struct and sets the first part. Returns 0 (committed) or a negative errno with trouble filled. */
+/* Run it. The caller zeroes the struct and sets the first part. Returns 0 (committed) or a negative
+ * errno with trouble filled. */
 int cycle_run(struct cycle *cycle);
 
 /* ---- steps, for cycle.c and its tests ---- */

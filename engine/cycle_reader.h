@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The reading side of one cycle: walks the plan's ranges over the job's disks, with several reads in flight, and pushes what
- * travels into the pipeline. Runs on the cycle's worker. Every wait is short, so that the job's scratch and a cancel are looked
- * at each second whatever hangs.
+ * The reading side of one cycle: walks the plan's ranges over the job's disks, with several reads
+ * in flight, and pushes what travels into the pipeline. Runs on the cycle's worker. Every wait is
+ * short, so that the job's scratch and a cancel are looked at each second whatever hangs.
  */
 #ifndef VMR_ENGINE_CYCLE_READER_H
 #define VMR_ENGINE_CYCLE_READER_H
@@ -16,8 +16,9 @@
 
 #define READER_PIECE   (256u * 1024u) /* one NBD read */
 #define READER_PIECES  (PIPELINE_CHUNK / READER_PIECE)
-#define READER_PENDING 4u	      /* data items being read at once: up to 16 reads in flight */
-#define READER_WINDOW  (256ull * 1024 * 1024) /* extents are looked at for so much of a disk at a time */
+#define READER_PENDING 4u /* data items being read at once: up to 16 reads in flight */
+#define READER_WINDOW                                                                              \
+	(256ull * 1024 * 1024) /* extents are looked at for so much of a disk at a time */
 
 struct reader_read {
 	struct pipeline_item item;
@@ -49,12 +50,13 @@ struct cycle_reader {
 	bool stopped; /* reader_watch found a reason */
 };
 
-/* Fill maps (one for each disk, in the caller's array) with what the job calls dirty in the plan's ranges beyond the mark. */
+/* Fill maps (one for each disk, in the caller's array) with what the job calls dirty in the plan's
+ * ranges beyond the mark. */
 int cycle_reader_look(struct cycle_reader *reader, struct dirty_map **maps);
 /* How many bytes of data the plan's ranges hold: for progress. */
 int cycle_reader_estimate(struct cycle_reader *reader, uint64_t *ret_bytes);
-/* Read and push everything. 0, or a negative errno with *trouble filled; -ECANCELED with SCHEDULE_CONTINUED: the job reached its
- * maximum age, go on with another cut. */
+/* Read and push everything. 0, or a negative errno with *trouble filled; -ECANCELED with
+ * SCHEDULE_CONTINUED: the job reached its maximum age, go on with another cut. */
 int cycle_reader_run(struct cycle_reader *reader);
 /* Close the disk; the job may end after this. */
 void cycle_reader_close(struct cycle_reader *reader);

@@ -45,6 +45,7 @@ int directories_make(const struct config *config, char *error, unsigned int size
 		{VMR_RUNDIR, 0750, root},
 		{ENGINE_BACKUP_DIR, 0750, {0, 0}},
 		{VMR_STATEDIR, 0751, root}, /* QEMU passes through it to the scratch files */
+		{ENGINE_STATE_DIR, 0700, {0, 0}},
 		{config->scratch_directory, 0750, {0, 0}},
 		{config->log_directory, 0770, root},
 	};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine's own directories below /run, /var/lib and /var/log. Made at start; nothing that exists is loosened. */
+/* The engine's own directories below /run, /var/lib and /var/log. Made at start; nothing that
+ * exists is loosened. */
 #ifndef VMR_ENGINE_DIRECTORIES_H
 #define VMR_ENGINE_DIRECTORIES_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a look-only job found dirty on one disk: a bit for each 64 KiB (QEMU's usual bitmap granularity), 2 MiB for a disk of
- * 1 TiB however fragmented its changes are. Pure.
+ * What a look-only job found dirty on one disk: a bit for each 64 KiB (QEMU's usual bitmap
+ * granularity), 2 MiB for a disk of 1 TiB however fragmented its changes are. Pure.
  */
 #ifndef VMR_ENGINE_DIRTY_MAP_H
 #define VMR_ENGINE_DIRTY_MAP_H
@@ -19,8 +19,8 @@ struct dirty_map *dirty_map_new(uint64_t size_bytes);
 void dirty_map_free(struct dirty_map *map); /* NULL allowed */
 /* Mark [offset, offset + length) dirty, widened to granules and cut at the disk's end. */
 void dirty_map_set(struct dirty_map *map, uint64_t offset, uint64_t length);
-/* First dirty run that intersects [offset, offset + length), cut to it. False when there is none. */
-bool dirty_map_next(const struct dirty_map *map, uint64_t offset, uint64_t length, uint64_t *ret_offset,
-		    uint64_t *ret_length);
+/* First dirty run that intersects [offset, offset + length), cut to it. False: none. */
+bool dirty_map_next(const struct dirty_map *map, uint64_t offset, uint64_t length,
+		    uint64_t *ret_offset, uint64_t *ret_length);
 
 #endif

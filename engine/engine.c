@@ -118,7 +118,7 @@ static void engine_reap(struct engine *engine)
 
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = next) {
 		next = rel->next;
-		if (rel->gone && !rel->busy) {
+		if (rel->gone && !rel->busy && !rel->aborting) {
 			relationship_free(rel);
 		}
 	}

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine as a whole: what its rooms share. One control thread (a qb_loop) runs all of it; libvirt, disks and the network
- * are workers' business: cycle_workers run cycles, task_workers everything else that blocks.
+ * The engine as a whole: what its rooms share. One control thread (a qb_loop) runs all of it;
+ * libvirt, disks and the network are workers' business: cycle_workers run cycles, task_workers
+ * everything else that blocks.
  *
- *   engine.c            wiring: start, the cluster's callbacks, the clock that drives the schedule, stop
- *   relationship*.c     one protected VM that runs here: attach, cycles, health, detach
+ *   engine.c            wiring: start, the cluster's callbacks, the clock that drives the schedule,
+ * stop relationship*.c     one protected VM that runs here: attach, cycles, health, detach
  *   replica.c           one replica whose store this node owns (its work is the receiver's)
  *   receiver_child.c    the receiver process
  *   announcer.c         what this node tells the cluster; cluster_table.c: what the others told
@@ -32,6 +33,7 @@
 #define ENGINE_GROUP	     "vmreplica" /* user and group of the receiver; group of admins */
 #define ENGINE_SOCKET	     VMR_RUNDIR "/engine.sock"
 #define ENGINE_BACKUP_DIR    VMR_RUNDIR "/backup"
+#define ENGINE_STATE_DIR     VMR_STATEDIR "/engine"
 #define ENGINE_ERROR_LEN     512
 #define ENGINE_MISSING_LEN   512
 
@@ -64,7 +66,7 @@ struct engine {
 	bool quorate;
 	char missing[ENGINE_MISSING_LEN]; /* without quorum: who is absent, what to do */
 	bool joined;			  /* the group hears us */
-	bool adopted;			  /* resources that run here were attached once after start */
+	bool adopted; /* resources that run here were attached once after start */
 	bool orphans_ended, orphans_busy; /* jobs of an earlier engine were looked for */
 	int64_t orphans_retry_ms;	  /* monotonic */
 	qb_loop_timer_handle tick_timer;
@@ -75,8 +77,9 @@ struct engine {
 	void *stopped_arg;
 };
 
-/* Make directories, start workers, admin socket and cluster. *engine is zeroed but for loop and config. 0, or a negative errno
- * with a sentence. Blocking for a moment (directories, socket): at start only. */
+/* Make directories, start workers, admin socket and cluster. *engine is zeroed but for loop and
+ * config. 0, or a negative errno with a sentence. Blocking for a moment (directories, socket): at
+ * start only. */
 int engine_start(struct engine *engine, char error[ENGINE_ERROR_LEN]);
 /* Begin to stop: cycles are cancelled, stores closed; then stopped_cb from the loop. */
 void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg);
@@ -87,11 +90,13 @@ void engine_destroy(struct engine *engine);
 void engine_wake(struct engine *engine);
 /* Something that an admin sees changed: announce it soon. */
 void engine_changed(struct engine *engine);
-/* Record an event; also written to the log by its severity ("notice", "warning", "error"). vm may be "". */
-void engine_event(struct engine *engine, const char *severity, const char *vm, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+/* Record an event; also written to the log by its severity ("notice", "warning", "error"). vm may
+ * be "". */
+void engine_event(struct engine *engine, const char *severity, const char *vm, const char *format,
+		  ...) __attribute__((format(printf, 4, 5)));
 
-struct relationship *engine_find_relationship(const struct engine *engine, const char *relationship);
+struct relationship *engine_find_relationship(const struct engine *engine,
+					      const char *relationship);
 struct replica *engine_find_replica(const struct engine *engine, const char *relationship);
 /* The cluster's settings, or NULL before they are known. */
 const Vmreplica__Ipc__CibSettings *engine_settings(const struct engine *engine);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sender's talk with the other side's broker: LOCATE, ENROLL, WITHDRAW. One TLS connection a question.
- * Blocking: workers only. A failure fills *trouble and returns a negative errno.
+ * The sender's talk with the other side's broker: LOCATE, ENROLL, WITHDRAW. One TLS connection a
+ * question. Blocking: workers only. A failure fills *trouble and returns a negative errno.
  */
 #ifndef VMR_ENGINE_LOCATE_CLIENT_H
 #define VMR_ENGINE_LOCATE_CLIENT_H
@@ -21,7 +21,7 @@
 struct locate_client {
 	struct tls_store *tls;	     /* borrowed */
 	struct canceller *canceller; /* borrowed; may be NULL */
-	const char *host;	     /* the broker, as configured: also what its certificate must carry */
+	const char *host; /* the broker, as configured: also what its certificate must carry */
 	uint16_t port;
 };
 
@@ -41,7 +41,8 @@ struct locate_answer {
 	char reason[REASON_MAX]; /* of NOT_FOUND */
 };
 
-/* Where is the owner of relationship's replica? relay: it could not be reached directly. MOVING and DENIED are troubles. */
+/* Where is the owner of relationship's replica? relay: it could not be reached directly. MOVING and
+ * DENIED are troubles. */
 int locate_client_ask(const struct locate_client *client, const char *relationship, bool relay,
 		      struct locate_answer *ret_answer, struct trouble *trouble);
 
@@ -51,12 +52,13 @@ struct locate_enrolled {
 	char storage[PATH_LEN_MAX + 1];
 	char site[SITE_NAME_MAX + 1];
 };
-/* Have the replica's resource made (or found again). enroll->version is filled in here; the rest is the caller's. */
+/* Have the replica's resource made (or found again). enroll->version is filled in here; the rest is
+ * the caller's. */
 int locate_client_enroll(const struct locate_client *client, Vmreplica__Wire__Enroll *enroll,
 			 struct locate_enrolled *ret_enrolled, struct trouble *trouble);
 /* Have it taken apart; keep_store leaves the replica's files. */
-int locate_client_withdraw(const struct locate_client *client, const char *relationship, const char *site,
-			   bool keep_store, struct trouble *trouble);
+int locate_client_withdraw(const struct locate_client *client, const char *relationship,
+			   const char *site, bool keep_store, struct trouble *trouble);
 
 /* The protocol versions that we speak, for HELLO and the frames above. */
 void locate_fill_version(Vmreplica__Wire__Version *version);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The connection to the owner of a VM's replica: located at the broker, direct or through its relay, kept between cycles.
- * Blocking, one worker at a time. A failure fills *trouble and returns a negative errno.
+ * The connection to the owner of a VM's replica: located at the broker, direct or through its
+ * relay, kept between cycles. Blocking, one worker at a time. A failure fills *trouble and returns
+ * a negative errno.
  */
 #ifndef VMR_ENGINE_PEER_H
 #define VMR_ENGINE_PEER_H
@@ -10,8 +11,9 @@
 #include "engine/resume.h"
 #include "proto/frame.h"
 
-#define PEER_DIRECT_MS	     2000	       /* a direct connection must stand within this, else the relay is used */
-#define PEER_RELAY_MEMORY_MS (10 * 60 * 1000) /* how long the relay is preferred after that */
+/* A direct connection must stand within this, else the relay is used, and preferred for a while. */
+#define PEER_DIRECT_MS	     2000
+#define PEER_RELAY_MEMORY_MS (10 * 60 * 1000)
 
 /* What the other side is told about the primary between cycles, so that it can show it. */
 struct peer_state {
@@ -39,13 +41,14 @@ struct peer {
 	struct canceller canceller;
 	struct tls_conn *conn; /* NULL when not connected */
 	struct channel channel;
-	struct arena arena; /* of the last received frame */
+	struct arena arena;	/* of the last received frame */
 	int64_t relay_until_ms; /* monotonic: ask for the relay at once */
 	bool relayed;
-	char node[NODE_NAME_MAX + 1]; /* the owner, "" unknown */
+	char node[NODE_NAME_MAX + 1];  /* the owner, "" unknown */
 	struct peer_position position; /* valid while connected */
 	struct peer_state told;	       /* on this connection */
-	uint8_t sent_xml_hash[32];     /* of the domain XML that this connection's receiver has; zeros = none */
+	uint8_t sent_xml_hash[32]; /* of the domain XML that this connection's receiver has; zeros =
+				      none */
 };
 
 /* host and tls are borrowed for the peer's life. */
@@ -54,19 +57,21 @@ void peer_destroy(struct peer *peer);
 void peer_close(struct peer *peer);
 bool peer_is_connected(const struct peer *peer);
 
-/* Look at an idle connection: answers PING, notices MOVED or its end (the connection is then closed). */
+/* Look at an idle connection: answers PING, notices MOVED or its end (the connection is then
+ * closed). */
 void peer_check_idle(struct peer *peer);
-/* Ask the broker (or, when the relay is remembered, for the relay). port RECEIVER_PORT means: the owner itself, no broker. */
+/* Ask the broker (or, when the relay is remembered, for the relay). port RECEIVER_PORT means: the
+ * owner itself, no broker. */
 int peer_locate(struct peer *peer, const char *relationship, struct locate_answer *ret_answer,
 		struct trouble *trouble);
-/* Connect to where answer says (falling back to the relay), say HELLO, take WELCOME into peer->position. hello->version is
- * filled in here. */
-int peer_connect(struct peer *peer, const struct locate_answer *answer, Vmreplica__Wire__Hello *hello,
-		 struct trouble *trouble);
-/* One frame of the owner, checked. 0, -ETIMEDOUT (nothing came; no trouble is set), or a trouble: MOVED, BUSY, DENIED and FAILURE
- * are troubles too. payload as in channel_receive. */
-int peer_receive(struct peer *peer, struct frame *ret_frame, void *payload, size_t payload_size, int timeout_ms,
-		 struct trouble *trouble);
+/* Connect to where answer says (falling back to the relay), say HELLO, take WELCOME into
+ * peer->position. hello->version is filled in here. */
+int peer_connect(struct peer *peer, const struct locate_answer *answer,
+		 Vmreplica__Wire__Hello *hello, struct trouble *trouble);
+/* One frame of the owner, checked. 0, -ETIMEDOUT (nothing came; no trouble is set), or a trouble:
+ * MOVED, BUSY, DENIED and FAILURE are troubles too. payload as in channel_receive. */
+int peer_receive(struct peer *peer, struct frame *ret_frame, void *payload, size_t payload_size,
+		 int timeout_ms, struct trouble *trouble);
 /* Turn a failed channel call into a trouble. */
 int peer_failed(struct peer *peer, int error, const char *doing, struct trouble *trouble);
 /* Send PEER_STATE. On failure the connection is closed; the next cycle makes another. */

@@ -60,8 +60,7 @@ bool pipeline_compress_item(struct pipeline_item *item, struct codec_state *code
 		}
 		segment->checksum =
 			codec_checksum(data, segment->length, item->offset + segment->start);
-		/* a segment's payload never outgrows it, so it stays at its own place in the spare
-		 */
+		/* a payload never outgrows its segment, so it keeps its place */
 		segment->codec =
 			codec_compress(codec, data, segment->length, spare + segment->start,
 				       segment->length, link_bytes_per_s, &len);

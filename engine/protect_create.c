@@ -75,8 +75,8 @@ static int withdraw_run(void *arg)
 		.tls = job->engine->tls, .host = job->host, .port = job->port};
 	struct trouble ignored;
 
-	return locate_client_withdraw(&client, job->relationship, job->engine->config->site,
-				      false, &ignored);
+	return locate_client_withdraw(&client, job->relationship, job->engine->config->site, false,
+				      &ignored);
 }
 
 static void withdraw_done(void *arg, int result)

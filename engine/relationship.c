@@ -10,6 +10,8 @@
 #include "common/log.h"
 #include "engine/announcer.h"
 
+#define STOP_HANGS_MS 3000 /* a cancelled cycle looks each quarter of a second */
+
 /* ---- life ---- */
 
 /* The newest known status: what the cluster heard, or what this node saved. */
@@ -17,7 +19,7 @@ static void relationship_recall(struct relationship *rel)
 {
 	const struct table_vm *heard = cluster_table_find(
 		&rel->engine->table, rel->settings.relationship, VMREPLICA__ROLE__ROLE_PRIMARY);
-	Vmreplica__VmStatus *saved = vm_status_load(VMR_STATEDIR, rel->settings.relationship);
+	Vmreplica__VmStatus *saved = vm_status_load(ENGINE_STATE_DIR, rel->settings.relationship);
 	const Vmreplica__VmStatus *best = saved;
 
 	if (heard != NULL && (saved == NULL || !vm_status_is_newer(saved, heard->status))) {
@@ -194,6 +196,9 @@ static void relationship_tick_stop(struct relationship *rel, int64_t now)
 	}
 	if (!rel->cancelled && !relationship_is_nearly_done(rel, now)) {
 		relationship_cancel(rel);
+	}
+	if (rel->running && rel->cancelled && now - rel->cancelled_ms >= STOP_HANGS_MS) {
+		relationship_abort_job(rel);
 	}
 	if (now >= rel->stop_deadline_ms && rel->stop_done != NULL) {
 		relationship_finish_stop(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One protected VM that runs on this node: attach, cycles, health, detach. Control thread only; what blocks runs on a worker,
- * one job of a relationship at a time (busy).
+ * One protected VM that runs on this node: attach, cycles, health, detach. Control thread only;
+ * what blocks runs on a worker, one job of a relationship at a time (busy).
  *
  *   relationship.c         life: new, settings, stop, free, the clock
  *   relationship_attach.c  the first look at the VM; removing our bitmaps
@@ -20,7 +20,8 @@
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
 
-#define RELATIONSHIP_SUSPENDED_PREFIX "vmreplica-suspended-" /* cluster setting: paused by the admin */
+/* Cluster setting: paused by the admin. */
+#define RELATIONSHIP_SUSPENDED_PREFIX "vmreplica-suspended-"
 #define HEALTH_ATTRIBUTE_LEN	      200
 #define HEALTH_ATTRIBUTE_MS	      60000 /* at most one change a minute: each one runs the scheduler */
 
@@ -39,7 +40,8 @@ struct relationship_waiter {
 struct relationship {
 	struct relationship *next;
 	struct engine *engine; /* borrowed */
-	struct vm_settings settings, pending; /* pending replaces settings when no worker uses them */
+	struct vm_settings settings;
+	struct vm_settings pending; /* replaces settings when no worker uses them */
 	bool has_pending;
 	struct relationship_state state;
 	struct schedule_entry schedule;
@@ -49,24 +51,25 @@ struct relationship {
 	int64_t obstacle_ms;	 /* monotonic, since when */
 	bool denied, replica_suspended;
 
-	bool busy;	 /* a worker has it */
-	bool running;	 /* ... with a cycle */
-	bool ready;	 /* attached: the VM was found and its checkpoints looked at */
-	bool suspended;	 /* by the admin */
+	bool busy;	/* a worker has it */
+	bool running;	/* ... with a cycle */
+	bool ready;	/* attached: the VM was found and its checkpoints looked at */
+	bool suspended; /* by the admin */
 	bool force_resync;
 	bool release_wanted; /* pause --release: bitmaps go when idle */
 	bool dismissed;	     /* it is being taken apart: no more cycles */
 	relationship_done_cb dismiss_done;
 	void *dismiss_arg;
 	int64_t dismiss_deadline_ms;
-	bool sync_again;     /* asked for while a cycle ran */
+	bool sync_again; /* asked for while a cycle ran */
 	bool stopping;
-	bool gone; /* detached: freed at the next turn of the loop */
+	bool gone;		 /* detached: freed at the next turn of the loop */
 	int64_t attach_retry_ms; /* monotonic */
 	unsigned int attach_failures;
 
 	/* shown and announced; survives moves */
-	uint64_t generation, seq, resyncs, moves, last_pause_ms, bytes_dirty, bytes_wire, largest_bytes;
+	uint64_t generation, seq, resyncs, moves, last_pause_ms, bytes_dirty, bytes_wire,
+		largest_bytes;
 	uint64_t latency_ms, latency_max_ms, epoch;
 	int64_t last_replicated_ms; /* wall clock of the last committed cut; 0 = never */
 	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
@@ -74,8 +77,8 @@ struct relationship {
 	char cut_id[CUT_ID_LEN + 1];
 	struct cycle_disk disks[DISKS_MAX];
 	uint32_t disk_count;
-	bool moved_here;	/* another node let it go: the pause is counted when ready */
-	int64_t detached_ms;	/* monotonic: when that was heard */
+	bool moved_here;	 /* another node let it go: the pause is counted when ready */
+	int64_t detached_ms;	 /* monotonic: when that was heard */
 	int64_t paused_since_ms; /* wall clock label; 0 while attached */
 
 	/* work */
@@ -94,37 +97,46 @@ struct relationship {
 	void *stop_arg;
 	int64_t stop_deadline_ms, stop_grace_ms; /* monotonic */
 	bool cancelled;
+	int64_t cancelled_ms;		      /* monotonic */
+	bool aborting;			      /* its backup job is ended from another worker */
 	char published[HEALTH_ATTRIBUTE_LEN]; /* node attribute as last set */
 	int64_t published_ms;
 };
 
-/* Attach a VM: takes what settings holds (left empty). Returns at once; libvirt is looked at on a worker, and again until it
- * answers. NULL when out of memory. */
+/* Attach a VM: takes what settings holds (left empty). Returns at once; libvirt is looked at on a
+ * worker, and again until it answers. NULL when out of memory. */
 struct relationship *relationship_new(struct engine *engine, struct vm_settings *settings);
 /* Other parameters (taken); they hold from the next cycle on. */
 void relationship_configure(struct relationship *relationship, struct vm_settings *settings);
-/* Pause and quiesce, then detach: done(0) when no job of ours is left, or done(-ETIMEDOUT) at timeout_ms while a worker still
- * hangs (it detaches when it comes back). A cycle that is nearly through may end within a quarter of the time. */
-void relationship_stop(struct relationship *relationship, int timeout_ms, relationship_done_cb done, void *arg);
+/* Pause and quiesce, then detach: done(0) when no job of ours is left, or done(-ETIMEDOUT) at
+ * timeout_ms while a worker still hangs (it detaches when it comes back). A cycle that is nearly
+ * through may end within a quarter of the time. */
+void relationship_stop(struct relationship *relationship, int timeout_ms, relationship_done_cb done,
+		       void *arg);
 /* The admin's pause and its end. release: our bitmaps go as well (resume then resynchronizes). */
 void relationship_suspend(struct relationship *relationship, bool release);
 void relationship_resume(struct relationship *relationship);
 /* The cluster's setting says so (other nodes and restarts). */
 void relationship_note_suspended(struct relationship *relationship, bool suspended);
-/* unprotect: no more cycles; done when the bitmaps are removed, or could not be within timeout_ms. */
-void relationship_dismiss(struct relationship *relationship, int timeout_ms, relationship_done_cb done, void *arg);
+/* unprotect: no more cycles; done when the bitmaps are removed, or timeout_ms is over. */
+void relationship_dismiss(struct relationship *relationship, int timeout_ms,
+			  relationship_done_cb done, void *arg);
 void relationship_request_resync(struct relationship *relationship);
-/* A cycle now. done may be NULL; else it is called at the end of the first cycle that begins from now on, or at timeout_ms. */
-int relationship_request_sync(struct relationship *relationship, int timeout_ms, relationship_done_cb done, void *arg);
+/* A cycle now. done may be NULL; else it is called at the end of the first cycle that begins from
+ * now on, or at timeout_ms. */
+int relationship_request_sync(struct relationship *relationship, int timeout_ms,
+			      relationship_done_cb done, void *arg);
 /* Once a second, and when something ended: retries, deadlines, health. */
 void relationship_tick(struct relationship *relationship, int64_t now_ms);
-/* Free one that is gone (not busy). */
+/* Free one that is gone (no worker has it). */
 void relationship_free(struct relationship *relationship);
 
 /* ---- for each other ---- */
 void relationship_take_pending(struct relationship *relationship, int64_t now_ms);
 void relationship_start_attach(struct relationship *relationship);
 void relationship_start_release(struct relationship *relationship);
+/* A cancelled cycle still hangs: end its backup job beside it, so that its reads fail. */
+void relationship_abort_job(struct relationship *relationship);
 /* Tell the other side how this one is, when that changed and it is connected. */
 void relationship_tell_peer(struct relationship *relationship);
 void relationship_answer_dismiss(struct relationship *relationship, int error, const char *text);
@@ -135,16 +147,18 @@ void relationship_start_cycle(struct relationship *relationship, int64_t now_ms)
 void relationship_note_progress(struct relationship *relationship);
 void relationship_cancel(struct relationship *relationship);
 /* End the waits of those whose cycle ended so (text: what failed), or whose time is over. */
-void relationship_answer_waiters(struct relationship *relationship, int error, const char *text, int64_t now_ms);
+void relationship_answer_waiters(struct relationship *relationship, int error, const char *text,
+				 int64_t now_ms);
 
 /* ---- relationship_status.c ---- */
 void relationship_judge(struct relationship *relationship, int64_t now_ms);
 /* Build its status in frame; strings stay the relationship's. */
-void relationship_fill_status(const struct relationship *relationship, struct vm_status_frame *frame);
+void relationship_fill_status(const struct relationship *relationship,
+			      struct vm_status_frame *frame);
 /* Take over counters and state from what was announced before. */
 void relationship_adopt(struct relationship *relationship, const Vmreplica__VmStatus *status);
 void relationship_save(const struct relationship *relationship);
-/* Set or delete (NULL-like: detached) the node attribute when it changed and a minute has passed. */
+/* Set the node attribute when it changed and a minute has passed. */
 void relationship_publish(struct relationship *relationship, int64_t now_ms);
 void relationship_unpublish(struct relationship *relationship);
 

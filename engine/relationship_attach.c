@@ -183,3 +183,36 @@ void relationship_tell_peer(struct relationship *rel)
 		relationship_start_task(rel, tell_run, tell_done);
 	}
 }
+
+/* ---- a job that hangs ---- */
+
+static int abort_run(void *arg)
+{
+	struct relationship *rel = arg;
+	char error[SOURCE_ERROR_LEN] = "";
+	int result = source_job_abort_by_name(rel->engine->libvirt, rel->settings.vm, error);
+
+	if (result < 0) {
+		log_warning("%s: its backup job cannot be ended from outside: %s", rel->settings.vm,
+			    error);
+	}
+	return result;
+}
+
+static void abort_done(void *arg, int result)
+{
+	struct relationship *rel = arg;
+
+	(void)result;
+	rel->aborting = false;
+	engine_wake(rel->engine);
+}
+
+void relationship_abort_job(struct relationship *rel)
+{
+	if (!rel->aborting) {
+		rel->cancelled_ms = clock_monotonic_ms(); /* again after the same while */
+		rel->aborting =
+			workers_submit(rel->engine->task_workers, abort_run, abort_done, rel) == 0;
+	}
+}

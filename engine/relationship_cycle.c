@@ -59,6 +59,7 @@ void relationship_cancel(struct relationship *rel)
 {
 	if (rel->busy && !rel->cancelled) {
 		rel->cancelled = true;
+		rel->cancelled_ms = clock_monotonic_ms();
 		canceller_cancel(&rel->peer.canceller);
 	}
 }

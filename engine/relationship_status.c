@@ -180,9 +180,9 @@ void relationship_save(const struct relationship *rel)
 	int result;
 
 	relationship_fill_status(rel, &frame);
-	result = vm_status_save(VMR_STATEDIR, &frame.status);
+	result = vm_status_save(ENGINE_STATE_DIR, &frame.status);
 	if (result < 0) {
-		log_debug("%s: statistics not saved in %s: %s", rel->settings.vm, VMR_STATEDIR,
+		log_debug("%s: statistics not saved in %s: %s", rel->settings.vm, ENGINE_STATE_DIR,
 			  strerror(-result));
 	}
 }

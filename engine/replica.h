@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One replica whose store this node owns. The engine makes its directory and tells the receiver to open and close it; what
- * happens in it is the receiver's. Control thread only.
+ * One replica whose store this node owns. The engine makes its directory and tells the receiver to
+ * open and close it; what happens in it is the receiver's. Control thread only.
  *
- *   PREPARING (directory, on a worker) -> OPENING (STORE_OPEN sent) -> OPEN -> CLOSING (STORE_CLOSE sent) -> freed
+ *   PREPARING (directory, on a worker) -> OPENING (STORE_OPEN sent) -> OPEN -> CLOSING (STORE_CLOSE
+ * sent) -> freed
  */
 #ifndef VMR_ENGINE_REPLICA_H
 #define VMR_ENGINE_REPLICA_H
@@ -32,9 +33,9 @@ struct replica {
 	Vmreplica__VmStatus *status; /* owned: what the receiver said last; NULL = nothing yet */
 	char error[REASON_MAX];	     /* why it is FAILED */
 	bool suspended;
-	bool destroy;	      /* closing for good */
+	bool destroy; /* closing for good */
 	bool stopping;
-	bool busy;	      /* a worker prepares the directory */
+	bool busy; /* a worker prepares the directory */
 	uint64_t generation, moves, last_pause_ms;
 	bool moved_here;
 	int64_t detached_ms, paused_since_ms;
@@ -46,14 +47,17 @@ struct replica {
 	int task_error;
 };
 
-/* Take what settings holds (left empty) and open the store; done (may be NULL) is called when it is open or cannot be. NULL when
- * out of memory (done is not called). */
-struct replica *replica_new(struct engine *engine, struct vm_settings *settings, int timeout_ms, replica_done_cb done, void *arg);
+/* Take what settings holds (left empty) and open the store; done (may be NULL) is called when it is
+ * open or cannot be. NULL when out of memory (done is not called). */
+struct replica *replica_new(struct engine *engine, struct vm_settings *settings, int timeout_ms,
+			    replica_done_cb done, void *arg);
 void replica_configure(struct replica *replica, struct vm_settings *settings);
-/* Close the store, then detach: done(0) when the receiver has let everything go. At timeout_ms the receiver is killed, which ends
- * its hold as surely. destroy: remove the store as well. */
-void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica_done_cb done, void *arg);
-/* A start while it is not open: try at once. Whoever waits (start_done) is answered within timeout_ms. */
+/* Close the store, then detach: done(0) when the receiver has let everything go. At timeout_ms the
+ * receiver is killed, which ends its hold as surely. destroy: remove the store as well. */
+void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica_done_cb done,
+		  void *arg);
+/* A start while it is not open: try at once. Whoever waits (start_done) is answered within
+ * timeout_ms. */
 void replica_retry(struct replica *replica, int timeout_ms);
 void replica_suspend(struct replica *replica, bool suspended);
 bool replica_is_open(const struct replica *replica);

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the next cycle must send: a pure decision from the checkpoints that stand on our disks and the receiver's WELCOME.
+ * What the next cycle must send: a pure decision from the checkpoints that stand on our disks and
+ * the receiver's WELCOME.
  *
  *   K0  the cut that the receiver has committed (Welcome.committed)
- *   K1  the cut of an interrupted cycle; everything before (disk, offset) of its send order is durable there (Welcome.mark)
- *   K2  the cut that the coming cycle makes
+ *   K1  the cut of an interrupted cycle; everything before (disk, offset) of its send order is
+ * durable there (Welcome.mark) K2  the cut that the coming cycle makes
  *
  * Phase (a), before the mark:  what is dirty since K1.
- * Phase (b), from the mark on: INITIAL everything; RESYNC what the digests say; DELTA what is dirty since K0, which a
- * look-only job reads first (a write between the look and K2 is dirty since K1 as well, so the union misses nothing).
- * A mark of cut K2 may be asked for only when (a) is done: then everything before the mark is as of K2.
+ * Phase (b), from the mark on: INITIAL everything; RESYNC what the digests say; DELTA what is dirty
+ * since K0, which a look-only job reads first (a write between the look and K2 is dirty since K1 as
+ * well, so the union misses nothing). A mark of cut K2 may be asked for only when (a) is done: then
+ * everything before the mark is as of K2.
  *
- * A checkpoint is deleted only when the receiver's WELCOME shows that it holds nothing of it: it names K0 and K1, and all
- * others go. After an unanswered CYCLE_END both cuts thus stay until WELCOME decides.
+ * A checkpoint is deleted only when the receiver's WELCOME shows that it holds nothing of it: it
+ * names K0 and K1, and all others go. After an unanswered CYCLE_END both cuts thus stay until
+ * WELCOME decides.
  */
 #ifndef VMR_ENGINE_RESUME_H
 #define VMR_ENGINE_RESUME_H
@@ -53,7 +56,7 @@ enum resume_rule {
 	RESUME_DIRTY,	     /* what the job's bitmap calls dirty */
 	RESUME_DIRTY_OR_MAP, /* that, and what the look-only job found */
 	RESUME_ALLOCATED,    /* everything that is not a hole or zero (onto a fresh, empty base) */
-	RESUME_ALL,	     /* everything, zeros as zeros (the base may hold what an interrupted cycle left) */
+	RESUME_ALL,	     /* everything: the base may hold what an interrupted cycle left */
 	RESUME_DIGEST,	     /* compare digests, send what differs */
 };
 
@@ -75,18 +78,20 @@ struct resume_plan {
 	struct resume_mark mark;
 	struct resume_range *ranges; /* owned; in send order */
 	size_t range_count;
-	size_t phase_b;			   /* index of the first range from the mark on; MARK_REQUESTs start there */
-	bool release_all;		   /* remove every bitmap of ours first, broken ones too */
+	size_t phase_b;	  /* index of the first range from the mark on; MARK_REQUESTs start there */
+	bool release_all; /* remove every bitmap of ours first, broken ones too */
 	struct checkpoint_name *deletions; /* owned; may go now */
 	size_t deletion_count;
 };
 
-/* Decide. 0 with *ret_plan (release with resume_plan_destroy), -ENOMEM, or -EBADMSG when the WELCOME contradicts itself. */
+/* Decide. 0 with *ret_plan (release with resume_plan_destroy), -ENOMEM, or -EBADMSG when the
+ * WELCOME contradicts itself. */
 int resume_plan_make(const struct resume_input *input, struct resume_plan *ret_plan);
 void resume_plan_destroy(struct resume_plan *plan);
 /* One line of text for each decision: for the log and golden tests. */
 void resume_plan_print(const struct resume_plan *plan, FILE *file);
 const char *resume_rule_to_string(enum resume_rule rule);
-const char *resume_mode_to_string(Vmreplica__Wire__Mode mode); /* "initial", "delta", "resync", "none" */
+const char *
+resume_mode_to_string(Vmreplica__Wire__Mode mode); /* "initial", "delta", "resync", "none" */
 
 #endif

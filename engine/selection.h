@@ -8,8 +8,9 @@
 #include "engine/extent_list.h"
 #include "engine/resume.h"
 
-/* Append to list what of extent is selected. map is needed for RESUME_DIRTY_OR_MAP only. RESUME_DIGEST selects all: the walk
- * over digests decides later. 0 or -ENOMEM, -EINVAL (out of order). */
+/* Append to list what of extent is selected. map is needed for RESUME_DIRTY_OR_MAP only.
+ * RESUME_DIGEST selects all: the walk over digests decides later. 0 or -ENOMEM, -EINVAL (out of
+ * order). */
 int selection_add(struct extent_list *list, const struct nbd_extent *extent, enum resume_rule rule,
 		  const struct dirty_map *map);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The network side of one cycle, on a thread of its own: takes items out of the pipeline, sends them, asks for marks, hands
- * digest replies to the reader, and at the end waits for COMMITTED. While it runs it alone uses the peer.
+ * The network side of one cycle, on a thread of its own: takes items out of the pipeline, sends
+ * them, asks for marks, hands digest replies to the reader, and at the end waits for COMMITTED.
+ * While it runs it alone uses the peer.
  */
 #ifndef VMR_ENGINE_SENDER_STREAM_H
 #define VMR_ENGINE_SENDER_STREAM_H
@@ -16,15 +17,16 @@
 #include "engine/pipeline.h"
 #include "engine/trouble.h"
 
-#define STREAM_MARK_BYTES     (32u * 1024u * 1024u) /* a mark is asked for after so many bytes on the wire ... */
-#define STREAM_MARK_MS	      5000		    /* ... or so long after the last one */
-#define STREAM_REPLIES	      16u		    /* digest frames without an answer, at most */
-#define STREAM_DIGEST_BLOCK   (64u * 1024u)
-#define STREAM_DIGEST_BLOCKS  256u		    /* blocks of one digest frame: 16 MiB of disk */
+#define STREAM_MARK_BYTES                                                                          \
+	(32u * 1024u * 1024u)	  /* a mark is asked for after so many bytes on the wire ... */
+#define STREAM_MARK_MS	     5000 /* ... or so long after the last one */
+#define STREAM_REPLIES	     16u  /* digest frames without an answer, at most */
+#define STREAM_DIGEST_BLOCK  (64u * 1024u)
+#define STREAM_DIGEST_BLOCKS 256u /* blocks of one digest frame: 16 MiB of disk */
 
 /* Written by reader and sender, read by the control thread. */
 struct cycle_progress {
-	_Atomic int kind; /* Vmreplica__Wire__Mode; 0 = nothing under way */
+	_Atomic int kind;			  /* Vmreplica__Wire__Mode; 0 = nothing under way */
 	_Atomic uint64_t done_bytes, total_bytes; /* of the disks' data */
 	_Atomic uint64_t wire_bytes;
 	_Atomic uint64_t rate_bytes_per_s;
@@ -74,12 +76,13 @@ struct sender_stream {
 
 /* Start the thread. 0, -ENOMEM, -EAGAIN. On failure nothing runs. */
 int sender_stream_start(struct sender_stream *stream);
-/* Wait for the thread's end and release what start took: 0 (committed, or gave way as told), or a negative errno with
- * stream->trouble filled. */
+/* Wait for the thread's end and release what start took: 0 (committed, or gave way as told), or a
+ * negative errno with stream->trouble filled. */
 int sender_stream_join(struct sender_stream *stream);
 /* Reader: true when the thread is through, so that nothing more will be taken. */
 bool sender_stream_is_finished(struct sender_stream *stream);
 /* Reader: the next digest reply, in order. 0, -ETIMEDOUT, -ECANCELED (the stream is over). */
-int sender_stream_next_reply(struct sender_stream *stream, struct stream_reply *ret_reply, int timeout_ms);
+int sender_stream_next_reply(struct sender_stream *stream, struct stream_reply *ret_reply,
+			     int timeout_ms);
 
 #endif

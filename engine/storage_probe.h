@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The storage directories that authorization entries name, as this node sees them: there or not, writable, free space, and the
- * id of a marker file, by which two nodes know that they see the same one. Looked at on a worker, because storage may hang.
+ * The storage directories that authorization entries name, as this node sees them: there or not,
+ * writable, free space, and the id of a marker file, by which two nodes know that they see the same
+ * one. Looked at on a worker, because storage may hang.
  */
 #ifndef VMR_ENGINE_STORAGE_PROBE_H
 #define VMR_ENGINE_STORAGE_PROBE_H
@@ -20,8 +21,9 @@ struct storage_info {
 	char error[REASON_MAX]; /* "" = none */
 };
 
-struct storage_probe *storage_probe_new(struct engine *engine); /* engine borrowed; NULL when out of memory */
-void storage_probe_free(struct storage_probe *probe);		/* NULL allowed; no worker may be at it */
+struct storage_probe *
+storage_probe_new(struct engine *engine);	      /* engine borrowed; NULL when out of memory */
+void storage_probe_free(struct storage_probe *probe); /* NULL allowed; no worker may be at it */
 /* The paths to look at changed (settings). */
 void storage_probe_configure(struct storage_probe *probe);
 void storage_probe_tick(struct storage_probe *probe, int64_t now_ms);
@@ -29,11 +31,12 @@ bool storage_probe_is_busy(const struct storage_probe *probe);
 /* What is known of a path, or NULL. */
 const struct storage_info *storage_probe_find(const struct storage_probe *probe, const char *path);
 /* Put the storages into an announcement; release afterwards frees what that took. */
-void storage_probe_fill(const struct storage_probe *probe, Vmreplica__Cluster__Announcement *announcement);
+void storage_probe_fill(const struct storage_probe *probe,
+			Vmreplica__Cluster__Announcement *announcement);
 void storage_probe_release(Vmreplica__Cluster__Announcement *announcement);
 
-/* Look at info->path and fill the rest. Makes the marker when it is missing. uid and gid: the receiver's user, who must reach it.
- * Blocking. */
+/* Look at info->path and fill the rest. Makes the marker when it is missing. uid and gid: the
+ * receiver's user, who must reach it. Blocking. */
 void storage_examine(struct storage_info *info, unsigned int uid, unsigned int gid);
 
 #endif

@@ -10,10 +10,12 @@
 
 struct tls_store;
 
-/* config is borrowed for the store's life. NULL when out of memory. Loads nothing yet: an engine without certificates runs. */
+/* config is borrowed for the store's life. NULL when out of memory. Loads nothing yet: an engine
+ * without certificates runs. */
 struct tls_store *tls_store_new(const struct config *config);
 void tls_store_free(struct tls_store *store); /* NULL allowed */
-/* A reference to the current context (tls_context_unref), or NULL with a sentence. Any thread; reads files. */
+/* A reference to the current context (tls_context_unref), or NULL with a sentence. Any thread;
+ * reads files. */
 struct tls_context *tls_store_get(struct tls_store *store, char error[TLS_ERROR_LEN]);
 /* A number that changes when the files are others than before. Any thread; looks at the files. */
 uint64_t tls_store_generation(struct tls_store *store);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Why a cycle (or another job on a worker) did not succeed: what the scheduler does about it, a stable word, a sentence. */
+/* Why a cycle (or another job on a worker) did not succeed: what the scheduler does about it, a
+ * stable word, a sentence. */
 #ifndef VMR_ENGINE_TROUBLE_H
 #define VMR_ENGINE_TROUBLE_H
 

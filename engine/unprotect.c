@@ -80,7 +80,7 @@ static void unprotect_clear_setting(struct unprotect_job *job)
 	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
 
 	snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX, job->relationship);
-	vm_status_forget(VMR_STATEDIR, job->relationship);
+	vm_status_forget(ENGINE_STATE_DIR, job->relationship);
 	if (engine_setting(job->engine, name) == NULL) {
 		setting_done_cb(job, 0, "");
 	} else if (cluster->ops->set_setting(cluster, name, NULL, setting_done_cb, job) < 0) {
@@ -275,7 +275,9 @@ void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseReque
 	struct relationship *rel =
 		engine_find_relationship(admin_call_engine(call), request->relationship);
 
-	if (rel == NULL) {
+	if (!admin_call_is_trusted(call)) {
+		admin_call_fail(call, EPERM, "", "daemons alone may ask this");
+	} else if (rel == NULL) {
 		admin_call_fail(call, ENOENT, "", "it is not attached on this node");
 	} else {
 		relationship_dismiss(rel, RELEASE_MS, release_done_cb, call);

@@ -32,20 +32,24 @@ struct vm_settings {
 	int32_t priority; /* higher first; default 0 */
 };
 
-/* Parse count pairs (borrowed). resource is the Pacemaker id. Names that Pacemaker itself adds (CRM_meta_*, crm_feature_set)
- * are passed over; other unknown names are errors. 0, -EINVAL with a sentence, -ENOMEM. */
-int vm_settings_parse(const char *resource, const char *const *names, const char *const *values, size_t count,
-		      struct vm_settings *ret_settings, char error[VM_SETTINGS_ERROR_LEN]);
+/* Parse count pairs (borrowed). resource is the Pacemaker id. Names that Pacemaker itself adds
+ * (CRM_meta_*, crm_feature_set) are passed over; other unknown names are errors. 0, -EINVAL with a
+ * sentence, -ENOMEM. */
+int vm_settings_parse(const char *resource, const char *const *names, const char *const *values,
+		      size_t count, struct vm_settings *ret_settings,
+		      char error[VM_SETTINGS_ERROR_LEN]);
 /* The same from a resource of the configuration. */
-int vm_settings_from_resource(const Vmreplica__Ipc__CibResource *resource, struct vm_settings *ret_settings,
-			      char error[VM_SETTINGS_ERROR_LEN]);
+int vm_settings_from_resource(const Vmreplica__Ipc__CibResource *resource,
+			      struct vm_settings *ret_settings, char error[VM_SETTINGS_ERROR_LEN]);
 void vm_settings_destroy(struct vm_settings *settings);
 /* Replace *settings by *from, which is left empty. */
 void vm_settings_move(struct vm_settings *settings, struct vm_settings *from);
-/* Exclude list as a NULL-terminated array of pointers into settings; the caller frees the array. NULL when out of memory. */
+/* Exclude list as a NULL-terminated array of pointers into settings; the caller frees the array.
+ * NULL when out of memory. */
 const char **vm_settings_exclude_list(const struct vm_settings *settings);
 
 /* Split "host", "host:port", "[v6]", "[v6]:port" or a bare v6 address. 0 or -EINVAL. Pure. */
-int peer_address_parse(const char *text, uint16_t default_port, char ret_host[VM_SETTINGS_HOST_LEN], uint16_t *ret_port);
+int peer_address_parse(const char *text, uint16_t default_port, char ret_host[VM_SETTINGS_HOST_LEN],
+		       uint16_t *ret_port);
 
 #endif

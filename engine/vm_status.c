@@ -97,7 +97,8 @@ int vm_status_save(const char *directory, const Vmreplica__VmStatus *status)
 		return -ENAMETOOLONG;
 	}
 	vmreplica__vm_status__pack(status, packed);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	unlink(temporary); /* of an engine that died meanwhile */
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		return -errno;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* VmStatus messages as values: copies, and a frame with all submessages in place to build one in. */
+/* VmStatus messages as values: copies, and a frame to build one in. */
 #ifndef VMR_ENGINE_VM_STATUS_H
 #define VMR_ENGINE_VM_STATUS_H
 
@@ -27,13 +27,15 @@ static inline char *vm_status_borrow(const char *text)
 	return (char *)(uintptr_t)text;
 }
 
-/* True when a is the newer word on the same relationship: the higher generation, then the one that is not detached. */
+/* True when a is the newer word on the same relationship: the higher generation, then the one that
+ * is not detached. */
 int vm_status_is_newer(const Vmreplica__VmStatus *a, const Vmreplica__VmStatus *b);
 
-/* The last status of a relationship, kept over a restart of the engine in VMR_STATEDIR. Blocking file I/O of one small file.
- * 0 or a negative errno. */
+/* The last status of a relationship, kept over a restart of the engine in VMR_STATEDIR. Blocking
+ * file I/O of one small file. 0 or a negative errno. */
 int vm_status_save(const char *directory, const Vmreplica__VmStatus *status);
-Vmreplica__VmStatus *vm_status_load(const char *directory, const char *relationship); /* NULL = none */
+Vmreplica__VmStatus *vm_status_load(const char *directory,
+				    const char *relationship); /* NULL = none */
 void vm_status_forget(const char *directory, const char *relationship);
 
 #endif

@@ -5,6 +5,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/answer.c receiver/answer.h \
 	receiver/apply.c \
 	receiver/authorization.c receiver/authorization.h \
+	receiver/borrow.h \
 	receiver/cycle.c receiver/cycle.h \
 	receiver/cycle_record.c \
 	receiver/digest.c receiver/digest.h \

@@ -14,6 +14,7 @@
 #include "receiver/authorization.h"
 #include "receiver/cycle.h"
 #include "receiver/hello.h"
+#include "receiver/borrow.h"
 
 #define STEP_MS		   250 /* how soon a waiting worker sees its store's flags */
 #define IDLE_MS		   200 /* a stream that is silent for so long after a frame is parked */
@@ -211,11 +212,6 @@ int session_handle_common(struct session *session, const struct frame *frame, st
 }
 
 /* ---- the end of a stream ---- */
-
-static char *borrow(const char *text)
-{
-	return (char *)(uintptr_t)text;
-}
 
 static void farewell_send(struct session *session, const struct answer *answer)
 {

@@ -7,12 +7,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "proto/link.h"
-
-/* Field names of protobuf-c borrow: it never writes to the strings of a message that it encodes. */
-static char *borrow(const char *text)
-{
-	return (char *)(uintptr_t)text;
-}
+#include "receiver/borrow.h"
 
 static Vmreplica__State state_of(const struct view *view)
 {

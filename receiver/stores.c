@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "proto/validate.h"
 #include "receiver/stores_table.h"
+#include "receiver/borrow.h"
 
 int stores_init(struct receiver *receiver)
 {
@@ -112,11 +113,6 @@ static void entry_remove(struct receiver *receiver, struct stores_entry *entry)
 }
 
 /* ---- answers to the engine ---- */
-
-static char *borrow(const char *text)
-{
-	return (char *)(uintptr_t)text;
-}
 
 static void opened_send(struct receiver *receiver, const char *relationship, int error,
 			const char *text)

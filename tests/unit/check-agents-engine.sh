@@ -109,9 +109,20 @@ agent engine start 0 15
 agent engine monitor 0 3
 [ -n "$(receivers)" ] || fail "no receiver runs below the engine"
 
+# Who watches is told once that the engine is away, and watches on when it is back.
+vmreplica status --watch --json >/run/watch.out 2>/run/watch.err &
+watcher=$!
+sleep 1.5
 kill -KILL "$(pid_of engine)"
 agent engine monitor 7 3
+sleep 2.5
+lines=$(wc -l </run/watch.out)
 agent engine start 0 15
+sleep 2.5
+[ "$(grep -c 'does not run' /run/watch.err)" -eq 1 ] || fail "status --watch: $(cat /run/watch.err)"
+[ "$lines" -ge 1 ] || fail "status --watch showed nothing"
+[ "$(wc -l </run/watch.out)" -gt "$lines" ] || fail "status --watch does not go on: $(cat /run/watch.out)"
+kill "$watcher" || fail "status --watch has ended"
 kill -STOP "$(pid_of engine)"
 agent engine monitor 1 20
 agent engine stop 0 15

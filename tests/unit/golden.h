@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Golden files: what a pure decision printed, compared with tests/fixtures/<name>. VMR_GOLDEN_UPDATE=1 in the environment
- * writes the files anew: look at the difference before it is committed. */
+/* Golden files: what a pure decision printed, compared with tests/fixtures/<name>.
+ * VMR_GOLDEN_UPDATE=1 in the environment writes the files anew: look at the difference before it is
+ * committed. */
 #ifndef VMR_TESTS_GOLDEN_H
 #define VMR_TESTS_GOLDEN_H
 

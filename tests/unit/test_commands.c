@@ -1,145 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each subcommand against a daemon made of one thread: what it asks, prints and returns. */
-#include "admin/command.h"
-
+/* Each subcommand: what it asks, prints and returns. */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "common/unix_socket.h"
-#include "proto/admin.pb-c.h"
-#include "proto/frame.h"
 #include "proto/limits.h"
-#include "tests/unit/unit.h"
-
-typedef Vmreplica__Admin__Response response_t;
-
-static char directory[] = "/tmp/vmr-commands-XXXXXX", socket_path[128];
-
-/* The daemon: answers one connection with answer (NULL = hangs up), keeps what was asked. */
-static struct {
-	int listener;
-	const response_t *answer;
-	struct arena arena;
-	Vmreplica__Admin__Request *request;
-} server;
-
-/* One connection. True when a request came. */
-static bool server_talk(int fd)
-{
-	struct channel channel;
-	struct frame frame;
-	bool asked;
-
-	channel_init_fd(&channel, fd);
-	asked = channel_receive(&channel, &server.arena, &frame, NULL, 0, 5000) == 0;
-	if (asked) {
-		server.request = (Vmreplica__Admin__Request *)frame.message;
-	}
-	if (asked && server.answer != NULL) {
-		channel_send(&channel, FRAME_ADMIN_RESPONSE, &server.answer->base, NULL, 0, 5000);
-	}
-	channel_destroy(&channel);
-	close(fd);
-	return asked;
-}
-
-/* Some commands first look whether anybody listens: such a connection brings no request. */
-static void *server_run(void *arg)
-{
-	struct pollfd listener = {.fd = server.listener, .events = POLLIN};
-	bool asked = false;
-
-	(void)arg;
-	while (!asked && poll(&listener, 1, 5000) == 1) {
-		asked = server_talk(accept(server.listener, NULL, NULL));
-	}
-	return NULL;
-}
-
-/* What the last run printed. */
-static char out_text[16384], err_text[4096];
-
-static void slurp(const char *name, char *text, size_t size)
-{
-	char path[160];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	file = fopen(path, "r");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	text[fread(text, 1, size - 1, file)] = '\0';
-	fclose(file);
-}
-
-static int redirect(int fd, const char *name)
-{
-	char path[160];
-	int saved = dup(fd), file;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	file = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
-	dup2(file, fd);
-	close(file);
-	return saved;
-}
-
-/* Run a subcommand with the words given up to NULL; its status. */
-static int run(command_run command, ...)
-{
-	char *argv[32], words[32][128];
-	int argc = 0, status, saved_out, saved_err;
-	va_list args;
-
-	va_start(args, command);
-	for (const char *word = va_arg(args, const char *); word != NULL;
-	     word = va_arg(args, const char *)) {
-		snprintf(words[argc], sizeof(words[argc]), "%s", word);
-		argv[argc] = words[argc];
-		argc++;
-	}
-	va_end(args);
-	argv[argc] = NULL;
-	fflush(stdout);
-	saved_out = redirect(STDOUT_FILENO, "out");
-	saved_err = redirect(STDERR_FILENO, "err");
-	optind = 0;
-	status = command(argc, argv);
-	fflush(stdout);
-	dup2(saved_out, STDOUT_FILENO);
-	dup2(saved_err, STDERR_FILENO);
-	close(saved_out);
-	close(saved_err);
-	slurp("out", out_text, sizeof(out_text));
-	slurp("err", err_text, sizeof(err_text));
-	return status;
-}
-
-/* Answer the next run with this. */
-static pthread_t serve(const response_t *answer)
-{
-	pthread_t thread;
-
-	server.answer = answer;
-	server.request = NULL;
-	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, server_run, NULL), 0);
-	return thread;
-}
-
-#define RUN_SERVED(answer_, status_, ...)                                                          \
-	do {                                                                                       \
-		pthread_t thread_ = serve(answer_);                                                \
-		CU_ASSERT_EQUAL(run(__VA_ARGS__, NULL), status_);                                  \
-		pthread_join(thread_, NULL);                                                       \
-		CU_ASSERT_PTR_NOT_NULL_FATAL(server.request);                                      \
-	} while (0)
+#include "tests/unit/command_fixture.h"
 
 static void test_refusal_has_text_and_advice(void)
 {
@@ -306,30 +171,6 @@ static void test_check_fails_on_a_fail(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\"verdict\": \"ok\""));
 }
 
-static void test_events(void)
-{
-	char node[] = "a1", severity[] = "notice", vm[] = "web1", text[] = "resumed on a1";
-	Vmreplica__Event event = VMREPLICA__EVENT__INIT, *list[] = {&event};
-	Vmreplica__Admin__EventsResponse events = VMREPLICA__ADMIN__EVENTS_RESPONSE__INIT;
-	response_t answer = VMREPLICA__ADMIN__RESPONSE__INIT;
-
-	event.id = 4;
-	event.time_ms = 1795343460123;
-	event.node = node;
-	event.severity = severity;
-	event.vm = vm;
-	event.text = text;
-	events.n_events = 1;
-	events.events = list;
-	answer.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_EVENTS;
-	answer.events = &events;
-	RUN_SERVED(&answer, STATUS_DONE, command_events, "events");
-	CU_ASSERT_STRING_EQUAL(out_text,
-			       "2026-11-22T10:31:00.123Z a1 notice: web1: resumed on a1\n");
-	RUN_SERVED(&answer, STATUS_DONE, command_events, "events", "--json");
-	CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\"text\": \"resumed on a1\""));
-}
-
 static void test_locate_and_broker(void)
 {
 	char vm[] = "web1", owner[] = "b1", source[] = "CPG", redirect_[] = "REDIRECT";
@@ -419,7 +260,6 @@ static const struct unit_test tests[] = {
 	{"authorize", test_authorize},
 	{"sync", test_sync},
 	{"check fails when a line fails", test_check_fails_on_a_fail},
-	{"events", test_events},
 	{"locate and broker", test_locate_and_broker},
 	{"agent", test_agent},
 	{"no daemon", test_no_daemon},
@@ -427,28 +267,5 @@ static const struct unit_test tests[] = {
 
 int main(void)
 {
-	int status;
-
-	if (mkdtemp(directory) == NULL) {
-		return 1;
-	}
-	snprintf(socket_path, sizeof(socket_path), "%s/engine.sock", directory);
-	setenv("VMREPLICA_SOCKET", socket_path, 1);
-	server.listener = unix_listen(socket_path, NULL, 0600);
-	if (server.listener < 0) {
-		return 1;
-	}
-	arena_init(&server.arena, ARENA_MAX);
-	status = unit_run("commands", tests, sizeof(tests) / sizeof(tests[0]));
-	arena_reset(&server.arena);
-	close(server.listener);
-	for (size_t i = 0; i < 3; i++) {
-		static const char *const names[] = {"engine.sock", "out", "err"};
-		char path[160];
-
-		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
-		unlink(path);
-	}
-	rmdir(directory);
-	return status;
+	return command_suite_run("commands", tests, sizeof(tests) / sizeof(tests[0]));
 }
