@@ -88,8 +88,22 @@ __attribute__((format(printf, 2, 3))) static void status_warn(struct status_answ
 	}
 }
 
-/* What others own. A VM whose node is gone is shown as last heard; one that its node let go and
- * nobody took is not. */
+/* Is there still a resource for it? While the configuration is not known: yes. */
+static bool status_is_configured(struct engine *engine, const Vmreplica__VmStatus *status)
+{
+	const Vmreplica__Ipc__CibSettings *settings =
+		engine->cluster.ops->settings(&engine->cluster);
+
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		if (strcmp(settings->resources[i]->id, status->resource) == 0) {
+			return true;
+		}
+	}
+	return settings == NULL;
+}
+
+/* What others own. A VM whose node is gone is shown as last heard; one that its node let go is
+ * shown until another one takes it, or until its resource is deleted. */
 static void status_add_announced(struct status_answer *answer, struct engine *engine)
 {
 	const struct cluster_table *table = &engine->table;
@@ -101,6 +115,8 @@ static void status_add_announced(struct status_answer *answer, struct engine *en
 		if (cluster_table_find(table, vm->status->relationship, vm->status->role) != vm ||
 		    status_is_own(engine, vm->status) ||
 		    (vm->gone && node != NULL && node->present && vm->detached_ms == 0) ||
+		    ((vm->gone || vm->detached_ms != 0) &&
+		     !status_is_configured(engine, vm->status)) ||
 		    (vm->detached_ms != 0 && clock_monotonic_ms() - vm->detached_ms > 120000)) {
 			continue;
 		}

@@ -2,6 +2,7 @@
 """Two hosts with only libvirt and certificates replicate straight to each other, configured by
 files; a stop of either engine is survived without a resynchronization."""
 import replication as rep
+import shape as shapes
 from case import require, wait_until
 
 SHAPE = {"standalone": True}
@@ -26,5 +27,8 @@ def run(lab):
 
 
 def restart_engine(lab, node):
-    pid = lab.on(node, "ps -eo pid,args | awk '$2 ~ /vmreplica-engine$/ {print $1; exit}'").strip()
-    lab.on(node, f"kill {pid}; while [ -e /proc/{pid} ]; do sleep 0.1; done; vmreplica-engine")
+    """As `systemctl restart vmreplica-engine`: the broker's unit is part of the engine's."""
+    for name in ("vmreplica-broker", "vmreplica-engine"):
+        pid = lab.on(node, f"ps -eo pid,args | awk '$2 ~ /{name}$/ {{print $1; exit}}'").strip()
+        lab.on(node, f"kill {pid}; while [ -e /proc/{pid} ]; do sleep 0.1; done")
+    lab.on(node, f"vmreplica-engine && vmreplica-broker --address {shapes.address(node)}")
