@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "engine/admin_service.h"
 #include "engine/check.h"
+#include "engine/protect.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
 
@@ -88,25 +89,16 @@ __attribute__((format(printf, 2, 3))) static void status_warn(struct status_answ
 	}
 }
 
-static bool resource_is_of(const Vmreplica__Ipc__CibResource *resource, const char *relationship)
-{
-	for (size_t i = 0; i < resource->n_parameters; i++) {
-		if (strcmp(resource->parameters[i]->name, "relationship") == 0) {
-			return strcmp(resource->parameters[i]->value, relationship) == 0;
-		}
-	}
-	return false;
-}
-
-/* Is there still a resource for it? While the configuration is not known: yes. A VM that is protected
- * anew gets a resource of the same name, but of another relationship. */
+/* Is there still a resource for it? While the configuration is not known: yes. A VM that is
+ * protected anew gets a resource of the same name, but of another relationship. */
 static bool status_is_configured(struct engine *engine, const Vmreplica__VmStatus *status)
 {
 	const Vmreplica__Ipc__CibSettings *settings =
 		engine->cluster.ops->settings(&engine->cluster);
 
 	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		if (resource_is_of(settings->resources[i], status->relationship)) {
+		if (strcmp(protect_parameter(settings->resources[i], "relationship"),
+			   status->relationship) == 0) {
 			return true;
 		}
 	}
