@@ -13,6 +13,7 @@
 #include "engine/relationship.h"
 #include "engine/replica.h"
 
+#define STATUS_MOVING_MS    120000 /* so long a VM that was let go is taken to be moving */
 #define STATUS_WARNINGS_MAX 64
 #define STATUS_WARNING_LEN  (ENGINE_MISSING_LEN + 128)
 
@@ -105,6 +106,19 @@ static bool status_is_configured(struct engine *engine, const Vmreplica__VmStatu
 	return settings == NULL;
 }
 
+/* A VM that was let go because it is no longer protected is not about to come back. */
+static bool status_is_configured(const struct engine *engine, const Vmreplica__VmStatus *status)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
+
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		if (strcmp(settings->resources[i]->id, status->resource) == 0) {
+			return true;
+		}
+	}
+	return settings == NULL;
+}
+
 /* What others own. A VM whose node is gone is shown as last heard; one that its node let go is
  * shown until another one takes it, or until its resource is deleted. */
 static void status_add_announced(struct status_answer *answer, struct engine *engine)
@@ -120,7 +134,9 @@ static void status_add_announced(struct status_answer *answer, struct engine *en
 		    (vm->gone && node != NULL && node->present && vm->detached_ms == 0) ||
 		    ((vm->gone || vm->detached_ms != 0) &&
 		     !status_is_configured(engine, vm->status)) ||
-		    (vm->detached_ms != 0 && clock_monotonic_ms() - vm->detached_ms > 120000)) {
+		    (vm->detached_ms != 0 &&
+		     (clock_monotonic_ms() - vm->detached_ms > STATUS_MOVING_MS ||
+		      !status_is_configured(engine, vm->status)))) {
 			continue;
 		}
 		if (vm->gone && vm->detached_ms == 0) {
