@@ -94,25 +94,11 @@ __attribute__((format(printf, 2, 3))) static void status_warn(struct status_answ
  * protected anew gets a resource of the same name, but of another relationship. */
 static bool status_is_configured(struct engine *engine, const Vmreplica__VmStatus *status)
 {
-	const Vmreplica__Ipc__CibSettings *settings =
-		engine->cluster.ops->settings(&engine->cluster);
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
 
 	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
 		if (strcmp(protect_parameter(settings->resources[i], "relationship"),
 			   status->relationship) == 0) {
-			return true;
-		}
-	}
-	return settings == NULL;
-}
-
-/* A VM that was let go because it is no longer protected is not about to come back. */
-static bool status_is_configured(const struct engine *engine, const Vmreplica__VmStatus *status)
-{
-	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
-
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		if (strcmp(settings->resources[i]->id, status->resource) == 0) {
 			return true;
 		}
 	}
@@ -135,8 +121,7 @@ static void status_add_announced(struct status_answer *answer, struct engine *en
 		    ((vm->gone || vm->detached_ms != 0) &&
 		     !status_is_configured(engine, vm->status)) ||
 		    (vm->detached_ms != 0 &&
-		     (clock_monotonic_ms() - vm->detached_ms > STATUS_MOVING_MS ||
-		      !status_is_configured(engine, vm->status)))) {
+		     clock_monotonic_ms() - vm->detached_ms > STATUS_MOVING_MS)) {
 			continue;
 		}
 		if (vm->gone && vm->detached_ms == 0) {
