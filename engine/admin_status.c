@@ -13,6 +13,7 @@
 #include "engine/relationship.h"
 #include "engine/replica.h"
 
+#define STATUS_MOVING_MS    120000 /* so long a VM that was let go is taken to be moving */
 #define STATUS_WARNINGS_MAX 64
 #define STATUS_WARNING_LEN  (ENGINE_MISSING_LEN + 128)
 
@@ -93,8 +94,7 @@ __attribute__((format(printf, 2, 3))) static void status_warn(struct status_answ
  * protected anew gets a resource of the same name, but of another relationship. */
 static bool status_is_configured(struct engine *engine, const Vmreplica__VmStatus *status)
 {
-	const Vmreplica__Ipc__CibSettings *settings =
-		engine->cluster.ops->settings(&engine->cluster);
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
 
 	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
 		if (strcmp(protect_parameter(settings->resources[i], "relationship"),
@@ -120,7 +120,8 @@ static void status_add_announced(struct status_answer *answer, struct engine *en
 		    (vm->gone && node != NULL && node->present && vm->detached_ms == 0) ||
 		    ((vm->gone || vm->detached_ms != 0) &&
 		     !status_is_configured(engine, vm->status)) ||
-		    (vm->detached_ms != 0 && clock_monotonic_ms() - vm->detached_ms > 120000)) {
+		    (vm->detached_ms != 0 &&
+		     clock_monotonic_ms() - vm->detached_ms > STATUS_MOVING_MS)) {
 			continue;
 		}
 		if (vm->gone && vm->detached_ms == 0) {

@@ -23,8 +23,7 @@ static int source_trouble(struct cycle *cycle, int error, const char *why)
 	case -EAGAIN:
 		return trouble_set(&cycle->trouble, error, SCHEDULE_MISSED, "vm-moving", "%s", why);
 	case -ENOSPC:
-		return trouble_set(&cycle->trouble, error, SCHEDULE_MISSED, "scratch",
-				   "cycle missed: %s", why);
+		return trouble_set(&cycle->trouble, error, SCHEDULE_MISSED, "scratch", "%s", why);
 	case -ETIMEDOUT:
 	case -ENOTCONN:
 		return trouble_set(&cycle->trouble, error, SCHEDULE_FAILED, "libvirt", "%s", why);

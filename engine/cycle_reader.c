@@ -20,8 +20,7 @@ static int reader_job_trouble(struct cycle_reader *reader, int error, const char
 {
 	switch (error) {
 	case -ENOSPC:
-		return trouble_set(reader->trouble, error, SCHEDULE_MISSED, "scratch",
-				   "cycle missed: %s", why);
+		return trouble_set(reader->trouble, error, SCHEDULE_MISSED, "scratch", "%s", why);
 	case -ETIMEDOUT:
 		return trouble_set(reader->trouble, -ECANCELED, SCHEDULE_CONTINUED, "continued",
 				   "goes on with another cut");

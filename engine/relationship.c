@@ -138,7 +138,11 @@ static void relationship_detach(struct relationship *rel)
 	relationship_answer_dismiss(rel, -ESHUTDOWN, "the VM is leaving this node");
 	rel->paused_since_ms = clock_wall_ms();
 	relationship_answer_waiters(rel, -ESHUTDOWN, "the VM is leaving this node", SCHEDULE_NEVER);
-	relationship_save(rel);
+	if (rel->dismissed) {
+		vm_status_forget(ENGINE_STATE_DIR, rel->settings.relationship);
+	} else {
+		relationship_save(rel);
+	}
 	relationship_unpublish(rel);
 	relationship_fill_status(rel, &frame);
 	announcer_add_detached(rel->engine->announcer, &frame.status);

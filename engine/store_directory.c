@@ -167,5 +167,9 @@ int store_directory_remove(const char *storage, const char *peer_site, const cha
 			       : directory_fail(error, "cannot open", storage, peer_site, errno);
 	}
 	result = directory_remove_entry(site, name, 0);
-	return result < 0 ? directory_fail(error, "cannot remove", storage, name, -result) : 0;
+	if (result < 0) {
+		return directory_fail(error, "cannot remove", storage, name, -result);
+	}
+	unlinkat(top, peer_site, AT_REMOVEDIR); /* the last store of a site takes it along */
+	return 0;
 }
