@@ -130,7 +130,7 @@ static int digest_take_reply(struct cycle_reader *reader, uint32_t disk, uint64_
 		}
 	} while (result == -ETIMEDOUT);
 	if (result < 0) {
-		return trouble_set(reader->trouble, -EPIPE, SCHEDULE_FAILED, "stream",
+		return trouble_set(reader->trouble, -EPIPE, SCHEDULE_FAILED, READER_STREAM_OVER,
 				   "the stream is over");
 	}
 	if (reply.disk != disk || reply.offset != offset ||

@@ -59,7 +59,7 @@ int reader_watch(struct cycle_reader *reader)
 /* The stream failed: its own trouble says why. */
 static int reader_stream_over(struct cycle_reader *reader)
 {
-	return trouble_set(reader->trouble, -EPIPE, SCHEDULE_FAILED, "stream",
+	return trouble_set(reader->trouble, -EPIPE, SCHEDULE_FAILED, READER_STREAM_OVER,
 			   "the stream is over");
 }
 

@@ -27,6 +27,10 @@ struct reader_read {
 	uint8_t *digests; /* of a digest walk: where its blocks' digests go; NULL = push the item */
 };
 
+/* The code of a trouble that says only that the stream is over: the stream's own trouble says why.
+ */
+#define READER_STREAM_OVER "stream"
+
 struct cycle_reader {
 	/* the caller's, borrowed */
 	struct source_job *job;

@@ -284,7 +284,9 @@ static int cycle_transfer(struct cycle *cycle, struct cycle_reader *reader)
 	stream_result = sender_stream_join(&cycle->stream);
 	cycle->data_bytes = cycle->stream.data_bytes;
 	cycle->wire_bytes = atomic_load(&cycle->progress->wire_bytes);
-	if (stream_result < 0 && (read_result == 0 || read_result == -EPIPE)) {
+	/* A reader that only saw the stream end has nothing to say of its own. */
+	if (stream_result < 0 &&
+	    (read_result == 0 || strcmp(cycle->trouble.code, READER_STREAM_OVER) == 0)) {
 		cycle->trouble = cycle->stream.trouble;
 		return stream_result;
 	}

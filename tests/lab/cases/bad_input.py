@@ -65,7 +65,7 @@ def wrong_disks(lab):
         "shared": (f"qemu-img create -f raw {images}/bad-vda.raw 16M", "raw", "<shareable/>",
                    "shareable"),
         "crypt": (f"qemu-img create --object secret,id=s,data=x -f qcow2 -o encrypt.format=luks,"
-                  f"encrypt.key-secret=s {images}/bad-vda.qcow2 16M", "qcow2", "", "encrypt"),
+                  f"encrypt.key-secret=s,encrypt.iter-time=10 {images}/bad-vda.qcow2 16M", "qcow2", "", "encrypt"),
     }
     for name, (command, form, more, word) in make.items():
         path = command.split()[-2]
