@@ -40,8 +40,8 @@ static int inspect_run(void *arg)
 struct inspect_answer {
 	Vmreplica__DiskStatus disks[DISKS_MAX];
 	Vmreplica__DiskStatus *disk_pointers[DISKS_MAX];
-	char texts[DISKS_MAX + 1][REASON_MAX];
-	char *problems[DISKS_MAX + 1];
+	char texts[2 * DISKS_MAX + 1][REASON_MAX];
+	char *problems[2 * DISKS_MAX + 1];
 	size_t disk_count, problem_count;
 };
 
@@ -52,6 +52,24 @@ static void inspect_problem(struct inspect_answer *answer, const char *disk, con
 	snprintf(problem, REASON_MAX, "%s%s%s%s", disk != NULL ? "disk " : "",
 		 disk != NULL ? disk : "", disk != NULL ? ": " : "", text);
 	answer->problems[answer->problem_count++] = problem;
+}
+
+/* A name that excludes nothing is a slip: the disk that was meant would be replicated. */
+static void inspect_excluded(const struct inspect_job *job, struct inspect_answer *answer)
+{
+	for (size_t i = 0; job->exclude_list[i] != NULL; i++) {
+		bool found = false;
+
+		for (size_t j = 0; j < source_disk_count(job->source) && !found; j++) {
+			found = strcmp(source_disk_at(job->source, j)->name,
+				       job->exclude_list[i]) == 0;
+		}
+		if (!found) {
+			inspect_problem(answer, job->exclude_list[i],
+					"the VM has no such disk to leave out; virsh domblklist "
+					"shows their names");
+		}
+	}
 }
 
 static void inspect_collect(const struct source *source, struct inspect_answer *answer)
@@ -88,6 +106,7 @@ static void inspect_answer(struct inspect_job *job)
 		return;
 	}
 	inspect_collect(job->source, answer);
+	inspect_excluded(job, answer);
 	inspect.disks = answer->disk_pointers;
 	inspect.n_disks = answer->disk_count;
 	inspect.problems = answer->problems;

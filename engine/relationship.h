@@ -99,7 +99,7 @@ struct relationship {
 	bool cancelled;
 	int64_t cancelled_ms;		      /* monotonic */
 	bool aborting;			      /* its backup job is ended from another worker */
-	char published[HEALTH_ATTRIBUTE_LEN]; /* node attribute as last set */
+	char published[HEALTH_ATTRIBUTE_LEN]; /* what the node attribute was last set for: health and kind of reason */
 	int64_t published_ms;
 };
 

@@ -198,18 +198,27 @@ static void attribute_text(const struct relationship *rel, char text[HEALTH_ATTR
 	}
 }
 
+/* What the attribute changes with: health and the kind of reason. The words of a reason may count
+ * minutes or cycles, and each change of an attribute runs the scheduler. */
+static void attribute_key(const struct relationship *rel, char key[HEALTH_ATTRIBUTE_LEN])
+{
+	snprintf(key, HEALTH_ATTRIBUTE_LEN, "%s %s", health_to_string(rel->verdict.health),
+		 rel->verdict.code);
+}
+
 void relationship_publish(struct relationship *rel, int64_t now)
 {
 	struct cluster *cluster = &rel->engine->cluster;
-	char text[HEALTH_ATTRIBUTE_LEN];
+	char text[HEALTH_ATTRIBUTE_LEN], key[HEALTH_ATTRIBUTE_LEN];
 
-	attribute_text(rel, text);
-	if (strcmp(text, rel->published) == 0 ||
+	attribute_key(rel, key);
+	if (strcmp(key, rel->published) == 0 ||
 	    (rel->published[0] != '\0' && now - rel->published_ms < HEALTH_ATTRIBUTE_MS)) {
 		return;
 	}
+	attribute_text(rel, text);
 	if (cluster->ops->set_health(cluster, rel->settings.vm, text) == 0) {
-		memcpy(rel->published, text, sizeof(text));
+		memcpy(rel->published, key, sizeof(key));
 		rel->published_ms = now;
 	}
 }

@@ -389,19 +389,22 @@ static void replica_publish(struct replica *replica, int64_t now_ms)
 {
 	struct cluster *cluster = &replica->engine->cluster;
 	struct vm_status_frame frame;
-	char text[sizeof(replica->published)];
+	char text[HEALTH_ATTRIBUTE_LEN], key[sizeof(replica->published)];
 
 	replica_fill_status(replica, &frame);
+	/* As for a primary: it changes with health and the kind of reason only. */
+	snprintf(key, sizeof(key), "%s %s", health_to_string(frame.status.health),
+		 frame.status.reason_code);
 	snprintf(text, HEALTH_ATTRIBUTE_LEN, "%s%s%s", health_to_string(frame.status.health),
 		 frame.status.reason[0] != '\0' ? ": " : "", frame.status.reason);
-	if (strcmp(text, replica->published) == 0 ||
+	if (strcmp(key, replica->published) == 0 ||
 	    (replica->published[0] != '\0' &&
 	     now_ms - replica->published_ms < HEALTH_ATTRIBUTE_MS)) {
 		return;
 	}
 	/* by resource: replicas of two sites may have the same VM name here */
 	if (cluster->ops->set_health(cluster, replica->settings.resource, text) == 0) {
-		snprintf(replica->published, sizeof(replica->published), "%s", text);
+		snprintf(replica->published, sizeof(replica->published), "%s", key);
 		replica->published_ms = now_ms;
 	}
 }

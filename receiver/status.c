@@ -58,6 +58,11 @@ void status_judge(const struct view *view, Vmreplica__State *ret_state,
 		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
 		*ret_code = "initial-pending";
 		*ret_reason = "initial replication is not complete";
+	} else if (view->overdue) {
+		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
+		*ret_code = "overdue";
+		*ret_reason = "no cycle has come from the primary in time: is its site up, and "
+			      "the line to it?";
 	} else {
 		*ret_health = VMREPLICA__HEALTH__HEALTH_OK;
 		*ret_code = *ret_reason = "";

@@ -173,11 +173,21 @@ void view_set_committed_now(struct view *view, int64_t mono_ms)
 	view_unlock(view);
 }
 
+static bool view_is_overdue(const struct view *view)
+{
+	return view->committed_mono_ms != 0 && view->frequency_s != 0 &&
+	       view->cycle == VMREPLICA__WIRE__MODE__MODE_NONE &&
+	       clock_monotonic_ms() - view->committed_mono_ms > VIEW_OVERDUE_MS(view->frequency_s);
+}
+
 bool view_take(struct view *view)
 {
-	bool moves;
+	bool moves, overdue;
 
 	pthread_mutex_lock(&view->lock);
+	overdue = view_is_overdue(view);
+	view->changed = view->changed || overdue != view->overdue;
+	view->overdue = overdue;
 	moves = view->changed || view->cycle != VMREPLICA__WIRE__MODE__MODE_NONE ||
 		view->applied_seq < view->committed.seq;
 	view->changed = false;

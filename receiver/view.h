@@ -61,7 +61,11 @@ struct view {
 	uint32_t frequency_s;
 	int64_t committed_mono_ms; /* monotonic time of the last committed cut; 0 = none */
 	bool suspended;
+	bool overdue; /* no cycle has come for longer than VIEW_OVERDUE_MS; view_take looks */
 };
+
+/* When a replica that hears nothing says so: two cycles and a minute after the last cut. */
+#define VIEW_OVERDUE_MS(frequency_s) ((2 * (int64_t)(frequency_s) + 60) * 1000)
 
 /* 0 or -ENOMEM */
 int view_init(struct view *view);

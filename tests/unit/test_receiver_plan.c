@@ -121,6 +121,9 @@ static void test_status(void)
 	view.has_image = true;
 	view.cycle = DELTA;
 	judge(&view, VMREPLICA__STATE__STATE_REPLICATING, VMREPLICA__HEALTH__HEALTH_OK, "");
+	view.overdue = true;
+	judge(&view, VMREPLICA__STATE__STATE_REPLICATING, VMREPLICA__HEALTH__HEALTH_WARNING,
+	      "overdue");
 	strcpy(view.stream.code, "checksum");
 	strcpy(view.stream.reason, "x");
 	judge(&view, VMREPLICA__STATE__STATE_REPLICATING, VMREPLICA__HEALTH__HEALTH_WARNING,

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Wrong use and wrong disks: one clear line each, the right exit status, nothing changed."""
+import xml.etree.ElementTree as tree
+
 import replication as rep
 from case import require, say
 
@@ -13,10 +15,17 @@ def run(lab):
     before = lab.on("a1", "cibadmin --query --scope configuration")
     wrong_use(lab)
     unknown(lab)
+    refuse(lab, f"protect web1 {TO} --exclude-disk vdd", 1, "vdd", "no such disk")
     wrong_disks(lab)
-    require("replica" not in lab.on("a1", "cibadmin --query --scope resources").replace(
-        "vmreplica", "") or rep.protected(lab), "a resource was left behind")
-    say(f"configuration before: {len(before)} bytes")
+    after = lab.on("a1", "cibadmin --query --scope configuration")
+    require(resources(after) == resources(before), "a resource or constraint was left behind")
+
+
+def resources(configuration):
+    """The ids of all resources and constraints in it."""
+    root = tree.fromstring(configuration)
+    return sorted(entry.get("id") for part in ("resources", "constraints")
+                  for entry in root.find(part).iter() if entry.get("id"))
 
 
 def refuse(lab, command, status, *words):

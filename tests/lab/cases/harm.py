@@ -60,18 +60,22 @@ def libvirtd_hung(lab, node):
     lab.on(node, f"kill -CONT {pid}")
 
 
-def receiver_disk_full(lab, node):
-    """B's replica storage has no room left: the sender says so and goes on when there is."""
-    owner = lab.wait_resource("web1-a-replica", site="B")
-    lab.on(owner, "mkdir -p /etc/vmreplica; printf '\\n[store]\\nreserve = 100000G\\n' >> "
-           "/etc/vmreplica/vmreplica.conf; pcs resource restart vmreplica-engine-clone || true",
-           120)
+def receiver_disk_full(lab, _node):
+    """B's replica storage has no room above its reserve: the sender says so, and goes on when there is."""
+    for name in lab.nodes("B"):
+        lab.on(name, "printf '\n[store]\nreserve = 100000G\n' >> /etc/vmreplica/vmreplica.conf")
+    restart_engines(lab)
     try:
         wait_until("A says that B's storage is full",
-                   lambda: "storage" in rep.status(lab)["reason"], 120)
+                   lambda: "storage" in rep.status(lab)["reason"], 90)
     finally:
-        lab.on(owner, "sed -i '/^\\[store\\]/,$d' /etc/vmreplica/vmreplica.conf; "
-               "pcs resource restart vmreplica-engine-clone || true", 120)
+        for name in lab.nodes("B"):
+            lab.on(name, "sed -i '/^\\[store\\]/,$d' /etc/vmreplica/vmreplica.conf")
+        restart_engines(lab)
+
+
+def restart_engines(lab):
+    lab.on(rep.node_of(lab, "B"), "pcs resource restart vmreplica-engine-clone", 120)
 
 
 def wan_stalled(lab, _node):

@@ -11,11 +11,11 @@ def run(lab):
     rep.remove(lab)
     lab.guest("fill 24 30")
     node = rep.node_of(lab, "A")
+    lab.run(rep.node_of(lab, "B"), "vmreplica authorize remove a.example")
     refused = lab.run(node, "vmreplica protect web1 --to 10.77.2.100 --frequency 5")
-    if "a.example" not in lab.vmreplica(rep.node_of(lab, "B"), "authorize list"):
-        require(refused.returncode == 1 and "authoriz" in refused.stderr,
-                f"nobody may send by default: {refused.returncode} {refused.stderr}")
-        rep.authorize(lab)
+    require(refused.returncode == 1 and "authoriz" in refused.stderr,
+            f"nobody may send by default: {refused.returncode} {refused.stderr}")
+    rep.authorize(lab)
     check_dry_run(lab, node)
     rep.protect(lab)
     progress_is_shown(lab)

@@ -6,7 +6,7 @@ import time
 import replication as rep
 from case import require, wait_until
 
-TIMEOUT = 300
+TIMEOUT = 420
 
 
 def run(lab):
@@ -20,6 +20,12 @@ def run(lab):
             time.sleep(3)
             lab.heal("wan")
             rep.wait_cycles(lab, 2, 120)
+        lab.cut("wan")
+        # Nor does the replica pretend: two cycles and a minute without a word, and it says so.
+        wait_until("B says that nothing comes",
+                   lambda: rep.replica(lab)["health"] == "Warning", 120)
+        lab.heal("wan")
+        rep.wait_cycles(lab, 1, 120)
     lab.guest("load 0")
     rep.wait_health(lab, "OK", timeout=120)
     rep.no_resync_since(lab, before)
