@@ -61,9 +61,11 @@ int cycle_reader_run(struct cycle_reader *reader);
 /* Close the disk; the job may end after this. */
 void cycle_reader_close(struct cycle_reader *reader);
 
-/* ---- for cycle_digest.c ---- */
+/* ---- cycle_queue.c: for the walks over ranges and digests ---- */
 /* Each second: scratch, age, cancel. 0 or a trouble. */
 int reader_watch(struct cycle_reader *reader);
+/* A failed read, in the scheduler's terms. */
+int reader_read_failed(struct cycle_reader *reader, int error);
 int reader_push(struct cycle_reader *reader, struct pipeline_item *item);
 /* Begin to read a range of at most PIPELINE_CHUNK; digests as in struct reader_read. */
 int reader_begin(struct cycle_reader *reader, const struct pipeline_item *item, uint8_t *digests);
