@@ -17,8 +17,8 @@
 #define READER_PIECE   (256u * 1024u) /* one NBD read */
 #define READER_PIECES  (PIPELINE_CHUNK / READER_PIECE)
 #define READER_PENDING 4u /* data items being read at once: up to 16 reads in flight */
-#define READER_WINDOW                                                                              \
-	(256ull * 1024 * 1024) /* extents are looked at for so much of a disk at a time */
+/* Extents are looked at for so much of a disk at a time. */
+#define READER_WINDOW (256ull * 1024 * 1024)
 
 struct reader_read {
 	struct pipeline_item item;
