@@ -6,9 +6,11 @@
  *
  *   admin_service.c  socket, calls, passing on to other nodes or the broker
  *   admin_route.c    which handler, on which node
- *   admin_status.c   status, events, check    admin_vm.c     sync, pause, resume, resync
- *   admin_agent.c    start, stop, monitor ... admin_store.c  inspect, store
- *   protect.c unprotect.c authorize.c
+ *   admin_status.c   status, events, check
+ *   admin_vm.c       sync, pause, resume, resync
+ *   admin_agent.c    start, stop, monitor, reload
+ *   admin_store.c    store; inspect.c: inspect
+ *   protect.c        protect; unprotect.c: unprotect, release
  */
 #ifndef VMR_ENGINE_ADMIN_SERVICE_H
 #define VMR_ENGINE_ADMIN_SERVICE_H

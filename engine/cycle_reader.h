@@ -17,8 +17,8 @@
 #define READER_PIECE   (256u * 1024u) /* one NBD read */
 #define READER_PIECES  (PIPELINE_CHUNK / READER_PIECE)
 #define READER_PENDING 4u /* data items being read at once: up to 16 reads in flight */
-#define READER_WINDOW                                                                              \
-	(256ull * 1024 * 1024) /* extents are looked at for so much of a disk at a time */
+/* Extents are looked at for so much of a disk at a time. */
+#define READER_WINDOW (256ull * 1024 * 1024)
 
 struct reader_read {
 	struct pipeline_item item;
@@ -65,9 +65,11 @@ int cycle_reader_run(struct cycle_reader *reader);
 /* Close the disk; the job may end after this. */
 void cycle_reader_close(struct cycle_reader *reader);
 
-/* ---- for cycle_digest.c ---- */
+/* ---- cycle_queue.c: for the walks over ranges and digests ---- */
 /* Each second: scratch, age, cancel. 0 or a trouble. */
 int reader_watch(struct cycle_reader *reader);
+/* A failed read, in the scheduler's terms. */
+int reader_read_failed(struct cycle_reader *reader, int error);
 int reader_push(struct cycle_reader *reader, struct pipeline_item *item);
 /* Begin to read a range of at most PIPELINE_CHUNK; digests as in struct reader_read. */
 int reader_begin(struct cycle_reader *reader, const struct pipeline_item *item, uint8_t *digests);

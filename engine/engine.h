@@ -4,12 +4,13 @@
  * libvirt, disks and the network are workers' business: cycle_workers run cycles, task_workers
  * everything else that blocks.
  *
- *   engine.c            wiring: start, the cluster's callbacks, the clock that drives the schedule,
- * stop relationship*.c     one protected VM that runs here: attach, cycles, health, detach
- *   replica.c           one replica whose store this node owns (its work is the receiver's)
- *   receiver_child.c    the receiver process
- *   announcer.c         what this node tells the cluster; cluster_table.c: what the others told
- *   admin_*.c           requests of admins and agents
+ *   engine.c          wiring: start, the cluster's callbacks, stop
+ *   engine_clock.c    schedule, retries, deadlines
+ *   relationship*.c   one protected VM that runs here: attach, cycles, health, detach
+ *   replica.c         one replica whose store this node owns (its work is the receiver's)
+ *   receiver_child.c  the receiver process
+ *   announcer.c       what this node tells the cluster; cluster_table.c: what the others told
+ *   admin_*.c         requests of admins and agents
  */
 #ifndef VMR_ENGINE_ENGINE_H
 #define VMR_ENGINE_ENGINE_H

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Replication health by Hyper-V's rules. Pure.
- *   Critical: denied; cannot send and the retries are used up; resynchronization required; the
- * replica is suspended Warning:  the primary is suspended; initial replication not done;
- * resynchronizing; the last cycle did not get through; more than 20 % of the cycles missed in the
- * monitoring interval; last success older than one hour
+ *
+ *   Critical  denied; cannot send and the retries are used up; resynchronization required; the
+ *             replica is suspended
+ *   Warning   the primary is suspended; initial replication not done; resynchronizing; the last
+ *             cycle did not get through; more than 20 % of the cycles missed in the monitoring
+ *             interval; last success older than one hour
  */
 #ifndef VMR_ENGINE_HEALTH_H
 #define VMR_ENGINE_HEALTH_H

@@ -42,9 +42,9 @@ ENGINE_PURE = \
 ENGINE_CYCLE = \
 	engine/canceller.c engine/canceller.h \
 	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
-	engine/cycle_digest.c engine/cycle_reader.c engine/cycle_reader.h \
+	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
-	engine/peer.c engine/peer.h \
+	engine/peer.c engine/peer_frames.c engine/peer.h \
 	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
 	engine/sender_stream.c engine/sender_stream.h \
 	engine/stream_frames.c engine/stream_frames.h \
@@ -61,7 +61,7 @@ ENGINE_CONTROL = \
 	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
 	engine/cluster_table.c engine/cluster_table.h \
 	engine/directories.c engine/directories.h \
-	engine/engine.c engine/engine.h \
+	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/inspect.c engine/inspect.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \

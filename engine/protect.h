@@ -2,8 +2,8 @@
 /*
  * protect: from a VM's name to a relationship on both sides.
  *
- *   find its resource (protect_vm.c) -> look at its disks where it runs -> ENROLL at the other
- * side's broker -> make our resource
+ *   find its resource (protect_vm.c) -> look at its disks where it runs (inspect.c)
+ *     -> ENROLL at the other side's broker -> make our resource (protect_create.c)
  *
  * Each step that blocks is a worker's; a failure after ENROLL takes the other side's part back
  * (WITHDRAW).

@@ -72,6 +72,35 @@ static void child_event(struct receiver_child *child, const Vmreplica__Event *ev
 	}
 }
 
+static void child_opened(struct receiver_child *child, const Vmreplica__Ipc__StoreOpened *opened)
+{
+	struct replica *replica = engine_find_replica(child->engine, opened->relationship);
+
+	if (replica != NULL) {
+		replica_opened(replica, opened->error, opened->text);
+	}
+}
+
+static void child_store_closed(struct receiver_child *child,
+			       const Vmreplica__Ipc__StoreClosed *closed)
+{
+	struct replica *replica = engine_find_replica(child->engine, closed->relationship);
+
+	if (replica != NULL) {
+		replica_closed(replica, closed->error, closed->text);
+	}
+}
+
+static void child_status(struct receiver_child *child, const Vmreplica__VmStatus *status)
+{
+	struct replica *replica =
+		status != NULL ? engine_find_replica(child->engine, status->relationship) : NULL;
+
+	if (replica != NULL) {
+		replica_note_status(replica, status);
+	}
+}
+
 static void child_frame_cb(void *arg, struct link *link, const struct frame *frame,
 			   const uint8_t *payload)
 {
@@ -83,39 +112,15 @@ static void child_frame_cb(void *arg, struct link *link, const struct frame *fra
 	case FRAME_RECEIVER_READY:
 		child_ready(child);
 		break;
-	case FRAME_STORE_OPENED: {
-		const Vmreplica__Ipc__StoreOpened *opened =
-			(const Vmreplica__Ipc__StoreOpened *)frame->message;
-		struct replica *replica = engine_find_replica(child->engine, opened->relationship);
-
-		if (replica != NULL) {
-			replica_opened(replica, opened->error, opened->text);
-		}
+	case FRAME_STORE_OPENED:
+		child_opened(child, (const Vmreplica__Ipc__StoreOpened *)frame->message);
 		break;
-	}
-	case FRAME_STORE_CLOSED: {
-		const Vmreplica__Ipc__StoreClosed *closed =
-			(const Vmreplica__Ipc__StoreClosed *)frame->message;
-		struct replica *replica = engine_find_replica(child->engine, closed->relationship);
-
-		if (replica != NULL) {
-			replica_closed(replica, closed->error, closed->text);
-		}
+	case FRAME_STORE_CLOSED:
+		child_store_closed(child, (const Vmreplica__Ipc__StoreClosed *)frame->message);
 		break;
-	}
-	case FRAME_REPLICA_STATUS: {
-		const Vmreplica__Ipc__ReplicaStatus *status =
-			(const Vmreplica__Ipc__ReplicaStatus *)frame->message;
-		struct replica *replica =
-			status->vm != NULL
-				? engine_find_replica(child->engine, status->vm->relationship)
-				: NULL;
-
-		if (replica != NULL) {
-			replica_note_status(replica, status->vm);
-		}
+	case FRAME_REPLICA_STATUS:
+		child_status(child, ((const Vmreplica__Ipc__ReplicaStatus *)frame->message)->vm);
 		break;
-	}
 	case FRAME_RECEIVER_EVENT:
 		child_event(child, ((const Vmreplica__Ipc__ReceiverEvent *)frame->message)->event);
 		break;

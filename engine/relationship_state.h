@@ -5,8 +5,7 @@
  *   WaitingForInitialReplication <-> InitialReplication -> Replicating
  *   Replicating -> WaitingForResynchronize <-> Resynchronizing -> Replicating
  *   any -> Suspended / ResynchronizeSuspended -> what it was before
- *   any -> Critical (denied, or retries used up) -> what it was before, at the next answer of the
- * peer
+ *   any -> Critical (denied, or retries used up) -> what the next cycle that gets through makes it
  */
 #ifndef VMR_ENGINE_RELATIONSHIP_STATE_H
 #define VMR_ENGINE_RELATIONSHIP_STATE_H

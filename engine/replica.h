@@ -3,8 +3,8 @@
  * One replica whose store this node owns. The engine makes its directory and tells the receiver to
  * open and close it; what happens in it is the receiver's. Control thread only.
  *
- *   PREPARING (directory, on a worker) -> OPENING (STORE_OPEN sent) -> OPEN -> CLOSING (STORE_CLOSE
- * sent) -> freed
+ *   PREPARING (directory, on a worker) -> OPENING (STORE_OPEN sent) -> OPEN
+ *     -> CLOSING (STORE_CLOSE sent) -> GONE
  */
 #ifndef VMR_ENGINE_REPLICA_H
 #define VMR_ENGINE_REPLICA_H

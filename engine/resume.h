@@ -4,14 +4,15 @@
  * the receiver's WELCOME.
  *
  *   K0  the cut that the receiver has committed (Welcome.committed)
- *   K1  the cut of an interrupted cycle; everything before (disk, offset) of its send order is
- * durable there (Welcome.mark) K2  the cut that the coming cycle makes
+ *   K1  the cut of an interrupted cycle: everything of its send order before (disk, offset) is
+ *       durable there (Welcome.mark)
+ *   K2  the cut that the coming cycle makes
  *
- * Phase (a), before the mark:  what is dirty since K1.
+ * Phase (a), before the mark: what is dirty since K1.
  * Phase (b), from the mark on: INITIAL everything; RESYNC what the digests say; DELTA what is dirty
  * since K0, which a look-only job reads first (a write between the look and K2 is dirty since K1 as
- * well, so the union misses nothing). A mark of cut K2 may be asked for only when (a) is done: then
- * everything before the mark is as of K2.
+ * well, so the union misses nothing).
+ * A mark of cut K2 may be asked for only when (a) is done: then everything before it is as of K2.
  *
  * A checkpoint is deleted only when the receiver's WELCOME shows that it holds nothing of it: it
  * names K0 and K1, and all others go. After an unanswered CYCLE_END both cuts thus stay until

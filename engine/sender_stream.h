@@ -17,10 +17,10 @@
 #include "engine/pipeline.h"
 #include "engine/trouble.h"
 
-#define STREAM_MARK_BYTES                                                                          \
-	(32u * 1024u * 1024u)	  /* a mark is asked for after so many bytes on the wire ... */
-#define STREAM_MARK_MS	     5000 /* ... or so long after the last one */
-#define STREAM_REPLIES	     16u  /* digest frames without an answer, at most */
+/* A mark is asked for after so many bytes on the wire, or so long after the last one. */
+#define STREAM_MARK_BYTES    (32u * 1024u * 1024u)
+#define STREAM_MARK_MS	     5000
+#define STREAM_REPLIES	     16u /* digest frames without an answer, at most */
 #define STREAM_DIGEST_BLOCK  (64u * 1024u)
 #define STREAM_DIGEST_BLOCKS 256u /* blocks of one digest frame: 16 MiB of disk */
 
