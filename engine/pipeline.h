@@ -23,8 +23,8 @@
 
 #define PIPELINE_CHUNK (1024u * 1024u) /* size of a pool buffer and of the largest data item */
 #define PIPELINE_ITEMS 32u
-#define PIPELINE_BUFFERS                                                                           \
-	12u /* items with a buffer that one cycle may have under way; compressors come on top */
+/* Items with a buffer that one cycle may have under way; the compressors' come on top. */
+#define PIPELINE_BUFFERS     12u
 #define PIPELINE_COMPRESSORS 2u
 #define PIPELINE_BLOCK	     (64u * 1024u) /* zeros are looked for in blocks of this size */
 #define PIPELINE_SEGMENTS    (PIPELINE_CHUNK / PIPELINE_BLOCK)
