@@ -5,6 +5,7 @@ import replication as rep
 from case import require, say, wait_until
 
 SHAPE = {"scratch_size": "96M"}
+SOAK = True
 TIMEOUT = 300
 
 

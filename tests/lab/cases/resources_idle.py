@@ -6,6 +6,7 @@ import time
 import replication as rep
 from case import require, say, wait_until
 
+SOAK = True     # twenty resources take minutes to make
 TIMEOUT = 420
 FRESH = True
 COUNT = 20
