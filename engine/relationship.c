@@ -229,7 +229,7 @@ void relationship_tick(struct relationship *rel, int64_t now)
 		relationship_start_attach(rel);
 	}
 	if (rel->dismiss_done != NULL && now >= rel->dismiss_deadline_ms) {
-		relationship_answer_dismiss(rel, -ETIMEDOUT, rel->task_error);
+		relationship_answer_dismiss(rel, -ETIMEDOUT, "libvirt or QEMU does not answer");
 	}
 	relationship_answer_waiters(rel, 0, NULL, now);
 	relationship_judge(rel, now);

@@ -75,6 +75,7 @@ struct relationship {
 	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
 	char cut_id[CUT_ID_LEN + 1];
+	char peer_node[NODE_NAME_MAX + 1]; /* owner on the other side, as of the last cycle */
 	struct cycle_disk disks[DISKS_MAX];
 	uint32_t disk_count;
 	bool moved_here;	 /* another node let it go: the pause is counted when ready */
@@ -99,7 +100,8 @@ struct relationship {
 	bool cancelled;
 	int64_t cancelled_ms;		      /* monotonic */
 	bool aborting;			      /* its backup job is ended from another worker */
-	char published[HEALTH_ATTRIBUTE_LEN]; /* what the node attribute was last set for: health and kind of reason */
+	char published[HEALTH_ATTRIBUTE_LEN]; /* what the node attribute was last set for: health
+						 and kind of reason */
 	int64_t published_ms;
 };
 

@@ -213,6 +213,7 @@ static void cycle_job_done(void *arg, int result)
 		memcpy(rel->disks, rel->cycle.disks, sizeof(rel->disks));
 		rel->disk_count = rel->cycle.disk_count;
 	}
+	memcpy(rel->peer_node, rel->peer.node, sizeof(rel->peer_node));
 	relationship_count_bytes(rel, &rel->cycle);
 	if (rel->cycle.committed) {
 		relationship_committed(rel, now);

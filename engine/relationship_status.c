@@ -131,7 +131,7 @@ void relationship_fill_status(const struct relationship *rel, struct vm_status_f
 	status->reason_code = vm_status_borrow(rel->verdict.code);
 	status->owner = rel->engine->config->node;
 	status->peer = vm_status_borrow(rel->settings.peer);
-	status->peer_node = vm_status_borrow(rel->peer.node);
+	status->peer_node = vm_status_borrow(rel->peer_node);
 	status->resource = vm_status_borrow(rel->settings.resource);
 	status->vm_resource = vm_status_borrow(rel->settings.vm_resource);
 	status->epoch->number = rel->epoch > 0 ? rel->epoch : 1;
