@@ -19,6 +19,7 @@
 #include "proto/logfile.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
+#include "receiver/points.h"
 #include "receiver/spool.h"
 #include "receiver/store.h"
 #include "receiver/target.h"
@@ -196,11 +197,21 @@ static int apply_take(struct store *store, struct apply *apply, struct answer *a
 	return 1;
 }
 
+/* The image stands at the log's cut: it may become a recovery point. */
+static void applied_tend(const struct apply *apply)
+{
+	struct manifest_cut cut = {.seq = apply->log.seq, .time_ms = apply->log.time_ms};
+
+	memcpy(cut.cut_id, apply->log.cut_id, sizeof(cut.cut_id));
+	memcpy(cut.log_hash, apply->log.hash, LOG_HASH_LEN);
+	points_tend(apply->store, &cut, apply->log.application, false);
+}
+
 static int applied_record(struct apply *apply, struct answer *answer)
 {
 	struct store *store = apply->store;
 	struct manifest next = {0}, before = {0};
-	size_t pruned;
+	size_t pruned = 0;
 	int rc;
 
 	if (manifest_copy(&store->manifest, &next) < 0 ||
@@ -209,13 +220,18 @@ static int applied_record(struct apply *apply, struct answer *answer)
 		return answer_storage(answer, -ENOMEM, "recording an applied log");
 	}
 	next.applied_seq = apply->log.seq;
-	pruned = spool_prune(&next);
+	if (!points_are_kept(store)) {
+		pruned = spool_prune(&next);
+	}
 	rc = store_save(store, &next, answer);
 	for (size_t i = 0; rc == 0 && i < pruned; i++) {
 		unlinkat(store->dir_fd, before.logs[i].file, 0);
 	}
 	manifest_destroy(&next);
 	manifest_destroy(&before);
+	if (rc == 0) {
+		applied_tend(apply);
+	}
 	return rc;
 }
 
