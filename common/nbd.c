@@ -12,10 +12,11 @@
 #include "common/clock.h"
 #include "nbd_internal.h"
 
-#define NBD_OPEN_MS  30000
-#define NBD_SYNC_MS  120000
-#define NBD_PART_MAX (32u * 1024u * 1024u) /* QEMU's limit; a server's own may be lower */
-#define NBD_ZERO_MAX (1024u * 1024u * 1024u)
+#define BITMAP_PREFIX "qemu:dirty-bitmap:"
+#define NBD_OPEN_MS   30000
+#define NBD_SYNC_MS   120000
+#define NBD_PART_MAX  (32u * 1024u * 1024u) /* QEMU's limit; a server's own may be lower */
+#define NBD_ZERO_MAX  (1024u * 1024u * 1024u)
 
 /* libnbd's last error of this thread as our code; never 0. */
 static int nbd_errno(void)
@@ -121,8 +122,11 @@ static int nbd_disk_open_context(const char *socket_path, const char *export_nam
 	} else if (r < 0) {
 		nbd_explain(error, socket_path);
 	} else if (context != NULL && !disk->has_bitmap) {
-		snprintf(error, NBD_ERROR_LEN, "%.100s: export %.40s has no %.80s", socket_path,
-			 export_name, context);
+		const char *bitmap = strstr(context, BITMAP_PREFIX);
+
+		snprintf(error, NBD_ERROR_LEN, "%.100s: export %.40s has no %s%.60s", socket_path,
+			 export_name, bitmap != NULL ? "dirty bitmap " : "",
+			 bitmap != NULL ? bitmap + strlen(BITMAP_PREFIX) : context);
 		r = -ENOENT;
 	}
 	if (r < 0) {
@@ -139,7 +143,7 @@ int nbd_disk_open(const char *socket_path, const char *export_name, const char *
 	char context[2 * NBD_CONTEXT_LEN]; /* what is too long is refused later */
 
 	if (bitmap != NULL) {
-		snprintf(context, sizeof(context), "qemu:dirty-bitmap:%s", bitmap);
+		snprintf(context, sizeof(context), BITMAP_PREFIX "%s", bitmap);
 	}
 	return nbd_disk_open_context(socket_path, export_name, bitmap == NULL ? NULL : context,
 				     ret_disk, error);

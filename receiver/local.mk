@@ -27,7 +27,9 @@ libvmr_receiver_la_SOURCES = \
 	receiver/merge_plan.c \
 	receiver/pending.c receiver/pending.h \
 	receiver/plan.c receiver/plan.h \
+	receiver/point_list.c receiver/point_list.h \
 	receiver/points.c receiver/points.h \
+	receiver/points_query.c receiver/points_query.h \
 	receiver/privileges.c receiver/privileges.h \
 	receiver/process.c receiver/process.h \
 	receiver/qmp.c receiver/qmp.h \

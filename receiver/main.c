@@ -22,6 +22,7 @@
 #include "common/tls.h"
 #include "receiver/authorization.h"
 #include "receiver/listener.h"
+#include "receiver/points_query.h"
 #include "receiver/privileges.h"
 #include "receiver/receiver.h"
 #include "receiver/stores.h"
@@ -241,6 +242,9 @@ static void engine_frame_cb(void *arg, struct link *link, const struct frame *fr
 	case FRAME_STORE_SUSPEND:
 		suspend = (const Vmreplica__Ipc__StoreSuspend *)frame->message;
 		stores_suspend(receiver, suspend->relationship, suspend->suspended);
+		break;
+	case FRAME_POINTS_QUERY:
+		points_query(receiver, (const Vmreplica__Ipc__PointsQuery *)frame->message);
 		break;
 	default:
 		log_error("the engine sent %s, which is not for a receiver",

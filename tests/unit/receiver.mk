@@ -42,3 +42,14 @@ check_PROGRAMS += tests/unit/test_receiver_plan
 tests_unit_test_receiver_plan_SOURCES = tests/unit/test_receiver_plan.c
 tests_unit_test_receiver_plan_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_plan_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_receiver_points
+tests_unit_test_receiver_points_SOURCES = tests/unit/test_receiver_points.c $(receiver_rig_sources)
+tests_unit_test_receiver_points_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_points_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_points_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_retention
+tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
+tests_unit_test_retention_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_retention_LDADD = libvmr-receiver.la $(CUNIT_LIBS)

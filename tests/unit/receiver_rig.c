@@ -88,6 +88,24 @@ static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
 	}
 }
 
+static void points_take(struct rig *rig, const Vmreplica__Ipc__ReplicaPoints *answer)
+{
+	rig->listed = true;
+	rig->list_error = answer->error;
+	rig->list_more = answer->more;
+	for (size_t i = 0; i < answer->n_points && rig->list_count < RIG_POINTS; i++) {
+		const Vmreplica__Point *from = answer->points[i];
+		struct rig_point *to = &rig->list[rig->list_count++];
+
+		to->seq = from->seq;
+		to->size_bytes = from->size_bytes;
+		to->time_ms = from->time_ms;
+		to->point = from->point;
+		to->application = strcmp(from->consistency, "application") == 0;
+		snprintf(to->verdict, sizeof(to->verdict), "%s", from->verdict);
+	}
+}
+
 static void frame_take(struct rig *rig, const struct frame *frame)
 {
 	switch (frame->type) {
@@ -112,6 +130,9 @@ static void frame_take(struct rig *rig, const struct frame *frame)
 	case FRAME_RECEIVER_EVENT:
 		snprintf(rig->last_event, sizeof(rig->last_event), "%s",
 			 ((Vmreplica__Ipc__ReceiverEvent *)frame->message)->event->text);
+		break;
+	case FRAME_REPLICA_POINTS:
+		points_take(rig, (const Vmreplica__Ipc__ReplicaPoints *)frame->message);
 		break;
 	default:
 		rig_die("the receiver sent %s", frame_type_to_string(frame->type));
@@ -197,6 +218,7 @@ void rig_configure(struct rig *rig)
 	config.node = rig->node;
 	config.site = text("b.example");
 	config.spool_cap_bytes = rig->cap_bytes;
+	config.history_cap_bytes = rig->history_cap_bytes;
 	config.storage_reserve_bytes = rig->reserve_bytes;
 	config.log_level = text("error");
 	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
@@ -354,12 +376,40 @@ int rig_open(struct rig *rig)
 	request.directory = rig->store;
 	request.frequency_s = 5;
 	request.resource = text("web1-a-replica");
+	request.points = rig->points;
+	request.point_interval_s = rig->point_interval_s;
+	request.app_interval_s = rig->app_interval_s;
 	rig->opened = false;
 	rig_send(rig, FRAME_STORE_OPEN, &request.base);
 	if (!rig_wait(rig, is_opened, 0, 30000)) {
 		rig_die("no STORE_OPENED");
 	}
 	return rig->opened_error;
+}
+
+static bool is_listed(const struct rig *rig, uint64_t unused)
+{
+	(void)unused;
+	return rig->listed;
+}
+
+void rig_list(struct rig *rig, bool cycles, uint32_t limit)
+{
+	Vmreplica__Ipc__PointsQuery request = VMREPLICA__IPC__POINTS_QUERY__INIT;
+
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.cycles = cycles;
+	request.limit = limit;
+	rig->list_count = 0;
+	do {
+		request.id++;
+		request.after_seq = rig->list_count == 0 ? 0 : rig->list[rig->list_count - 1].seq;
+		rig->listed = false;
+		rig_send(rig, FRAME_POINTS_QUERY, &request.base);
+		if (!rig_wait(rig, is_listed, 0, 30000)) {
+			rig_die("no REPLICA_POINTS");
+		}
+	} while (rig->list_more);
 }
 
 int rig_close(struct rig *rig, bool destroy)

@@ -49,7 +49,10 @@ struct sender {
 	bool spoil_checksum, spoil_hash;
 	uint64_t epoch; /* 0 = 1 */
 	const char *lineage;
-	const char *site; /* NULL = RIG_SITE */
+	const char *site;    /* NULL = RIG_SITE */
+	bool application;    /* the consistency that the next cycle claims */
+	int64_t cut_time_ms; /* of the last cycle; 0 = by the wall clock */
+	int64_t cut_step_ms; /* added to it with each */
 };
 
 /* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused
