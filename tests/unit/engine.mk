@@ -108,3 +108,13 @@ check_PROGRAMS += tests/unit/test_store_directory
 tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
+
+# The replica VM's definition; golden files in tests/fixtures/domain.
+EXTRA_DIST += tests/fixtures/domain
+check_PROGRAMS += tests/unit/test_network_map tests/unit/test_replica_domain
+tests_unit_test_network_map_SOURCES = tests/unit/test_network_map.c
+tests_unit_test_network_map_CFLAGS = $(engine_test_cflags)
+tests_unit_test_network_map_LDADD = $(engine_test_ldadd)
+tests_unit_test_replica_domain_SOURCES = tests/unit/test_replica_domain.c tests/unit/golden.h
+tests_unit_test_replica_domain_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_replica_domain_LDADD = $(engine_test_ldadd)
