@@ -70,6 +70,7 @@ ENGINE_CONTROL = \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_vm.c engine/protect.h engine/unprotect.c \

@@ -59,6 +59,11 @@ tests_unit_test_extent_list_SOURCES = tests/unit/test_extent_list.c
 tests_unit_test_extent_list_CFLAGS = $(engine_test_cflags)
 tests_unit_test_extent_list_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_health_attribute
+tests_unit_test_health_attribute_SOURCES = tests/unit/test_health_attribute.c
+tests_unit_test_health_attribute_CFLAGS = $(engine_test_cflags)
+tests_unit_test_health_attribute_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_health
 tests_unit_test_health_SOURCES = tests/unit/test_health.c tests/unit/golden.h
 tests_unit_test_health_CFLAGS = $(engine_test_cflags)
