@@ -7,7 +7,7 @@
  *   admin_service.c  socket, calls, passing on to other nodes or the broker
  *   admin_route.c    which handler, on which node
  *   admin_status.c   status, events, check
- *   admin_vm.c       sync, pause, resume, resync
+ *   admin_vm.c       sync; admin_pause.c: pause, resume, resync
  *   admin_agent.c    start, stop, monitor, reload
  *   admin_store.c    store; inspect.c: inspect
  *   protect.c        protect; unprotect.c: unprotect, release

@@ -17,6 +17,7 @@
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/standing.h"
 #include "engine/storage_probe.h"
 
 #define ENGINE_STOP_MS	   15000 /* cycles and stores may take so long to end */
@@ -99,20 +100,15 @@ static void placement_cb(void *arg, const struct placement *placement)
 	adoption_look(engine);
 }
 
-/* Pauses by the admin hold on all nodes. */
-static void engine_note_suspended(struct engine *engine)
+/* Orders of admins hold on all nodes. */
+static void engine_note_standing(struct engine *engine)
 {
-	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
-
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
-		snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
-			 rel->settings.relationship);
-		relationship_note_suspended(rel, engine_setting(engine, name) != NULL);
+		relationship_note_standing(rel);
 	}
 	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
-		snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
-			 replica->settings.relationship);
-		replica_suspend(replica, engine_setting(engine, name) != NULL);
+		replica_suspend(replica,
+				standing_is_suspended(engine, replica->settings.relationship));
 	}
 }
 
@@ -123,7 +119,7 @@ static void settings_cb(void *arg, const Vmreplica__Ipc__CibSettings *settings)
 	(void)settings;
 	receiver_child_authorize(engine->receiver);
 	storage_probe_configure(engine->storages);
-	engine_note_suspended(engine);
+	engine_note_standing(engine);
 	adoption_look(engine);
 	engine_wake(engine);
 }
