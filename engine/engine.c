@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cluster/authorize.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/admin_service.h"
@@ -157,6 +158,8 @@ static void member_cb(void *arg, const char *node, const char *member, bool join
 		engine->joined = joined;
 	} else if (!joined && strcmp(member, CLUSTER_MEMBER_ENGINE) == 0) {
 		cluster_table_leave(&engine->table, node);
+	} else if (strcmp(member, CLUSTER_MEMBER_BROKER) == 0) {
+		engine->brokers += joined ? 1 : -1;
 	}
 	/* a newcomer knows nothing of us yet */
 	announcer_touch(engine->announcer);
@@ -232,7 +235,8 @@ static int engine_join(struct engine *engine, char *error)
 	engine->forward = forward_new(&engine->cluster, engine->config->node,
 				      admin_service_forwarded_cb, engine);
 	engine->receiver = receiver_child_new(engine);
-	if (engine->forward == NULL || engine->receiver == NULL) {
+	engine->authorizer = authorizer_new(&engine->cluster);
+	if (engine->forward == NULL || engine->receiver == NULL || engine->authorizer == NULL) {
 		return engine_fail(error, -ENOMEM, "cannot start");
 	}
 	result = engine->cluster.ops->start(&engine->cluster);
@@ -301,12 +305,15 @@ void engine_destroy(struct engine *engine)
 	}
 	if (engine->task_workers != NULL) {
 		workers_free(engine->task_workers);
+		engine->task_workers = NULL; /* what is answered below may ask for more */
 	}
-	admin_service_close(engine->admin);
+	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {
 		engine->cluster.ops->stop(&engine->cluster);
 	}
+	authorizer_free(engine->authorizer);
+	admin_service_close(engine->admin);
 	if (engine->tick_armed) {
 		qb_loop_timer_del(engine->loop, engine->tick_timer);
 	}
