@@ -30,12 +30,19 @@ ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
 # Pure decisions: no clock, no I/O.
 ENGINE_PURE = \
 	engine/dirty_map.c engine/dirty_map.h \
+	engine/domain_document.c engine/domain_document.h \
+	engine/domain_rules.c engine/domain_rules.h \
+	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \
 	engine/health.c engine/health.h \
+	engine/network_map.c engine/network_map.h \
 	engine/relationship_state.c engine/relationship_state.h \
+	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
+	engine/replica_domain.c engine/replica_domain.h \
 	engine/resume.c engine/resume.h \
 	engine/schedule.c engine/schedule.h \
 	engine/selection.c engine/selection.h \
+	engine/sentence_list.c engine/sentence_list.h \
 	engine/vm_settings.c engine/vm_settings.h
 
 # One cycle, on workers: from the broker's answer to COMMITTED.
@@ -64,6 +71,7 @@ ENGINE_CONTROL = \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_vm.c engine/protect.h engine/unprotect.c \

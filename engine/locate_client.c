@@ -110,7 +110,7 @@ static int locate_denied(const struct locate_client *client, const Vmreplica__Wi
 static int locate_moving(const Vmreplica__Wire__Moving *moving, struct trouble *trouble)
 {
 	trouble_set(trouble, -EAGAIN, SCHEDULE_MISSED, "replica-moving",
-		    "the replica is moving to another node: %s", moving->reason);
+		    "the replica is on no node yet: %s", moving->reason);
 	trouble->retry_ms = moving->retry_ms > 0 ? moving->retry_ms : 1000;
 	return -EAGAIN;
 }

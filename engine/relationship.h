@@ -15,13 +15,11 @@
 #include "engine/cycle.h"
 #include "engine/engine.h"
 #include "engine/health.h"
+#include "engine/health_attribute.h"
 #include "engine/relationship_state.h"
 #include "engine/schedule.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
-
-#define HEALTH_ATTRIBUTE_LEN 200
-#define HEALTH_ATTRIBUTE_MS  60000 /* at most one change a minute: each one runs the scheduler */
 
 /* The result of what an admin or agent waits for. error 0, or a negative errno with a sentence. */
 typedef void (*relationship_done_cb)(void *arg, int error, const char *text);
@@ -101,11 +99,9 @@ struct relationship {
 	void *stop_arg;
 	int64_t stop_deadline_ms, stop_grace_ms; /* monotonic */
 	bool cancelled;
-	int64_t cancelled_ms;		      /* monotonic */
-	bool aborting;			      /* its backup job is ended from another worker */
-	char published[HEALTH_ATTRIBUTE_LEN]; /* what the node attribute was last set for: health
-						 and kind of reason */
-	int64_t published_ms;
+	int64_t cancelled_ms; /* monotonic */
+	bool aborting;	      /* its backup job is ended from another worker */
+	struct health_attribute attribute;
 };
 
 /* Attach a VM: takes what settings holds (left empty). Returns at once; libvirt is looked at on a

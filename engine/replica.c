@@ -224,9 +224,7 @@ static void replica_detach(struct replica *replica)
 	replica_answer_start(replica, -ESHUTDOWN, "the replica is leaving this node");
 	replica_fill_status(replica, &frame);
 	announcer_add_detached(replica->engine->announcer, &frame.status);
-	if (replica->published[0] != '\0') {
-		cluster->ops->set_health(cluster, replica->settings.resource, NULL);
-	}
+	health_attribute_remove(&replica->attribute, cluster, replica->settings.resource);
 	log_notice("%s: replica detached from this node", replica->settings.vm);
 	replica_answer_stop(replica, 0, "");
 	engine_wake(replica->engine);
@@ -379,26 +377,12 @@ void replica_fill_status(const struct replica *replica, struct vm_status_frame *
 
 static void replica_publish(struct replica *replica, int64_t now_ms)
 {
-	struct cluster *cluster = &replica->engine->cluster;
 	struct vm_status_frame frame;
-	char text[HEALTH_ATTRIBUTE_LEN], key[sizeof(replica->published)];
 
 	replica_fill_status(replica, &frame);
-	/* As for a primary: it changes with health and the kind of reason only. */
-	snprintf(key, sizeof(key), "%s %s", health_to_string(frame.status.health),
-		 frame.status.reason_code);
-	snprintf(text, HEALTH_ATTRIBUTE_LEN, "%s%s%s", health_to_string(frame.status.health),
-		 frame.status.reason[0] != '\0' ? ": " : "", frame.status.reason);
-	if (strcmp(key, replica->published) == 0 ||
-	    (replica->published[0] != '\0' &&
-	     now_ms - replica->published_ms < HEALTH_ATTRIBUTE_MS)) {
-		return;
-	}
 	/* by resource: replicas of two sites may have the same VM name here */
-	if (cluster->ops->set_health(cluster, replica->settings.resource, text) == 0) {
-		snprintf(replica->published, sizeof(replica->published), "%s", key);
-		replica->published_ms = now_ms;
-	}
+	health_attribute_publish(&replica->attribute, &replica->engine->cluster,
+				 replica->settings.resource, &frame.status, now_ms);
 }
 
 void replica_tick(struct replica *replica, int64_t now_ms)

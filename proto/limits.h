@@ -35,6 +35,12 @@
 #define DIGEST_BLOCK_MAX (1024u * 1024u)
 #define DIGEST_COUNT_MAX 4096u /* digests in one frame: 64 KiB of payload */
 
+/* A peer's definition of a VM, and what stands for its networks here. */
+#define DOMAIN_XML_DEPTH_MAX	12u
+#define DOMAIN_XML_ELEMENTS_MAX 2048u
+#define NETWORK_MAPS_MAX	32u
+#define NETWORK_NAME_MAX	64u
+
 #define FREQUENCY_MIN_S	    5u
 #define FREQUENCY_MAX_S	    86400u
 #define FREQUENCY_DEFAULT_S 300u

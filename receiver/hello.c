@@ -10,6 +10,7 @@
 
 #include "common/dns_name.h"
 #include "common/log.h"
+#include "common/trust.h"
 #include "receiver/authorization.h"
 #include "receiver/plan.h"
 #include "receiver/stores.h"
@@ -36,28 +37,31 @@ static int version_check(const Vmreplica__Wire__Version *version, struct answer 
 
 static bool certificate_names(const struct session *session, const char *site)
 {
-	const char *const *names = tls_peer_names(session->conn);
-
-	for (; names != NULL && *names != NULL; names++) {
-		if (dns_name_equals(*names, site)) {
-			return true;
-		}
-	}
-	return false;
+	return trust_names_contain(tls_peer_names(session->conn), site);
 }
 
-int hello_check_authorized(struct session *session, const char *site, struct answer *answer)
+int hello_check_authorized(struct session *session, const struct store *store, const char *site,
+			   struct answer *answer)
 {
+	const char *const *names = tls_peer_names(session->conn);
+	struct authorization *authorization = session->receiver->authorization;
+
 	if (!certificate_names(session, site)) {
 		return answer_denied(answer, "identity",
 				     "the certificate of %s does not carry the name of site %s",
 				     tls_peer_address(session->conn), site);
 	}
-	if (!authorization_allows(session->receiver->authorization, site)) {
+	if (!authorization_admits(authorization, names)) {
 		return answer_denied(answer, "not-authorized",
 				     "site %s is not authorized to replicate to this cluster: "
 				     "vmreplica authorize add '%s' --storage DIRECTORY there",
 				     site, site);
+	}
+	if (store != NULL && !authorization_allows(authorization, names, store->peer_site)) {
+		return answer_denied(answer, "other-peer",
+				     "the replica of %s belongs to site %s, and %s shares no trust "
+				     "group with it",
+				     store->vm, store->peer_site, site);
 	}
 	return 0;
 }
@@ -79,19 +83,15 @@ static int store_find(struct session *session, const Vmreplica__Wire__Hello *hel
 		      struct store **ret_store, struct answer *answer)
 {
 	struct store *store = stores_find(session->receiver, hello->relationship);
-	int rc = hello_check_authorized(session, hello->site, answer);
+	int rc = hello_check_authorized(session, store, hello->site, answer);
 
 	if (rc == 0 && store == NULL) {
 		return answer_moved(answer, RETRY_MOVED_MS,
 				    "the replica of %s is not open on node %s", hello->vm,
 				    session->receiver->node);
 	}
-	if (rc == 0 && !dns_name_equals(store->peer_site, hello->site)) {
-		rc = answer_denied(answer, "wrong-site",
-				   "the replica of %s belongs to site %s, not to %s", store->vm,
-				   store->peer_site, hello->site);
-	} else if (rc < 0 && store != NULL && dns_name_equals(store->peer_site, hello->site) &&
-		   certificate_names(session, hello->site)) {
+	if (rc < 0 && store != NULL && dns_name_equals(store->peer_site, hello->site) &&
+	    certificate_names(session, hello->site)) {
 		store_note(store, answer); /* its own primary: the replica's health says so */
 	}
 	if (rc < 0) {

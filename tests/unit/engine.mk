@@ -59,6 +59,11 @@ tests_unit_test_extent_list_SOURCES = tests/unit/test_extent_list.c
 tests_unit_test_extent_list_CFLAGS = $(engine_test_cflags)
 tests_unit_test_extent_list_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_health_attribute
+tests_unit_test_health_attribute_SOURCES = tests/unit/test_health_attribute.c
+tests_unit_test_health_attribute_CFLAGS = $(engine_test_cflags)
+tests_unit_test_health_attribute_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_health
 tests_unit_test_health_SOURCES = tests/unit/test_health.c tests/unit/golden.h
 tests_unit_test_health_CFLAGS = $(engine_test_cflags)
@@ -113,3 +118,13 @@ check_PROGRAMS += tests/unit/test_standing
 tests_unit_test_standing_SOURCES = tests/unit/test_standing.c
 tests_unit_test_standing_CFLAGS = $(engine_test_cflags)
 tests_unit_test_standing_LDADD = $(engine_test_ldadd)
+
+# The replica VM's definition; golden files in tests/fixtures/domain.
+EXTRA_DIST += tests/fixtures/domain
+check_PROGRAMS += tests/unit/test_network_map tests/unit/test_replica_domain
+tests_unit_test_network_map_SOURCES = tests/unit/test_network_map.c
+tests_unit_test_network_map_CFLAGS = $(engine_test_cflags)
+tests_unit_test_network_map_LDADD = $(engine_test_ldadd)
+tests_unit_test_replica_domain_SOURCES = tests/unit/test_replica_domain.c tests/unit/golden.h
+tests_unit_test_replica_domain_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_replica_domain_LDADD = $(engine_test_ldadd)

@@ -39,6 +39,6 @@ tests_unit_test_manifest_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_manifest_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_receiver_plan
-tests_unit_test_receiver_plan_SOURCES = tests/unit/test_receiver_plan.c
+tests_unit_test_receiver_plan_SOURCES = tests/unit/test_receiver_plan.c tests/unit/trust_cases.h
 tests_unit_test_receiver_plan_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_plan_LDADD = libvmr-receiver.la $(CUNIT_LIBS)

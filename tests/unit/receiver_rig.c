@@ -202,17 +202,28 @@ void rig_configure(struct rig *rig)
 	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
 }
 
-void rig_authorize(struct rig *rig, const char *pattern)
+void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t count)
 {
 	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
-	Vmreplica__Ipc__Authorization entry = VMREPLICA__IPC__AUTHORIZATION__INIT;
-	Vmreplica__Ipc__Authorization *entries[] = {&entry};
+	Vmreplica__Ipc__Authorization entries[4], *list[4];
 
-	entry.pattern = text(pattern);
-	entry.storage = rig->root;
-	set.entries = entries;
-	set.n_entries = pattern == NULL ? 0 : 1;
+	for (size_t i = 0; i < count; i++) {
+		vmreplica__ipc__authorization__init(&entries[i]);
+		entries[i].pattern = text(pairs[i][0]);
+		entries[i].group = text(pairs[i][1]);
+		entries[i].storage = rig->root;
+		list[i] = &entries[i];
+	}
+	set.entries = list;
+	set.n_entries = count;
 	rig_send(rig, FRAME_AUTHORIZATION_SET, &set.base);
+}
+
+void rig_authorize(struct rig *rig, const char *pattern)
+{
+	const char *const pairs[][2] = {{pattern, ""}};
+
+	rig_authorize_groups(rig, pairs, pattern == NULL ? 0 : 1);
 }
 
 static void receiver_exec(int fd, int fault_fd)

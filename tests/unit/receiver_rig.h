@@ -64,6 +64,8 @@ void rig_stop(struct rig *rig);
 void rig_kill(struct rig *rig);
 void rig_configure(struct rig *rig);			  /* send the limits again */
 void rig_authorize(struct rig *rig, const char *pattern); /* NULL: nobody */
+/* Up to 4 entries: pattern and trust group ("" = none). */
+void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t count);
 
 /* Open the store; 0 or the error of STORE_OPENED. */
 int rig_open(struct rig *rig);
