@@ -63,8 +63,9 @@ ENGINE_CYCLE = \
 
 # The daemon's control thread.
 ENGINE_CONTROL = \
-	engine/admin_agent.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
-	engine/admin_status.c engine/admin_store.c engine/admin_vm.c \
+	engine/admin_agent.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
+	engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
+	engine/admin_vm.c engine/admin_vm.h \
 	engine/adoption.c engine/adoption.h \
 	engine/announcer.c engine/announcer.h \
 	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
@@ -82,6 +83,7 @@ ENGINE_CONTROL = \
 	engine/relationship_attach.c engine/relationship_cycle.c \
 	engine/relationship_request.c engine/relationship_status.c \
 	engine/replica.c engine/replica.h \
+	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \
 	engine/vm_status.c engine/vm_status.h

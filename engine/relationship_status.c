@@ -39,13 +39,17 @@ void relationship_judge(struct relationship *rel, int64_t now)
 	struct health_input input = {
 		.state = rel->state.state,
 		.suspended = rel->suspended,
+		.releasing = rel->released && rel->release_wanted,
+		.resync_ordered = rel->resync_stored && rel->force_resync,
 		.replica_suspended = rel->replica_suspended,
 		.denied = rel->denied,
 		.exhausted = schedule_entry_is_exhausted(&rel->schedule),
 		.frequency_s = rel->settings.frequency_s,
 		.counts = health_window_sum(&rel->window, now),
 		.since_success_ms = relationship_since_success(rel, now),
-		.obstacle = hindered ? rel->obstacle.text : "",
+		.obstacle = rel->release_error[0] != '\0' ? rel->release_error
+			    : hindered			  ? rel->obstacle.text
+							  : "",
 		.obstacle_code = hindered ? rel->obstacle.code : "",
 	};
 	struct health_verdict verdict;

@@ -12,6 +12,7 @@
 #include "engine/announcer.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
+#include "engine/standing.h"
 #include "engine/store_directory.h"
 
 #define REPLICA_RETRY_MS 5000
@@ -106,15 +107,6 @@ static void replica_prepare(struct replica *replica)
 				       replica) == 0;
 }
 
-static bool replica_setting_suspended(const struct replica *replica)
-{
-	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
-
-	snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
-		 replica->settings.relationship);
-	return engine_setting(replica->engine, name) != NULL;
-}
-
 /* What another node announced when it let the replica go. */
 static void replica_recall(struct replica *replica)
 {
@@ -145,7 +137,7 @@ struct replica *replica_new(struct engine *engine, struct vm_settings *settings,
 	replica->start_done = done;
 	replica->start_arg = arg;
 	replica->deadline_ms = clock_monotonic_ms() + timeout_ms;
-	replica->suspended = replica_setting_suspended(replica);
+	replica->suspended = standing_is_suspended(engine, replica->settings.relationship);
 	replica_recall(replica);
 	replica->next = engine->replicas;
 	engine->replicas = replica;

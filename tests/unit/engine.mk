@@ -114,6 +114,11 @@ tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_standing
+tests_unit_test_standing_SOURCES = tests/unit/test_standing.c
+tests_unit_test_standing_CFLAGS = $(engine_test_cflags)
+tests_unit_test_standing_LDADD = $(engine_test_ldadd)
+
 # The replica VM's definition; golden files in tests/fixtures/domain.
 EXTRA_DIST += tests/fixtures/domain
 check_PROGRAMS += tests/unit/test_network_map tests/unit/test_replica_domain
