@@ -204,6 +204,7 @@ static void peer_take_welcome(struct peer *peer, const Vmreplica__Wire__Welcome 
 	position->mode = welcome->mode;
 	peer_take_mark(welcome->mark, &position->mark);
 	position->next_seq = welcome->next_seq;
+	peer->features = welcome->version->features;
 	snprintf(position->reason, sizeof(position->reason), "%s", welcome->reason);
 }
 

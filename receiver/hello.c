@@ -217,6 +217,7 @@ static void welcome_fill(struct welcome *welcome, const struct manifest *manifes
 	welcome_fill_position(welcome);
 	welcome->version.min = PROTOCOL_VERSION_MIN;
 	welcome->version.max = PROTOCOL_VERSION_MAX;
+	welcome->version.features = PROTOCOL_FEATURE_DEFINITION;
 	welcome->version.software = software;
 	welcome->epoch.number = welcome->epoch_copy.number;
 	welcome->epoch.lineage = welcome->epoch_copy.lineage;

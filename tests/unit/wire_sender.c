@@ -195,6 +195,8 @@ void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplic
 {
 	Vmreplica__Wire__CycleBegin begin = VMREPLICA__WIRE__CYCLE_BEGIN__INIT;
 	struct begin_parts parts;
+	size_t len;
+	bool apart;
 
 	sender->cut = *cut;
 	sender->cycle_mode = mode;
@@ -221,7 +223,15 @@ void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplic
 	disks_fill(model, parts.disks, parts.list);
 	begin.disks = parts.list;
 	begin.n_disks = MODEL_DISKS;
-	sender_send(sender, FRAME_CYCLE_BEGIN, &begin.base, NULL, 0);
+	len = sender->definition != NULL ? strlen(sender->definition) : 0;
+	apart = len > DOMAIN_XML_INLINE_MAX;
+	if (!apart) {
+		begin.domain_xml.data = (uint8_t *)(uintptr_t)sender->definition;
+		begin.domain_xml.len = len;
+	}
+	sender_send(sender, FRAME_CYCLE_BEGIN, &begin.base, apart ? sender->definition : NULL,
+		    apart ? (uint32_t)len : 0);
+	sender->definition = NULL;
 }
 
 void sender_begin(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,

@@ -45,6 +45,7 @@ struct sender {
 	/* the last frame that ended something */
 	enum frame_type answer;
 	char code[64], reason[600];
+	const char *definition; /* of the next cycle; NULL = unchanged */
 	/* wrongs */
 	bool spoil_checksum, spoil_hash;
 	uint64_t epoch; /* 0 = 1 */
