@@ -16,6 +16,10 @@
 
 #include "receiver/store.h"
 
+/* A store without points gets a layer with each move; so many may lie there before they are worth a
+ * merge. */
+#define MERGE_PLAIN_LAYERS 8u
+
 enum merge_choice {
 	MERGE_NONE,   /* every layer below the tops ends a point */
 	MERGE_READY,  /* layer of disk can go into the one below it */

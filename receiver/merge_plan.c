@@ -50,6 +50,10 @@ void merge_plan(const struct manifest *manifest, struct merge_plan *ret_plan)
 	for (size_t i = 0; i < current->disk_count && plan.choice != MERGE_READY; i++) {
 		const struct manifest_disk *disk = &current->disks[i];
 
+		if (begun->from[0] == '\0' && manifest->point_count == 0 &&
+		    disk->layer_count <= MERGE_PLAIN_LAYERS) {
+			continue;
+		}
 		/* The top is being written. */
 		for (size_t k = 1; k + 1 < disk->layer_count && plan.choice != MERGE_READY; k++) {
 			bool is_begun = strcmp(begun->from, disk->layers[k].file) == 0;

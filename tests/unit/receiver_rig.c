@@ -62,83 +62,6 @@ void rig_require_tools(void)
 	}
 }
 
-/* ---- what the receiver says ---- */
-
-static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
-{
-	struct rig_status *status = &rig->status;
-
-	status->count++;
-	status->state = vm->state;
-	status->health = vm->health;
-	snprintf(status->reason, sizeof(status->reason), "%s", vm->reason);
-	snprintf(status->code, sizeof(status->code), "%s", vm->reason_code);
-	status->seq = vm->seq;
-	status->applied_seq = vm->applied_seq;
-	status->spool_bytes = vm->spool_bytes;
-	status->generation = vm->generation;
-	status->resyncs = vm->resyncs;
-	status->bytes_wire = vm->bytes_wire;
-	status->cycles_ok = vm->cycles->ok;
-	status->cycles_failed = vm->cycles->failed;
-	status->disk_count = vm->n_disks < 4 ? vm->n_disks : 4;
-	for (size_t i = 0; i < status->disk_count; i++) {
-		snprintf(status->names[i], sizeof(status->names[i]), "%s", vm->disks[i]->name);
-		snprintf(status->tops[i], sizeof(status->tops[i]), "%s", vm->disks[i]->top);
-	}
-}
-
-static void points_take(struct rig *rig, const Vmreplica__Ipc__ReplicaPoints *answer)
-{
-	rig->listed = true;
-	rig->list_error = answer->error;
-	rig->list_more = answer->more;
-	for (size_t i = 0; i < answer->n_points && rig->list_count < RIG_POINTS; i++) {
-		const Vmreplica__Point *from = answer->points[i];
-		struct rig_point *to = &rig->list[rig->list_count++];
-
-		to->seq = from->seq;
-		to->size_bytes = from->size_bytes;
-		to->time_ms = from->time_ms;
-		to->point = from->point;
-		to->application = strcmp(from->consistency, "application") == 0;
-		snprintf(to->verdict, sizeof(to->verdict), "%s", from->verdict);
-	}
-}
-
-static void frame_take(struct rig *rig, const struct frame *frame)
-{
-	switch (frame->type) {
-	case FRAME_RECEIVER_READY:
-		rig->port = (uint16_t)((Vmreplica__Ipc__ReceiverReady *)frame->message)->port;
-		break;
-	case FRAME_STORE_OPENED: {
-		const Vmreplica__Ipc__StoreOpened *opened = (void *)frame->message;
-
-		rig->opened = true;
-		rig->opened_error = opened->error;
-		snprintf(rig->opened_text, sizeof(rig->opened_text), "%s", opened->text);
-		break;
-	}
-	case FRAME_STORE_CLOSED:
-		rig->closed = true;
-		rig->closed_error = ((Vmreplica__Ipc__StoreClosed *)frame->message)->error;
-		break;
-	case FRAME_REPLICA_STATUS:
-		status_take(rig, ((Vmreplica__Ipc__ReplicaStatus *)frame->message)->vm);
-		break;
-	case FRAME_RECEIVER_EVENT:
-		snprintf(rig->last_event, sizeof(rig->last_event), "%s",
-			 ((Vmreplica__Ipc__ReceiverEvent *)frame->message)->event->text);
-		break;
-	case FRAME_REPLICA_POINTS:
-		points_take(rig, (const Vmreplica__Ipc__ReplicaPoints *)frame->message);
-		break;
-	default:
-		rig_die("the receiver sent %s", frame_type_to_string(frame->type));
-	}
-}
-
 bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
@@ -154,9 +77,9 @@ bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int t
 			return false;
 		}
 		if (rc < 0) {
-			rig_die("the receiver is gone: %s", strerror(-rc));
+			rig_receiver_gone(rig, rc);
 		}
-		frame_take(rig, &frame);
+		rig_take(rig, &frame);
 	}
 	return true;
 }
@@ -224,17 +147,28 @@ void rig_configure(struct rig *rig)
 	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
 }
 
-void rig_authorize(struct rig *rig, const char *pattern)
+void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t count)
 {
 	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
-	Vmreplica__Ipc__Authorization entry = VMREPLICA__IPC__AUTHORIZATION__INIT;
-	Vmreplica__Ipc__Authorization *entries[] = {&entry};
+	Vmreplica__Ipc__Authorization entries[4], *list[4];
 
-	entry.pattern = text(pattern);
-	entry.storage = rig->root;
-	set.entries = entries;
-	set.n_entries = pattern == NULL ? 0 : 1;
+	for (size_t i = 0; i < count; i++) {
+		vmreplica__ipc__authorization__init(&entries[i]);
+		entries[i].pattern = text(pairs[i][0]);
+		entries[i].group = text(pairs[i][1]);
+		entries[i].storage = rig->root;
+		list[i] = &entries[i];
+	}
+	set.entries = list;
+	set.n_entries = count;
 	rig_send(rig, FRAME_AUTHORIZATION_SET, &set.base);
+}
+
+void rig_authorize(struct rig *rig, const char *pattern)
+{
+	const char *const pairs[][2] = {{pattern, ""}};
+
+	rig_authorize_groups(rig, pairs, pattern == NULL ? 0 : 1);
 }
 
 static void receiver_exec(int fd, int fault_fd)
@@ -326,7 +260,7 @@ void rig_stop(struct rig *rig)
 	peak_rss_note(rig);
 	rig_send(rig, FRAME_SHUTDOWN, &message.base);
 	while (channel_receive(&rig->channel, &rig->arena, &frame, NULL, 0, 60000) == 0) {
-		frame_take(rig, &frame);
+		rig_take(rig, &frame);
 	}
 	waitpid(rig->pid, &status, 0);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {

@@ -21,8 +21,8 @@ struct rig_status {
 	Vmreplica__State state;
 	Vmreplica__Health health;
 	char reason[600], code[64];
-	uint64_t seq, applied_seq, spool_bytes, generation, resyncs, cycles_ok, cycles_failed,
-		bytes_wire;
+	uint64_t seq, applied_seq, batch_seq, spool_bytes, generation, resyncs, cycles_ok,
+		cycles_failed, bytes_wire;
 	size_t disk_count;
 	char names[4][40], tops[4][RIG_PATH];
 };
@@ -78,6 +78,8 @@ void rig_stop(struct rig *rig);
 void rig_kill(struct rig *rig);
 void rig_configure(struct rig *rig);			  /* send the limits again */
 void rig_authorize(struct rig *rig, const char *pattern); /* NULL: nobody */
+/* Up to 4 entries: pattern and trust group ("" = none). */
+void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t count);
 
 /* Open the store; 0 or the error of STORE_OPENED. */
 int rig_open(struct rig *rig);
@@ -100,6 +102,8 @@ pid_t rig_daemon_pid(const struct rig *rig);
  * receiver is then started as root and gives it up by itself (*ret_drops); else nobody, as whom it
  * is started. */
 void rig_user(uid_t *ret_uid, gid_t *ret_gid, bool *ret_drops);
+/* Note what a frame says. */
+void rig_take(struct rig *rig, const struct frame *frame);
 /* The rig itself is broken: end the program. */
 void rig_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* A random number below bound. Seeded per program, printed once. */
