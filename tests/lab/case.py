@@ -89,6 +89,10 @@ class Lab:
         wait_until(f"{service} on {node} is back",
                    lambda: self.pid_of(node, service) != old, timeout)
 
+    def kill_program(self, node, program):
+        """SIGKILL to a daemon of ours on NODE; its name is longer than the kernel's comm."""
+        self.on(node, f"kill -9 $(ps -eo pid,args | awk '$2 ~ /(^|\\/){program}$/ {{print $1}}')")
+
     # ---- power and cables
 
     def kill(self, node):
@@ -149,6 +153,13 @@ class Lab:
         start = time.monotonic()
         self.on(self.live_nodes(site)[0], f"pcs resource move {resource} {target}", timeout)
         self.wait_resource(resource, target, timeout, site)
+        return time.monotonic() - start
+
+    def standby(self, resource, source, target, timeout=90):
+        """SOURCE goes on standby, what moves RESOURCE to TARGET; returns the move's duration."""
+        start = time.monotonic()
+        self.on(target, f"pcs node standby {source}", timeout)
+        self.wait_resource(resource, target, timeout)
         return time.monotonic() - start
 
     def other_node(self, node):
