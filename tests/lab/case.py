@@ -173,12 +173,11 @@ class Lab:
         return None
 
     def transitions(self, site):
-        """How many transitions the controllers of SITE have finished since their boot."""
-        count = 0
-        for node in self.live_nodes(site):
-            count += int(self.on(node, "grep -c 'Transition .* Complete' "
-                                       "/var/log/pacemaker/pacemaker.log || true"))
-        return count
+        """How many transitions the schedulers of SITE have calculated since their boot: also
+        those that a newer one replaced before their end."""
+        return sum(int(self.on(node, "grep -c 'Calculated transition' "
+                                     "/var/log/pacemaker/pacemaker.log || true"))
+                   for node in self.live_nodes(site))
 
     # ---- guests and images
 
