@@ -13,6 +13,7 @@ ENGINE_SOURCE = \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
+	engine/source_host.c engine/source_host.h \
 	engine/source_image.c engine/source_image.h \
 	engine/source_job.c engine/source_job.h engine/source_job_live.c engine/source_job_offline.c \
 	engine/source_json.h \
@@ -31,6 +32,8 @@ ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
 ENGINE_PURE = \
 	engine/dirty_map.c engine/dirty_map.h \
 	engine/domain_document.c engine/domain_document.h \
+	engine/domain_fit.c engine/domain_fit.h \
+	engine/domain_fit_devices.c engine/domain_fit_devices.h \
 	engine/domain_rules.c engine/domain_rules.h \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \

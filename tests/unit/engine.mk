@@ -8,7 +8,7 @@ check_PROGRAMS += tests/unit/test_source_live tests/unit/test_source_harm
 dist_check_SCRIPTS += tests/unit/check-source-live.sh tests/unit/check-source-harm.sh
 EXTRA_DIST += tests/unit/live-libvirt.sh
 tests_unit_test_source_live_SOURCES = tests/unit/test_source_live.c $(SOURCE_LIVE) tests/unit/unit.h
-tests_unit_test_source_live_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_live_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_source_live_LDADD = $(source_test_ldadd)
 tests_unit_test_source_harm_SOURCES = tests/unit/test_source_harm.c $(SOURCE_LIVE)
 tests_unit_test_source_harm_CFLAGS = $(source_test_cflags)
@@ -133,3 +133,10 @@ check_PROGRAMS += tests/unit/test_protect
 tests_unit_test_protect_SOURCES = tests/unit/test_protect.c
 tests_unit_test_protect_CFLAGS = $(engine_test_cflags)
 tests_unit_test_protect_LDADD = $(engine_test_ldadd)
+
+# Whether it would start; the host's words in tests/fixtures/fit are libvirt's own.
+EXTRA_DIST += tests/fixtures/fit
+check_PROGRAMS += tests/unit/test_domain_fit
+tests_unit_test_domain_fit_SOURCES = tests/unit/test_domain_fit.c tests/unit/golden.h
+tests_unit_test_domain_fit_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_domain_fit_LDADD = $(engine_test_ldadd)

@@ -75,6 +75,7 @@ static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
 	snprintf(status->code, sizeof(status->code), "%s", vm->reason_code);
 	status->seq = vm->seq;
 	status->applied_seq = vm->applied_seq;
+	status->batch_seq = vm->batch_seq;
 	status->spool_bytes = vm->spool_bytes;
 	status->generation = vm->generation;
 	status->resyncs = vm->resyncs;
@@ -118,6 +119,24 @@ static void frame_take(struct rig *rig, const struct frame *frame)
 	}
 }
 
+/* The link has ended without being told to: say how the receiver ended. */
+__attribute__((noreturn)) static void rig_receiver_gone(struct rig *rig, int rc)
+{
+	int status = 0;
+	pid_t pid = 0;
+
+	for (int i = 0; i < 50 && pid == 0; i++) {
+		pid = waitpid(rig->pid, &status, WNOHANG);
+		clock_sleep_ms(100);
+	}
+	if (pid == 0) {
+		rig_die("the receiver closed its link and lives on: %s", strerror(-rc));
+	}
+	rig_die("the receiver is gone (%s): %s %d", strerror(-rc),
+		WIFSIGNALED(status) ? "signal" : "exit status",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
@@ -133,7 +152,7 @@ bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int t
 			return false;
 		}
 		if (rc < 0) {
-			rig_die("the receiver is gone: %s", strerror(-rc));
+			rig_receiver_gone(rig, rc);
 		}
 		frame_take(rig, &frame);
 	}

@@ -21,8 +21,8 @@ struct rig_status {
 	Vmreplica__State state;
 	Vmreplica__Health health;
 	char reason[600], code[64];
-	uint64_t seq, applied_seq, spool_bytes, generation, resyncs, cycles_ok, cycles_failed,
-		bytes_wire;
+	uint64_t seq, applied_seq, batch_seq, spool_bytes, generation, resyncs, cycles_ok,
+		cycles_failed, bytes_wire;
 	size_t disk_count;
 	char names[4][40], tops[4][RIG_PATH];
 };
