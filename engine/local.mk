@@ -86,6 +86,8 @@ ENGINE_CONTROL = \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \
+	engine/store_lock.c engine/store_lock.h \
+	engine/store_release.c engine/store_release.h \
 	engine/vm_status.c engine/vm_status.h
 
 libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)
