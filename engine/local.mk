@@ -77,7 +77,7 @@ ENGINE_CONTROL = \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
-	engine/protect_vm.c engine/protect.h engine/unprotect.c \
+	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
 	engine/relationship.c engine/relationship.h \
 	engine/relationship_attach.c engine/relationship_cycle.c \
