@@ -115,6 +115,11 @@ static void fill_disks(const struct relationship *rel, struct vm_status_frame *f
 		frame->disks[i].name = vm_status_borrow(rel->disks[i].name);
 		frame->disks[i].size_bytes = rel->disks[i].size_bytes;
 	}
+	for (size_t i = 0; i < rel->settings.exclude_count && i < DISKS_MAX; i++) {
+		frame->excluded[i] = vm_status_borrow(rel->settings.exclude_disks[i]);
+		frame->status.n_excluded_disks++;
+	}
+	frame->status.bandwidth_bytes_per_s = rel->settings.bandwidth_bytes_per_s;
 }
 
 void relationship_fill_status(const struct relationship *rel, struct vm_status_frame *frame)
