@@ -8,6 +8,8 @@ from case import Failure, require, say, wait_until
 
 SITE_A, SITE_B = "a.example", "b.example"
 STORAGE = "/srv/replica"
+# A peer made by hand: what the product's own sender never does.
+WIRE = f"/usr/bin/python3 -EsB {shapes.HERE}/wire.py"
 # Where a case needs many cycles: the shortest frequency that there is.
 FAST = 5
 

@@ -7,6 +7,7 @@ node's certificate, shares no code with the product, and knows of wire.proto wha
                                                  a valid token; what the owner then says to HELLO
   wire.py wrong KIND HOST NAME VM-STATUS-JSON    say HELLO as the VM's own sender and then do KIND
 """
+import ipaddress
 import json
 import os
 import socket
@@ -93,9 +94,17 @@ def context():
     return made
 
 
+def plain(name):
+    """An address in one spelling, whatever it came in."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name
+
+
 def require_name(tls, name):
-    names = [value for _kind, value in tls.getpeercert()["subjectAltName"]]
-    if name not in names:
+    names = [plain(value) for _kind, value in tls.getpeercert()["subjectAltName"]]
+    if plain(name) not in names:
         raise SystemExit(f"the peer is {names}, not {name}")
 
 
