@@ -18,7 +18,7 @@ static const char help[] =
 	"or\n"
 	"*.domain. Nobody may by default.\n\n"
 	"      --storage DIRECTORY  where the replicas of the site are kept\n"
-	"      --group G            trust group: its sites may act for each other\n"
+	"      --group G            trust group: its sites may send each other's replicas\n"
 	"      --max-vms N          at most N replicas (default: no limit)\n" COMMON_HELP;
 
 enum { OPTION_STORAGE = OPTION_OWN, OPTION_GROUP, OPTION_MAX_VMS };

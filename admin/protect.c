@@ -114,11 +114,11 @@ static int protect_show(const struct common_options *common, const char *vm, boo
 		puts(answer->commands[i]);
 	}
 	if (!dry_run) {
-		printf("%s is protected: resource %s here, resource %s on node %s there, replica "
-		       "in %s\n"
+		printf("%s is protected: resource %s here, resource %s%s%s there, replica in %s\n"
 		       "Initial replication begins; follow it with `vmreplica status %s "
 		       "--watch`.\n",
-		       vm, answer->resource, answer->peer_resource, answer->peer_node,
+		       vm, answer->resource, answer->peer_resource,
+		       answer->peer_node[0] != '\0' ? " on node " : "", answer->peer_node,
 		       answer->peer_storage, vm);
 	}
 	return STATUS_DONE;

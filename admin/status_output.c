@@ -128,11 +128,12 @@ static json_t *replication_to_json(const Vmreplica__VmStatus *vm)
 
 static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 {
-	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:o, s:o, s:o, s:I}", "bytes",
-			 "dirty", (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire,
-			 "largest", (json_int_t)vm->largest_bytes, "latency_ms", "last",
-			 (json_int_t)vm->latency_ms, "max", (json_int_t)vm->latency_max_ms,
-			 "applied_seq", (json_int_t)vm->applied_seq, "spool_bytes",
+	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:o, s:o, s:o, s:I}",
+			 "bytes", "dirty", (json_int_t)vm->bytes_dirty, "wire",
+			 (json_int_t)vm->bytes_wire, "largest", (json_int_t)vm->largest_bytes,
+			 "latency_ms", "last", (json_int_t)vm->latency_ms, "max",
+			 (json_int_t)vm->latency_max_ms, "applied_seq", (json_int_t)vm->applied_seq,
+			 "batch_seq", (json_int_t)vm->batch_seq, "spool_bytes",
 			 (json_int_t)vm->spool_bytes, "store", output_json_text(vm->store), "disks",
 			 disks_to_json(vm), "excluded_disks", excluded_to_json(vm),
 			 "bandwidth_bytes_per_s", (json_int_t)vm->bandwidth_bytes_per_s);
@@ -297,6 +298,13 @@ static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 		snprintf(text, sizeof(text), "cycle %" PRIu64 ", %s of logs wait", vm->applied_seq,
 			 output_bytes(vm->spool_bytes, a));
 		print_field(out, "applied", text);
+		if (vm->batch_seq != 0) {
+			snprintf(text, sizeof(text),
+				 "logs up to cycle %" PRIu64
+				 ": the image is no point in time until then",
+				 vm->batch_seq);
+			print_field(out, "applying", text);
+		}
 		print_field(out, "store", vm->store);
 	}
 	for (size_t i = 0; i < vm->n_disks; i++) {

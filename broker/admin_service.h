@@ -31,8 +31,6 @@ void admin_service_fail(struct broker *broker, const struct admin_asker *asker, 
 /* AuthorizeRequest (admin_authorize.c). */
 void admin_authorize_handle(struct broker *broker, const struct admin_asker *asker,
 			    const Vmreplica__Admin__AuthorizeRequest *request);
-/* Forget the changes that wait to be read back: the broker ends. */
-void admin_authorize_drop(struct broker *broker);
 /* BrokerRequest (admin_report.c). */
 void admin_report_handle(struct broker *broker, const struct admin_asker *asker);
 

@@ -264,8 +264,9 @@ static int open_tables(struct broker *broker)
 	broker->tokens = token_table_new();
 	broker->enrollment = enrollment_new(broker);
 	broker->forward = forward_new(&broker->cluster, FORWARD_BROKER, forward_cb, broker);
+	broker->authorizer = authorizer_new(&broker->cluster);
 	if (broker->routes == NULL || broker->tokens == NULL || broker->enrollment == NULL ||
-	    broker->forward == NULL) {
+	    broker->forward == NULL || broker->authorizer == NULL) {
 		return -ENOMEM;
 	}
 	return 0;
@@ -413,7 +414,7 @@ void broker_close(struct broker *broker)
 		broker->cluster.ops->stop(&broker->cluster);
 	}
 	forward_free(broker->forward);
-	admin_authorize_drop(broker);
+	authorizer_free(broker->authorizer);
 	enrollment_free(broker->enrollment);
 	workers_free(broker->resolver);
 	relay_free(broker->relay);

@@ -23,7 +23,7 @@
 #include "broker/relay.h"
 #include "broker/routing_table.h"
 #include "broker/token_table.h"
-#include "cluster/authorization.h"
+#include "cluster/authorize.h"
 #include "cluster/cluster.h"
 #include "cluster/forward.h"
 #include "common/config.h"
@@ -60,7 +60,7 @@ struct broker {
 	struct access_point *access_point;
 	struct enrollment *enrollment;
 	struct admin_socket *admin_socket;
-	struct authorize_change *authorize_changes; /* list; wait to be read back */
+	struct authorizer *authorizer;
 	struct tls_context *tls;
 	bool quorate;
 	char missing[BROKER_MISSING_LEN]; /* without quorum: who is absent, what to do */

@@ -9,6 +9,7 @@
 
 #include "broker/locate.h"
 #include "broker/replica_resource.h"
+#include "cluster/authorize.h"
 #include "common/cleanup.h"
 #include "proto/validate.h"
 
@@ -219,7 +220,7 @@ static void decide_existing(const struct enroll_world *world, const Vmreplica__W
 static void decide_new(const struct enroll_world *world, const Vmreplica__Wire__Enroll *enroll,
 		       const struct authorization_entry *entry, struct enroll_plan *plan)
 {
-	uint32_t vms = replica_resource_count(world->authorizations, entry, world->settings);
+	uint32_t vms = authorization_count_replicas(world->authorizations, entry, world->settings);
 
 	replica_resource_id(enroll->vm, enroll->site, plan->resource);
 	if (replica_resource_find_id(world->settings, plan->resource) != NULL) {

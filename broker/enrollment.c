@@ -150,7 +150,9 @@ static void enroll_answer(struct job *job)
 	Vmreplica__Wire__Enrolled enrolled = VMREPLICA__WIRE__ENROLLED__INIT;
 
 	enrolled.resource = job->plan.resource;
-	enrolled.node = job->plan.node;
+	/* On shared storage it is Pacemaker that chooses: no node is promised then. */
+	enrolled.node =
+		job->plan.outcome == ENROLL_CREATE ? job->plan.location_node : job->plan.node;
 	enrolled.storage = job->plan.storage;
 	enrolled.site = job->enrollment->broker->config->site;
 	job_answer(job, FRAME_ENROLLED, &enrolled.base);

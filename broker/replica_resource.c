@@ -82,47 +82,6 @@ replica_resource_find_id(const Vmreplica__Ipc__CibSettings *settings, const char
 	return NULL;
 }
 
-/* Does the pattern stand for nodes of this site ("a1.a.example" and "*.a.example" do for
- * a.example)? */
-static bool pattern_is_within(const char *pattern, const char *site)
-{
-	size_t pattern_len = strlen(pattern), site_len = strlen(site);
-
-	return pattern_len > site_len && pattern[pattern_len - site_len - 1] == '.' &&
-	       strcasecmp(pattern + pattern_len - site_len, site) == 0;
-}
-
-const struct authorization_entry *
-replica_site_entry(const struct authorization_table *authorizations, const char *site)
-{
-	const struct authorization_entry *entry = authorization_match_name(authorizations, site);
-
-	for (size_t i = 0; entry == NULL && i < authorizations->count; i++) {
-		if (pattern_is_within(authorizations->entries[i].pattern, site)) {
-			entry = &authorizations->entries[i];
-		}
-	}
-	return entry;
-}
-
-uint32_t replica_resource_count(const struct authorization_table *authorizations,
-				const struct authorization_entry *entry,
-				const Vmreplica__Ipc__CibSettings *settings)
-{
-	uint32_t count = 0;
-
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
-		const char *peer = routing_parameter(resource, "peer");
-
-		if (resource_is_vm(resource) && replica_resource_has(resource, "role", "replica") &&
-		    peer != NULL && replica_site_entry(authorizations, peer) == entry) {
-			count++;
-		}
-	}
-	return count;
-}
-
 void replica_deny(char code[REPLICA_CODE_LEN], char reason[REASON_MAX + 1], const char *word,
 		  const char *format, ...)
 {

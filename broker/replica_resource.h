@@ -14,16 +14,6 @@
  * id that would not begin with a letter gets "vm-" before it. */
 void replica_resource_id(const char *vm, const char *site, char ret_id[RESOURCE_ID_MAX + 1]);
 
-/* The entry that a site's replicas count for: the one that matches its name best, else one for
- * nodes of it. NULL = none. */
-const struct authorization_entry *
-replica_site_entry(const struct authorization_table *authorizations, const char *site);
-
-/* How many configured replicas count for the entry. */
-uint32_t replica_resource_count(const struct authorization_table *authorizations,
-				const struct authorization_entry *entry,
-				const Vmreplica__Ipc__CibSettings *settings);
-
 /* The parameter is there and has this value (without regard to case). */
 bool replica_resource_has(const Vmreplica__Ipc__CibResource *resource, const char *name,
 			  const char *value);

@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/sha256.h"
+#include "common/trust.h"
 #include "proto/validate.h"
 
 /* Letters, digits, '.', '_' and '-': what can stand in a setting's value without quoting. */
@@ -244,41 +245,26 @@ void authorization_table_destroy(struct authorization_table *table)
 	table->count = 0;
 }
 
-bool authorization_pattern_matches(const char *pattern, const char *name)
+static struct trust_entry trust_at(const void *entries, size_t i)
 {
-	size_t name_len = strlen(name), domain_len;
+	const struct authorization_entry *entry = (const struct authorization_entry *)entries + i;
 
-	if (strncmp(pattern, "*.", 2) != 0) {
-		return strcasecmp(pattern, name) == 0;
-	}
-	domain_len = strlen(pattern) - 1; /* with its dot */
-	return name_len > domain_len && name[0] != '.' &&
-	       strcasecmp(name + name_len - domain_len, pattern + 1) == 0;
+	return (struct trust_entry){.pattern = entry->pattern, .group = entry->group};
 }
 
-/* How specific a pattern is: a full name beats every wildcard, a longer domain a shorter one. */
-static size_t pattern_rank(const char *pattern)
+static struct trust_table trust_of(const struct authorization_table *table)
 {
-	return strncmp(pattern, "*.", 2) == 0 ? strlen(pattern) : SITE_NAME_MAX + 1;
+	return (struct trust_table){
+		.entries = table->entries, .count = table->count, .at = trust_at};
 }
 
 const struct authorization_entry *authorization_match(const struct authorization_table *table,
 						      const char *const *names)
 {
-	const struct authorization_entry *best = NULL;
+	const struct trust_table trust = trust_of(table);
+	size_t i = trust_match(&trust, names);
 
-	for (size_t i = 0; i < table->count; i++) {
-		const struct authorization_entry *entry = &table->entries[i];
-
-		for (const char *const *name = names; name != NULL && *name != NULL; name++) {
-			if (authorization_pattern_matches(entry->pattern, *name) &&
-			    (best == NULL ||
-			     pattern_rank(entry->pattern) > pattern_rank(best->pattern))) {
-				best = entry;
-			}
-		}
-	}
-	return best;
+	return i < table->count ? &table->entries[i] : NULL;
 }
 
 const struct authorization_entry *authorization_match_name(const struct authorization_table *table,
@@ -303,17 +289,7 @@ const struct authorization_entry *authorization_find(const struct authorization_
 bool authorization_allows(const struct authorization_table *table, const char *const *names,
 			  const char *site)
 {
-	const struct authorization_entry *peer = authorization_match(table, names);
-	const struct authorization_entry *owner;
+	const struct trust_table trust = trust_of(table);
 
-	if (peer == NULL) {
-		return false;
-	}
-	for (const char *const *name = names; *name != NULL; name++) {
-		if (strcasecmp(*name, site) == 0) {
-			return true;
-		}
-	}
-	owner = authorization_match_name(table, site);
-	return owner != NULL && peer->group[0] != '\0' && strcmp(peer->group, owner->group) == 0;
+	return trust_allows(&trust, names, site);
 }

@@ -59,8 +59,6 @@ int authorization_table_load(const Vmreplica__Ipc__CibSettings *settings,
 			     struct authorization_table *ret_table, size_t *ret_broken);
 void authorization_table_destroy(struct authorization_table *table);
 
-/* True when name matches pattern. */
-bool authorization_pattern_matches(const char *pattern, const char *name);
 /* The most specific entry that one of names (DNS SANs, NULL-terminated) matches: a full name before
  * any "*.domain", then the longest domain. NULL when none does. Borrowed from table. */
 const struct authorization_entry *authorization_match(const struct authorization_table *table,
@@ -71,9 +69,9 @@ const struct authorization_entry *authorization_match_name(const struct authoriz
 const struct authorization_entry *authorization_find(const struct authorization_table *table,
 						     const char *pattern);
 
-/* May a peer with these names act for a relationship that belongs to site? Yes when the site is one
- * of its names, or when its entry and the site's entry carry the same trust group. An entry for the
- * peer is needed in either case. */
+/* May a peer with these names act for a relationship that belongs to site? The rule is
+ * common/trust.h's.
+ */
 bool authorization_allows(const struct authorization_table *table, const char *const *names,
 			  const char *site);
 

@@ -19,7 +19,8 @@ libvmr_cib_la_CFLAGS = $(cluster_cflags)
 libvmr_cib_la_LIBADD = libvmr-proto.la $(LIBXML2_LIBS) $(PROTOBUF_C_LIBS)
 
 libvmr_cluster_la_SOURCES = \
-	cluster/authorization.c cluster/authorization.h \
+	cluster/authorization.c cluster/authorization_count.c cluster/authorization.h \
+	cluster/authorize.c cluster/authorize.h \
 	cluster/cib_client.c cluster/cib_client.h \
 	cluster/cib_process.c cluster/cib_process.h \
 	cluster/cluster.c cluster/cluster.h \

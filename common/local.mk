@@ -15,6 +15,7 @@ libvmr_common_la_SOURCES = \
 	common/tls.c common/tls.h common/tls_internal.h \
 	common/tls_bio.c common/tls_bio.h \
 	common/tls_client_hello.c common/tls_context.c common/tls_dial.c common/tls_error.c common/tls_verify.c \
+	common/trust.c common/trust.h \
 	common/unix_socket.c common/unix_socket.h \
 	common/workers.c common/workers.h
 libvmr_common_la_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(QB_CFLAGS) $(INIH_CFLAGS)

@@ -243,9 +243,13 @@ void workers_free(struct workers *workers)
 
 int workers_submit(struct workers *workers, worker_run_cb run, worker_done_cb done, void *arg)
 {
-	cleanup_free struct job *job = calloc(1, sizeof(*job));
+	cleanup_free struct job *job = NULL;
 	bool stopping;
 
+	if (workers == NULL) {
+		return -ESHUTDOWN;
+	}
+	job = calloc(1, sizeof(*job));
 	if (job == NULL) {
 		return -ENOMEM;
 	}

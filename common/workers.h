@@ -22,7 +22,8 @@ typedef int (*worker_run_cb)(void *arg);	       /* on a worker; the result goes 
 typedef void (*worker_done_cb)(void *arg, int result); /* on the control thread; may be NULL */
 
 /* Queue a job (first come, first served). arg is borrowed until done returns. 0, -ENOMEM, or
- * -ESHUTDOWN from a done callback that runs inside workers_free. Control thread only. */
+ * -ESHUTDOWN from a done callback that runs inside workers_free, and when workers is NULL. Control
+ * thread only. */
 int workers_submit(struct workers *workers, worker_run_cb run, worker_done_cb done, void *arg);
 
 /* Call fn(arg) soon on the control thread; from any thread. 0 or -ENOMEM. */

@@ -63,6 +63,8 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 		admin_unprotect(call, request->unprotect);
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_AUTHORIZE:
+		admin_authorize(call, request);
+		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_LOCATE:
 	case VMREPLICA__ADMIN__REQUEST__BODY_BROKER:
 		admin_call_forward(call, FORWARD_BROKER, request, ADMIN_FORWARD_MS);

@@ -7,7 +7,8 @@
  *   admin_service.c  socket, calls, passing on to other nodes or the broker
  *   admin_route.c    which handler, on which node
  *   admin_status.c   status, events, check
- *   admin_vm.c       sync, pause, resume, resync
+ *   admin_vm.c       sync; admin_pause.c: pause, resume, resync
+ *   admin_authorize.c  authorize, when no broker runs to do it
  *   admin_agent.c    start, stop, monitor, reload
  *   admin_store.c    store; inspect.c: inspect
  *   protect.c        protect; unprotect.c: unprotect, release
@@ -60,6 +61,7 @@ void admin_sync(struct admin_call *call, const Vmreplica__Admin__Request *reques
 void admin_pause(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_resume(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_resync(struct admin_call *call, const Vmreplica__Admin__Request *request);
+void admin_authorize(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request);
 void admin_inspect(struct admin_call *call, const Vmreplica__Admin__InspectRequest *request);
 void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseRequest *request);

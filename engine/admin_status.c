@@ -53,6 +53,8 @@ static void status_add_own(struct status_answer *answer, struct engine *engine)
 		struct vm_status_frame *frame = rel->gone ? NULL : malloc(sizeof(*frame));
 
 		if (frame != NULL) {
+			/* the state keeps up with the progress shown beside it */
+			relationship_note_progress(rel);
 			relationship_fill_status(rel, frame);
 			status_add(answer, &frame->status, frame);
 		}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sync, pause, resume, resync: done where the VM is, passed on there from anywhere. */
+/* Which VM an admin means and where it is; sync. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/admin_service.h"
+#include "engine/admin_vm.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
 
@@ -16,7 +17,7 @@ static bool names(const char *vm, const char *name, const char *relationship, co
 	return strcmp(vm, name) == 0 || strcmp(vm, relationship) == 0 || strcmp(vm, resource) == 0;
 }
 
-static struct relationship *find_own(const struct engine *engine, const char *vm)
+struct relationship *admin_find_relationship(const struct engine *engine, const char *vm)
 {
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		if (!rel->gone && names(vm, rel->settings.vm, rel->settings.relationship,
@@ -27,7 +28,7 @@ static struct relationship *find_own(const struct engine *engine, const char *vm
 	return NULL;
 }
 
-static struct replica *find_own_replica(const struct engine *engine, const char *vm)
+struct replica *admin_find_replica(const struct engine *engine, const char *vm)
 {
 	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
 		if (names(vm, replica->settings.vm, replica->settings.relationship,
@@ -55,9 +56,8 @@ static const struct table_vm *find_announced(const struct engine *engine, const 
 	return NULL;
 }
 
-/* Pass on to the owner, or say that there is none. Takes the call. */
-static void pass_on(struct admin_call *call, const Vmreplica__Admin__Request *request,
-		    const char *vm, int timeout_ms)
+void admin_pass_to_owner(struct admin_call *call, const Vmreplica__Admin__Request *request,
+			 const char *vm, int timeout_ms)
 {
 	struct engine *engine = admin_call_engine(call);
 	const struct table_vm *owner = find_announced(engine, vm, VMREPLICA__ROLE__ROLE_PRIMARY);
@@ -75,7 +75,7 @@ static void pass_on(struct admin_call *call, const Vmreplica__Admin__Request *re
 		"no engine owns a protected VM called %s now", vm);
 }
 
-static void not_on_replica(struct admin_call *call, const char *vm, const char *what)
+void admin_not_on_replica(struct admin_call *call, const char *vm, const char *what)
 {
 	admin_call_fail(call, EINVAL, "do it on the primary's side",
 			"%s is a replica here: it cannot %s", vm, what);
@@ -119,18 +119,18 @@ void admin_sync(struct admin_call *call, const Vmreplica__Admin__Request *reques
 {
 	const Vmreplica__Admin__SyncRequest *sync = request->sync;
 	struct engine *engine = admin_call_engine(call);
-	struct relationship *rel = find_own(engine, sync->vm);
+	struct relationship *rel = admin_find_relationship(engine, sync->vm);
 	uint32_t timeout_s = sync->timeout_s > 0 && sync->timeout_s <= 86400 ? sync->timeout_s
 									     : SYNC_WAIT_DEFAULT_S;
 	struct sync_wait *wait;
 
-	if (rel == NULL && find_own_replica(engine, sync->vm) != NULL) {
-		not_on_replica(call, sync->vm, "start a cycle");
+	if (rel == NULL && admin_find_replica(engine, sync->vm) != NULL) {
+		admin_not_on_replica(call, sync->vm, "start a cycle");
 		return;
 	}
 	if (rel == NULL) {
-		pass_on(call, request, sync->vm,
-			sync->wait ? (int)timeout_s * 1000 + 5000 : ADMIN_FORWARD_MS);
+		admin_pass_to_owner(call, request, sync->vm,
+				    sync->wait ? (int)timeout_s * 1000 + 5000 : ADMIN_FORWARD_MS);
 		return;
 	}
 	if (rel->suspended) {
@@ -156,112 +156,4 @@ void admin_sync(struct admin_call *call, const Vmreplica__Admin__Request *reques
 		admin_call_fail(call, EBUSY, "try again in a moment", "%s is leaving this node",
 				sync->vm);
 	}
-}
-
-/* ---- pause and resume: a cluster setting, so that they outlive moves and restarts ---- */
-
-struct suspend_wait {
-	struct admin_call *call;
-	struct engine *engine;
-	char relationship[RELATIONSHIP_LEN + 1];
-	char vm[VM_NAME_MAX + 1];
-	bool suspend, release;
-};
-
-static void suspend_apply(const struct suspend_wait *wait)
-{
-	struct relationship *rel = engine_find_relationship(wait->engine, wait->relationship);
-	struct replica *replica = engine_find_replica(wait->engine, wait->relationship);
-
-	if (rel != NULL && wait->suspend) {
-		relationship_suspend(rel, wait->release);
-	} else if (rel != NULL) {
-		relationship_resume(rel);
-	}
-	if (replica != NULL) {
-		replica_suspend(replica, wait->suspend);
-	}
-}
-
-static void suspend_done_cb(void *arg, int error, const char *text)
-{
-	struct suspend_wait *wait = arg;
-
-	if (error < 0) {
-		admin_call_fail(wait->call, error, "look at Pacemaker (pcs status)",
-				"the cluster's settings cannot be changed: %s", text);
-	} else {
-		suspend_apply(wait);
-		admin_call_done(
-			wait->call, "replication of %s is %s%s", wait->vm,
-			wait->suspend ? "paused" : "resumed",
-			wait->release
-				? "; its change bitmaps are removed, resuming will resynchronize"
-				: "");
-	}
-	free(wait);
-}
-
-static void suspend_request(struct admin_call *call, const Vmreplica__Admin__Request *request,
-			    const char *vm, bool suspend, bool release)
-{
-	struct engine *engine = admin_call_engine(call);
-	struct relationship *rel = find_own(engine, vm);
-	struct replica *replica = rel == NULL ? find_own_replica(engine, vm) : NULL;
-	const struct vm_settings *settings = rel != NULL       ? &rel->settings
-					     : replica != NULL ? &replica->settings
-							       : NULL;
-	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
-	struct suspend_wait *wait;
-
-	if (settings == NULL) {
-		pass_on(call, request, vm, ADMIN_FORWARD_MS);
-		return;
-	}
-	wait = calloc(1, sizeof(*wait));
-	if (wait == NULL) {
-		admin_call_fail(call, ENOMEM, "", "out of memory");
-		return;
-	}
-	*wait = (struct suspend_wait){.call = call,
-				      .engine = engine,
-				      .suspend = suspend,
-				      .release = release && rel != NULL};
-	memcpy(wait->relationship, settings->relationship, sizeof(wait->relationship));
-	memcpy(wait->vm, settings->vm, sizeof(wait->vm));
-	snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX, settings->relationship);
-	if (engine->cluster.ops->set_setting(&engine->cluster, name, suspend ? "1" : NULL,
-					     suspend_done_cb, wait) < 0) {
-		suspend_done_cb(wait, -ENOTCONN, "Pacemaker is not reached");
-	}
-}
-
-void admin_pause(struct admin_call *call, const Vmreplica__Admin__Request *request)
-{
-	suspend_request(call, request, request->pause->vm, true, request->pause->release);
-}
-
-void admin_resume(struct admin_call *call, const Vmreplica__Admin__Request *request)
-{
-	suspend_request(call, request, request->resume->vm, false, false);
-}
-
-void admin_resync(struct admin_call *call, const Vmreplica__Admin__Request *request)
-{
-	struct engine *engine = admin_call_engine(call);
-	const char *vm = request->resync->vm;
-	struct relationship *rel = find_own(engine, vm);
-
-	if (rel == NULL && find_own_replica(engine, vm) != NULL) {
-		not_on_replica(call, vm, "start a resynchronization");
-		return;
-	}
-	if (rel == NULL) {
-		pass_on(call, request, vm, ADMIN_FORWARD_MS);
-		return;
-	}
-	relationship_request_resync(rel);
-	admin_call_done(
-		call, "%s is resynchronized: both sides compare digests, and what differs is sent",
-		vm);
 }

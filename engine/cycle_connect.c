@@ -47,8 +47,8 @@ static int cycle_enroll(struct cycle *cycle)
 	enroll.n_disks = cycle->disk_count;
 	result = locate_client_enroll(&cycle->peer->locate, &enroll, &enrolled, &cycle->trouble);
 	if (result == 0) {
-		log_notice("%s: replica %s enrolled at %s, node %s", cycle->settings->vm,
-			   enrolled.resource, enrolled.site, enrolled.node);
+		log_notice("%s: replica %s enrolled at %s", cycle->settings->vm, enrolled.resource,
+			   enrolled.site);
 	}
 	return result;
 }

@@ -175,26 +175,39 @@ static void begin_fill_disks(Vmreplica__Wire__CycleBegin *begin, struct begin_pa
 	begin->n_disks = cycle->disk_count;
 }
 
-/* The domain's definition travels when this connection has not carried it yet, or it changed. */
-static void begin_fill_xml(Vmreplica__Wire__CycleBegin *begin, struct cycle *cycle)
+/* The domain's definition travels when this connection has not carried it yet, or it changed: in
+ * the message, or behind it when it is long. Returns the length of such a payload. */
+static uint32_t begin_fill_xml(Vmreplica__Wire__CycleBegin *begin, struct cycle *cycle)
 {
 	const char *xml = source_domain_xml(cycle->source);
+	bool apart = (cycle->peer->features & PROTOCOL_FEATURE_DEFINITION) != 0;
 	uint8_t hash[SHA256_LEN];
 	size_t len = strlen(xml);
 
-	if (len > DOMAIN_XML_MAX || sha256_of(xml, len, hash) < 0 ||
+	if (sha256_of(xml, len, hash) < 0 ||
 	    memcmp(hash, cycle->peer->sent_xml_hash, sizeof(hash)) == 0) {
-		return;
+		return 0;
 	}
 	memcpy(cycle->peer->sent_xml_hash, hash, sizeof(hash));
+	if (len > (apart ? DOMAIN_XML_MAX : DOMAIN_XML_INLINE_MAX)) {
+		log_warning("%s: its domain XML of %zu bytes is longer than what %s takes: the "
+			    "replica keeps an older one or none",
+			    cycle->settings->vm, len, cycle->peer->node);
+		return 0;
+	}
+	if (len > DOMAIN_XML_INLINE_MAX) {
+		return (uint32_t)len;
+	}
 	begin->domain_xml.data = (uint8_t *)(uintptr_t)xml;
 	begin->domain_xml.len = len;
+	return 0;
 }
 
 static int cycle_send_begin(struct cycle *cycle, uint64_t estimate_bytes)
 {
 	Vmreplica__Wire__CycleBegin begin = VMREPLICA__WIRE__CYCLE_BEGIN__INIT;
 	struct begin_parts parts;
+	uint32_t xml_len;
 	int result;
 
 	begin.mode = cycle->plan.kind;
@@ -210,8 +223,9 @@ static int cycle_send_begin(struct cycle *cycle, uint64_t estimate_bytes)
 		begin_fill_resumed(&begin, &parts, &cycle->plan.mark);
 	}
 	begin_fill_disks(&begin, &parts, cycle);
-	begin_fill_xml(&begin, cycle);
-	result = channel_send(&cycle->peer->channel, FRAME_CYCLE_BEGIN, &begin.base, NULL, 0,
+	xml_len = begin_fill_xml(&begin, cycle);
+	result = channel_send(&cycle->peer->channel, FRAME_CYCLE_BEGIN, &begin.base,
+			      xml_len > 0 ? source_domain_xml(cycle->source) : NULL, xml_len,
 			      SEND_BEGIN_MS);
 	return result < 0 ? peer_failed(cycle->peer, result, "beginning a cycle", &cycle->trouble)
 			  : 0;

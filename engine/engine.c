@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cluster/authorize.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/admin_service.h"
@@ -17,6 +18,7 @@
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/standing.h"
 #include "engine/storage_probe.h"
 
 #define ENGINE_STOP_MS	   15000 /* cycles and stores may take so long to end */
@@ -99,20 +101,15 @@ static void placement_cb(void *arg, const struct placement *placement)
 	adoption_look(engine);
 }
 
-/* Pauses by the admin hold on all nodes. */
-static void engine_note_suspended(struct engine *engine)
+/* Orders of admins hold on all nodes. */
+static void engine_note_standing(struct engine *engine)
 {
-	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
-
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
-		snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
-			 rel->settings.relationship);
-		relationship_note_suspended(rel, engine_setting(engine, name) != NULL);
+		relationship_note_standing(rel);
 	}
 	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
-		snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
-			 replica->settings.relationship);
-		replica_suspend(replica, engine_setting(engine, name) != NULL);
+		replica_suspend(replica,
+				standing_is_suspended(engine, replica->settings.relationship));
 	}
 }
 
@@ -123,7 +120,7 @@ static void settings_cb(void *arg, const Vmreplica__Ipc__CibSettings *settings)
 	(void)settings;
 	receiver_child_authorize(engine->receiver);
 	storage_probe_configure(engine->storages);
-	engine_note_suspended(engine);
+	engine_note_standing(engine);
 	adoption_look(engine);
 	engine_wake(engine);
 }
@@ -161,6 +158,8 @@ static void member_cb(void *arg, const char *node, const char *member, bool join
 		engine->joined = joined;
 	} else if (!joined && strcmp(member, CLUSTER_MEMBER_ENGINE) == 0) {
 		cluster_table_leave(&engine->table, node);
+	} else if (strcmp(member, CLUSTER_MEMBER_BROKER) == 0) {
+		engine->brokers += joined ? 1 : -1;
 	}
 	/* a newcomer knows nothing of us yet */
 	announcer_touch(engine->announcer);
@@ -236,7 +235,8 @@ static int engine_join(struct engine *engine, char *error)
 	engine->forward = forward_new(&engine->cluster, engine->config->node,
 				      admin_service_forwarded_cb, engine);
 	engine->receiver = receiver_child_new(engine);
-	if (engine->forward == NULL || engine->receiver == NULL) {
+	engine->authorizer = authorizer_new(&engine->cluster);
+	if (engine->forward == NULL || engine->receiver == NULL || engine->authorizer == NULL) {
 		return engine_fail(error, -ENOMEM, "cannot start");
 	}
 	result = engine->cluster.ops->start(&engine->cluster);
@@ -305,12 +305,15 @@ void engine_destroy(struct engine *engine)
 	}
 	if (engine->task_workers != NULL) {
 		workers_free(engine->task_workers);
+		engine->task_workers = NULL; /* what is answered below may ask for more */
 	}
-	admin_service_close(engine->admin);
+	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {
 		engine->cluster.ops->stop(&engine->cluster);
 	}
+	authorizer_free(engine->authorizer);
+	admin_service_close(engine->admin);
 	if (engine->tick_armed) {
 		qb_loop_timer_del(engine->loop, engine->tick_timer);
 	}

@@ -44,10 +44,12 @@ struct receiver_child;
 struct announcer;
 struct storage_probe;
 struct admin_service;
+struct authorizer;
 
 struct engine {
 	qb_loop_t *loop;	     /* borrowed */
 	const struct config *config; /* borrowed */
+	const char *config_path;     /* borrowed; the file that it came from, or NULL */
 	struct cluster cluster;
 	bool cluster_started;
 	struct forward *forward;
@@ -63,6 +65,8 @@ struct engine {
 	struct storage_probe *storages;
 	struct event_ring events;
 	struct admin_service *admin;
+	struct authorizer *authorizer;
+	unsigned int brokers; /* in the group now: at most one, but for moments */
 	uint64_t boot; /* random per start */
 	bool quorate;
 	char missing[ENGINE_MISSING_LEN]; /* without quorum: who is absent, what to do */

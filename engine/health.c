@@ -83,8 +83,9 @@ static bool health_judge_critical(const struct health_input *input, struct healt
 	} else if (input->replica_suspended) {
 		health_say(verdict, critical, "replica-suspended", "%s",
 			   obstacle_text(input, "the replica is suspended"));
-	} else if (input->state == STATE(WAITING_FOR_RESYNCHRONIZE) ||
-		   input->state == STATE(RESYNCHRONIZE_SUSPENDED)) {
+	} else if ((input->state == STATE(WAITING_FOR_RESYNCHRONIZE) ||
+		    input->state == STATE(RESYNCHRONIZE_SUSPENDED)) &&
+		   !input->resync_ordered) {
 		health_say(verdict, critical, obstacle_code(input, "resync-required"),
 			   "resynchronization required%s%s", input->obstacle[0] != '\0' ? ": " : "",
 			   input->obstacle);
@@ -113,15 +114,37 @@ static int64_t health_stale_ms(const struct health_input *input)
 	return frequency_ms >= HEALTH_STALE_MS ? frequency_ms + HEALTH_STALE_MS : HEALTH_STALE_MS;
 }
 
+static bool health_judge_pause(const struct health_input *input, struct health_verdict *verdict)
+{
+	const Vmreplica__Health warning = VMREPLICA__HEALTH__HEALTH_WARNING;
+
+	if (!input->suspended && input->state != STATE(SUSPENDED)) {
+		return false;
+	}
+	if (input->releasing) {
+		health_say(verdict, warning, "suspended-releasing",
+			   "replication is paused; its change bitmaps are not removed yet%s%s",
+			   input->obstacle[0] != '\0' ? ": " : "", input->obstacle);
+	} else if (input->resync_ordered) {
+		health_say(verdict, warning, "suspended",
+			   "replication is paused, and resynchronizes when it goes on: vmreplica "
+			   "resume");
+	} else {
+		health_say(verdict, warning, "suspended",
+			   "replication is paused: vmreplica resume");
+	}
+	return true;
+}
+
 static bool health_judge_warning(const struct health_input *input, struct health_verdict *verdict)
 {
 	const Vmreplica__Health warning = VMREPLICA__HEALTH__HEALTH_WARNING;
 	const struct health_counts *counts = &input->counts;
 
-	if (input->suspended || input->state == STATE(SUSPENDED)) {
-		health_say(verdict, warning, "suspended",
-			   "replication is paused: vmreplica resume");
-	} else if (input->obstacle[0] != '\0') {
+	if (health_judge_pause(input, verdict)) {
+		return true;
+	}
+	if (input->obstacle[0] != '\0') {
 		health_say(verdict, warning, obstacle_code(input, "cannot-send"), "%s",
 			   input->obstacle);
 	} else if (input->state == STATE(WAITING_FOR_INITIAL_REPLICATION) ||
@@ -129,7 +152,8 @@ static bool health_judge_warning(const struct health_input *input, struct health
 		   input->state == STATE(INITIAL_REPLICATION)) {
 		health_say(verdict, warning, "initial-replication",
 			   "initial replication is not done");
-	} else if (input->state == STATE(RESYNCHRONIZING)) {
+	} else if (input->state == STATE(RESYNCHRONIZING) ||
+		   input->state == STATE(WAITING_FOR_RESYNCHRONIZE)) {
 		health_say(verdict, warning, "resynchronizing", "resynchronization is under way");
 	} else if (health_is_missing(counts)) {
 		health_say(verdict, warning, "cycles-missed",

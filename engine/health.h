@@ -42,6 +42,8 @@ struct health_counts health_window_sum(struct health_window *window, int64_t now
 struct health_input {
 	Vmreplica__State state;
 	bool suspended;		/* by the admin */
+	bool releasing;		/* ... and bitmaps are still to be removed */
+	bool resync_ordered;	/* by the admin: begins as soon as it can */
 	bool replica_suspended; /* the other side's admin */
 	bool denied;
 	bool exhausted; /* retries used up */

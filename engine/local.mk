@@ -13,6 +13,7 @@ ENGINE_SOURCE = \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
+	engine/source_host.c engine/source_host.h \
 	engine/source_image.c engine/source_image.h \
 	engine/source_job.c engine/source_job.h engine/source_job_live.c engine/source_job_offline.c \
 	engine/source_json.h \
@@ -30,12 +31,21 @@ ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
 # Pure decisions: no clock, no I/O.
 ENGINE_PURE = \
 	engine/dirty_map.c engine/dirty_map.h \
+	engine/domain_document.c engine/domain_document.h \
+	engine/domain_fit.c engine/domain_fit.h \
+	engine/domain_fit_devices.c engine/domain_fit_devices.h \
+	engine/domain_rules.c engine/domain_rules.h \
+	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \
 	engine/health.c engine/health.h \
+	engine/network_map.c engine/network_map.h \
 	engine/relationship_state.c engine/relationship_state.h \
+	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
+	engine/replica_domain.c engine/replica_domain.h \
 	engine/resume.c engine/resume.h \
 	engine/schedule.c engine/schedule.h \
 	engine/selection.c engine/selection.h \
+	engine/sentence_list.c engine/sentence_list.h \
 	engine/vm_settings.c engine/vm_settings.h
 
 # One cycle, on workers: from the broker's answer to COMMITTED.
@@ -53,8 +63,9 @@ ENGINE_CYCLE = \
 
 # The daemon's control thread.
 ENGINE_CONTROL = \
-	engine/admin_agent.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
-	engine/admin_status.c engine/admin_store.c engine/admin_vm.c \
+	engine/admin_agent.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
+	engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
+	engine/admin_vm.c engine/admin_vm.h \
 	engine/adoption.c engine/adoption.h \
 	engine/announcer.c engine/announcer.h \
 	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
@@ -63,6 +74,7 @@ ENGINE_CONTROL = \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_vm.c engine/protect.h engine/unprotect.c \
@@ -71,6 +83,7 @@ ENGINE_CONTROL = \
 	engine/relationship_attach.c engine/relationship_cycle.c \
 	engine/relationship_request.c engine/relationship_status.c \
 	engine/replica.c engine/replica.h \
+	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \
 	engine/vm_status.c engine/vm_status.h

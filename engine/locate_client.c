@@ -18,6 +18,7 @@ void locate_fill_version(Vmreplica__Wire__Version *version)
 	vmreplica__wire__version__init(version);
 	version->min = PROTOCOL_VERSION_MIN;
 	version->max = PROTOCOL_VERSION_MAX;
+	version->features = PROTOCOL_FEATURE_DEFINITION;
 	version->software = (char *)(uintptr_t)LOCATE_SOFTWARE;
 }
 
@@ -109,7 +110,7 @@ static int locate_denied(const struct locate_client *client, const Vmreplica__Wi
 static int locate_moving(const Vmreplica__Wire__Moving *moving, struct trouble *trouble)
 {
 	trouble_set(trouble, -EAGAIN, SCHEDULE_MISSED, "replica-moving",
-		    "the replica is moving to another node: %s", moving->reason);
+		    "the replica is on no node yet: %s", moving->reason);
 	trouble->retry_ms = moving->retry_ms > 0 ? moving->retry_ms : 1000;
 	return -EAGAIN;
 }

@@ -47,6 +47,7 @@ struct peer {
 	char node[NODE_NAME_MAX + 1];  /* the owner, "" unknown */
 	struct peer_position position; /* valid while connected */
 	struct peer_state told;	       /* on this connection */
+	uint64_t features;	       /* the owner's, by its WELCOME */
 	uint8_t sent_xml_hash[32]; /* of the domain XML that this connection's receiver has; zeros =
 				      none */
 };

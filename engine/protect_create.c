@@ -105,8 +105,8 @@ static void created_cb(void *arg, int error, const char *text)
 		return;
 	}
 	engine_event(job->engine, "notice", job->vm.name,
-		     "protected: replicated to %s every %u s, replica on %s", job->to,
-		     job->frequency_s, job->enrolled.node);
+		     "protected: replicated to %s every %u s, replica %s there", job->to,
+		     job->frequency_s, job->enrolled.resource);
 	protect_reply(job, NULL);
 	protect_free(job);
 }

@@ -38,15 +38,6 @@ static void relationship_recall(struct relationship *rel)
 	vm_status_free(saved);
 }
 
-static bool relationship_setting_suspended(const struct relationship *rel)
-{
-	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
-
-	snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
-		 rel->settings.relationship);
-	return engine_setting(rel->engine, name) != NULL;
-}
-
 struct relationship *relationship_new(struct engine *engine, struct vm_settings *settings)
 {
 	struct relationship *rel = calloc(1, sizeof(*rel));
@@ -64,10 +55,7 @@ struct relationship *relationship_new(struct engine *engine, struct vm_settings 
 	relationship_recall(rel);
 	/* what is not replicated yet has no cycles to miss */
 	rel->schedule.bulk = rel->state.state != VMREPLICA__STATE__STATE_REPLICATING;
-	rel->suspended = relationship_setting_suspended(rel);
-	if (rel->suspended) {
-		relationship_state_apply(&rel->state, RELATIONSHIP_SUSPEND);
-	}
+	relationship_note_standing(rel);
 	rel->next = engine->relationships;
 	engine->relationships = rel;
 	log_notice("%s: replication to %s attached here (%s, every %u s)", rel->settings.vm,
@@ -138,7 +126,7 @@ static void relationship_detach(struct relationship *rel)
 {
 	struct vm_status_frame frame;
 
-	relationship_answer_dismiss(rel, -ESHUTDOWN, "the VM is leaving this node");
+	relationship_answer_release(rel, -ESHUTDOWN, "the VM is leaving this node");
 	rel->paused_since_ms = clock_wall_ms();
 	relationship_answer_waiters(rel, -ESHUTDOWN, "the VM is leaving this node", SCHEDULE_NEVER);
 	if (rel->dismissed) {
@@ -231,12 +219,17 @@ void relationship_tick(struct relationship *rel, int64_t now)
 		/* not before: the search for orphans would take our first job for one */
 		relationship_start_attach(rel);
 	}
-	if (rel->dismiss_done != NULL && now >= rel->dismiss_deadline_ms) {
-		relationship_answer_dismiss(rel, -ETIMEDOUT, "libvirt or QEMU does not answer");
+	if (rel->release_done != NULL && now >= rel->release_deadline_ms) {
+		relationship_answer_release(rel, -ETIMEDOUT,
+					    rel->release_error[0] != '\0'
+						    ? rel->release_error
+						    : "libvirt or QEMU does not answer");
 	}
+	relationship_clear_resync(rel, now);
 	relationship_answer_waiters(rel, 0, NULL, now);
 	relationship_judge(rel, now);
 	relationship_tell_peer(rel);
-	rel->schedule.eligible = rel->ready && !rel->suspended && !rel->dismissed && !rel->busy;
+	rel->schedule.eligible = rel->ready && rel->standing_known && !rel->suspended &&
+				 !rel->dismissed && !rel->busy;
 	relationship_publish(rel, now);
 }

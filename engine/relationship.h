@@ -15,15 +15,11 @@
 #include "engine/cycle.h"
 #include "engine/engine.h"
 #include "engine/health.h"
+#include "engine/health_attribute.h"
 #include "engine/relationship_state.h"
 #include "engine/schedule.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
-
-/* Cluster setting: paused by the admin. */
-#define RELATIONSHIP_SUSPENDED_PREFIX "vmreplica-suspended-"
-#define HEALTH_ATTRIBUTE_LEN	      200
-#define HEALTH_ATTRIBUTE_MS	      60000 /* at most one change a minute: each one runs the scheduler */
 
 /* The result of what an admin or agent waits for. error 0, or a negative errno with a sentence. */
 typedef void (*relationship_done_cb)(void *arg, int error, const char *text);
@@ -51,16 +47,21 @@ struct relationship {
 	int64_t obstacle_ms;	 /* monotonic, since when */
 	bool denied, replica_suspended;
 
-	bool busy;	/* a worker has it */
-	bool running;	/* ... with a cycle */
-	bool ready;	/* attached: the VM was found and its checkpoints looked at */
-	bool suspended; /* by the admin */
+	bool busy;	     /* a worker has it */
+	bool running;	     /* ... with a cycle */
+	bool ready;	     /* attached: the VM was found and its checkpoints looked at */
+	bool standing_known; /* the standing orders were read: no cycle before */
+	bool suspended;	     /* by the admin */
+	bool released;	     /* ... with --release: no bitmap of ours stands meanwhile */
 	bool force_resync;
-	bool release_wanted; /* pause --release: bitmaps go when idle */
-	bool dismissed;	     /* it is being taken apart: no more cycles */
-	relationship_done_cb dismiss_done;
-	void *dismiss_arg;
-	int64_t dismiss_deadline_ms;
+	bool resync_stored;	 /* the order to resynchronize stands in the settings */
+	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
+	bool release_wanted;	 /* bitmaps go when idle */
+	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
+	bool dismissed;			      /* it is being taken apart: no more cycles */
+	relationship_done_cb release_done;
+	void *release_arg;
+	int64_t release_deadline_ms;
 	bool sync_again; /* asked for while a cycle ran */
 	bool stopping;
 	bool gone;		 /* detached: freed at the next turn of the loop */
@@ -98,11 +99,9 @@ struct relationship {
 	void *stop_arg;
 	int64_t stop_deadline_ms, stop_grace_ms; /* monotonic */
 	bool cancelled;
-	int64_t cancelled_ms;		      /* monotonic */
-	bool aborting;			      /* its backup job is ended from another worker */
-	char published[HEALTH_ATTRIBUTE_LEN]; /* what the node attribute was last set for: health
-						 and kind of reason */
-	int64_t published_ms;
+	int64_t cancelled_ms; /* monotonic */
+	bool aborting;	      /* its backup job is ended from another worker */
+	struct health_attribute attribute;
 };
 
 /* Attach a VM: takes what settings holds (left empty). Returns at once; libvirt is looked at on a
@@ -115,15 +114,22 @@ void relationship_configure(struct relationship *relationship, struct vm_setting
  * through may end within a quarter of the time. */
 void relationship_stop(struct relationship *relationship, int timeout_ms, relationship_done_cb done,
 		       void *arg);
-/* The admin's pause and its end. release: our bitmaps go as well (resume then resynchronizes). */
-void relationship_suspend(struct relationship *relationship, bool release);
+/* The admin's pause, as its standing order says (told here, on other nodes, after restarts).
+ * released: our bitmaps go as well. */
+void relationship_note_suspended(struct relationship *relationship, bool suspended, bool released);
+/* The admin's resume: goes on at once, earlier refusals and failures forgotten. */
 void relationship_resume(struct relationship *relationship);
-/* The cluster's setting says so (other nodes and restarts). */
-void relationship_note_suspended(struct relationship *relationship, bool suspended);
-/* unprotect: no more cycles; done when the bitmaps are removed, or timeout_ms is over. */
+/* Have the bitmaps removed: done when they are gone, or, with what hinders, when timeout_ms is over
+ * (it is tried on). */
+void relationship_release(struct relationship *relationship, int timeout_ms,
+			  relationship_done_cb done, void *arg);
+/* unprotect: the same, and no more cycles. */
 void relationship_dismiss(struct relationship *relationship, int timeout_ms,
 			  relationship_done_cb done, void *arg);
+/* The order to resynchronize is in the settings: the next cycle is one. */
 void relationship_request_resync(struct relationship *relationship);
+/* A whole copy or a resynchronization is committed: the order is taken away. */
+void relationship_finish_resync(struct relationship *relationship);
 /* A cycle now. done may be NULL; else it is called at the end of the first cycle that begins from
  * now on, or at timeout_ms. */
 int relationship_request_sync(struct relationship *relationship, int timeout_ms,
@@ -141,7 +147,10 @@ void relationship_start_release(struct relationship *relationship);
 void relationship_abort_job(struct relationship *relationship);
 /* Tell the other side how this one is, when that changed and it is connected. */
 void relationship_tell_peer(struct relationship *relationship);
-void relationship_answer_dismiss(struct relationship *relationship, int error, const char *text);
+void relationship_answer_release(struct relationship *relationship, int error, const char *text);
+/* Read the standing orders, if the cluster's settings are known. */
+void relationship_note_standing(struct relationship *relationship);
+void relationship_clear_resync(struct relationship *relationship, int64_t now_ms);
 
 /* ---- relationship_cycle.c ---- */
 void relationship_start_cycle(struct relationship *relationship, int64_t now_ms);

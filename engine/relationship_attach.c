@@ -60,7 +60,8 @@ static void attach_succeeded(struct relationship *rel, int64_t now)
 	rel->attach_failures = 0;
 	rel->obstacle = (struct trouble){0};
 	relationship_note_disks(rel);
-	if (rel->generation == 1 && rel->task_has_checkpoints && !rel->suspended) {
+	if (rel->generation == 1 && rel->task_has_checkpoints && !rel->suspended &&
+	    !rel->force_resync) {
 		relationship_state_init(&rel->state, 1);
 	}
 	if (rel->moved_here) {
@@ -106,13 +107,15 @@ void relationship_start_attach(struct relationship *rel)
 	relationship_start_task(rel, attach_run, attach_done);
 }
 
-/* ---- pause --release: on a worker ---- */
+/* ---- pause --release, unprotect: on a worker ---- */
 
 static int release_run(void *arg)
 {
 	struct relationship *rel = arg;
 	int result = cycle_open_source(&rel->cycle);
 
+	snprintf(rel->task_error, sizeof(rel->task_error), "%s", rel->cycle.trouble.text);
+	rel->task_has_checkpoints = rel->cycle.checkpoint_count + rel->cycle.broken > 0;
 	/* disks that cannot be replicated are no reason to leave bitmaps behind */
 	if (rel->cycle.source != NULL) {
 		result = source_checkpoints_release(rel->cycle.source, rel->settings.relationship,
@@ -132,13 +135,21 @@ static void release_done(void *arg, int result)
 	rel->busy = false;
 	if (result == 0) {
 		rel->release_wanted = false;
-		engine_event(rel->engine, "notice", rel->settings.vm, "change bitmaps removed");
-		relationship_answer_dismiss(rel, 0, "");
+		rel->release_error[0] = '\0';
+		if (rel->task_has_checkpoints) {
+			engine_event(rel->engine, "notice", rel->settings.vm,
+				     "change bitmaps removed");
+		}
+		relationship_answer_release(rel, 0, "");
 	} else if (result != -ECANCELED) {
 		rel->attach_retry_ms = clock_monotonic_ms() + ATTACH_RETRY_MIN_MS;
-		log_warning("%s: change bitmaps cannot be removed now: %s", rel->settings.vm,
-			    rel->task_error);
+		if (strcmp(rel->release_error, rel->task_error) != 0) { /* told once */
+			engine_event(rel->engine, "warning", rel->settings.vm,
+				     "change bitmaps cannot be removed now: %s", rel->task_error);
+		}
+		memcpy(rel->release_error, rel->task_error, sizeof(rel->release_error));
 	}
+	engine_changed(rel->engine);
 	relationship_tick(rel, clock_monotonic_ms());
 	engine_wake(rel->engine);
 }

@@ -117,11 +117,9 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 	health_window_add(&rel->window, &count, now);
 	rel->denied = rel->replica_suspended = false;
 	rel->obstacle = (struct trouble){0};
-	if (cycle->kind == MODE(RESYNC)) {
-		rel->resyncs++;
-		rel->force_resync = false;
-	}
+	rel->resyncs += cycle->kind == MODE(RESYNC);
 	if (cycle->kind != MODE(DELTA)) {
+		relationship_finish_resync(rel);
 		engine_event(rel->engine, "notice", rel->settings.vm,
 			     "%s is done: cycle %" PRIu64 ", %" PRIu64 " MiB sent",
 			     cycle->kind == MODE(INITIAL) ? "initial replication"

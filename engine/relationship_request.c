@@ -6,79 +6,153 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/log.h"
+#include "engine/standing.h"
 
-void relationship_note_suspended(struct relationship *rel, bool suspended)
+#define RESYNC_CLEAR_RETRY_MS 30000
+
+/* ---- pause and resume ---- */
+
+static void relationship_pause(struct relationship *rel, bool suspended)
 {
-	if (rel->suspended == suspended) {
-		return;
-	}
 	rel->suspended = suspended;
 	if (suspended) {
 		relationship_state_apply(&rel->state, RELATIONSHIP_SUSPEND);
 		relationship_cancel(rel);
 	} else {
-		rel->release_wanted = false;
 		relationship_state_apply(&rel->state, RELATIONSHIP_RESUME);
 		schedule_entry_restart(&rel->schedule, clock_monotonic_ms());
 	}
-	engine_event(rel->engine, "notice", rel->settings.vm, "replication %s by the administrator",
-		     suspended ? "paused" : "resumed");
+	if (rel->standing_known) { /* else it was told before this node had the VM */
+		engine_event(rel->engine, "notice", rel->settings.vm,
+			     "replication %s by the administrator",
+			     suspended ? "paused" : "resumed");
+	}
+}
+
+void relationship_note_suspended(struct relationship *rel, bool suspended, bool released)
+{
+	if (rel->suspended == suspended && rel->released == released) {
+		return;
+	}
+	if (rel->suspended != suspended) {
+		relationship_pause(rel, suspended);
+	}
+	rel->released = released;
+	rel->release_wanted = released || rel->dismissed;
+	if (!rel->release_wanted) {
+		rel->release_error[0] = '\0';
+		relationship_answer_release(rel, -ECANCELED, "another request took it back");
+	}
 	engine_wake(rel->engine);
 	engine_changed(rel->engine);
 }
 
-void relationship_suspend(struct relationship *rel, bool release)
+void relationship_note_standing(struct relationship *rel)
 {
-	relationship_note_suspended(rel, true);
-	rel->release_wanted = rel->release_wanted || release;
-	engine_wake(rel->engine);
+	const char *id = rel->settings.relationship;
+
+	if (engine_settings(rel->engine) == NULL) {
+		return;
+	}
+	if (!rel->standing_known && standing_get(rel->engine, STANDING_RESYNC, id) != NULL) {
+		relationship_request_resync(rel);
+	}
+	relationship_note_suspended(rel, standing_is_suspended(rel->engine, id),
+				    standing_is_released(rel->engine, id));
+	rel->standing_known = true;
 }
 
 void relationship_resume(struct relationship *rel)
 {
 	rel->denied = false;
 	schedule_entry_restart(&rel->schedule, clock_monotonic_ms());
-	relationship_note_suspended(rel, false);
+	relationship_note_suspended(rel, false, false);
 	engine_wake(rel->engine);
 }
 
-void relationship_answer_dismiss(struct relationship *rel, int error, const char *text)
-{
-	relationship_done_cb done = rel->dismiss_done;
+/* ---- removing the bitmaps ---- */
 
-	rel->dismiss_done = NULL;
+void relationship_answer_release(struct relationship *rel, int error, const char *text)
+{
+	relationship_done_cb done = rel->release_done;
+
+	rel->release_done = NULL;
 	if (done != NULL) {
-		done(rel->dismiss_arg, error, text);
+		done(rel->release_arg, error, text);
 	}
+}
+
+void relationship_release(struct relationship *rel, int timeout_ms, relationship_done_cb done,
+			  void *arg)
+{
+	relationship_answer_release(rel, -EALREADY, "another request took over");
+	rel->release_wanted = true;
+	rel->release_error[0] = '\0';
+	rel->attach_retry_ms = 0;
+	rel->release_done = done;
+	rel->release_arg = arg;
+	rel->release_deadline_ms = clock_monotonic_ms() + timeout_ms;
+	relationship_cancel(rel);
+	relationship_tick(rel, clock_monotonic_ms());
 }
 
 void relationship_dismiss(struct relationship *rel, int timeout_ms, relationship_done_cb done,
 			  void *arg)
 {
-	relationship_answer_dismiss(rel, -EALREADY, "another request took over");
 	rel->dismissed = true;
-	rel->release_wanted = true;
-	rel->attach_retry_ms = 0;
-	rel->dismiss_done = done;
-	rel->dismiss_arg = arg;
-	rel->dismiss_deadline_ms = clock_monotonic_ms() + timeout_ms;
-	relationship_cancel(rel);
-	relationship_tick(rel, clock_monotonic_ms());
+	relationship_release(rel, timeout_ms, done, arg);
 }
+
+/* ---- resync ---- */
 
 void relationship_request_resync(struct relationship *rel)
 {
 	rel->force_resync = true;
+	rel->resync_stored = true;
 	relationship_state_apply(&rel->state, RELATIONSHIP_RESYNC_REQUIRED);
 	if (rel->running &&
 	    atomic_load(&rel->progress.kind) != VMREPLICA__WIRE__MODE__MODE_RESYNC) {
 		relationship_cancel(rel);
 	}
 	schedule_entry_restart(&rel->schedule, clock_monotonic_ms());
-	engine_event(rel->engine, "notice", rel->settings.vm, "resynchronization asked for");
 	engine_wake(rel->engine);
 	engine_changed(rel->engine);
 }
+
+static void resync_cleared_cb(void *arg, int error, const char *text)
+{
+	(void)arg;
+	if (error < 0) {
+		log_warning("the order to resynchronize, which is done, cannot be taken out of the "
+			    "cluster's settings now: %s",
+			    text);
+	}
+}
+
+void relationship_clear_resync(struct relationship *rel, int64_t now)
+{
+	const char *id = rel->settings.relationship;
+
+	if (!rel->resync_stored || rel->force_resync || now < rel->resync_clear_ms) {
+		return;
+	}
+	if (standing_get(rel->engine, STANDING_RESYNC, id) == NULL) {
+		rel->resync_stored = false;
+		return;
+	}
+	rel->resync_clear_ms = now + RESYNC_CLEAR_RETRY_MS; /* seen to be gone, or again */
+	standing_set(rel->engine, STANDING_RESYNC, id, NULL, resync_cleared_cb, NULL);
+}
+
+void relationship_finish_resync(struct relationship *rel)
+{
+	rel->force_resync = false;
+	rel->resync_clear_ms = 0;
+	relationship_clear_resync(rel, clock_monotonic_ms());
+}
+
+/* ---- sync ---- */
 
 int relationship_request_sync(struct relationship *rel, int timeout_ms, relationship_done_cb done,
 			      void *arg)

@@ -47,13 +47,17 @@ void relationship_judge(struct relationship *rel, int64_t now)
 	struct health_input input = {
 		.state = rel->state.state,
 		.suspended = rel->suspended,
+		.releasing = rel->released && rel->release_wanted,
+		.resync_ordered = rel->resync_stored && rel->force_resync,
 		.replica_suspended = rel->replica_suspended,
 		.denied = rel->denied,
 		.exhausted = schedule_entry_is_exhausted(&rel->schedule),
 		.frequency_s = rel->settings.frequency_s,
 		.counts = health_window_sum(&rel->window, now),
 		.since_success_ms = relationship_since_success(rel, now),
-		.obstacle = hindered ? rel->obstacle.text : "",
+		.obstacle = rel->release_error[0] != '\0' ? rel->release_error
+			    : hindered			  ? rel->obstacle.text
+							  : "",
 		.obstacle_code = hindered ? rel->obstacle.code : "",
 	};
 	struct health_verdict verdict;
@@ -200,46 +204,16 @@ void relationship_save(const struct relationship *rel)
 	}
 }
 
-static void attribute_text(const struct relationship *rel, char text[HEALTH_ATTRIBUTE_LEN])
-{
-	if (rel->verdict.reason[0] == '\0') {
-		snprintf(text, HEALTH_ATTRIBUTE_LEN, "%s", health_to_string(rel->verdict.health));
-	} else {
-		snprintf(text, HEALTH_ATTRIBUTE_LEN, "%s: %.*s",
-			 health_to_string(rel->verdict.health), HEALTH_ATTRIBUTE_LEN - 16,
-			 rel->verdict.reason);
-	}
-}
-
-/* What the attribute changes with: health and the kind of reason. The words of a reason may count
- * minutes or cycles, and each change of an attribute runs the scheduler. */
-static void attribute_key(const struct relationship *rel, char key[HEALTH_ATTRIBUTE_LEN])
-{
-	snprintf(key, HEALTH_ATTRIBUTE_LEN, "%s %s", health_to_string(rel->verdict.health),
-		 rel->verdict.code);
-}
-
 void relationship_publish(struct relationship *rel, int64_t now)
 {
-	struct cluster *cluster = &rel->engine->cluster;
-	char text[HEALTH_ATTRIBUTE_LEN], key[HEALTH_ATTRIBUTE_LEN];
+	struct vm_status_frame frame;
 
-	attribute_key(rel, key);
-	if (strcmp(key, rel->published) == 0 ||
-	    (rel->published[0] != '\0' && now - rel->published_ms < HEALTH_ATTRIBUTE_MS)) {
-		return;
-	}
-	attribute_text(rel, text);
-	if (cluster->ops->set_health(cluster, rel->settings.vm, text) == 0) {
-		memcpy(rel->published, key, sizeof(key));
-		rel->published_ms = now;
-	}
+	relationship_fill_status(rel, &frame);
+	health_attribute_publish(&rel->attribute, &rel->engine->cluster, rel->settings.vm,
+				 &frame.status, now);
 }
 
 void relationship_unpublish(struct relationship *rel)
 {
-	struct cluster *cluster = &rel->engine->cluster;
-
-	cluster->ops->set_health(cluster, rel->settings.vm, NULL);
-	rel->published[0] = '\0';
+	health_attribute_remove(&rel->attribute, &rel->engine->cluster, rel->settings.vm);
 }

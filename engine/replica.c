@@ -12,6 +12,7 @@
 #include "engine/announcer.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
+#include "engine/standing.h"
 #include "engine/store_directory.h"
 
 #define REPLICA_RETRY_MS 5000
@@ -106,15 +107,6 @@ static void replica_prepare(struct replica *replica)
 				       replica) == 0;
 }
 
-static bool replica_setting_suspended(const struct replica *replica)
-{
-	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
-
-	snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX,
-		 replica->settings.relationship);
-	return engine_setting(replica->engine, name) != NULL;
-}
-
 /* What another node announced when it let the replica go. */
 static void replica_recall(struct replica *replica)
 {
@@ -145,7 +137,7 @@ struct replica *replica_new(struct engine *engine, struct vm_settings *settings,
 	replica->start_done = done;
 	replica->start_arg = arg;
 	replica->deadline_ms = clock_monotonic_ms() + timeout_ms;
-	replica->suspended = replica_setting_suspended(replica);
+	replica->suspended = standing_is_suspended(engine, replica->settings.relationship);
 	replica_recall(replica);
 	replica->next = engine->replicas;
 	engine->replicas = replica;
@@ -232,9 +224,7 @@ static void replica_detach(struct replica *replica)
 	replica_answer_start(replica, -ESHUTDOWN, "the replica is leaving this node");
 	replica_fill_status(replica, &frame);
 	announcer_add_detached(replica->engine->announcer, &frame.status);
-	if (replica->published[0] != '\0') {
-		cluster->ops->set_health(cluster, replica->settings.resource, NULL);
-	}
+	health_attribute_remove(&replica->attribute, cluster, replica->settings.resource);
 	log_notice("%s: replica detached from this node", replica->settings.vm);
 	replica_answer_stop(replica, 0, "");
 	engine_wake(replica->engine);
@@ -387,26 +377,12 @@ void replica_fill_status(const struct replica *replica, struct vm_status_frame *
 
 static void replica_publish(struct replica *replica, int64_t now_ms)
 {
-	struct cluster *cluster = &replica->engine->cluster;
 	struct vm_status_frame frame;
-	char text[HEALTH_ATTRIBUTE_LEN], key[sizeof(replica->published)];
 
 	replica_fill_status(replica, &frame);
-	/* As for a primary: it changes with health and the kind of reason only. */
-	snprintf(key, sizeof(key), "%s %s", health_to_string(frame.status.health),
-		 frame.status.reason_code);
-	snprintf(text, HEALTH_ATTRIBUTE_LEN, "%s%s%s", health_to_string(frame.status.health),
-		 frame.status.reason[0] != '\0' ? ": " : "", frame.status.reason);
-	if (strcmp(key, replica->published) == 0 ||
-	    (replica->published[0] != '\0' &&
-	     now_ms - replica->published_ms < HEALTH_ATTRIBUTE_MS)) {
-		return;
-	}
 	/* by resource: replicas of two sites may have the same VM name here */
-	if (cluster->ops->set_health(cluster, replica->settings.resource, text) == 0) {
-		snprintf(replica->published, sizeof(replica->published), "%s", key);
-		replica->published_ms = now_ms;
-	}
+	health_attribute_publish(&replica->attribute, &replica->engine->cluster,
+				 replica->settings.resource, &frame.status, now_ms);
 }
 
 void replica_tick(struct replica *replica, int64_t now_ms)

@@ -10,6 +10,7 @@
 #define VMR_ENGINE_REPLICA_H
 
 #include "engine/engine.h"
+#include "engine/health_attribute.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
 
@@ -40,8 +41,7 @@ struct replica {
 	bool moved_here;
 	int64_t detached_ms, paused_since_ms;
 	int64_t retry_ms, deadline_ms; /* monotonic */
-	char published[256];
-	int64_t published_ms;
+	struct health_attribute attribute;
 	replica_done_cb start_done, stop_done;
 	void *start_arg, *stop_arg;
 	int task_error;

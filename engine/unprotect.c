@@ -14,6 +14,7 @@
 #include "engine/locate_client.h"
 #include "engine/protect.h"
 #include "engine/relationship.h"
+#include "engine/standing.h"
 #include "engine/vm_status.h"
 #include "proto/validate.h"
 
@@ -31,6 +32,7 @@ struct unprotect_job {
 	char peer[VM_SETTINGS_HOST_LEN], host[VM_SETTINGS_HOST_LEN];
 	uint16_t port;
 	bool force, keep_replica;
+	size_t order; /* the next standing order to take away */
 	struct trouble trouble;
 	char texts[STEPS_MAX][STEP_LEN];
 	char *steps[STEPS_MAX];
@@ -53,17 +55,12 @@ __attribute__((format(printf, 2, 3))) static void add_step(struct unprotect_job 
 
 /* ---- our resource ---- */
 
-static void setting_done_cb(void *arg, int error, const char *text)
+static void unprotect_finish(struct unprotect_job *job)
 {
-	struct unprotect_job *job = arg;
 	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
 	Vmreplica__Admin__UnprotectResponse unprotect = VMREPLICA__ADMIN__UNPROTECT_RESPONSE__INIT;
 
-	(void)text;
-	if (error < 0 && error != -ENOENT) {
-		add_step(job, "the setting %s%s stays; it does no harm",
-			 RELATIONSHIP_SUSPENDED_PREFIX, job->relationship);
-	}
+	vm_status_forget(ENGINE_STATE_DIR, job->relationship);
 	engine_event(job->engine, "notice", job->vm, "no longer protected");
 	unprotect.steps = job->steps;
 	unprotect.n_steps = job->step_count;
@@ -73,19 +70,34 @@ static void setting_done_cb(void *arg, int error, const char *text)
 	free(job);
 }
 
-/* A pause by the admin would otherwise outlive the relationship. */
-static void unprotect_clear_setting(struct unprotect_job *job)
-{
-	struct cluster *cluster = &job->engine->cluster;
-	char name[sizeof(RELATIONSHIP_SUSPENDED_PREFIX) + RELATIONSHIP_LEN];
+static void order_cleared_cb(void *arg, int error, const char *text);
 
-	snprintf(name, sizeof(name), "%s%s", RELATIONSHIP_SUSPENDED_PREFIX, job->relationship);
-	vm_status_forget(ENGINE_STATE_DIR, job->relationship);
-	if (engine_setting(job->engine, name) == NULL) {
-		setting_done_cb(job, 0, "");
-	} else if (cluster->ops->set_setting(cluster, name, NULL, setting_done_cb, job) < 0) {
-		setting_done_cb(job, -ENOTCONN, "");
+/* What the admin ordered would otherwise outlive the relationship. One at a time. */
+static void unprotect_clear_orders(struct unprotect_job *job)
+{
+	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC};
+
+	while (job->order < sizeof(orders) / sizeof(orders[0])) {
+		const char *order = orders[job->order++];
+
+		if (standing_get(job->engine, order, job->relationship) != NULL) {
+			standing_set(job->engine, order, job->relationship, NULL, order_cleared_cb,
+				     job);
+			return;
+		}
 	}
+	unprotect_finish(job);
+}
+
+static void order_cleared_cb(void *arg, int error, const char *text)
+{
+	struct unprotect_job *job = arg;
+
+	if (error < 0 && error != -ENOENT) {
+		add_step(job, "a setting of %s stays, which does no harm: %s", job->relationship,
+			 text);
+	}
+	unprotect_clear_orders(job);
 }
 
 static void deleted_cb(void *arg, int error, const char *text)
@@ -100,7 +112,7 @@ static void deleted_cb(void *arg, int error, const char *text)
 		return;
 	}
 	add_step(job, "resource %s and its constraints are deleted", job->resource);
-	unprotect_clear_setting(job);
+	unprotect_clear_orders(job);
 }
 
 static void unprotect_delete(struct unprotect_job *job)

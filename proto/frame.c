@@ -48,7 +48,7 @@ static const struct frame_rule frame_rules[] = {
 	WIRE(MOVED, moved),
 	WIRE(BUSY, busy),
 	WIRE(FAILURE, failure),
-	WIRE(CYCLE_BEGIN, cycle_begin),
+	WIRE_PAYLOAD(CYCLE_BEGIN, cycle_begin, DOMAIN_XML_MAX),
 	WIRE_PAYLOAD(CHUNK, chunk, FRAME_PAYLOAD_MAX),
 	WIRE_PAYLOAD(DIGEST, digest, DIGEST_COUNT_MAX * 16u),
 	WIRE_PAYLOAD(DIGEST_REPLY, digest_reply, (DIGEST_COUNT_MAX + 7u) / 8u),

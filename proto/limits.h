@@ -5,6 +5,8 @@
 
 #define PROTOCOL_VERSION_MIN 1
 #define PROTOCOL_VERSION_MAX 1
+/* Feature bits of a version. */
+#define PROTOCOL_FEATURE_DEFINITION 1ull /* CYCLE_BEGIN may carry the domain's XML as payload */
 
 #define FRAME_MESSAGE_MAX                                                                          \
 	(64u * 1024u) /* protobuf part of a frame; 1 MiB of tiny submessages took 117 MB */
@@ -26,10 +28,18 @@
 #define RESOURCE_ID_MAX	 128u
 #define PATH_LEN_MAX	 1024u
 #define REASON_MAX	 512u
-#define DOMAIN_XML_MAX	 (48u * 1024u)
+#define DOMAIN_XML_MAX	 (1024u * 1024u)
+#define DOMAIN_XML_INLINE_MAX                                                                      \
+	(48u * 1024u) /* in the message itself; what is longer travels as payload */
 #define DIGEST_BLOCK_MIN 4096u
 #define DIGEST_BLOCK_MAX (1024u * 1024u)
 #define DIGEST_COUNT_MAX 4096u /* digests in one frame: 64 KiB of payload */
+
+/* A peer's definition of a VM, and what stands for its networks here. */
+#define DOMAIN_XML_DEPTH_MAX	12u
+#define DOMAIN_XML_ELEMENTS_MAX 2048u
+#define NETWORK_MAPS_MAX	32u
+#define NETWORK_NAME_MAX	64u
 
 #define FREQUENCY_MIN_S	    5u
 #define FREQUENCY_MAX_S	    86400u

@@ -219,7 +219,10 @@ static const char *check_cycle_begin(const struct frame *frame)
 	    strcmp(m->consistency, "application") != 0) {
 		why = "the consistency is unknown";
 	}
-	return why ?: m->domain_xml.len > DOMAIN_XML_MAX ? "the domain's XML is too long" : NULL;
+	if (why == NULL && frame->payload_len > 0 && m->domain_xml.len > 0) {
+		why = "the domain's XML is there twice";
+	}
+	return why ?: m->domain_xml.len > DOMAIN_XML_INLINE_MAX ? "the domain's XML is too long" : NULL;
 }
 
 static const char *check_chunk_data(const Vmreplica__Wire__Chunk *m, uint32_t payload_len)

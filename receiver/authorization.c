@@ -7,18 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/trust.h"
 #include "proto/limits.h"
 #include "proto/validate.h"
 
 #define DENIAL_QUIET_MS 60000
 
+struct authorization_entry {
+	char pattern[SITE_NAME_MAX + 1];
+	char *group; /* owned; "" = none */
+};
+
 struct authorization {
 	pthread_mutex_t lock;
-	char (*patterns)[SITE_NAME_MAX + 1]; /* owned */
+	struct authorization_entry *entries; /* owned */
 	size_t count;
 	char denied[256]; /* who was reported last, and when (monotonic) */
 	int64_t denied_ms;
@@ -35,22 +40,31 @@ struct authorization *authorization_new(void)
 	return authorization;
 }
 
+static void entries_free(struct authorization_entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(entries[i].group);
+	}
+	free(entries);
+}
+
 void authorization_free(struct authorization *authorization)
 {
 	if (authorization != NULL) {
-		free(authorization->patterns);
+		entries_free(authorization->entries, authorization->count);
 		pthread_mutex_destroy(&authorization->lock);
 		free(authorization);
 	}
 }
 
-int authorization_set(struct authorization *authorization,
-		      const Vmreplica__Ipc__AuthorizationSet *set)
+/* The entries that are sound, and how many. NULL when out of memory. */
+static struct authorization_entry *entries_copy(const Vmreplica__Ipc__AuthorizationSet *set,
+						size_t *ret_count)
 {
-	char(*patterns)[SITE_NAME_MAX + 1] = calloc(set->n_entries + 1, sizeof(*patterns));
+	struct authorization_entry *entries = calloc(set->n_entries + 1, sizeof(*entries));
 	size_t count = 0;
 
-	for (size_t i = 0; patterns != NULL && i < set->n_entries; i++) {
+	for (size_t i = 0; entries != NULL && i < set->n_entries; i++) {
 		const char *pattern = set->entries[i]->pattern;
 
 		if (strlen(pattern) > SITE_NAME_MAX || !validate_site_pattern(pattern)) {
@@ -58,36 +72,67 @@ int authorization_set(struct authorization *authorization,
 				    pattern);
 			continue;
 		}
-		snprintf(patterns[count++], sizeof(*patterns), "%s", pattern);
+		entries[count].group = strdup(set->entries[i]->group);
+		if (entries[count].group == NULL) {
+			entries_free(entries, count);
+			return NULL;
+		}
+		snprintf(entries[count].pattern, sizeof(entries[count].pattern), "%s", pattern);
+		count++;
 	}
+	*ret_count = count;
+	return entries;
+}
+
+int authorization_set(struct authorization *authorization,
+		      const Vmreplica__Ipc__AuthorizationSet *set)
+{
+	size_t count = 0;
+	struct authorization_entry *entries = entries_copy(set, &count);
+
 	pthread_mutex_lock(&authorization->lock);
-	free(authorization->patterns);
-	authorization->patterns = patterns;
+	entries_free(authorization->entries, authorization->count);
+	authorization->entries = entries;
 	authorization->count = count;
 	pthread_mutex_unlock(&authorization->lock);
-	return patterns == NULL ? -ENOMEM : 0;
+	return entries == NULL ? -ENOMEM : 0;
 }
 
-bool authorization_pattern_covers(const char *pattern, const char *site)
+static struct trust_entry trust_at(const void *entries, size_t i)
 {
-	size_t site_len = strlen(site), domain_len;
+	const struct authorization_entry *entry = (const struct authorization_entry *)entries + i;
 
-	if (strncmp(pattern, "*.", 2) != 0) {
-		return strcasecmp(pattern, site) == 0;
-	}
-	domain_len = strlen(pattern) - 1; /* with its dot */
-	return site_len > domain_len && site[0] != '.' &&
-	       strcasecmp(site + site_len - domain_len, pattern + 1) == 0;
+	return (struct trust_entry){.pattern = entry->pattern, .group = entry->group};
 }
 
-bool authorization_allows(struct authorization *authorization, const char *site)
+/* The lock is held. */
+static struct trust_table trust_of(const struct authorization *authorization)
 {
-	bool allowed = false;
+	return (struct trust_table){
+		.entries = authorization->entries, .count = authorization->count, .at = trust_at};
+}
+
+bool authorization_admits(struct authorization *authorization, const char *const *names)
+{
+	struct trust_table trust;
+	bool admitted;
 
 	pthread_mutex_lock(&authorization->lock);
-	for (size_t i = 0; i < authorization->count && !allowed; i++) {
-		allowed = authorization_pattern_covers(authorization->patterns[i], site);
-	}
+	trust = trust_of(authorization);
+	admitted = trust_match(&trust, names) < trust.count;
+	pthread_mutex_unlock(&authorization->lock);
+	return admitted;
+}
+
+bool authorization_allows(struct authorization *authorization, const char *const *names,
+			  const char *site)
+{
+	struct trust_table trust;
+	bool allowed;
+
+	pthread_mutex_lock(&authorization->lock);
+	trust = trust_of(authorization);
+	allowed = trust_allows(&trust, names, site);
 	pthread_mutex_unlock(&authorization->lock);
 	return allowed;
 }

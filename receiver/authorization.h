@@ -19,15 +19,16 @@ void authorization_free(struct authorization *authorization); /* NULL allowed */
 int authorization_set(struct authorization *authorization,
 		      const Vmreplica__Ipc__AuthorizationSet *set);
 
-/* True when an entry's pattern covers site: equal, or below "*.domain" at any depth (as the broker
- * judges). */
-bool authorization_allows(struct authorization *authorization, const char *site);
+/* True when an entry lets in a peer with these names (its certificate's DNS SANs, NULL-terminated).
+ */
+bool authorization_admits(struct authorization *authorization, const char *const *names);
+/* True when such a peer may send the replica of a relationship that belongs to site: the rule is
+ * common/trust.h's, the same as the broker's. */
+bool authorization_allows(struct authorization *authorization, const char *const *names,
+			  const char *site);
 
 /* True when this denial has not been reported in the last minute: reports are rate limited, not the
  * denials. */
 bool authorization_denial_is_news(struct authorization *authorization, const char *who);
-
-/* Pure. */
-bool authorization_pattern_covers(const char *pattern, const char *site);
 
 #endif

@@ -60,22 +60,20 @@ static void mark_take(struct cycle *cycle, const Vmreplica__Wire__Mark *mark)
 	to->offset = mark->offset;
 }
 
-static int definition_take(struct cycle *cycle, const ProtobufCBinaryData *xml,
-			   struct answer *answer)
+static int definition_take(struct cycle *cycle, const void *xml, size_t len, struct answer *answer)
 {
-	if (xml->len == 0) {
+	if (len == 0) {
 		return 0;
 	}
-	if (xml->len > DOMAIN_XML_MAX) {
-		return answer_failure(answer, "limits", "a domain definition of %zu bytes",
-				      xml->len);
+	if (len > DOMAIN_XML_MAX) {
+		return answer_failure(answer, "limits", "a domain definition of %zu bytes", len);
 	}
-	cycle->domain_xml = malloc(xml->len);
+	cycle->domain_xml = malloc(len);
 	if (cycle->domain_xml == NULL) {
 		return answer_storage(answer, -ENOMEM, "taking the domain definition");
 	}
-	memcpy(cycle->domain_xml, xml->data, xml->len);
-	cycle->domain_xml_len = xml->len;
+	memcpy(cycle->domain_xml, xml, len);
+	cycle->domain_xml_len = len;
 	return 0;
 }
 
@@ -98,7 +96,7 @@ static int head_take(struct cycle *cycle, const Vmreplica__Wire__CycleBegin *beg
 			 begin->base_cut->cut_id);
 	}
 	mark_take(cycle, begin->resumed);
-	return definition_take(cycle, &begin->domain_xml, answer);
+	return 0;
 }
 
 /* Where does it go? A cycle that is committed already (its COMMITTED was lost) goes nowhere. */
@@ -129,12 +127,18 @@ static int sink_choose(struct cycle *cycle, struct answer *answer)
 	return 0;
 }
 
-static int cycle_begin(struct cycle *cycle, const Vmreplica__Wire__CycleBegin *begin,
-		       struct answer *answer)
+static int cycle_begin(struct cycle *cycle, const struct session *session,
+		       const struct frame *frame, struct answer *answer)
 {
+	const Vmreplica__Wire__CycleBegin *begin =
+		(const Vmreplica__Wire__CycleBegin *)frame->message;
+	bool apart = frame->payload_len > 0;
 	int rc = disks_take(cycle, begin, answer);
 
 	rc = rc < 0 ? rc : head_take(cycle, begin, answer);
+	rc = rc < 0 ? rc
+		    : definition_take(cycle, apart ? session->buffer : begin->domain_xml.data,
+				      apart ? frame->payload_len : begin->domain_xml.len, answer);
 	rc = rc < 0 ? rc : sink_choose(cycle, answer);
 	if (rc < 0) {
 		return rc;
@@ -409,9 +413,10 @@ static void cycle_count_failed(struct cycle *cycle, uint64_t wire_bytes, bool fa
 	pthread_mutex_unlock(&store->lock);
 }
 
-int cycle_run(struct session *session, const Vmreplica__Wire__CycleBegin *begin,
-	      struct answer *answer)
+int cycle_run(struct session *session, const struct frame *frame, struct answer *answer)
 {
+	const Vmreplica__Wire__CycleBegin *begin =
+		(const Vmreplica__Wire__CycleBegin *)frame->message;
 	cleanup_free struct cycle *cycle = calloc(1, sizeof(*cycle));
 	uint64_t wire_start = session->wire_bytes;
 	int rc;
@@ -424,7 +429,7 @@ int cycle_run(struct session *session, const Vmreplica__Wire__CycleBegin *begin,
 	cycle->begin_ms = clock_monotonic_ms();
 	cycle->wire_bytes = wire_start;
 	view_cycle_begin(&session->store->view, begin->mode, begin->estimate_bytes);
-	rc = cycle_begin(cycle, begin, answer);
+	rc = cycle_begin(cycle, session, frame, answer);
 	while (rc == 0) {
 		rc = cycle_step(cycle, session, answer);
 	}

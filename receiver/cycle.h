@@ -74,10 +74,10 @@ struct cycle {
 	struct pending *pending; /* pending_sink's */
 };
 
-/* Run the cycle that begin opens, on the session's worker. 0 when it ended with COMMITTED or the
- * sender's abort (the stream goes on); else the errno of the answer. */
-int cycle_run(struct session *session, const Vmreplica__Wire__CycleBegin *begin,
-	      struct answer *answer);
+/* Run the cycle that frame (CYCLE_BEGIN, its payload in the session's buffer) opens, on the
+ * session's worker. 0 when it ended with COMMITTED or the sender's abort (the stream goes on); else
+ * the errno of the answer. */
+int cycle_run(struct session *session, const struct frame *frame, struct answer *answer);
 
 /* What ends a wait inside a cycle: as store_check, or the stream was replaced. store->lock is held.
  */

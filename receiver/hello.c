@@ -10,6 +10,8 @@
 
 #include "common/dns_name.h"
 #include "common/log.h"
+#include "common/trust.h"
+#include "proto/version.h"
 #include "receiver/authorization.h"
 #include "receiver/plan.h"
 #include "receiver/stores.h"
@@ -20,44 +22,51 @@
 
 /* ---- who ---- */
 
-static int version_check(const Vmreplica__Wire__Version *version, struct answer *answer)
+/* *ret_chosen: the protocol version that both sides use. */
+static int version_check(const Vmreplica__Wire__Version *version, const char *site,
+			 uint32_t *ret_chosen, struct answer *answer)
 {
-	if (version == NULL || version->min > PROTOCOL_VERSION_MAX ||
-	    version->max < PROTOCOL_VERSION_MIN) {
-		return answer_failure(answer, "version",
-				      "the sender speaks protocol %" PRIu32 " to %" PRIu32
-				      ", this node %u to %u: update the older one",
-				      version == NULL ? 0 : version->min,
-				      version == NULL ? 0 : version->max, PROTOCOL_VERSION_MIN,
-				      PROTOCOL_VERSION_MAX);
+	struct version_range theirs = {0};
+	char why[160];
+
+	if (version != NULL) {
+		theirs = (struct version_range){.min = version->min, .max = version->max};
 	}
-	return 0;
+	*ret_chosen = version_choose(version_ours(), theirs);
+	return *ret_chosen != 0
+		       ? 0
+		       : answer_denied(answer, "version", "no common protocol with site %s: %s",
+				       site,
+				       version_explain(version_ours(), theirs, why, sizeof(why)));
 }
 
 static bool certificate_names(const struct session *session, const char *site)
 {
-	const char *const *names = tls_peer_names(session->conn);
-
-	for (; names != NULL && *names != NULL; names++) {
-		if (dns_name_equals(*names, site)) {
-			return true;
-		}
-	}
-	return false;
+	return trust_names_contain(tls_peer_names(session->conn), site);
 }
 
-int hello_check_authorized(struct session *session, const char *site, struct answer *answer)
+int hello_check_authorized(struct session *session, const struct store *store, const char *site,
+			   struct answer *answer)
 {
+	const char *const *names = tls_peer_names(session->conn);
+	struct authorization *authorization = session->receiver->authorization;
+
 	if (!certificate_names(session, site)) {
 		return answer_denied(answer, "identity",
 				     "the certificate of %s does not carry the name of site %s",
 				     tls_peer_address(session->conn), site);
 	}
-	if (!authorization_allows(session->receiver->authorization, site)) {
+	if (!authorization_admits(authorization, names)) {
 		return answer_denied(answer, "not-authorized",
 				     "site %s is not authorized to replicate to this cluster: "
 				     "vmreplica authorize add '%s' --storage DIRECTORY there",
 				     site, site);
+	}
+	if (store != NULL && !authorization_allows(authorization, names, store->peer_site)) {
+		return answer_denied(answer, "other-peer",
+				     "the replica of %s belongs to site %s, and %s shares no trust "
+				     "group with it",
+				     store->vm, store->peer_site, site);
 	}
 	return 0;
 }
@@ -79,19 +88,15 @@ static int store_find(struct session *session, const Vmreplica__Wire__Hello *hel
 		      struct store **ret_store, struct answer *answer)
 {
 	struct store *store = stores_find(session->receiver, hello->relationship);
-	int rc = hello_check_authorized(session, hello->site, answer);
+	int rc = hello_check_authorized(session, store, hello->site, answer);
 
 	if (rc == 0 && store == NULL) {
 		return answer_moved(answer, RETRY_MOVED_MS,
 				    "the replica of %s is not open on node %s", hello->vm,
 				    session->receiver->node);
 	}
-	if (rc == 0 && !dns_name_equals(store->peer_site, hello->site)) {
-		rc = answer_denied(answer, "wrong-site",
-				   "the replica of %s belongs to site %s, not to %s", store->vm,
-				   store->peer_site, hello->site);
-	} else if (rc < 0 && store != NULL && dns_name_equals(store->peer_site, hello->site) &&
-		   certificate_names(session, hello->site)) {
+	if (rc < 0 && store != NULL && dns_name_equals(store->peer_site, hello->site) &&
+	    certificate_names(session, hello->site)) {
 		store_note(store, answer); /* its own primary: the replica's health says so */
 	}
 	if (rc < 0) {
@@ -215,8 +220,9 @@ static void welcome_fill(struct welcome *welcome, const struct manifest *manifes
 	welcome->epoch_copy = manifest->epoch;
 	plan_next(manifest, disks, disk_count, &welcome->plan);
 	welcome_fill_position(welcome);
-	welcome->version.min = PROTOCOL_VERSION_MIN;
-	welcome->version.max = PROTOCOL_VERSION_MAX;
+	welcome->version.min = version_ours().min;
+	welcome->version.max = version_ours().max;
+	welcome->version.features = PROTOCOL_FEATURE_DEFINITION;
 	welcome->version.software = software;
 	welcome->epoch.number = welcome->epoch_copy.number;
 	welcome->epoch.lineage = welcome->epoch_copy.lineage;
@@ -252,13 +258,14 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 {
 	struct welcome welcome;
 	struct store *store = NULL;
+	uint32_t version = 0;
 	int rc = store_find(session, hello, &store, answer);
 
 	if (rc < 0) {
 		return rc;
 	}
 	session->store = store; /* session_release gives both back */
-	rc = version_check(hello->version, answer);
+	rc = version_check(hello->version, hello->site, &version, answer);
 	if (rc < 0) {
 		return rc;
 	}
@@ -277,8 +284,9 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 		view_set_frequency(&store->view, hello->frequency_s);
 	}
 	view_set_peer_node(&store->view, session->node);
-	log_info("%s: stream from %s (%s), %s expected%s", store->vm, session->node,
-		 tls_peer_address(session->conn), manifest_mode_to_word(welcome.plan.mode),
+	log_info("%s: stream from %s (%s), protocol %" PRIu32 ", %s expected%s", store->vm,
+		 session->node, tls_peer_address(session->conn), version,
+		 manifest_mode_to_word(welcome.plan.mode),
 		 welcome.plan.has_mark ? ", going on from a mark" : "");
 	return session_send(session, FRAME_WELCOME, &welcome.message.base, NULL, 0, answer);
 }

@@ -10,8 +10,9 @@
  * set even then). */
 int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, struct answer *answer);
 
-/* The site's certificate and its authorization entry, looked at again for each cycle: an entry may
- * have been removed. */
-int hello_check_authorized(struct session *session, const char *site, struct answer *answer);
+/* The site's certificate, its authorization entry and its trust group, looked at again for each
+ * cycle: an entry may have been removed or changed. store NULL: none is in hand. */
+int hello_check_authorized(struct session *session, const struct store *store, const char *site,
+			   struct answer *answer);
 
 #endif

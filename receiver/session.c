@@ -319,10 +319,8 @@ static int session_step(struct session *session, struct answer *answer)
 		return rc < 0 ? rc : 1;
 	}
 	if (frame.type == FRAME_CYCLE_BEGIN) {
-		rc = hello_check_authorized(session, session->site, answer);
-		rc = rc < 0 ? rc
-			    : cycle_run(session, (const Vmreplica__Wire__CycleBegin *)frame.message,
-					answer);
+		rc = hello_check_authorized(session, session->store, session->site, answer);
+		rc = rc < 0 ? rc : cycle_run(session, &frame, answer);
 		return rc < 0 ? rc : 1;
 	}
 	if (frame.type == FRAME_CYCLE_ABORT) {

@@ -16,6 +16,12 @@ tests_fuzz_fuzz_logfile_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_logfile_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_logfile_LDADD = libvmr-proto.la
 
+noinst_PROGRAMS += tests/fuzz/fuzz_domain
+tests_fuzz_fuzz_domain_SOURCES = tests/fuzz/fuzz_domain.c
+tests_fuzz_fuzz_domain_CFLAGS = $(fuzz_cflags) $(LIBXML2_CFLAGS)
+tests_fuzz_fuzz_domain_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_domain_LDADD = libvmr-engine.la
+
 noinst_PROGRAMS += tests/fuzz/fuzz_placement
 tests_fuzz_fuzz_placement_SOURCES = tests/fuzz/fuzz_placement.c
 tests_fuzz_fuzz_placement_CFLAGS = $(fuzz_cflags) $(LIBXML2_CFLAGS)

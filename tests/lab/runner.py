@@ -71,7 +71,8 @@ class Runner:
 
     def run_case(self, case):
         if case.get("PRODUCT", True) and not shapes.product_staged():
-            self.skipped.append(case.name)
+            # A CI in which cases are skipped for want of the product would be green for nothing.
+            (self.failed if os.environ.get("CI") else self.skipped).append(case.name)
             self.progress(f"SKIP {case.name}: the product is not built here")
             return
         shutil.rmtree(case.folder, ignore_errors=True)

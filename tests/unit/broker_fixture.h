@@ -76,12 +76,15 @@ static inline void announce_storage(struct fixture_announcement *a, const char *
 
 /* ---- settings ---- */
 
+#define FIXTURE_SETTINGS 8
+
 struct fixture_settings {
 	Vmreplica__Ipc__CibSettings message;
-	Vmreplica__Ipc__CibNvpair pairs[4], *pair_list[4];
+	Vmreplica__Ipc__CibNvpair pairs[FIXTURE_SETTINGS], *pair_list[FIXTURE_SETTINGS];
 	Vmreplica__Ipc__CibResource resources[4], *resource_list[4];
 	Vmreplica__Ipc__CibNvpair parameters[4][8], *parameter_list[4][8];
-	char values[4][AUTHORIZATION_VALUE_LEN], names[4][AUTHORIZATION_NAME_LEN];
+	char values[FIXTURE_SETTINGS][AUTHORIZATION_VALUE_LEN];
+	char names[FIXTURE_SETTINGS][AUTHORIZATION_NAME_LEN];
 };
 
 static inline void settings_init(struct fixture_settings *s)
@@ -96,6 +99,9 @@ static inline void settings_authorize(struct fixture_settings *s, const char *pa
 {
 	size_t i = s->message.n_settings++;
 
+	if (i >= FIXTURE_SETTINGS) {
+		abort();
+	}
 	authorization_setting_name(pattern, s->names[i]);
 	snprintf(s->values[i], sizeof(s->values[i]), "pattern=%s storage=%s group=%s max-vms=%u",
 		 pattern, storage, group, max_vms);

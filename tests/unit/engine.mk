@@ -8,7 +8,7 @@ check_PROGRAMS += tests/unit/test_source_live tests/unit/test_source_harm
 dist_check_SCRIPTS += tests/unit/check-source-live.sh tests/unit/check-source-harm.sh
 EXTRA_DIST += tests/unit/live-libvirt.sh
 tests_unit_test_source_live_SOURCES = tests/unit/test_source_live.c $(SOURCE_LIVE) tests/unit/unit.h
-tests_unit_test_source_live_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_live_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_source_live_LDADD = $(source_test_ldadd)
 tests_unit_test_source_harm_SOURCES = tests/unit/test_source_harm.c $(SOURCE_LIVE)
 tests_unit_test_source_harm_CFLAGS = $(source_test_cflags)
@@ -59,6 +59,11 @@ tests_unit_test_extent_list_SOURCES = tests/unit/test_extent_list.c
 tests_unit_test_extent_list_CFLAGS = $(engine_test_cflags)
 tests_unit_test_extent_list_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_health_attribute
+tests_unit_test_health_attribute_SOURCES = tests/unit/test_health_attribute.c
+tests_unit_test_health_attribute_CFLAGS = $(engine_test_cflags)
+tests_unit_test_health_attribute_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_health
 tests_unit_test_health_SOURCES = tests/unit/test_health.c tests/unit/golden.h
 tests_unit_test_health_CFLAGS = $(engine_test_cflags)
@@ -108,3 +113,25 @@ check_PROGRAMS += tests/unit/test_store_directory
 tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_standing
+tests_unit_test_standing_SOURCES = tests/unit/test_standing.c
+tests_unit_test_standing_CFLAGS = $(engine_test_cflags)
+tests_unit_test_standing_LDADD = $(engine_test_ldadd)
+
+# The replica VM's definition; golden files in tests/fixtures/domain.
+EXTRA_DIST += tests/fixtures/domain
+check_PROGRAMS += tests/unit/test_network_map tests/unit/test_replica_domain
+tests_unit_test_network_map_SOURCES = tests/unit/test_network_map.c
+tests_unit_test_network_map_CFLAGS = $(engine_test_cflags)
+tests_unit_test_network_map_LDADD = $(engine_test_ldadd)
+tests_unit_test_replica_domain_SOURCES = tests/unit/test_replica_domain.c tests/unit/golden.h
+tests_unit_test_replica_domain_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_replica_domain_LDADD = $(engine_test_ldadd)
+
+# Whether it would start; the host's words in tests/fixtures/fit are libvirt's own.
+EXTRA_DIST += tests/fixtures/fit
+check_PROGRAMS += tests/unit/test_domain_fit
+tests_unit_test_domain_fit_SOURCES = tests/unit/test_domain_fit.c tests/unit/golden.h
+tests_unit_test_domain_fit_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_domain_fit_LDADD = $(engine_test_ldadd)

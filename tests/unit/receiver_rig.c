@@ -75,6 +75,7 @@ static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
 	snprintf(status->code, sizeof(status->code), "%s", vm->reason_code);
 	status->seq = vm->seq;
 	status->applied_seq = vm->applied_seq;
+	status->batch_seq = vm->batch_seq;
 	status->spool_bytes = vm->spool_bytes;
 	status->generation = vm->generation;
 	status->resyncs = vm->resyncs;
@@ -118,6 +119,24 @@ static void frame_take(struct rig *rig, const struct frame *frame)
 	}
 }
 
+/* The link has ended without being told to: say how the receiver ended. */
+__attribute__((noreturn)) static void rig_receiver_gone(struct rig *rig, int rc)
+{
+	int status = 0;
+	pid_t pid = 0;
+
+	for (int i = 0; i < 50 && pid == 0; i++) {
+		pid = waitpid(rig->pid, &status, WNOHANG);
+		clock_sleep_ms(100);
+	}
+	if (pid == 0) {
+		rig_die("the receiver closed its link and lives on: %s", strerror(-rc));
+	}
+	rig_die("the receiver is gone (%s): %s %d", strerror(-rc),
+		WIFSIGNALED(status) ? "signal" : "exit status",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
@@ -133,7 +152,7 @@ bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int t
 			return false;
 		}
 		if (rc < 0) {
-			rig_die("the receiver is gone: %s", strerror(-rc));
+			rig_receiver_gone(rig, rc);
 		}
 		frame_take(rig, &frame);
 	}
@@ -202,17 +221,28 @@ void rig_configure(struct rig *rig)
 	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
 }
 
-void rig_authorize(struct rig *rig, const char *pattern)
+void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t count)
 {
 	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
-	Vmreplica__Ipc__Authorization entry = VMREPLICA__IPC__AUTHORIZATION__INIT;
-	Vmreplica__Ipc__Authorization *entries[] = {&entry};
+	Vmreplica__Ipc__Authorization entries[4], *list[4];
 
-	entry.pattern = text(pattern);
-	entry.storage = rig->root;
-	set.entries = entries;
-	set.n_entries = pattern == NULL ? 0 : 1;
+	for (size_t i = 0; i < count; i++) {
+		vmreplica__ipc__authorization__init(&entries[i]);
+		entries[i].pattern = text(pairs[i][0]);
+		entries[i].group = text(pairs[i][1]);
+		entries[i].storage = rig->root;
+		list[i] = &entries[i];
+	}
+	set.entries = list;
+	set.n_entries = count;
 	rig_send(rig, FRAME_AUTHORIZATION_SET, &set.base);
+}
+
+void rig_authorize(struct rig *rig, const char *pattern)
+{
+	const char *const pairs[][2] = {{pattern, ""}};
+
+	rig_authorize_groups(rig, pairs, pattern == NULL ? 0 : 1);
 }
 
 static void receiver_exec(int fd, int fault_fd)

@@ -21,8 +21,8 @@ struct rig_status {
 	Vmreplica__State state;
 	Vmreplica__Health health;
 	char reason[600], code[64];
-	uint64_t seq, applied_seq, spool_bytes, generation, resyncs, cycles_ok, cycles_failed,
-		bytes_wire;
+	uint64_t seq, applied_seq, batch_seq, spool_bytes, generation, resyncs, cycles_ok,
+		cycles_failed, bytes_wire;
 	size_t disk_count;
 	char names[4][40], tops[4][RIG_PATH];
 };
@@ -64,6 +64,8 @@ void rig_stop(struct rig *rig);
 void rig_kill(struct rig *rig);
 void rig_configure(struct rig *rig);			  /* send the limits again */
 void rig_authorize(struct rig *rig, const char *pattern); /* NULL: nobody */
+/* Up to 4 entries: pattern and trust group ("" = none). */
+void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t count);
 
 /* Open the store; 0 or the error of STORE_OPENED. */
 int rig_open(struct rig *rig);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "broker_fixture.h"
+#include "common/trust.h"
+#include "trust_cases.h"
 #include "unit.h"
 
 static void test_patterns(void)
@@ -24,7 +26,7 @@ static void test_patterns(void)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		bool matches = authorization_pattern_matches(cases[i].pattern, cases[i].name);
+		bool matches = trust_pattern_matches(cases[i].pattern, cases[i].name);
 
 		if (matches != cases[i].matches) {
 			printf("\n  %s against %s\n", cases[i].pattern, cases[i].name);
@@ -181,21 +183,24 @@ static void test_most_specific(void)
 	authorization_table_destroy(&table);
 }
 
-static void test_groups(void)
+/* The receiver's judge passes the same table (test_receiver_plan.c). */
+static void test_trust(void)
 {
-	const char *of_a[] = {"a1.a.example", "a.example", NULL};
-	const char *of_b[] = {"b.example", NULL};
-	const char *of_x[] = {"x.other", NULL};
+	memset(&settings, 0, sizeof(settings));
+	settings_init(&settings);
+	for (size_t i = 0; i < TRUST_ENTRIES; i++) {
+		settings_authorize(
+			&settings, trust_case_entries[i].pattern, "/srv/any",
+			trust_case_entries[i].group[0] == '\0' ? "-" : trust_case_entries[i].group,
+			0);
+	}
+	CU_ASSERT_EQUAL_FATAL(authorization_table_load(&settings.message, &table, NULL), 0);
+	for (size_t i = 0; i < TRUST_CASES; i++) {
+		const struct trust_case *c = &trust_cases[i];
 
-	load();
-	CU_ASSERT_TRUE(authorization_allows(&table, of_a, "a.example"));
-	CU_ASSERT_TRUE(authorization_allows(&table, of_a, "c.example")); /* both in gold */
-	CU_ASSERT_FALSE(authorization_allows(&table, of_a, "b.example"));
-	CU_ASSERT_FALSE(authorization_allows(&table, of_b, "a.example")); /* no group */
-	CU_ASSERT_FALSE(
-		authorization_allows(&table, of_b, "d.example")); /* no group is no common group */
-	CU_ASSERT_FALSE(
-		authorization_allows(&table, of_x, "x.other")); /* no entry, though it is its own */
+		CU_ASSERT_EQUAL(authorization_match(&table, c->names) != NULL, c->admitted);
+		CU_ASSERT_EQUAL(authorization_allows(&table, c->names, c->site), c->allowed);
+	}
 	authorization_table_destroy(&table);
 }
 
@@ -226,6 +231,6 @@ static const struct unit_test tests[] = {
 	{"patterns", test_patterns},	     {"an entry's value, there and back", test_round_trip},
 	{"the longest entry", test_longest}, {"what is refused", test_refused},
 	{"setting names", test_names},	     {"the most specific entry", test_most_specific},
-	{"trust groups", test_groups},	     {"broken entries are left out", test_broken_entries},
+	{"trust groups", test_trust},	     {"broken entries are left out", test_broken_entries},
 };
 UNIT_MAIN("authorization", tests)

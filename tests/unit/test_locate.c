@@ -23,7 +23,7 @@ static const struct route standing = {.relationship = REL_1,
 				      .name = "b1.b.example",
 				      .port = 8651,
 				      .source = ROUTE_SOURCE_ANNOUNCEMENT};
-static struct route moving, stopped, hostless, primary, of_other;
+static struct route moving, stopped, hostless, primary, of_other, of_partner;
 
 struct locate_case {
 	const char *what;
@@ -72,6 +72,8 @@ static const struct locate_case cases[] = {
 	 "not-authorized", "has no DNS name", 0},
 	{"another site's", of_a, &of_other, RELAY_AUTO, false, true, true, 1, LOCATE_DENIED,
 	 "other-peer", "b.example", 0},
+	{"another site's of the same trust group", of_a, &of_partner, RELAY_AUTO, false, true, true,
+	 1, LOCATE_REDIRECT, "", "", 0},
 	{"no quorum", of_a, &standing, RELAY_AUTO, false, false, true, 1, LOCATE_DENIED,
 	 "no-quorum", "missing b2", 0},
 	{"no quorum, no entry", of_x, NULL, RELAY_AUTO, false, false, false, 1, LOCATE_DENIED,
@@ -84,7 +86,7 @@ static const struct locate_case cases[] = {
 
 static void make_routes(void)
 {
-	moving = stopped = hostless = primary = of_other = standing;
+	moving = stopped = hostless = primary = of_other = of_partner = standing;
 	moving.moving = true;
 	moving.why = "its resource is moving";
 	stopped.moving = true;
@@ -93,6 +95,7 @@ static void make_routes(void)
 	hostless.host = "";
 	primary.role = VMREPLICA__ROLE__ROLE_PRIMARY;
 	of_other.peer = "b.example";
+	of_partner.peer = "c.example";
 }
 
 static void check(const struct locate_case *c, const struct locate_output *output)
@@ -115,7 +118,8 @@ static void test_golden(void)
 
 	make_routes();
 	settings_init(&settings);
-	settings_authorize(&settings, "a.example", "/srv/a", "-", 0);
+	settings_authorize(&settings, "a.example", "/srv/a", "gold", 0);
+	settings_authorize(&settings, "c.example", "/srv/c", "gold", 0);
 	settings_authorize(&settings, "b.example", "/srv/b", "-", 0);
 	CU_ASSERT_EQUAL_FATAL(authorization_table_load(&settings.message, &table, NULL), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -141,6 +145,24 @@ static void test_golden(void)
 	authorization_table_destroy(&table);
 }
 
+/* Highest common version or a denial that names both ranges. */
+static void test_versions(void)
+{
+	struct locate_input input = {.names = of_a, .quorate = true, .missing = ""};
+	struct locate_output output;
+
+	CU_ASSERT_EQUAL(PROTOCOL_VERSION_MAX, 1); /* else these ranges want new numbers */
+	input.version_min = 1;
+	input.version_max = 2;
+	CU_ASSERT_TRUE(locate_connection_may_ask(&input, &output));
+	input.version_min = 2;
+	input.version_max = 3;
+	CU_ASSERT_FALSE(locate_connection_may_ask(&input, &output));
+	CU_ASSERT_EQUAL(output.answer, LOCATE_DENIED);
+	CU_ASSERT_STRING_EQUAL(output.code, "version");
+	CU_ASSERT_PTR_NOT_NULL(strstr(output.reason, "versions 2 to 3, this side 1 to 1"));
+}
+
 static void test_join(void)
 {
 	char buf[16];
@@ -153,6 +175,7 @@ static void test_join(void)
 
 static const struct unit_test tests[] = {
 	{"golden table", test_golden},
+	{"versions", test_versions},
 	{"names in a sentence", test_join},
 };
 UNIT_MAIN("locate", tests)

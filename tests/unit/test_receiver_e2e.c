@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "replica_scene.h"
+#include "proto/limits.h"
 #include "unit.h"
 
 static void test_initial_and_deltas(void)
@@ -27,6 +28,45 @@ static void test_initial_and_deltas(void)
 	CU_ASSERT_TRUE(rig.status.bytes_wire > 0);
 	sender_drop(&sender);
 	scene_end();
+}
+
+/* domain.xml of the store is the definition that came last. */
+static void check_definition(const char *expected)
+{
+	size_t len = strlen(expected), got;
+	char path[RIG_PATH + 16], *found = calloc(1, len + 2);
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/domain.xml", rig.store);
+	file = fopen(path, "r");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	got = fread(found, 1, len + 2, file);
+	fclose(file);
+	CU_ASSERT_EQUAL(got, len);
+	CU_ASSERT_EQUAL(memcmp(found, expected, len), 0);
+	free(found);
+}
+
+/* In the message, unchanged, and as long as it may be, behind the message. */
+static void test_definition(void)
+{
+	char *longest = malloc(DOMAIN_XML_MAX + 1);
+
+	memset(longest, 'x', DOMAIN_XML_MAX);
+	longest[DOMAIN_XML_MAX] = '\0';
+	scene_begin();
+	sender.definition = "<domain/>";
+	scene_initial();
+	check_definition("<domain/>");
+	scene_delta(5);
+	check_definition("<domain/>");
+	sender.definition = longest;
+	scene_delta(5);
+	check_definition(longest);
+	scene_check();
+	sender_drop(&sender);
+	scene_end();
+	free(longest);
 }
 
 /* Initial replication, cut off twice: once the network, once the receiver. What is before the mark
@@ -404,6 +444,7 @@ static void test_memory(void)
 
 static const struct unit_test tests[] = {
 	{"initial and deltas", test_initial_and_deltas},
+	{"the domain's definition", test_definition},
 	{"initial resumed", test_initial_resumed},
 	{"delta resumed", test_delta_resumed},
 	{"abort and go on", test_abort_and_go_on},

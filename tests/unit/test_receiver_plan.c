@@ -4,6 +4,7 @@
 #include "receiver/authorization.h"
 #include "receiver/plan.h"
 #include "receiver/status.h"
+#include "trust_cases.h"
 #include "unit.h"
 
 #define INITIAL VMREPLICA__WIRE__MODE__MODE_INITIAL
@@ -84,15 +85,34 @@ static void test_epochs(void)
 	CU_ASSERT_EQUAL(plan_epoch_compare(&two, &one), PLAN_EPOCH_LOWER);
 }
 
-static void test_patterns(void)
+/* The same table as the broker's judge (test_authorization.c). */
+static void test_trust(void)
 {
-	CU_ASSERT_TRUE(authorization_pattern_covers("a.example", "A.example"));
-	CU_ASSERT_FALSE(authorization_pattern_covers("a.example", "b.example"));
-	CU_ASSERT_TRUE(authorization_pattern_covers("*.example", "a.example"));
-	CU_ASSERT_TRUE(authorization_pattern_covers("*.example", "x.a.example"));
-	CU_ASSERT_FALSE(authorization_pattern_covers("*.example", "example"));
-	CU_ASSERT_FALSE(authorization_pattern_covers("*.example", ".example"));
-	CU_ASSERT_FALSE(authorization_pattern_covers("*.example", "a.badexample"));
+	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
+	Vmreplica__Ipc__Authorization entries[TRUST_ENTRIES], *list[TRUST_ENTRIES];
+	struct authorization *authorization = authorization_new();
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(authorization);
+	CU_ASSERT_FALSE(authorization_admits(authorization, trust_cases[0].names));
+	for (size_t i = 0; i < TRUST_ENTRIES; i++) {
+		vmreplica__ipc__authorization__init(&entries[i]);
+		entries[i].pattern = (char *)(uintptr_t)trust_case_entries[i].pattern;
+		entries[i].group = (char *)(uintptr_t)trust_case_entries[i].group;
+		list[i] = &entries[i];
+	}
+	set.entries = list;
+	set.n_entries = TRUST_ENTRIES;
+	CU_ASSERT_EQUAL(authorization_set(authorization, &set), 0);
+	for (size_t i = 0; i < TRUST_CASES; i++) {
+		const struct trust_case *c = &trust_cases[i];
+
+		CU_ASSERT_EQUAL(authorization_admits(authorization, c->names), c->admitted);
+		CU_ASSERT_EQUAL(authorization_allows(authorization, c->names, c->site), c->allowed);
+	}
+	set.n_entries = 0; /* taken back: nobody may send */
+	CU_ASSERT_EQUAL(authorization_set(authorization, &set), 0);
+	CU_ASSERT_FALSE(authorization_allows(authorization, trust_cases[0].names, "a.example"));
+	authorization_free(authorization);
 }
 
 static void judge(const struct view *view, Vmreplica__State state, Vmreplica__Health health,
@@ -145,8 +165,8 @@ static void test_status(void)
 }
 
 static const struct unit_test tests[] = {
-	{"modes", test_modes},	     {"marks", test_marks},   {"epochs", test_epochs},
-	{"patterns", test_patterns}, {"status", test_status},
+	{"modes", test_modes},	  {"marks", test_marks},   {"epochs", test_epochs},
+	{"patterns", test_trust}, {"status", test_status},
 };
 
 UNIT_MAIN("receiver plan", tests)

@@ -134,7 +134,7 @@ static void test_not_allowed(void)
 	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.stranger_tls));
 	sender.site = "c.example";
 	sender_hello(&sender, &model);
-	CU_ASSERT_STRING_EQUAL(sender.code, "wrong-site");
+	CU_ASSERT_STRING_EQUAL(sender.code, "other-peer");
 	sender_drop(&sender);
 	CU_ASSERT_FALSE(
 		scene_wait_code("not-authorized", 300)); /* a stranger does not touch its health */
@@ -153,6 +153,45 @@ static void test_not_allowed(void)
 	rig_authorize(&rig, "*.example");
 	clock_sleep_ms(100);
 	scene_recover();
+	scene_end();
+}
+
+static enum frame_type stranger_hello(void)
+{
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.stranger_tls));
+	sender.site = "c.example";
+	return sender_hello(&sender, &model);
+}
+
+/* c.example may send what belongs to a.example when both are in one trust group, and no longer than
+ * that. */
+static void test_trust_group(void)
+{
+	static const char *const same[][2] = {{"a.example", "gold"}, {"*.c.example", "gold"}};
+	static const char *const other[][2] = {{"a.example", "gold"}, {"*.c.example", "blue"}};
+	static const char *const none[][2] = {{"a.example", ""}, {"*.c.example", ""}};
+
+	scene_begin();
+	scene_initial();
+	sender_drop(&sender);
+	rig_authorize_groups(&rig, other, 2);
+	CU_ASSERT_EQUAL(stranger_hello(), FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "other-peer");
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, "shares no trust group"));
+	rig_authorize_groups(&rig, none, 2);
+	CU_ASSERT_EQUAL(stranger_hello(), FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "other-peer");
+
+	rig_authorize_groups(&rig, same, 2);
+	CU_ASSERT_EQUAL(stranger_hello(), FRAME_WELCOME);
+	scene_delta(5);
+	scene_check();
+	rig_authorize_groups(&rig, other, 2);
+	clock_sleep_ms(100);
+	model_change(&model, 5);
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_DENIED, "other-peer", "shares no trust group");
+	scene_recover(); /* its own site's */
 	scene_end();
 }
 
@@ -178,6 +217,30 @@ static void test_epochs(void)
 	scene_end();
 }
 
+/* Ranges that meet go on; others are told both. */
+static void test_versions(void)
+{
+	scene_begin();
+	scene_initial();
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.version_min = 2;
+	sender.version_max = 3;
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "version");
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, "versions 2 to 3, this side 1 to 1"));
+	CU_ASSERT_TRUE(scene_wait_code("version", 5000));
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.version_min = 1;
+	sender.version_max = 2;
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_WELCOME);
+	scene_delta(3);
+	scene_check();
+	CU_ASSERT_TRUE(scene_wait_code("", 5000));
+	scene_end();
+}
+
 /* What the sender says about itself shows on the replica's side too. */
 static void test_peer_state(void)
 {
@@ -193,12 +256,10 @@ static void test_peer_state(void)
 }
 
 static const struct unit_test tests[] = {
-	{"wrong cycles", test_wrong_cycles},
-	{"wrong chunks", test_wrong_chunks},
-	{"malformed frames", test_malformed},
-	{"not allowed", test_not_allowed},
-	{"epochs", test_epochs},
-	{"peer state", test_peer_state},
+	{"wrong cycles", test_wrong_cycles},  {"wrong chunks", test_wrong_chunks},
+	{"malformed frames", test_malformed}, {"not allowed", test_not_allowed},
+	{"trust group", test_trust_group},    {"epochs", test_epochs},
+	{"versions", test_versions},	      {"peer state", test_peer_state},
 };
 
 int main(void)

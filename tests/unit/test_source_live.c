@@ -6,10 +6,13 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "engine/source.h"
+#include "engine/source_host.h"
 #include "tests/unit/live_source.h"
 #include "tests/unit/unit.h"
 
@@ -37,6 +40,30 @@ static void test_open_examines_the_disks(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(source_disk_at(source, 2)->problem);
 	CU_ASSERT_PTR_NOT_NULL(strstr(source_disk_at(source, 2)->problem, "later release (wrap)"));
 	source_close(source);
+	live_end(&live);
+}
+
+/* The VM that runs here must be found to fit here. */
+static void test_the_host_says_what_it_can_run(void)
+{
+	char error[SOURCE_ERROR_LEN] = "", *host = NULL;
+	struct domain_fit_query query;
+	struct domain_fit fit = {0};
+	struct live live;
+
+	live_begin(&live, 0);
+	CU_ASSERT_EQUAL_FATAL(domain_fit_query(source_domain_xml(live.source), &query), 0);
+	CU_ASSERT_EQUAL_FATAL(source_host_describe(live.connection, &query, &host, error), 0);
+	CU_ASSERT_EQUAL(domain_fit_check(source_domain_xml(live.source), host, "here", &fit), 0);
+	CU_ASSERT_EQUAL(fit.refusals.count, 0);
+	free(host);
+	snprintf(query.machine, sizeof(query.machine), "pc-q35-99.9");
+	CU_ASSERT_EQUAL_FATAL(source_host_describe(live.connection, &query, &host, error), 0);
+	CU_ASSERT_PTR_NULL(strstr(host, "<domainCapabilities>"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(host, "<bridge name='lo'/>"));
+	free(host);
+	domain_fit_query_destroy(&query);
+	domain_fit_destroy(&fit);
 	live_end(&live);
 }
 
@@ -310,6 +337,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"open examines the disks", test_open_examines_the_disks},
+		{"the host says what it can run", test_the_host_says_what_it_can_run},
 		{"a job shows the cut while the guest writes on",
 		 test_a_job_shows_the_cut_while_the_guest_writes_on},
 		{"changes since an older cut include the newer",

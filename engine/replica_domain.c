@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/replica_domain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "engine/domain_walk.h"
+
+/* ---- how it boots ---- */
+
+static bool is_uefi(const xmlNode *os)
+{
+	const xmlNode *loader = domain_child(os, "loader");
+
+	return domain_value_is(os, "firmware", "efi") || domain_value_is(loader, "type", "pflash");
+}
+
+static void write_feature(struct domain_walk *walk, const char *name, bool enabled)
+{
+	domain_start(walk, "feature");
+	domain_attribute(walk, "enabled", enabled ? "yes" : "no");
+	domain_attribute(walk, "name", name);
+	domain_end(walk);
+}
+
+/* What the peer's libvirt asked of its firmware, or what the loader that it named can do. */
+static void write_features(struct domain_walk *walk, const xmlNode *os)
+{
+	const xmlNode *firmware = domain_child(os, "firmware");
+	const xmlNode *loader = domain_child(os, "loader");
+	bool secure_told = false, keys_told = false;
+
+	domain_start(walk, "firmware");
+	for (const xmlNode *node = domain_child(firmware, "feature"); node != NULL;
+	     node = node->next) {
+		bool enabled = domain_value_is(node, "enabled", "yes");
+
+		if (domain_value_is(node, "name", "secure-boot") && !secure_told) {
+			write_feature(walk, "secure-boot", enabled);
+			secure_told = true;
+		} else if (domain_value_is(node, "name", "enrolled-keys") && !keys_told) {
+			write_feature(walk, "enrolled-keys", enabled);
+			keys_told = true;
+		}
+	}
+	if (!secure_told) {
+		write_feature(walk, "secure-boot", domain_value_is(loader, "secure", "yes"));
+	}
+	domain_end(walk);
+}
+
+/* libvirt chooses the firmware among those that this host has; the peer's paths mean nothing here.
+ * With that choice libvirt 9.0 takes a file of variables but no template (measured). */
+static void write_firmware(struct domain_walk *walk, const xmlNode *os)
+{
+	const char *nvram = walk->options->nvram;
+
+	write_features(walk, os);
+	if (nvram == NULL) {
+		sentence_list_add(walk->notes,
+				  "the UEFI variables (NVRAM) do not travel: the replica VM starts "
+				  "with fresh ones");
+		return;
+	}
+	domain_start(walk, "nvram");
+	domain_text(walk, nvram);
+	domain_end(walk);
+}
+
+/* A kernel outside the disks is a file of the host. One of the same name is used where this site
+ * keeps such files; elsewhere the peer could name any file that libvirt may read. */
+static bool find_boot_file(const struct domain_walk *walk, const char *theirs,
+			   char path[PATH_LEN_MAX + 1])
+{
+	const char *directory = walk->options->boot_directory;
+	const char *slash = theirs != NULL ? strrchr(theirs, '/') : NULL;
+	const char *base = slash != NULL ? slash + 1 : "";
+
+	return directory != NULL && base[0] != '\0' && base[0] != '.' &&
+	       domain_rule_text_is_plain(DOMAIN_TEXT_WORD, base) &&
+	       (size_t)snprintf(path, PATH_LEN_MAX + 1, "%s/%s", directory, base) <= PATH_LEN_MAX;
+}
+
+void domain_make_kernel(struct domain_walk *walk, const xmlNode *node,
+			const struct domain_rule *rule)
+{
+	cleanup_free char *theirs = domain_content(node);
+	char path[PATH_LEN_MAX + 1];
+
+	if (!find_boot_file(walk, theirs, path)) {
+		sentence_list_add(walk->notes,
+				  "the VM boots a file of its host (%s %.80s): keep that file in a "
+				  "directory here and name it in vmreplica.conf, [replica] "
+				  "boot-directory",
+				  rule->path, theirs != NULL ? theirs : "");
+		return;
+	}
+	if (!walk->kernel_taken) {
+		return; /* an initrd; what is wrong with the kernel has been said */
+	}
+	domain_start(walk, (const char *)node->name);
+	domain_text(walk, path);
+	domain_end(walk);
+}
+
+void domain_make_cmdline(struct domain_walk *walk, const xmlNode *node,
+			 const struct domain_rule *rule)
+{
+	if (walk->kernel_taken) {
+		domain_copy_plainly(walk, node, rule);
+	}
+}
+
+void domain_make_os(struct domain_walk *walk, const xmlNode *node, const struct domain_rule *rule)
+{
+	cleanup_free char *kernel = domain_content(domain_child(node, "kernel"));
+	char path[PATH_LEN_MAX + 1];
+	bool uefi = is_uefi(node);
+
+	walk->kernel_taken = find_boot_file(walk, kernel, path);
+	domain_start(walk, "os");
+	domain_copy_attributes(walk, node, rule);
+	if (uefi) {
+		domain_attribute(walk, "firmware", "efi");
+	} else if (domain_child(node, "loader") != NULL) {
+		sentence_list_add(walk->notes,
+				  "the firmware named as loader is not taken over: the replica VM "
+				  "has its host's own");
+	}
+	domain_copy_children(walk, node, rule->path);
+	if (uefi) {
+		write_firmware(walk, node);
+	}
+	domain_end(walk);
+}
+
+/* The host's own QEMU runs the VM. That it was another program there is worth a word. */
+void domain_make_emulator(struct domain_walk *walk, const xmlNode *node,
+			  const struct domain_rule *rule)
+{
+	static const char *const usual[] = {"/usr/bin/kvm", "/usr/libexec/qemu-kvm",
+					    "/usr/bin/qemu-kvm"};
+	cleanup_free char *path = domain_content(node);
+	bool is_usual = path != NULL && strncmp(path, "/usr/bin/qemu-system-", 21) == 0;
+
+	(void)rule;
+	for (size_t i = 0; path != NULL && i < sizeof(usual) / sizeof(usual[0]); i++) {
+		is_usual = is_usual || strcmp(path, usual[i]) == 0;
+	}
+	if (!is_usual) {
+		sentence_list_add(walk->notes,
+				  "emulator %.100s is not taken over: the host's own QEMU runs the "
+				  "replica VM",
+				  path != NULL ? path : "");
+	}
+}
+
+/* ---- the whole ---- */
+
+static bool has_essentials(const xmlNode *root)
+{
+	const xmlNode *os = domain_child(root, "os");
+	cleanup_free char *memory = domain_content(domain_child(root, "memory"));
+	cleanup_free char *machine = domain_content(domain_child(os, "type"));
+
+	return domain_child(root, "name") != NULL && domain_child(root, "devices") != NULL &&
+	       memory != NULL && domain_rule_text_is_plain(DOMAIN_TEXT_NUMBER, memory) &&
+	       machine != NULL && strcmp(machine, "hvm") == 0;
+}
+
+static void note_missing_disks(struct domain_walk *walk)
+{
+	for (size_t i = 0; i < walk->options->disk_count; i++) {
+		if (!walk->disk_seen[i]) {
+			sentence_list_add(walk->notes,
+					  "disk %.32s is replicated, but the VM's definition does "
+					  "not have it",
+					  walk->options->disks[i].target);
+		}
+	}
+}
+
+static void write_domain(struct domain_walk *walk, const xmlNode *root, const char *type)
+{
+	walk->failed |= xmlTextWriterSetIndent(walk->writer, 1) < 0 ||
+			xmlTextWriterSetIndentString(walk->writer, (const xmlChar *)"  ") < 0;
+	domain_start(walk, "domain");
+	domain_attribute(walk, "type", type);
+	domain_copy_children(walk, root, "");
+	domain_end(walk);
+	note_missing_disks(walk);
+}
+
+static int make_text(struct domain_walk *walk, const xmlNode *root, const char *type,
+		     char **ret_xml)
+{
+	xmlBuffer *buffer = xmlBufferCreate();
+	char *text = NULL;
+
+	walk->writer = buffer != NULL ? xmlNewTextWriterMemory(buffer, 0) : NULL;
+	if (walk->writer != NULL) {
+		write_domain(walk, root, type);
+		walk->failed |= xmlTextWriterEndDocument(walk->writer) < 0;
+		xmlFreeTextWriter(walk->writer);
+		text = walk->failed ? NULL : strdup((const char *)xmlBufferContent(buffer));
+	}
+	xmlBufferFree(buffer);
+	if (text == NULL) {
+		return -ENOMEM;
+	}
+	*ret_xml = text;
+	return 0;
+}
+
+static int make(const xmlNode *root, const struct replica_domain_options *options, char **ret_xml,
+		struct sentence_list *notes, char error[DOMAIN_ERROR_LEN])
+{
+	struct domain_walk walk = {.options = options, .notes = notes};
+	cleanup_free char *type = domain_value(root, "type");
+
+	if (type == NULL || (strcmp(type, "kvm") != 0 && strcmp(type, "qemu") != 0)) {
+		snprintf(error, DOMAIN_ERROR_LEN, "the VM is not one of KVM's or QEMU's");
+		return -EBADMSG;
+	}
+	if (!has_essentials(root) || options->disk_count > DISKS_MAX) {
+		snprintf(error, DOMAIN_ERROR_LEN,
+			 "the VM's definition lacks its name, memory, <type>hvm</type> or devices");
+		return -EBADMSG;
+	}
+	if (make_text(&walk, root, type, ret_xml) < 0) {
+		snprintf(error, DOMAIN_ERROR_LEN, "out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int replica_domain_make(const char *xml, size_t len, const struct replica_domain_options *options,
+			char **ret_xml, struct sentence_list *notes, char error[DOMAIN_ERROR_LEN])
+{
+	xmlDoc *document;
+	int result = domain_document_read(xml, len, &document, error);
+
+	if (result < 0) {
+		return result;
+	}
+	result = make(xmlDocGetRootElement(document), options, ret_xml, notes, error);
+	xmlFreeDoc(document);
+	return result;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A peer's domain XML, of any bytes. What comes out is a definition again, the same when made from
+ * itself, and names no path but ours (the prose that the guest's owner wrote aside).
+ */
+#include <assert.h>
+#include <libxml/parser.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/replica_domain.h"
+#include "proto/limits.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct replica_domain_disk disks[] = {{"vda", "/ours/vda"}, {"vdb", "/ours/vdb"}};
+
+static bool path_is_ours(const char *text)
+{
+	return strchr(text, '/') == NULL || strncmp(text, "/ours/", 6) == 0 ||
+	       strcmp(text, "/dev/urandom") == 0;
+}
+
+static bool is_prose(const xmlNode *node)
+{
+	return strcmp((const char *)node->name, "title") == 0 ||
+	       strcmp((const char *)node->name, "description") == 0 ||
+	       strcmp((const char *)node->name, "cmdline") == 0;
+}
+
+static void check_paths(const xmlNode *node)
+{
+	for (; node != NULL; node = node->next) {
+		if (node->type == XML_TEXT_NODE) {
+			assert(is_prose(node->parent) || path_is_ours((const char *)node->content));
+			continue;
+		}
+		for (const xmlAttr *attr = node->properties; attr != NULL; attr = attr->next) {
+			assert(strcmp((const char *)attr->name, "timezone") == 0 ||
+			       attr->children == NULL ||
+			       path_is_ours((const char *)attr->children->content));
+		}
+		check_paths(node->children);
+	}
+}
+
+static void check_names(const char *xml, const char *name)
+{
+	const char *found = strstr(xml, "<name>");
+
+	assert(found != NULL && strncmp(found + 6, name, strlen(name)) == 0);
+	assert(strstr(found + 1, "<name>") == NULL);
+}
+
+static void check_result(const char *xml, const struct replica_domain_options *options)
+{
+	struct sentence_list notes = {0};
+	char error[DOMAIN_ERROR_LEN];
+	xmlDoc *document = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, 0);
+	char *again = NULL;
+
+	assert(document != NULL);
+	check_paths(xmlDocGetRootElement(document));
+	xmlFreeDoc(document);
+	check_names(xml, options->test != NULL ? options->test->name : options->name);
+	/* Escaping makes it longer, perhaps beyond what is read. */
+	if (options->test == NULL && strlen(xml) <= DOMAIN_XML_MAX) {
+		assert(replica_domain_make(xml, strlen(xml), options, &again, &notes, error) == 0);
+		assert(strcmp(xml, again) == 0);
+		free(again);
+	}
+	sentence_list_destroy(&notes);
+}
+
+static void make(const uint8_t *data, size_t size, const struct replica_domain_options *options)
+{
+	struct sentence_list notes = {0};
+	char error[DOMAIN_ERROR_LEN] = "";
+	char *xml = NULL;
+
+	if (replica_domain_make((const char *)data, size, options, &xml, &notes, error) == 0) {
+		check_result(xml, options);
+		free(xml);
+	} else {
+		assert(xml == NULL && error[0] != '\0');
+	}
+	sentence_list_destroy(&notes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct replica_domain_test test = {
+		.name = "web1-test", .uuid = "11111111-2222-4333-8444-555555555555"};
+	struct replica_domain_options options = {.name = "web1",
+						 .disks = disks,
+						 .disk_count = 2,
+						 .boot_directory = "/ours/boot",
+						 .nvram = "/ours/nvram"};
+
+	make(data, size, &options);
+	options.test = &test;
+	make(data, size, &options);
+	return 0;
+}

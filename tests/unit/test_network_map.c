@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "engine/network_map.h"
+#include "engine/sentence_list.h"
+#include "tests/unit/unit.h"
+
+static void assert_found(const struct network_map *map, enum network_kind kind, const char *name,
+			 enum network_kind there, const char *wanted)
+{
+	struct network from = {.kind = kind}, to = {.kind = NETWORK_DIRECT};
+
+	snprintf(from.name, sizeof(from.name), "%s", name);
+	CU_ASSERT_TRUE(network_map_find(map, &from, &to));
+	CU_ASSERT_EQUAL(to.kind, there);
+	CU_ASSERT_STRING_EQUAL(to.name, wanted);
+}
+
+static void test_find(void)
+{
+	char error[NETWORK_MAP_ERROR_LEN];
+	struct network_map map = {0};
+	struct network macvtap = {NETWORK_DIRECT, "eth9"}, to;
+
+	CU_ASSERT_EQUAL(network_map_parse(&map,
+					  " net:prod=dr, bridge:br0=br7 direct:eth0=net:dr,"
+					  "net:a=bridge:b,net:prod=dr",
+					  error),
+			0);
+	CU_ASSERT_EQUAL(map.count, 4);
+	assert_found(&map, NETWORK_NET, "prod", NETWORK_NET, "dr");
+	assert_found(&map, NETWORK_BRIDGE, "br0", NETWORK_BRIDGE, "br7");
+	assert_found(&map, NETWORK_DIRECT, "eth0", NETWORK_NET, "dr");
+	assert_found(&map, NETWORK_NET, "a", NETWORK_BRIDGE, "b");
+	assert_found(&map, NETWORK_NET, "br0", NETWORK_NET, "br0");
+	assert_found(NULL, NETWORK_NET, "prod", NETWORK_NET, "prod");
+	CU_ASSERT_FALSE(network_map_find(&map, &macvtap, &to));
+	CU_ASSERT_EQUAL(network_map_parse(&map, "", error), 0);
+	CU_ASSERT_EQUAL(map.count, 4);
+}
+
+static void test_wrong(void)
+{
+	static const char *const wrong[] = {
+		"prod=dr",
+		"net:prod",
+		"net:=dr",
+		"net:prod=",
+		"net:a=direct:b",
+		"direct:a=b",
+		"dir:a=b",
+		"net:a/b=c",
+		"net:a=b:c",
+		"net:-a=b",
+		"net:.=b",
+		"net:a=b=c",
+		"=",
+		":=",
+		"net:pr\xc3\xb6=dr",
+		"net:prod=other",
+		"net:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=b",
+	};
+	char error[NETWORK_MAP_ERROR_LEN];
+	struct network_map map = {0};
+
+	CU_ASSERT_EQUAL(network_map_add(&map, "net:prod=dr", error), 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		error[0] = '\0';
+		CU_ASSERT_EQUAL(network_map_add(&map, wrong[i], error), -EINVAL);
+		CU_ASSERT_NOT_EQUAL(error[0], '\0');
+	}
+	CU_ASSERT_EQUAL(map.count, 1);
+	for (unsigned int i = 1; i < NETWORK_MAPS_MAX; i++) {
+		char entry[32];
+
+		snprintf(entry, sizeof(entry), "net:n%u=m", i);
+		CU_ASSERT_EQUAL(network_map_add(&map, entry, error), 0);
+	}
+	CU_ASSERT_EQUAL(network_map_add(&map, "net:more=m", error), -E2BIG);
+}
+
+static void test_sentences(void)
+{
+	cleanup_sentences struct sentence_list list = {0}, more = {0};
+	char line[64];
+
+	CU_ASSERT_STRING_EQUAL(sentence_list_join(&list, line, sizeof(line)), "");
+	sentence_list_add(&list, "a %s", "b\n\x1b[31m\xff");
+	sentence_list_add(&list, "a b??[31m?");
+	CU_ASSERT_EQUAL(list.count, 1);
+	sentence_list_add(&list, "%s", "second");
+	CU_ASSERT_STRING_EQUAL(sentence_list_join(&list, line, sizeof(line)), "a b??[31m?; second");
+	for (unsigned int i = 0; i < SENTENCES_MAX + 5; i++) {
+		sentence_list_add(&more, "%u", i);
+	}
+	CU_ASSERT_EQUAL(more.count, SENTENCES_MAX);
+	CU_ASSERT_EQUAL(more.left_out, 5);
+	sentence_list_append(&list, &more);
+	CU_ASSERT_EQUAL(list.count, SENTENCES_MAX);
+	CU_ASSERT_EQUAL(list.left_out, 7);
+	sentence_list_join(&list, line, sizeof(line));
+	CU_ASSERT_EQUAL(strlen(line), sizeof(line) - 1);
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{"find", test_find}, {"wrong", test_wrong}, {"sentences", test_sentences}};
+
+	return unit_run("network map", tests, sizeof(tests) / sizeof(tests[0]));
+}
