@@ -31,26 +31,6 @@ static void check_storage(const struct storage_info *info, struct check_list *li
 		       (unsigned long long)(info->free_bytes >> 30));
 }
 
-/* What is wrong in the file now strikes at the next start, when Pacemaker finds no engine to start.
- */
-static void check_config(const struct engine *engine, struct check_list *list)
-{
-	char error[CONFIG_ERROR_LEN] = "";
-	struct config config;
-
-	if (engine->config_path == NULL) {
-		return;
-	}
-	if (config_load(engine->config_path, &config, error) < 0) {
-		check_list_add(list, CHECK_FAIL, "configuration",
-			       "correct it: the daemons of this node will not start again with it",
-			       "%s", error);
-		return;
-	}
-	config_destroy(&config);
-	check_list_add(list, CHECK_OK, "configuration", NULL, "%s", engine->config_path);
-}
-
 void check_facts_node(struct engine *engine, struct check_list *list)
 {
 	const Vmreplica__Ipc__CibSettings *settings =
@@ -58,7 +38,6 @@ void check_facts_node(struct engine *engine, struct check_list *list)
 	struct authorization_table table = {0};
 	size_t broken = 0;
 
-	check_config(engine, list);
 	if (settings == NULL || authorization_table_load(settings, &table, &broken) != 0) {
 		return;
 	}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bad certificates and unauthorized peers: each is refused with a reason on both sides, and
 nothing of theirs is stored."""
+import json
 import subprocess
 import tempfile
 
@@ -44,30 +45,38 @@ def withdrawn(lab):
 
 
 def bad_certificate(lab, make):
-    """A's node certificates are replaced and the engines told; then put back."""
+    """A's node certificates are replaced, which its engines notice; then put back."""
     nodes = lab.live_nodes("A")
     for node in nodes:
         lab.on(node, f"cp -a {PKI} /run/good-pki")
         make(lab, node)
-        reload(lab, node)
     try:
-        lab.cut("wan", duration=32)     # the standing connection has to end first
+        redial(lab)
         found = wait_until("A says that its certificate is refused",
-                           lambda: refused(rep.status(lab)), 120)
-        say(found["reason"])
+                           lambda: refused(rep.status(lab)), 60)
+        say(f"A: {found['reason']}")
+        reason = wait_until("B's broker says whom it refused", lambda: denial(lab), 10)
+        say(f"B: {reason}")
     finally:
         for node in nodes:
             lab.on(node, f"cp -a /run/good-pki/* {PKI}/; rm -r /run/good-pki")
-            reload(lab, node)
-    rep.wait_cycles(lab, 1, 150)
+    wait_until("the good certificate is taken again", lambda: rep.sync(lab), 30)
+
+
+def redial(lab):
+    """The standing connection ends, and the next one shows the certificate of now."""
+    owner = lab.wait_resource("web1-a-replica", site="B")
+    lab.on(owner, "kill $(pidof vmreplica-receiver)")
+
+
+def denial(lab):
+    entries = json.loads(lab.vmreplica("b1", "broker --json"))["denials"]
+    print(entries)
+    return next((entry["reason"] for entry in entries if "certificate" in entry["reason"]), None)
 
 
 def refused(found):
     return found if found["health"] != "OK" and "certificate" in found["reason"].lower() else None
-
-
-def reload(lab, node):
-    lab.on(node, "kill -HUP $(cat /run/vmreplica/engine.pid)")
 
 
 def other_ca(lab, node):
