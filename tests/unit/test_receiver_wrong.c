@@ -34,6 +34,12 @@ static void test_wrong_cycles(void)
 	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_WARNING);
 	scene_recover();
 
+	model_change(&model, 3);
+	sender.committed.log_hash[7] ^= 1; /* the same cycle with another content */
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_FAILURE, "sequence", "histories differ");
+	scene_recover();
+
 	cut.seq = 1;
 	sender_begin_cut(&sender, &model, DELTA, false, &cut);
 	scene_expect(FRAME_FAILURE, "sequence", "was committed");
@@ -144,6 +150,8 @@ static void test_not_allowed(void)
 	clock_sleep_ms(100);
 	model_change(&model, 5);
 	sender_begin(&sender, &model, DELTA, false);
+	clock_sleep_ms(1000); /* the receiver has closed: what is sent now meets a reset */
+	sender_range(&sender, &model, 0, 0, model.disks[0].size, false);
 	scene_expect(FRAME_DENIED, "not-authorized", "vmreplica authorize add 'a.example'");
 	CU_ASSERT_TRUE(scene_wait_code("not-authorized", 5000));
 	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
