@@ -39,7 +39,7 @@ def withdrawn(lab):
     """The entry is removed while the VM replicates: no cycle more, a reason on A; and back."""
     lab.vmreplica("b1", "authorize remove a.example")
     rep.wait_health(lab, "Critical", "authoriz", 90)
-    found = rep.wait_health(lab, "Critical", "authoriz", 15, "B")
+    found = rep.wait_health(lab, "Warning", "authoriz", 15, "B")
     require(found["reason_code"] == "not-authorized", f"B's code is {found['reason_code']}")
     rep.authorize(lab)
     # It would ask again by itself, a minute after the denial.
