@@ -206,6 +206,7 @@ static void peer_take_welcome(struct peer *peer, const Vmreplica__Wire__Welcome 
 	peer_take_mark(welcome->mark, &position->mark);
 	position->next_seq = welcome->next_seq;
 	peer->features = welcome->version->features;
+	peer->greeted = true;
 	snprintf(position->reason, sizeof(position->reason), "%s", welcome->reason);
 }
 

@@ -77,11 +77,33 @@ static void enroll_done(void *arg, int result)
 	struct protect_job *job = arg;
 
 	if (result < 0) {
-		protect_fail(job, result, enroll_advice(&job->trouble), "%s", job->trouble.text);
+		if (!job->dry_run && !job->repeated && job->trouble.outcome == SCHEDULE_DENIED) {
+			protect_forget_intent(job->engine, job->resource); /* nothing was made */
+		}
+		protect_fail(job, result, enroll_advice(&job->trouble), "%s%s%s",
+			     job->repeated ? job->vm.name : "",
+			     job->repeated ? " is protected already, but " : "", job->trouble.text);
+	} else if (job->repeated) {
+		protect_forget_intent(job->engine, job->resource);
+		protect_wake_owner(job);
+		protect_reply(job, NULL);
+		protect_free(job);
 	} else if (job->dry_run) {
 		protect_print(job);
 	} else {
 		protect_create(job);
+	}
+}
+
+static void intent_noted_cb(void *arg, int error, const char *text)
+{
+	struct protect_job *job = arg;
+
+	if (error < 0) {
+		protect_fail(job, error, "look at Pacemaker here (pcs status), then try again",
+			     "the cluster's settings cannot be changed: %s", text);
+	} else if (workers_submit(job->engine->task_workers, enroll_run, enroll_done, job) < 0) {
+		protect_fail(job, ENOMEM, "", "out of memory");
 	}
 }
 
@@ -109,8 +131,10 @@ static void inspected_cb(void *arg, int error, const char *text,
 		job->disks[i].size_bytes = answer->disks[i]->size_bytes;
 		job->disk_count++;
 	}
-	if (workers_submit(job->engine->task_workers, enroll_run, enroll_done, job) < 0) {
-		protect_fail(job, ENOMEM, "", "out of memory");
+	if (job->dry_run || job->repeated) {
+		intent_noted_cb(job, 0, "");
+	} else {
+		protect_note_intent(job, intent_noted_cb);
 	}
 }
 
@@ -227,13 +251,10 @@ static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, 
 	return true;
 }
 
-/* A request that came twice (its answer was lost) is the same one; anything else that is protected
- * already is refused. */
-static bool protect_refuse(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request)
+static bool protect_refuse(struct admin_call *call)
 {
 	struct engine *engine = admin_call_engine(call);
 	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
-	const Vmreplica__Ipc__CibResource *existing = protect_find(settings, request->vm);
 
 	if (settings == NULL) {
 		admin_call_fail(
@@ -246,14 +267,26 @@ static bool protect_refuse(struct admin_call *call, const Vmreplica__Admin__Prot
 		admin_call_fail(call, EAGAIN, "", "no quorum: %s", engine->missing);
 		return true;
 	}
-	if (existing != NULL) {
-		admin_call_fail(call, EEXIST,
-				"vmreplica status shows it; vmreplica unprotect ends it",
-				"%s is protected already, by resource %s (to %s)", request->vm,
-				existing->id, protect_parameter(existing, "peer"));
-		return true;
-	}
 	return false;
+}
+
+static void protect_begin(struct protect_job *job, const Vmreplica__Admin__ProtectRequest *request)
+{
+	const Vmreplica__Ipc__CibResource *existing =
+		protect_find(engine_settings(job->engine), request->vm);
+	char text[REASON_MAX], advice[REASON_MAX];
+	int result;
+
+	if (existing == NULL) {
+		protect_find_vm(job);
+		return;
+	}
+	result = protect_repeat(job, request, existing, text, advice);
+	if (result < 0) {
+		protect_fail(job, result, advice, "%s", text);
+	} else {
+		protect_inspect(job);
+	}
 }
 
 void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request)
@@ -265,7 +298,7 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 		admin_call_misused(call, "%s", text);
 		return;
 	}
-	if (protect_refuse(call, request)) {
+	if (protect_refuse(call)) {
 		return;
 	}
 	job = calloc(1, sizeof(*job));
@@ -287,5 +320,5 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 		protect_fail(job, ENOMEM, "", "out of memory");
 		return;
 	}
-	protect_find_vm(job);
+	protect_begin(job, request);
 }

@@ -344,7 +344,7 @@ void rig_stop(struct rig *rig)
 }
 
 /* Gone, or a zombie that nobody has reaped yet. */
-static bool process_is_dead(pid_t pid)
+bool rig_process_is_dead(pid_t pid)
 {
 	char path[64], state = 'Z';
 	FILE *file;
@@ -361,6 +361,23 @@ static bool process_is_dead(pid_t pid)
 	return state == 'Z' || state == 'X';
 }
 
+bool rig_holds_lock(pid_t pid, const char *store)
+{
+	char path[64], link[RIG_PATH + 64], expected[RIG_PATH + 64];
+	bool found = false;
+
+	snprintf(expected, sizeof(expected), "%s/lock", store);
+	for (int fd = 0; fd < 64 && !found; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+		n = readlink(path, link, sizeof(link) - 1);
+		link[n > 0 ? n : 0] = '\0';
+		found = strcmp(link, expected) == 0;
+	}
+	return found;
+}
+
 void rig_kill(struct rig *rig)
 {
 	pid_t daemon = rig_daemon_pid(rig);
@@ -368,7 +385,7 @@ void rig_kill(struct rig *rig)
 	peak_rss_note(rig);
 	kill(rig->pid, SIGKILL);
 	waitpid(rig->pid, NULL, 0);
-	for (int i = 0; daemon != 0 && !process_is_dead(daemon) && i < 500; i++) {
+	for (int i = 0; daemon != 0 && !rig_process_is_dead(daemon) && i < 500; i++) {
 		clock_sleep_ms(10); /* it dies with its parent, but not in the same instant */
 	}
 	rig_forget(rig);

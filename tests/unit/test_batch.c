@@ -116,7 +116,7 @@ static void test_logs(void)
 			qsort(&records[begin], count - begin, sizeof(records[0]), record_compare);
 			kept = begin;
 			for (size_t i = begin; i < count; i++) {
-				const struct record *last = &records[kept - 1];
+				const struct record *last = &records[kept > begin ? kept - 1 : i];
 
 				if (kept == begin || last->disk != records[i].disk ||
 				    last->offset + last->length <= records[i].offset) {

@@ -34,6 +34,12 @@ static void test_wrong_cycles(void)
 	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_WARNING);
 	scene_recover();
 
+	model_change(&model, 3);
+	sender.committed.log_hash[7] ^= 1; /* the same cycle with another content */
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_FAILURE, "sequence", "histories differ");
+	scene_recover();
+
 	cut.seq = 1;
 	sender_begin_cut(&sender, &model, DELTA, false, &cut);
 	scene_expect(FRAME_FAILURE, "sequence", "was committed");

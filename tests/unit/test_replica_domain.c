@@ -67,14 +67,14 @@ static struct replica_domain_options options_make(void)
 static char *fixture_read(const char *name, size_t *ret_len)
 {
 	const char *srcdir = getenv("srcdir");
-	char path[1024], *text = calloc(1, 1 << 17);
+	char path[1024], *text = calloc(1, DOMAIN_XML_MAX + 2);
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/tests/fixtures/domain/%s.xml",
 		 srcdir != NULL ? srcdir : ".", name);
 	file = fopen(path, "r");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	*ret_len = fread(text, 1, (1 << 17) - 1, file);
+	*ret_len = fread(text, 1, DOMAIN_XML_MAX, file);
 	fclose(file);
 	return text;
 }
