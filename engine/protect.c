@@ -181,8 +181,11 @@ static void choose_done(void *arg, int result)
 	}
 	if (snprintf(job->resource, sizeof(job->resource), "%s-replica", job->vm.resource) >=
 	    (int)sizeof(job->resource)) {
-		protect_fail(job, ENAMETOOLONG, "", "the id of resource %s is too long",
-			     job->vm.resource);
+		protect_fail(job, ENAMETOOLONG,
+			     "give the VM's resource a shorter id (pcs resource)",
+			     "resource %.40s... has an id of more than %zu characters, and its "
+			     "replication's would end in -replica after that",
+			     job->vm.resource, RESOURCE_ID_MAX - strlen("-replica"));
 		return;
 	}
 	protect_inspect(job);
@@ -192,7 +195,12 @@ static void protect_find_vm(struct protect_job *job)
 {
 	if (job->engine->config->standalone) {
 		/* no resources here: libvirt alone knows it */
-		snprintf(job->vm.name, sizeof(job->vm.name), "%s", job->vm.asked);
+		if (!validate_vm_name(job->vm.asked)) {
+			protect_fail(job, EINVAL, "", "\"%s\" is not a VM's name", job->vm.asked);
+			return;
+		}
+		snprintf(job->vm.name, sizeof(job->vm.name), "%.*s", (int)VM_NAME_MAX,
+			 job->vm.asked);
 		snprintf(job->resource, sizeof(job->resource), "%s-replica", job->vm.name);
 		protect_inspect(job);
 		return;
@@ -225,8 +233,10 @@ static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, 
 	char host[VM_SETTINGS_HOST_LEN];
 	uint16_t port;
 
-	if (!validate_vm_name(request->vm)) {
-		snprintf(text, size, "\"%.64s\" is not a VM's name", request->vm);
+	if (!validate_vm_name(request->vm) && !validate_resource_id(request->vm)) {
+		snprintf(text, size,
+			 "\"%.40s\" is not a VM's name (up to %u letters, digits and . _ - +)",
+			 request->vm, VM_NAME_MAX);
 	} else if (peer_address_parse(request->to, BROKER_PORT, host, &port) < 0 ||
 		   strlen(request->to) >= VM_SETTINGS_HOST_LEN) {
 		snprintf(text, size, "\"%.64s\" is not an address of a broker", request->to);

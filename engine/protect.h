@@ -21,7 +21,7 @@
 /* The VM's own resource, and libvirt's name of it. */
 struct protect_vm {
 	/* in */
-	char asked[VM_NAME_MAX + 1]; /* a VM's name or a resource's id */
+	char asked[RESOURCE_ID_MAX + 1]; /* a VM's name or a resource's id */
 	/* out */
 	char resource[RESOURCE_ID_MAX + 1]; /* "" = none (standalone) */
 	char name[VM_NAME_MAX + 1];
