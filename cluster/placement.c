@@ -4,21 +4,6 @@
 
 #include <string.h>
 
-const char *placement_state_to_string(enum placement_state state)
-{
-	switch (state) {
-	case PLACEMENT_UNKNOWN:
-		return "unknown";
-	case PLACEMENT_STOPPED:
-		return "stopped";
-	case PLACEMENT_RUNNING:
-		return "running";
-	case PLACEMENT_MOVING:
-		return "moving";
-	}
-	return "unknown";
-}
-
 /* First of the entries with that id: instances of a clone share theirs. */
 const struct placement_resource *placement_find(const struct placement *placement, const char *id)
 {

@@ -16,7 +16,6 @@ enum placement_state {
 	PLACEMENT_RUNNING,   /* on exactly one healthy node */
 	PLACEMENT_MOVING,    /* running, with a start, stop or migration pending */
 };
-const char *placement_state_to_string(enum placement_state state);
 
 struct placement_resource {
 	const char *id;

@@ -60,9 +60,14 @@ static void cycle_end_job(struct cycle *cycle)
 {
 	char error[SOURCE_ERROR_LEN] = "";
 
-	if (cycle->job != NULL && source_job_end(cycle->job, error) < 0) {
+	if (cycle->job == NULL) {
+		return;
+	}
+	if (source_job_end(cycle->job, error) < 0) {
 		log_warning("%s: the backup job did not end cleanly: %s", cycle->settings->vm,
 			    error);
+	} else if (error[0] != '\0') {
+		memcpy(cycle->harm, error, sizeof(cycle->harm));
 	}
 	cycle->job = NULL;
 }

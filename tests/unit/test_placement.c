@@ -27,10 +27,25 @@ static void print_node(FILE *out, const struct placement_node *node)
 		node->replication_address != NULL ? node->replication_address : "");
 }
 
+static const char *state_word(enum placement_state state)
+{
+	switch (state) {
+	case PLACEMENT_UNKNOWN:
+		return "unknown";
+	case PLACEMENT_STOPPED:
+		return "stopped";
+	case PLACEMENT_RUNNING:
+		return "running";
+	case PLACEMENT_MOVING:
+		return "moving";
+	}
+	return "unknown";
+}
+
 static void print_resource(FILE *out, const struct placement_resource *resource)
 {
 	fprintf(out, "%s %s %s %s on %s%s%s%s%s%s%s%s%s%s\n", resource->id, resource->agent,
-		resource->role, placement_state_to_string(resource->state),
+		resource->role, state_word(resource->state),
 		resource->node != NULL ? resource->node : "-",
 		resource->managed ? "" : " unmanaged", resource->failed ? " failed" : "",
 		resource->blocked ? " blocked" : "", resource->orphaned ? " orphaned" : "",

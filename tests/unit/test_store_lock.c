@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/lock_holder.h"
+#include "engine/receiver_leftover.h"
 #include "engine/store_lock.h"
 #include "replica_scene.h"
 #include "unit.h"
@@ -91,6 +92,37 @@ static void test_daemon_holds(void)
 	scene_end();
 }
 
+/* The receiver of an engine that has died hangs: the next engine's start waits for its end. */
+static void test_leftover(void)
+{
+	struct receiver_leftover leftover;
+	char path[RIG_PATH + 16];
+	int64_t now_ms = 1000;
+	int status = 0;
+
+	rig_init(&rig);
+	snprintf(path, sizeof(path), "%s/receiver.pid", rig.root);
+	receiver_leftover_init(&leftover, path);
+	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms, 5000)); /* the first ever */
+	rig_start(&rig, "b1");
+	receiver_leftover_note(&leftover, "b1", rig.pid);
+	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms, 5000)); /* its own is none */
+
+	kill(rig.pid, SIGSTOP);
+	receiver_leftover_init(&leftover, path);
+	CU_ASSERT_FALSE(receiver_leftover_is_gone(&leftover, now_ms, 5000));
+	CU_ASSERT_FALSE(receiver_leftover_is_gone(&leftover, now_ms + 4999, 5000));
+	CU_ASSERT_EQUAL(waitpid(rig.pid, &status, WNOHANG), 0); /* asked, but it does not hear */
+	CU_ASSERT_FALSE(receiver_leftover_is_gone(&leftover, now_ms + 5000, 5000));
+	CU_ASSERT_EQUAL(waitpid(rig.pid, &status, 0), rig.pid);
+	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms + 5001, 5000));
+	receiver_leftover_init(&leftover, path);
+	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms, 5000));
+	rig.pid = 0;
+	rig_destroy(&rig);
+}
+
 /* Take the lock as somebody else, naming whom the text names. */
 static int lock_hold(const char *text)
 {
@@ -124,10 +156,11 @@ static void test_not_the_holder(void)
 	CU_ASSERT_STRING_EQUAL(holder.node, "b1");
 	CU_ASSERT_EQUAL(holder.pid, self.pid);
 	CU_ASSERT_EQUAL(holder.start, self.start);
-	CU_ASSERT_EQUAL(lock_holder_kill(&self, "vmreplica-receiver"),
+	CU_ASSERT_EQUAL(lock_holder_signal(&self, "vmreplica-receiver", SIGKILL),
 			-ESRCH); /* another program */
 	holder.start++;
-	CU_ASSERT_EQUAL(lock_holder_kill(&holder, "test_store_lock"), -ESRCH); /* another process */
+	CU_ASSERT_EQUAL(lock_holder_signal(&holder, "test_store_lock", SIGKILL),
+			-ESRCH); /* another process */
 	CU_ASSERT_EQUAL(lock_holder_parse("b1", &holder), -EINVAL);
 	CU_ASSERT_EQUAL(lock_holder_parse("b1 pid -1 start 5", &holder), -EINVAL);
 
@@ -153,6 +186,7 @@ static void test_not_the_holder(void)
 static const struct unit_test tests[] = {
 	{"a hung receiver", test_hung},
 	{"the daemon holds it too", test_daemon_holds},
+	{"a leftover receiver", test_leftover},
 	{"not the holder", test_not_the_holder},
 };
 
