@@ -260,7 +260,7 @@ static void peak_rss_note(struct rig *rig)
 	}
 }
 
-static void rig_forget(struct rig *rig)
+void rig_forget(struct rig *rig)
 {
 	channel_destroy(&rig->channel);
 	arena_reset(&rig->arena);
