@@ -188,22 +188,22 @@ static void cycle_finish(struct cycle *cycle)
 
 int cycle_run(struct cycle *cycle)
 {
-	bool sent = false;
 	int result = cycle_connect(cycle);
 
 	if (result == 0) {
 		result = cycle_plan(cycle);
 	}
 	if (result == 0) {
-		sent = true;
 		result = cycle_send(cycle);
 	}
 	if (result == 0) {
 		cycle->committed = true;
 		cycle->trouble = (struct trouble){0};
 		cycle_drop_old_checkpoints(cycle);
-	} else if (sent || cycle->trouble.outcome == SCHEDULE_CANCELLED) {
-		/* what is under way ends with it: HELLO tells both sides where they are */
+	} else if (cycle->begun || cycle->trouble.outcome == SCHEDULE_CANCELLED) {
+		/* What is under way ends with it: HELLO tells both sides where they are. A cycle
+		 * that did not get as far leaves the connection: over it the other side learns
+		 * why nothing comes. */
 		peer_close(cycle->peer);
 	}
 	cycle_finish(cycle);

@@ -60,6 +60,7 @@ struct cycle {
 	struct checkpoint_name *checkpoints; /* owned */
 	size_t checkpoint_count, broken;
 	struct resume_plan plan;
+	bool begun; /* CYCLE_BEGIN was sent, or tried to be */
 	struct dirty_map *maps[DISKS_MAX];
 	struct source_job *job;
 	struct pipeline *pipeline;

@@ -229,6 +229,7 @@ static int cycle_send_begin(struct cycle *cycle, uint64_t estimate_bytes)
 	}
 	begin_fill_disks(&begin, &parts, cycle);
 	xml_len = begin_fill_xml(&begin, cycle);
+	cycle->begun = true;
 	result = channel_send(&cycle->peer->channel, FRAME_CYCLE_BEGIN, &begin.base,
 			      xml_len > 0 ? source_domain_xml(cycle->source) : NULL, xml_len,
 			      SEND_BEGIN_MS);

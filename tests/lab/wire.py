@@ -5,7 +5,10 @@ node's certificate, shares no code with the product, and knows of wire.proto wha
   wire.py locate BROKER RELATIONSHIP [relay]     the broker's answer, as JSON
   wire.py relay-slow BROKER RELATIONSHIP         a ClientHello byte by byte through the relay, with
                                                  a valid token; what the owner then says to HELLO
+  wire.py hello HOST NAME VM-STATUS-JSON         HELLO as a sender of the VM; the owner's answer
   wire.py wrong KIND HOST NAME VM-STATUS-JSON    say HELLO as the VM's own sender and then do KIND
+
+WIRE_PKI and WIRE_SITE in the environment: another identity than the node's.
 """
 import ipaddress
 import json
@@ -16,7 +19,7 @@ import struct
 import sys
 import time
 
-PKI = "/etc/vmreplica/pki"
+PKI = os.environ.get("WIRE_PKI", "/etc/vmreplica/pki")
 MAGIC, HEADER = b"VMR1", struct.Struct(">4sHHII")
 TYPES = {name: number for number, name in enumerate(
     ("LOCATE REDIRECT RELAY MOVING NOT_FOUND DENIED ENROLL ENROLLED WITHDRAW WITHDRAWN").split(), 1)}
@@ -214,7 +217,9 @@ class Stream:
 # ---- a sender that does wrong
 
 def site():
-    """This node's site, from its own certificate's names: what is not NODE.SITE."""
+    """The site that we say we are; by default this node's."""
+    if "WIRE_SITE" in os.environ:
+        return os.environ["WIRE_SITE"]
     with open("/etc/vmreplica/vmreplica.conf") as file:
         return next(line.split("=")[1].strip() for line in file if line.startswith("name"))
 
@@ -229,10 +234,14 @@ def hello(tls, vm):
     send(tls, "HELLO", version() + text(2, vm["relationship"])
          + epoch(vm["epoch"]["number"], vm["epoch"]["lineage"]) + text(4, vm["name"])
          + text(5, site()) + text(6, "a1") + disks + number(8, vm["frequency_s"]))
-    kind, message = receive(tls)
-    if kind != "WELCOME":
-        raise SystemExit(f"{kind} {message}")
-    return message
+    return receive(tls)
+
+
+def greet(host, name, vm):
+    """Returns what the owner says to HELLO."""
+    kind, message = hello(connect(host, 8651, name), vm)
+    return {"answer": kind, "code": message[1].decode() if kind == "DENIED" else "",
+            "reason": message[2].decode() if kind == "DENIED" else ""}
 
 
 def begin(tls, vm, welcome, seq_off=0):
@@ -255,7 +264,9 @@ def chunk(tls, checksum):
 def wrong(kind, host, name, vm):
     tls = connect(host, 8651, name)
     tls.settimeout(30)
-    welcome = hello(tls, vm)
+    answer, welcome = hello(tls, vm)
+    if answer != "WELCOME":
+        raise SystemExit(f"{answer} {welcome}")
     if kind == "malformed":
         tls.sendall(b"GET / HTTP/1.1\r\nHost: b1\r\n\r\n" + bytes(64))
     elif kind == "oversized":
@@ -278,6 +289,8 @@ def main(command, *arguments):
         found = locate(*arguments[:2], arguments[2:] == ("relay",))
     elif command == "relay-slow":
         found = relay_slow(*arguments)
+    elif command == "hello":
+        found = greet(*arguments[:2], json.loads(arguments[2]))
     else:
         found = wrong(*arguments[:3], json.loads(arguments[3]))
     print(json.dumps(found))

@@ -24,6 +24,7 @@ def run(lab):
     try:
         lab.vmreplica(node, "resume web1")
         rep.wait_health(lab, "Warning", "backup job", 90)
+        rep.wait_health(lab, "Warning", "backup job", 30, "B")
     finally:
         lab.on(node, "virsh domjobabort web1")
     rep.wait_cycles(lab, 1, 120)

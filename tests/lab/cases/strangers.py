@@ -5,7 +5,9 @@ import json
 import subprocess
 import tempfile
 
+import pki
 import replication as rep
+import shape as shapes
 from case import require, say, wait_until
 
 TIMEOUT = 300
@@ -19,6 +21,7 @@ def run(lab):
     rep.authorize(lab)
     rep.protect(lab)
     rep.wait_replicating(lab)
+    groups(lab)
     withdrawn(lab)
     for make, words in ((other_ca, "not from the CA that we trust"), (expired, "has expired")):
         bad_certificate(lab, make, words)
@@ -33,6 +36,50 @@ def unauthorized(lab):
     denials = lab.vmreplica("b1", "broker")
     require("a.example" in denials, f"B does not show whom it denied: {denials}")
     require(not lab.on("b1", "find /srv/replica -mindepth 2").strip(), "it was stored")
+
+
+def groups(lab):
+    """A third site with a good certificate asks for web1's replica, at the broker and at its owner:
+    it needs an entry, and one that shares web1's trust group."""
+    make_identity(lab, "c.example")
+    facts = {name: rep.status(lab)[name] for name in
+             ("name", "relationship", "epoch", "frequency_s", "disks")}
+    for own, theirs, expected in ((None, None, "not-authorized"), ("", "", "other-peer"),
+                                  ("--group g1", "--group g2", "other-peer"),
+                                  ("--group g1", "", "other-peer"),
+                                  ("--group g1", "--group g1", "")):
+        if own is not None:
+            rep.authorize(lab, more=own)
+            rep.authorize(lab, "c.example", more=theirs)
+        wait_until(f"with {own!r} and {theirs!r} both say {expected or 'come in'}",
+                   lambda code=expected: judged(lab, facts, code), 20)
+    rep.wait_health(lab, "OK", timeout=30)
+    lab.vmreplica("b1", "authorize remove c.example")
+    rep.authorize(lab)
+
+
+def judged(lab, facts, code):
+    """The broker's word and the owner's, which judge for themselves."""
+    owner = rep.replica(lab)["owner"]
+    found = (ask(lab, f"locate {shapes.broker_address('B')} {facts['relationship']}"),
+             ask(lab, f"hello {shapes.address(owner)} {owner}.b.example '{json.dumps(facts)}'"))
+    say(f"broker {found[0]}, owner {found[1]}")
+    if not code:
+        return found[0]["answer"] == "REDIRECT" and found[1]["answer"] == "WELCOME"
+    return found[0]["answer"] == found[1]["answer"] == "DENIED" and found[0]["1"] == code
+
+
+def ask(lab, what):
+    return json.loads(lab.on("a1", f"WIRE_PKI=/run/c-pki WIRE_SITE=c.example {rep.WIRE} {what}"))
+
+
+def make_identity(lab, site):
+    made = pki.Pki(f"{lab.folder}/pki")
+    made.issue("c1", [f"DNS:c1.{site}", f"DNS:{site}"])
+    lab.on("a1", "mkdir -p /run/c-pki")
+    for name, path in made.files("c1").items():
+        with open(path) as file:
+            lab.on("a1", f"cat > /run/c-pki/{name} <<'X'\n{file.read()}X")
 
 
 def withdrawn(lab):
