@@ -116,15 +116,26 @@ static json_t *replication_to_json(const Vmreplica__VmStatus *vm)
 			 (json_int_t)vm->generation);
 }
 
+static json_t *notes_to_json(const Vmreplica__VmStatus *vm)
+{
+	json_t *notes = json_array();
+
+	for (size_t i = 0; i < vm->n_notes; i++) {
+		output_json_append(&notes, output_json_string(vm->notes[i]));
+	}
+	return notes;
+}
+
 static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 {
-	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:o, s:o}", "bytes", "dirty",
-			 (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire, "largest",
-			 (json_int_t)vm->largest_bytes, "latency_ms", "last",
+	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:o, s:o, s:o, s:o}", "bytes",
+			 "dirty", (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire,
+			 "largest", (json_int_t)vm->largest_bytes, "latency_ms", "last",
 			 (json_int_t)vm->latency_ms, "max", (json_int_t)vm->latency_max_ms,
 			 "applied_seq", (json_int_t)vm->applied_seq, "spool_bytes",
 			 (json_int_t)vm->spool_bytes, "store", output_json_text(vm->store), "disks",
-			 disks_to_json(vm));
+			 disks_to_json(vm), "definition", output_json_text(vm->definition), "notes",
+			 notes_to_json(vm));
 }
 
 static json_t *vm_to_json(const Vmreplica__VmStatus *vm)
@@ -287,6 +298,7 @@ static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 			 output_bytes(vm->spool_bytes, a));
 		print_field(out, "applied", text);
 		print_field(out, "store", vm->store);
+		print_field(out, "definition", vm->definition);
 	}
 	for (size_t i = 0; i < vm->n_disks; i++) {
 		snprintf(text, sizeof(text), "%s, %s", vm->disks[i]->name,
@@ -298,12 +310,21 @@ static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 	}
 }
 
+/* What the replica VM will lack. */
+static void print_notes(const Vmreplica__VmStatus *vm, FILE *out)
+{
+	for (size_t i = 0; i < vm->n_notes; i++) {
+		print_field(out, i == 0 ? "note" : "", vm->notes[i]);
+	}
+}
+
 void status_print_details(const Vmreplica__Admin__StatusResponse *status, FILE *out)
 {
 	for (size_t i = 0; i < status->n_vms; i++) {
 		print_identity(status->vms[i], out);
 		print_replication(status->vms[i], out);
 		print_amounts(status->vms[i], out);
+		print_notes(status->vms[i], out);
 	}
 	print_warnings(status, out);
 }
