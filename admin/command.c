@@ -80,7 +80,8 @@ const char *command_vm_operand(const struct common_options *common, int argc, ch
 		command_misused(common, "one VM at a time, \"%s\" is too much", argv[optind + 1]);
 		return NULL;
 	}
-	if (!validate_vm_name(argv[optind])) {
+	/* or of its resource, or the relationship */
+	if (!validate_vm_name(argv[optind]) && !validate_resource_id(argv[optind])) {
 		command_misused(common, "\"%s\" cannot be the name of a VM", argv[optind]);
 		return NULL;
 	}

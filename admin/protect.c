@@ -137,10 +137,10 @@ static int protect_show(const struct common_options *common, const char *vm, boo
 		for (size_t i = 0; i < answer->n_warnings; i++) {
 			output_json_append(&warnings, output_json_string(answer->warnings[i]));
 		}
-		return output_json(json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "vm",
+		return output_json(json_pack("{s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "vm",
 					     output_json_string(vm), "dry_run", (int)dry_run,
-					     "resource", output_json_text(answer->resource),
-					     "peer_resource",
+					     "already", (int)answer->already, "resource",
+					     output_json_text(answer->resource), "peer_resource",
 					     output_json_text(answer->peer_resource), "peer_node",
 					     output_json_text(answer->peer_node), "peer_storage",
 					     output_json_text(answer->peer_storage), "commands",
@@ -153,7 +153,11 @@ static int protect_show(const struct common_options *common, const char *vm, boo
 	for (size_t i = 0; dry_run && i < answer->n_commands; i++) {
 		puts(answer->commands[i]);
 	}
-	if (!dry_run) {
+	if (answer->already) {
+		printf("%s is protected so already: resource %s here, resource %s there, replica "
+		       "in %s\n",
+		       vm, answer->resource, answer->peer_resource, answer->peer_storage);
+	} else if (!dry_run) {
 		printf("%s is protected: resource %s here, resource %s%s%s there, replica in %s\n"
 		       "Initial replication begins; follow it with `vmreplica status %s "
 		       "--watch`.\n",

@@ -128,14 +128,14 @@ static json_t *notes_to_json(const Vmreplica__VmStatus *vm)
 
 static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 {
-	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:o, s:o, s:o, s:o}", "bytes",
-			 "dirty", (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire,
-			 "largest", (json_int_t)vm->largest_bytes, "latency_ms", "last",
-			 (json_int_t)vm->latency_ms, "max", (json_int_t)vm->latency_max_ms,
-			 "applied_seq", (json_int_t)vm->applied_seq, "spool_bytes",
-			 (json_int_t)vm->spool_bytes, "store", output_json_text(vm->store), "disks",
-			 disks_to_json(vm), "definition", output_json_text(vm->definition), "notes",
-			 notes_to_json(vm));
+	return json_pack(
+		"{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "bytes",
+		"dirty", (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire, "largest",
+		(json_int_t)vm->largest_bytes, "latency_ms", "last", (json_int_t)vm->latency_ms,
+		"max", (json_int_t)vm->latency_max_ms, "applied_seq", (json_int_t)vm->applied_seq,
+		"batch_seq", (json_int_t)vm->batch_seq, "spool_bytes", (json_int_t)vm->spool_bytes,
+		"store", output_json_text(vm->store), "disks", disks_to_json(vm), "definition",
+		output_json_text(vm->definition), "notes", notes_to_json(vm));
 }
 
 static json_t *vm_to_json(const Vmreplica__VmStatus *vm)
@@ -297,6 +297,13 @@ static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 		snprintf(text, sizeof(text), "cycle %" PRIu64 ", %s of logs wait", vm->applied_seq,
 			 output_bytes(vm->spool_bytes, a));
 		print_field(out, "applied", text);
+		if (vm->batch_seq != 0) {
+			snprintf(text, sizeof(text),
+				 "logs up to cycle %" PRIu64
+				 ": the image is no point in time until then",
+				 vm->batch_seq);
+			print_field(out, "applying", text);
+		}
 		print_field(out, "store", vm->store);
 		print_field(out, "definition", vm->definition);
 	}

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proto/limits.h"
+#include "proto/version.h"
 
 const char *locate_answer_to_string(enum locate_answer answer)
 {
@@ -50,15 +50,14 @@ static void answer_moving(struct locate_output *output, uint32_t retry_ms, const
 
 bool locate_connection_may_ask(const struct locate_input *input, struct locate_output *ret_output)
 {
+	const struct version_range theirs = {.min = input->version_min, .max = input->version_max};
 	struct locate_output output = {.answer = LOCATE_DENIED};
+	char names[256], why[160];
 
-	if (input->version_max < PROTOCOL_VERSION_MIN ||
-	    input->version_min > PROTOCOL_VERSION_MAX) {
-		answer_denied(&output, "version",
-			      "protocol versions %u to %u meet none of ours (%u to %u): update the "
-			      "older side",
-			      input->version_min, input->version_max, PROTOCOL_VERSION_MIN,
-			      PROTOCOL_VERSION_MAX);
+	if (version_choose(version_ours(), theirs) == 0) {
+		locate_names_join(input->names, names, sizeof(names));
+		answer_denied(&output, "version", "no common protocol with %s: %s", names,
+			      version_explain(version_ours(), theirs, why, sizeof(why)));
 	} else if (!input->quorate) {
 		answer_denied(&output, "no-quorum", "%s",
 			      input->missing[0] != '\0' ? input->missing

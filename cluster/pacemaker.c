@@ -291,7 +291,7 @@ static int pacemaker_set_health(struct cluster *cluster, const char *vm, const c
 {
 	Vmreplica__Ipc__CibSetHealth request = VMREPLICA__IPC__CIB_SET_HEALTH__INIT;
 	const struct pacemaker *pacemaker = cluster->private_data;
-	char attribute[sizeof("vmreplica-") + VM_NAME_MAX];
+	char attribute[sizeof("vmreplica-") + RESOURCE_ID_MAX];
 
 	if (snprintf(attribute, sizeof(attribute), "vmreplica-%s", vm) >= (int)sizeof(attribute)) {
 		return -EINVAL;

@@ -215,8 +215,9 @@ int vm_resource_check_health(const char *attribute, const char *value,
 {
 	size_t prefix = sizeof(CIB_SETTING_PREFIX) - 1;
 
+	/* a primary's by the VM, a replica's by its resource */
 	if (strncmp(attribute, CIB_SETTING_PREFIX, prefix) != 0 ||
-	    !validate_vm_name(attribute + prefix)) {
+	    (!validate_vm_name(attribute + prefix) && !validate_resource_id(attribute + prefix))) {
 		return refuse(error, "\"%.64s\" cannot be the health attribute of a VM", attribute);
 	}
 	if (!value_is_plain(value, VM_RESOURCE_VALUE_MAX)) {

@@ -8,6 +8,7 @@ libvmr_common_la_SOURCES = \
 	common/config.c common/config.h common/config_pairs.c \
 	common/daemon.c common/daemon.h \
 	common/dns_name.c common/dns_name.h \
+	common/lock_holder.c common/lock_holder.h \
 	common/log.c common/log.h \
 	common/pki.c common/pki.h common/pki_show.c common/pki_sign.c common/pki_sign.h \
 	common/rate.c common/rate.h \

@@ -97,7 +97,7 @@ void tls_conn_free(struct tls_conn *conn)
 	if (conn == NULL) {
 		return;
 	}
-	if (conn->ready && conn->failed == 0) {
+	if (conn->ready && conn->failed == 0 && conn->write_failed == 0) {
 		/* Say goodbye if the socket takes it at once; nobody waits for the answer. */
 		ERR_clear_error();
 		(void)SSL_shutdown(conn->ssl);
@@ -173,8 +173,9 @@ static ssize_t tls_read_step(struct tls_conn *conn, void *buf, size_t len, short
 }
 
 /*
- * A peer that refuses our certificate has told us so in an alert, but in TLS 1.3 we may be writing
- * already and see only the reset that follows. The alert still lies in front of it.
+ * The peer has closed while we were writing; what it said before that still lies in the socket, in
+ * front of the reset: an alert about our certificate (in TLS 1.3 we may be writing already when it
+ * comes), which is then the better error, or a last message, which stays to be read.
  */
 static int tls_write_failed(struct tls_conn *conn, int failed)
 {
@@ -188,12 +189,14 @@ static int tls_write_failed(struct tls_conn *conn, int failed)
 	}
 	memcpy(error, conn->error, sizeof(error));
 	ERR_clear_error();
-	ok = SSL_read_ex(conn->ssl, &byte, 1, &n);
-	if (ok == 1 || tls_conn_judge(conn, ok) != -EKEYREJECTED) {
-		memcpy(conn->error, error, sizeof(error));
-		conn->failed = failed;
+	ok = SSL_peek_ex(conn->ssl, &byte, 1, &n);
+	if (ok != 1 && tls_conn_judge(conn, ok) == -EKEYREJECTED) {
+		return conn->failed;
 	}
-	return conn->failed;
+	memcpy(conn->error, error, sizeof(error));
+	conn->write_failed = failed;
+	conn->failed = ok == 1 ? 0 : failed;
+	return failed;
 }
 
 /* Under the lock. conn->owed counts what SSL took of buf, here or in an earlier step that ended
@@ -235,7 +238,7 @@ static ssize_t tls_write_step(struct tls_conn *conn, const void *buf, size_t len
 	ssize_t r;
 
 	pthread_mutex_lock(&conn->lock);
-	r = conn->failed;
+	r = conn->failed < 0 ? conn->failed : conn->write_failed;
 	if (r == 0) {
 		r = tls_write_locked(conn, buf, len, flush);
 		if (r < 0 && r != -EAGAIN) {

@@ -4,7 +4,9 @@
  * A connection sits on a non-blocking socket. Workers use the _full calls, which poll with a
  * deadline; loops use tls_handshake/tls_read/tls_write and tls_wants. One thread may read while one
  * other writes; tls_shutdown_now may be called by any to wake them. After a failure (other than
- * -EAGAIN and -ETIMEDOUT) the connection is over: every later call returns the same error.
+ * -EAGAIN and -ETIMEDOUT) the connection is over: every later call returns the same error. One
+ * exception: when the peer closed while we were writing (-ECONNRESET), what it had said before can
+ * still be read.
  */
 #ifndef VMR_COMMON_TLS_H
 #define VMR_COMMON_TLS_H

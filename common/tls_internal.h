@@ -24,8 +24,9 @@ struct tls_conn {
 	int fd;			     /* owned */
 	pthread_mutex_t lock;	     /* a reader and a writer thread take turns on ssl */
 	bool server, ready;	     /* ready: the handshake is done */
-	int failed;  /* the error that ended the connection; all later calls return it */
-	size_t owed; /* accepted by tls_write but not flushed when it returned -EAGAIN */
+	int failed;	  /* the error that ended the connection; all later calls return it */
+	int write_failed; /* the same for writing alone: what the peer had said can still be read */
+	size_t owed;	  /* accepted by tls_write but not flushed when it returned -EAGAIN */
 	short wants;
 	char *expected;	   /* owned: client, the name that the peer must carry */
 	char **peer_names; /* owned, NULL-terminated */

@@ -15,9 +15,12 @@
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/store_directory.h"
+#include "engine/store_release.h"
 
 #define AGENT_TIMEOUT_DEFAULT_MS 20000
 #define AGENT_TIMEOUT_MAX_MS	 600000
+#define STOP_ANSWER_MS		 500 /* of the agent's time, for the answer to reach it */
 
 static int agent_timeout_ms(const Vmreplica__Admin__AgentRequest *request)
 {
@@ -144,10 +147,26 @@ static void stopped_cb(void *arg, int error, const char *text)
 	struct admin_call *call = arg;
 
 	if (error < 0) {
-		admin_call_fail(call, error, "the agent ends the backup job by itself", "%s", text);
+		admin_call_fail(call, error, "the agent does it by itself", "%s", text);
 	} else {
 		agent_reply(call, false, false, "");
 	}
+}
+
+/* Nothing of it is attached here. But the receiver of an engine before this one may hang with the
+ * store in its hands. */
+static void stop_unknown_replica(struct admin_call *call, const struct vm_settings *settings,
+				 int timeout_ms)
+{
+	char directory[PATH_LEN_MAX + 1];
+
+	if (store_directory_path(settings->storage, settings->peer, settings->vm,
+				 settings->relationship, directory, sizeof(directory)) < 0) {
+		agent_reply(call, false, false, ""); /* cannot have been started */
+		return;
+	}
+	store_release(admin_call_engine(call), directory, timeout_ms - STOP_ANSWER_MS, stopped_cb,
+		      call);
 }
 
 static void agent_stop(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request)
@@ -166,6 +185,8 @@ static void agent_stop(struct admin_call *call, const Vmreplica__Admin__AgentReq
 		relationship_stop(rel, agent_timeout_ms(request), stopped_cb, call);
 	} else if (replica != NULL && settings.role == VMREPLICA__ROLE__ROLE_REPLICA) {
 		replica_stop(replica, false, agent_timeout_ms(request), stopped_cb, call);
+	} else if (settings.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+		stop_unknown_replica(call, &settings, agent_timeout_ms(request));
 	} else {
 		agent_reply(call, false, false, "");
 	}

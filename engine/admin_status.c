@@ -107,6 +107,23 @@ static bool status_is_configured(struct engine *engine, const Vmreplica__VmStatu
 	return settings == NULL;
 }
 
+/* As announced, but that the time since then counts as well: an owner that has nothing to tell for
+ * a while falls behind all the same. */
+static void status_add_heard(struct status_answer *answer, const struct table_vm *vm)
+{
+	struct vm_status_frame *frame = malloc(sizeof(*frame));
+
+	if (frame == NULL) {
+		status_add(answer, vm->status, NULL);
+		return;
+	}
+	frame->status = *vm->status; /* borrows all that hangs on it */
+	if (frame->status.behind_s >= 0) {
+		frame->status.behind_s += (clock_monotonic_ms() - vm->received_ms) / 1000;
+	}
+	status_add(answer, &frame->status, frame);
+}
+
 /* What others own. A VM whose node is gone is shown as last heard; one that its node let go is
  * shown until another one takes it, or until its resource is deleted. */
 static void status_add_announced(struct status_answer *answer, struct engine *engine)
@@ -130,7 +147,7 @@ static void status_add_announced(struct status_answer *answer, struct engine *en
 			status_warn(answer, "%s: as last heard from %s, whose engine has left",
 				    vm->status->name, vm->node);
 		}
-		status_add(answer, vm->status, NULL);
+		status_add_heard(answer, vm);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "engine/admin_service.h"
 #include "engine/replica.h"
 #include "engine/store_directory.h"
+#include "engine/store_release.h"
 #include "proto/validate.h"
 
 #define STORE_CLOSE_MS 20000
@@ -100,6 +101,21 @@ static void store_closed_cb(void *arg, int error, const char *text)
 	store_submit(job);
 }
 
+/* No replica is attached; but what an earlier engine's receiver still holds is not removed under
+ * it. */
+static void store_free(struct store_job *job)
+{
+	char directory[PATH_LEN_MAX + 1];
+
+	if (store_directory_path(job->storage, job->peer_site, job->vm, job->relationship,
+				 directory, sizeof(directory)) < 0) {
+		snprintf(job->error, sizeof(job->error), "the store's path is too long");
+		store_done(job, -ENAMETOOLONG);
+		return;
+	}
+	store_release(job->engine, directory, STORE_CLOSE_MS, store_closed_cb, job);
+}
+
 static bool storage_is_authorized(const struct engine *engine, const char *storage)
 {
 	struct authorization_table table = {0};
@@ -156,6 +172,8 @@ void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *
 	replica = engine_find_replica(engine, request->relationship);
 	if (replica != NULL && request->destroy) {
 		replica_stop(replica, true, STORE_CLOSE_MS, store_closed_cb, job);
+	} else if (request->destroy) {
+		store_free(job);
 	} else {
 		store_submit(job);
 	}

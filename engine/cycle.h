@@ -35,6 +35,7 @@ struct cycle {
 	struct peer *peer;
 	struct cycle_progress *progress;
 	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
+	bool enrolled;	   /* the other side has had its replica: it is not made again from here */
 
 	/* results, for the control thread after the end */
 	struct trouble trouble; /* code "" when committed */

@@ -53,6 +53,23 @@ static int cycle_enroll(struct cycle *cycle)
 	return result;
 }
 
+/* The other side knows nothing of the VM. One that was made by hand (protect --dry-run) is enrolled
+ * by its first cycle. But what has been there was taken away by an admin there, and must not come
+ * back by itself. */
+static int cycle_enroll_first(struct cycle *cycle)
+{
+	const char *vm = cycle->settings->vm;
+
+	if (!cycle->enrolled && cycle->checkpoint_count + cycle->broken == 0) {
+		return cycle_enroll(cycle);
+	}
+	return trouble_set(&cycle->trouble, -ENOENT, SCHEDULE_DENIED, "replica-removed",
+			   "%s has no replica of this VM any more, it was removed there: make it "
+			   "again with vmreplica protect %s --to %s, or end it here with vmreplica "
+			   "unprotect %s",
+			   cycle->peer->locate.host, vm, cycle->settings->peer, vm);
+}
+
 /* Wait until the replica's resource, just made, has started. */
 static int cycle_locate_enrolled(struct cycle *cycle, struct locate_answer *ret_answer)
 {
@@ -120,7 +137,7 @@ int cycle_connect(struct cycle *cycle)
 		return result;
 	}
 	if (answer.kind == LOCATE_ABSENT) {
-		result = cycle_enroll(cycle);
+		result = cycle_enroll_first(cycle);
 		if (result == 0) {
 			result = cycle_locate_enrolled(cycle, &answer);
 		}

@@ -78,7 +78,7 @@ ENGINE_CONTROL = \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
-	engine/protect_vm.c engine/protect.h engine/unprotect.c \
+	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
 	engine/relationship.c engine/relationship.h \
 	engine/relationship_attach.c engine/relationship_cycle.c \
@@ -89,6 +89,8 @@ ENGINE_CONTROL = \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \
+	engine/store_lock.c engine/store_lock.h \
+	engine/store_release.c engine/store_release.h \
 	engine/vm_status.c engine/vm_status.h
 
 libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)

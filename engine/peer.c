@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "proto/validate.h"
+#include "proto/version.h"
 
 #define PEER_RELAY_DIAL_MS 10000
 #define PEER_HELLO_MS	   30000 /* the receiver may open a store and read its manifest */
@@ -205,6 +206,7 @@ static void peer_take_welcome(struct peer *peer, const Vmreplica__Wire__Welcome 
 	peer_take_mark(welcome->mark, &position->mark);
 	position->next_seq = welcome->next_seq;
 	peer->features = welcome->version->features;
+	peer->greeted = true;
 	snprintf(position->reason, sizeof(position->reason), "%s", welcome->reason);
 }
 
@@ -213,14 +215,16 @@ static int peer_check_welcome(struct peer *peer, const Vmreplica__Wire__Welcome 
 {
 	const Vmreplica__Wire__Version *version = welcome->version;
 
-	if (version == NULL || version->min > PROTOCOL_VERSION_MAX ||
-	    version->max < PROTOCOL_VERSION_MIN) {
-		return trouble_set(
-			trouble, -EPROTONOSUPPORT, SCHEDULE_FAILED, "version",
-			"%s speaks protocol %u to %u, this node %u to %u: update the older one",
-			peer->node, version != NULL ? version->min : 0,
-			version != NULL ? version->max : 0, PROTOCOL_VERSION_MIN,
-			PROTOCOL_VERSION_MAX);
+	struct version_range theirs = {0};
+	char why[160];
+
+	if (version != NULL) {
+		theirs = (struct version_range){.min = version->min, .max = version->max};
+	}
+	if (version_choose(version_ours(), theirs) == 0) {
+		return trouble_set(trouble, -EPROTONOSUPPORT, SCHEDULE_DENIED, "version",
+				   "no common protocol with %s: %s", peer->node,
+				   version_explain(version_ours(), theirs, why, sizeof(why)));
 	}
 	if (welcome->epoch != NULL &&
 	    (welcome->epoch->number != hello->epoch->number ||

@@ -48,6 +48,7 @@ struct peer {
 	struct peer_position position; /* valid while connected */
 	struct peer_state told;	       /* on this connection */
 	uint64_t features;	       /* the owner's, by its WELCOME */
+	bool greeted;		       /* there was a WELCOME, on any connection */
 	uint8_t sent_xml_hash[32]; /* of the domain XML that this connection's receiver has; zeros =
 				      none */
 };

@@ -90,7 +90,12 @@ static void enroll_done(void *arg, int result)
 	struct protect_job *job = arg;
 
 	if (result < 0) {
-		protect_fail(job, result, enroll_advice(&job->trouble), "%s", job->trouble.text);
+		if (!job->dry_run && !job->repeated && job->trouble.outcome == SCHEDULE_DENIED) {
+			protect_forget_intent(job->engine, job->resource); /* nothing was made */
+		}
+		protect_fail(job, result, enroll_advice(&job->trouble), "%s%s%s",
+			     job->repeated ? job->vm.name : "",
+			     job->repeated ? " is protected already, but " : "", job->trouble.text);
 		return;
 	}
 	if (job->domain_xml == NULL) {
@@ -98,10 +103,27 @@ static void enroll_done(void *arg, int result)
 				  "the VM's definition is too long to be looked at now: vmreplica "
 				  "check on the other side does it");
 	}
-	if (job->dry_run) {
+	if (job->repeated) {
+		protect_forget_intent(job->engine, job->resource);
+		protect_wake_owner(job);
+		protect_reply(job, NULL);
+		protect_free(job);
+	} else if (job->dry_run) {
 		protect_print(job);
 	} else {
 		protect_create(job);
+	}
+}
+
+static void intent_noted_cb(void *arg, int error, const char *text)
+{
+	struct protect_job *job = arg;
+
+	if (error < 0) {
+		protect_fail(job, error, "look at Pacemaker here (pcs status), then try again",
+			     "the cluster's settings cannot be changed: %s", text);
+	} else if (workers_submit(job->engine->task_workers, enroll_run, enroll_done, job) < 0) {
+		protect_fail(job, ENOMEM, "", "out of memory");
 	}
 }
 
@@ -147,8 +169,10 @@ static void inspected_cb(void *arg, int error, const char *text,
 		protect_fail(job, ENOMEM, "", "out of memory");
 		return;
 	}
-	if (workers_submit(job->engine->task_workers, enroll_run, enroll_done, job) < 0) {
-		protect_fail(job, ENOMEM, "", "out of memory");
+	if (job->dry_run || job->repeated) {
+		intent_noted_cb(job, 0, "");
+	} else {
+		protect_note_intent(job, intent_noted_cb);
 	}
 }
 
@@ -195,8 +219,11 @@ static void choose_done(void *arg, int result)
 	}
 	if (snprintf(job->resource, sizeof(job->resource), "%s-replica", job->vm.resource) >=
 	    (int)sizeof(job->resource)) {
-		protect_fail(job, ENAMETOOLONG, "", "the id of resource %s is too long",
-			     job->vm.resource);
+		protect_fail(job, ENAMETOOLONG,
+			     "give the VM's resource a shorter id (pcs resource)",
+			     "resource %.40s... has an id of more than %zu characters, and its "
+			     "replication's would end in -replica after that",
+			     job->vm.resource, RESOURCE_ID_MAX - strlen("-replica"));
 		return;
 	}
 	protect_inspect(job);
@@ -206,7 +233,12 @@ static void protect_find_vm(struct protect_job *job)
 {
 	if (job->engine->config->standalone) {
 		/* no resources here: libvirt alone knows it */
-		snprintf(job->vm.name, sizeof(job->vm.name), "%s", job->vm.asked);
+		if (!validate_vm_name(job->vm.asked)) {
+			protect_fail(job, EINVAL, "", "\"%s\" is not a VM's name", job->vm.asked);
+			return;
+		}
+		snprintf(job->vm.name, sizeof(job->vm.name), "%.*s", (int)VM_NAME_MAX,
+			 job->vm.asked);
 		snprintf(job->resource, sizeof(job->resource), "%s-replica", job->vm.name);
 		protect_inspect(job);
 		return;
@@ -267,8 +299,10 @@ static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, 
 	char host[VM_SETTINGS_HOST_LEN];
 	uint16_t port;
 
-	if (!validate_vm_name(request->vm)) {
-		snprintf(text, size, "\"%.64s\" is not a VM's name", request->vm);
+	if (!validate_vm_name(request->vm) && !validate_resource_id(request->vm)) {
+		snprintf(text, size,
+			 "\"%.40s\" is not a VM's name (up to %u letters, digits and . _ - +)",
+			 request->vm, VM_NAME_MAX);
 	} else if (peer_address_parse(request->to, BROKER_PORT, host, &port) < 0 ||
 		   strlen(request->to) >= VM_SETTINGS_HOST_LEN) {
 		snprintf(text, size, "\"%.64s\" is not an address of a broker", request->to);
@@ -293,13 +327,10 @@ static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, 
 	return true;
 }
 
-/* A request that came twice (its answer was lost) is the same one; anything else that is protected
- * already is refused. */
-static bool protect_refuse(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request)
+static bool protect_refuse(struct admin_call *call)
 {
 	struct engine *engine = admin_call_engine(call);
 	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
-	const Vmreplica__Ipc__CibResource *existing = protect_find(settings, request->vm);
 
 	if (settings == NULL) {
 		admin_call_fail(
@@ -312,14 +343,26 @@ static bool protect_refuse(struct admin_call *call, const Vmreplica__Admin__Prot
 		admin_call_fail(call, EAGAIN, "", "no quorum: %s", engine->missing);
 		return true;
 	}
-	if (existing != NULL) {
-		admin_call_fail(call, EEXIST,
-				"vmreplica status shows it; vmreplica unprotect ends it",
-				"%s is protected already, by resource %s (to %s)", request->vm,
-				existing->id, protect_parameter(existing, "peer"));
-		return true;
-	}
 	return false;
+}
+
+static void protect_begin(struct protect_job *job, const Vmreplica__Admin__ProtectRequest *request)
+{
+	const Vmreplica__Ipc__CibResource *existing =
+		protect_find(engine_settings(job->engine), request->vm);
+	char text[REASON_MAX], advice[REASON_MAX];
+	int result;
+
+	if (existing == NULL) {
+		protect_find_vm(job);
+		return;
+	}
+	result = protect_repeat(job, request, existing, text, advice);
+	if (result < 0) {
+		protect_fail(job, result, advice, "%s", text);
+	} else {
+		protect_inspect(job);
+	}
 }
 
 void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request)
@@ -332,7 +375,7 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 		admin_call_misused(call, "%s", text);
 		return;
 	}
-	if (protect_refuse(call, request)) {
+	if (protect_refuse(call)) {
 		return;
 	}
 	job = calloc(1, sizeof(*job));
@@ -355,5 +398,5 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 		protect_fail(job, ENOMEM, "", "out of memory");
 		return;
 	}
-	protect_find_vm(job);
+	protect_begin(job, request);
 }

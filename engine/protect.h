@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "engine/vm_settings.h"
+#include "proto/admin.pb-c.h"
 
 #define VIRTUAL_DOMAIN_AGENT "ocf:heartbeat:VirtualDomain"
 #define PROTECT_CONFIGS_MAX  512u
@@ -20,7 +21,7 @@
 /* The VM's own resource, and libvirt's name of it. */
 struct protect_vm {
 	/* in */
-	char asked[VM_NAME_MAX + 1]; /* a VM's name or a resource's id */
+	char asked[RESOURCE_ID_MAX + 1]; /* a VM's name or a resource's id */
 	/* out */
 	char resource[RESOURCE_ID_MAX + 1]; /* "" = none (standalone) */
 	char name[VM_NAME_MAX + 1];
@@ -46,6 +47,11 @@ int protect_domain_name(const char *xml, char *name, size_t size);
  * NULL = not protected. */
 const Vmreplica__Ipc__CibResource *protect_find(const Vmreplica__Ipc__CibSettings *settings,
 						const char *vm);
+/* Does the request ask for something else than a VM is protected with? What it leaves open is as it
+ * is. Fills what (a sentence) and how (the way to change it). Pure. */
+bool protect_differs(const struct vm_settings *existing,
+		     const Vmreplica__Admin__ProtectRequest *request, bool standalone,
+		     char what[REASON_MAX], char how[REASON_MAX]);
 const char *protect_parameter(const Vmreplica__Ipc__CibResource *resource,
 			      const char *name); /* "" when it has none */
 

@@ -51,7 +51,7 @@ static void protect_fill_create(struct protect_job *job, Vmreplica__Ipc__CibCrea
 	create->engine_clone = vm_status_borrow(CIB_ENGINE_CLONE_DEFAULT);
 }
 
-static void protect_reply(struct protect_job *job, struct pcs_commands *commands)
+void protect_reply(struct protect_job *job, struct pcs_commands *commands)
 {
 	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
 	Vmreplica__Admin__ProtectResponse protect = VMREPLICA__ADMIN__PROTECT_RESPONSE__INIT;
@@ -64,6 +64,7 @@ static void protect_reply(struct protect_job *job, struct pcs_commands *commands
 	protect.peer_storage = job->enrolled.storage;
 	protect.warnings = job->enrolled.warnings.items;
 	protect.n_warnings = job->enrolled.warnings.count;
+	protect.already = job->repeated;
 	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_PROTECT;
 	response.protect = &protect;
 	admin_call_reply(job->call, &response);
@@ -85,6 +86,9 @@ static void withdraw_done(void *arg, int result)
 {
 	struct protect_job *job = arg;
 
+	if (result == 0) {
+		protect_forget_intent(job->engine, job->resource);
+	}
 	protect_fail(job, EIO,
 		     result < 0 ? "the replica's resource on the other side stays: vmreplica "
 				  "protect again, or "
@@ -106,6 +110,7 @@ static void created_cb(void *arg, int error, const char *text)
 		}
 		return;
 	}
+	protect_forget_intent(job->engine, job->resource);
 	engine_event(job->engine, "notice", job->vm.name,
 		     "protected: replicated to %s every %u s, replica %s there", job->to,
 		     job->frequency_s, job->enrolled.resource);

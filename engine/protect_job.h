@@ -26,6 +26,7 @@ struct protect_job {
 	size_t map_count;
 	char *domain_xml; /* owned: what the VM is; NULL = too long to travel */
 	size_t domain_xml_len;
+	bool repeated; /* it is protected so already: only the other side is asked again */
 	struct {
 		char name[DISK_NAME_MAX + 1];
 		uint64_t size_bytes;
@@ -41,10 +42,32 @@ struct protect_job {
 	size_t pair_count;
 };
 
+#define PROTECT_INTENT_NAME_LEN 40u
+
 void protect_free(struct protect_job *job);
 /* Answer with a failure and free the job. */
 void protect_fail(struct protect_job *job, int error, const char *advice, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* The answer to a protect that made nothing here. commands may be NULL. Does not free the job. */
+struct pcs_commands;
+void protect_reply(struct protect_job *job, struct pcs_commands *commands);
+
+/* ---- protect_again.c: a protect that came before ---- */
+/* Take over the relationship of one that was interrupted before it had made our resource, or note
+ * this one, then go on. done gets 0 or a negative errno with a sentence. */
+void protect_note_intent(struct protect_job *job, cluster_done_cb done);
+/* It is through, or was taken back: forget it. */
+void protect_forget_intent(struct engine *engine, const char *resource);
+/* Was the protect that would make resource interrupted? */
+bool protect_is_interrupted(const struct engine *engine, const char *resource);
+/* A VM that is protected already: refuse what asks for something else (text, advice), else fill the
+ * job from the resource. */
+int protect_repeat(struct protect_job *job, const Vmreplica__Admin__ProtectRequest *request,
+		   const Vmreplica__Ipc__CibResource *existing, char text[REASON_MAX],
+		   char advice[REASON_MAX]);
+/* The other side has its replica (again): have the owner look at once. */
+void protect_wake_owner(struct protect_job *job);
 
 /* ---- protect_create.c: the last step, each answers and frees the job ---- */
 /* Make our own resource; if that fails, take back what ENROLL made on the other side. */

@@ -120,8 +120,12 @@ int protect_vm_choose(struct protect_vm *vm)
 		}
 		if (strcmp(vm->candidates[i].id, vm->asked) == 0) {
 			by_id = i;
-			/* its file may lie on another node only */
-			snprintf(vm->name, sizeof(vm->name), "%s", known ? name : vm->asked);
+			/* its file may lie on another node only; an id that is too long for a VM's
+			 * name leaves it empty */
+			snprintf(vm->name, sizeof(vm->name), "%s",
+				 known					? name
+				 : strlen(vm->asked) < sizeof(vm->name) ? vm->asked
+									: "");
 		}
 	}
 	if (by_id == SIZE_MAX) {

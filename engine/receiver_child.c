@@ -309,6 +309,11 @@ bool receiver_child_is_running(const struct receiver_child *child)
 	return child->pid > 0;
 }
 
+pid_t receiver_child_pid(const struct receiver_child *child)
+{
+	return child->pid;
+}
+
 bool receiver_child_is_ready(const struct receiver_child *child)
 {
 	return child->ready;

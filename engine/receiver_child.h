@@ -20,6 +20,8 @@ void receiver_child_free(
 /* Ask it to end; receiver_child_is_running tells when it has. */
 void receiver_child_stop(struct receiver_child *child);
 bool receiver_child_is_running(const struct receiver_child *child);
+/* Its process, 0 = none. */
+pid_t receiver_child_pid(const struct receiver_child *child);
 /* It said READY: stores may be opened. */
 bool receiver_child_is_ready(const struct receiver_child *child);
 /* End it by force: its locks and its qemu-storage-daemons end with it. It is started again. */

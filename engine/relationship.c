@@ -201,6 +201,24 @@ static void relationship_tick_stop(struct relationship *rel, int64_t now)
 
 /* ---- the clock ---- */
 
+/* Ticks that pass while a cycle hangs, or waits to be tried again, are missed as they pass: nobody
+ * should have to wait for its end to see that. (One that only waits for its turn keeps its tick,
+ * because that is its rank.) */
+static void relationship_count_missed(struct relationship *rel, int64_t now)
+{
+	struct health_counts count = {0};
+
+	if (!rel->running && (!rel->schedule.eligible || rel->schedule.retry_ms == 0)) {
+		return;
+	}
+	count.missed = schedule_entry_account(&rel->schedule, now);
+	if (count.missed > 0) {
+		rel->cycles.missed += count.missed;
+		health_window_add(&rel->window, &count, now);
+		engine_changed(rel->engine);
+	}
+}
+
 void relationship_tick(struct relationship *rel, int64_t now)
 {
 	relationship_note_progress(rel);
@@ -223,6 +241,7 @@ void relationship_tick(struct relationship *rel, int64_t now)
 						    : "libvirt or QEMU does not answer");
 	}
 	relationship_clear_resync(rel, now);
+	relationship_count_missed(rel, now);
 	relationship_answer_waiters(rel, 0, NULL, now);
 	relationship_judge(rel, now);
 	relationship_tell_peer(rel);

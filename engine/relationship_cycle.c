@@ -41,6 +41,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.peer = &rel->peer,
 		.progress = &rel->progress,
 		.force_resync = rel->force_resync,
+		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
 	};
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;

@@ -14,8 +14,11 @@
 #include "engine/relationship.h"
 #include "engine/standing.h"
 #include "engine/store_directory.h"
+#include "engine/store_lock.h"
+#include "engine/store_release.h"
 
 #define REPLICA_RETRY_MS 5000
+#define REPLICA_TAKE_MS	 20000 /* a receiver that an earlier engine left has half of it to end */
 
 static void replica_answer_start(struct replica *replica, int error, const char *text)
 {
@@ -60,7 +63,12 @@ static int prepare_run(void *arg)
 	const struct vm_settings *settings = &replica->settings;
 	struct passwd buffer, *user = NULL;
 	char strings[1024];
+	int result = store_lock_release(replica->directory, replica->engine->config->node,
+					replica->spared, REPLICA_TAKE_MS, replica->error);
 
+	if (result < 0) {
+		return result;
+	}
 	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
 	if (user == NULL) {
 		snprintf(replica->error, sizeof(replica->error),
@@ -103,6 +111,7 @@ static void prepare_done(void *arg, int result)
 static void replica_prepare(struct replica *replica)
 {
 	replica->phase = REPLICA_PREPARING;
+	replica->spared = receiver_child_pid(replica->engine->receiver);
 	replica->busy = workers_submit(replica->engine->task_workers, prepare_run, prepare_done,
 				       replica) == 0;
 }
@@ -231,6 +240,28 @@ static void replica_detach(struct replica *replica)
 	engine_wake(replica->engine);
 }
 
+static void released_cb(void *arg, int error, const char *text)
+{
+	struct replica *replica = arg;
+
+	replica->busy = false;
+	if (error == 0) {
+		replica_detach(replica);
+		return;
+	}
+	log_error("%s: the replica is not let go: %s", replica->settings.vm, text);
+	replica->retry_ms = clock_monotonic_ms() + REPLICA_RETRY_MS;
+	replica_answer_stop(replica, error, text);
+}
+
+/* Our receiver has let it go, or was not asked: nobody else on this node may hold it either. */
+static void replica_release(struct replica *replica, int64_t now_ms)
+{
+	replica->busy = true;
+	store_release(replica->engine, replica->directory, replica->deadline_ms - now_ms,
+		      released_cb, replica);
+}
+
 static void replica_send_close(struct replica *replica)
 {
 	Vmreplica__Ipc__StoreClose close_message = VMREPLICA__IPC__STORE_CLOSE__INIT;
@@ -267,6 +298,7 @@ void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica
 	replica->stop_arg = arg;
 	replica->destroy = replica->destroy || destroy;
 	replica->deadline_ms = clock_monotonic_ms() + timeout_ms;
+	replica->retry_ms = 0;
 	if (!replica->stopping) {
 		replica->stopping = true;
 		if (!replica->busy && (replica->phase == REPLICA_OPEN ||
@@ -397,8 +429,8 @@ void replica_tick(struct replica *replica, int64_t now_ms)
 			replica->deadline_ms = now_ms + REPLICA_RETRY_MS;
 		}
 		if (replica->phase == REPLICA_GONE && !replica->busy &&
-		    replica->paused_since_ms == 0) {
-			replica_detach(replica);
+		    replica->paused_since_ms == 0 && now_ms >= replica->retry_ms) {
+			replica_release(replica, now_ms);
 		}
 		return;
 	}

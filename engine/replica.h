@@ -38,7 +38,8 @@ struct replica {
 	bool suspended;
 	bool destroy; /* closing for good */
 	bool stopping;
-	bool busy; /* a worker prepares the directory */
+	bool busy;    /* a worker prepares the directory, or waits for the store's lock */
+	pid_t spared; /* our receiver while the directory is prepared */
 	uint64_t generation, moves, last_pause_ms;
 	bool moved_here;
 	int64_t detached_ms, paused_since_ms;

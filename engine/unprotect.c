@@ -12,7 +12,7 @@
 #include "cluster/vm_resource.h"
 #include "engine/admin_service.h"
 #include "engine/locate_client.h"
-#include "engine/protect.h"
+#include "engine/protect_job.h"
 #include "engine/relationship.h"
 #include "engine/standing.h"
 #include "engine/vm_status.h"
@@ -247,7 +247,14 @@ void admin_unprotect(struct admin_call *call, const Vmreplica__Admin__UnprotectR
 	struct unprotect_job *job;
 
 	if (resource == NULL) {
-		admin_call_fail(call, ENOENT, "vmreplica status shows all that are",
+		char id[RESOURCE_ID_MAX + 1];
+
+		snprintf(id, sizeof(id), "%.*s-replica", (int)VM_NAME_MAX, request->vm);
+		admin_call_fail(call, ENOENT,
+				protect_is_interrupted(engine, id)
+					? "protecting it was interrupted: vmreplica protect "
+					  "completes that, then unprotect takes both sides apart"
+					: "vmreplica status shows all that are",
 				"no VM called %s is protected here", request->vm);
 		return;
 	}

@@ -24,6 +24,7 @@ libvmr_proto_la_SOURCES = \
 	proto/logfile_reader.c proto/logfile_verify.c proto/logfile_writer.c \
 	proto/names.c proto/names.h \
 	proto/network_map.c proto/network_map.h \
+	proto/version.c proto/version.h \
 	proto/validate.c proto/validate.h \
 	proto/validate_fields.c proto/validate_fields.h proto/validate_name.c
 libvmr_proto_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS) $(XXHASH_CFLAGS) -Wno-cast-qual -Wno-undef

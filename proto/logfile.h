@@ -82,6 +82,9 @@ const struct logfile_header *logfile_reader_header(const struct logfile_reader *
  * verified, or the partial's end), negative errno. */
 int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *ret_record, void *buf,
 			size_t size);
+/* As logfile_reader_next, but its payload is passed over. From then on the log's hash is not
+ * checked at the end (a caller that skips has verified it before); all the rest is. */
+int logfile_reader_skip(struct logfile_reader *reader, struct logfile_record *ret_record);
 const struct logfile_trailer *
 logfile_reader_trailer(const struct logfile_reader *reader); /* after 0 of a whole log */
 uint64_t logfile_reader_offset(const struct logfile_reader *reader);

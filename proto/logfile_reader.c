@@ -179,18 +179,23 @@ static bool is_trailer(const uint8_t *raw)
 	return memcmp(raw, trailer, 4) == 0;
 }
 
-static int reader_payload(struct logfile_reader *reader, const uint8_t raw[LOGFILE_RECORD_LEN],
-			  struct logfile_record *record, void *buf, size_t size)
+static int reader_record(struct logfile_reader *reader, const uint8_t raw[LOGFILE_RECORD_LEN],
+			 struct logfile_record *record)
 {
 	const char *why = NULL;
-	ssize_t n;
 
 	if (logfile_record_decode(raw, reader->offset, record, &why) == 0) {
 		why = logfile_record_objection(record, &reader->header);
 	}
-	if (why != NULL) {
-		return reader_fail(reader, -EBADMSG, why);
-	}
+	return why == NULL ? 0 : reader_fail(reader, -EBADMSG, why);
+}
+
+/* 1, 0 at a partial log's end, or failed. */
+static int reader_payload(struct logfile_reader *reader, const struct logfile_record *record,
+			  void *buf, size_t size)
+{
+	ssize_t n;
+
 	if (record->payload_len > size) {
 		return reader_fail(reader, -EMSGSIZE, "a record is larger than the buffer given");
 	}
@@ -198,17 +203,13 @@ static int reader_payload(struct logfile_reader *reader, const uint8_t raw[LOGFI
 	if (n < 0) {
 		return (int)n;
 	}
-	if ((size_t)n < record->payload_len) {
-		return reader_cut_off(reader);
-	}
-	return 1;
+	return (size_t)n < record->payload_len ? reader_cut_off(reader) : 1;
 }
 
-int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *ret_record, void *buf,
-			size_t size)
+/* The next record's own bytes into raw, decoded: 1; 0 at the end; negative errno. */
+static int reader_head(struct logfile_reader *reader, uint8_t raw[LOGFILE_TRAILER_LEN],
+		       struct logfile_record *record)
 {
-	uint8_t raw[LOGFILE_TRAILER_LEN];
-	struct logfile_record record;
 	ssize_t n;
 	int r;
 
@@ -227,7 +228,25 @@ int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *re
 	if (n < LOGFILE_RECORD_LEN) {
 		return n < 0 ? (int)n : reader_cut_off(reader);
 	}
-	r = reader_payload(reader, raw, &record, buf, size);
+	r = reader_record(reader, raw, record);
+	return r < 0 ? r : 1;
+}
+
+static void reader_count(struct logfile_reader *reader, const struct logfile_record *record)
+{
+	reader->offset += LOGFILE_RECORD_LEN + record->payload_len;
+	reader->counts.records++;
+	reader->counts.data_bytes += record->zero ? 0 : record->length;
+}
+
+int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *ret_record, void *buf,
+			size_t size)
+{
+	uint8_t raw[LOGFILE_TRAILER_LEN];
+	struct logfile_record record;
+	int r = reader_head(reader, raw, &record);
+
+	r = r <= 0 ? r : reader_payload(reader, &record, buf, size);
 	if (r <= 0) {
 		return r;
 	}
@@ -235,9 +254,28 @@ int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *re
 		sha256_update(reader->hash, raw, LOGFILE_RECORD_LEN);
 		sha256_update(reader->hash, buf, record.payload_len);
 	}
-	reader->offset += LOGFILE_RECORD_LEN + record.payload_len;
-	reader->counts.records++;
-	reader->counts.data_bytes += record.zero ? 0 : record.length;
+	reader_count(reader, &record);
+	*ret_record = record;
+	return 1;
+}
+
+int logfile_reader_skip(struct logfile_reader *reader, struct logfile_record *ret_record)
+{
+	uint8_t raw[LOGFILE_TRAILER_LEN];
+	struct logfile_record record;
+	int r;
+
+	sha256_free(reader->hash);
+	reader->hash = NULL;
+	r = reader_head(reader, raw, &record);
+	if (r <= 0) {
+		return r;
+	}
+	if (record.payload_len > 0 &&
+	    fseeko(reader->file, (off_t)record.payload_len, SEEK_CUR) < 0) {
+		return reader_fail(reader, -EIO, "the file cannot be read");
+	}
+	reader_count(reader, &record);
 	*ret_record = record;
 	return 1;
 }

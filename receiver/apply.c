@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The applier: brings committed logs into the current image, in order. A log is verified whole
- * before its first record is written, so that a damaged one never leaves the image between two
- * cuts; applying is idempotent, and the manifest's applied_seq moves only after a flush, so that a
- * crash costs no more than doing a log again.
+ * The applier: brings committed logs into the current image, all that wait at once (a batch). While
+ * a batch is under work the image is no point in time, so the manifest names the batch's end before
+ * the first byte is written, and forgets it in the same step that moves applied_seq, after a flush.
+ * What a crash leaves half done is done again, to the same end or a later one.
  */
+#include "receiver/apply.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,153 +17,11 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "proto/codec.h"
-#include "proto/logfile.h"
-#include "receiver/durable.h"
 #include "receiver/image.h"
 #include "receiver/spool.h"
-#include "receiver/store.h"
-#include "receiver/target.h"
 
-#define APPLY_RETRY_MS	  5000
-#define SPACE_CHECK_BYTES (16u * 1024u * 1024u)
-
-/* One log under work. */
-struct apply {
-	struct store *store;
-	struct manifest_log log;
-	char path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2];
-	struct plan_disk disks[DISKS_MAX]; /* as the log's header names them */
-	char socket[sizeof(((struct target *)NULL)->socket)];
-	struct target target;
-	struct logfile_reader *reader;
-	struct codec_state *codec;
-	uint8_t *buffer;	   /* CHUNK_BUFFER_SIZE bytes */
-	char why[STORE_ERROR_LEN]; /* what is damaged, for -EBADMSG */
-};
-
-static int apply_damaged(struct apply *apply, const char *why)
-{
-	snprintf(apply->why, sizeof(apply->why), "%s", why);
-	return -EBADMSG;
-}
-
-/* Is this the log that was acknowledged, undamaged? */
-static int file_verify(struct apply *apply)
-{
-	struct logfile_trailer trailer;
-	char error[LOGFILE_ERROR_LEN] = "";
-	int rc = logfile_verify(apply->path, &trailer, error);
-
-	if (rc == -EBADMSG || rc == -ENOENT) {
-		return apply_damaged(apply, rc == -ENOENT ? "the file is gone" : error);
-	}
-	if (rc == 0 && memcmp(trailer.hash, apply->log.hash, LOG_HASH_LEN) != 0) {
-		return apply_damaged(apply, "it is not the log that was acknowledged");
-	}
-	return rc;
-}
-
-static int file_open(struct apply *apply)
-{
-	const struct logfile_header *header;
-	char error[LOGFILE_ERROR_LEN] = "";
-	int rc = logfile_reader_open(apply->path, false, &apply->reader, error);
-
-	if (rc < 0) {
-		return rc == -EBADMSG ? apply_damaged(apply, error) : rc;
-	}
-	header = logfile_reader_header(apply->reader);
-	if (header->seq != apply->log.seq || strcmp(header->cut_id, apply->log.cut_id) != 0 ||
-	    strcmp(header->relationship, apply->store->relationship) != 0) {
-		return apply_damaged(apply, "it is the log of another cycle");
-	}
-	for (uint32_t i = 0; i < header->disk_count; i++) {
-		memcpy(apply->disks[i].name, header->disks[i].name, sizeof(apply->disks[i].name));
-		apply->disks[i].size_bytes = header->disks[i].size_bytes;
-	}
-	return 0;
-}
-
-static int record_apply(struct apply *apply, const struct logfile_record *record)
-{
-	uint8_t *data = apply->buffer;
-
-	if (record->zero) {
-		return target_zero(&apply->target, record->disk, record->offset, record->length);
-	}
-	if (record->codec != CODEC_KIND_PLAIN) {
-		data = apply->buffer + FRAME_PAYLOAD_MAX;
-		if (record->length > CHUNK_MAX ||
-		    codec_decompress(apply->codec, record->codec, apply->buffer,
-				     record->payload_len, data, record->length) < 0) {
-			return apply_damaged(apply, "a record does not decompress");
-		}
-	}
-	if (codec_checksum(data, record->length, record->offset) != record->checksum) {
-		return apply_damaged(apply, "a record has a wrong checksum");
-	}
-	return target_write(&apply->target, record->disk, data, record->offset, record->length);
-}
-
-/* A close lets the log at work end, but does not wait for it long: what is half applied is applied
- * again. */
-static bool apply_shall_stop(struct apply *apply, int64_t *stop_ms)
-{
-	if (!atomic_load(&apply->store->closing)) {
-		return false;
-	}
-	if (*stop_ms == 0) {
-		*stop_ms = clock_monotonic_ms() + APPLY_RETRY_MS;
-	}
-	return clock_monotonic_ms() > *stop_ms;
-}
-
-static int records_apply(struct apply *apply)
-{
-	uint64_t unchecked_bytes = SPACE_CHECK_BYTES;
-	int64_t stop_ms = 0;
-	struct answer answer;
-
-	for (;;) {
-		struct logfile_record record;
-		int rc = logfile_reader_next(apply->reader, &record, apply->buffer,
-					     FRAME_PAYLOAD_MAX);
-
-		if (rc <= 0) {
-			return rc == -EBADMSG
-				       ? apply_damaged(apply, logfile_reader_error(apply->reader))
-				       : rc;
-		}
-		if (apply_shall_stop(apply, &stop_ms)) {
-			return -ECANCELED;
-		}
-		unchecked_bytes += record.zero ? 0 : record.length;
-		if (unchecked_bytes >= SPACE_CHECK_BYTES) {
-			unchecked_bytes = 0;
-			if (store_check_space(apply->store, true, &answer) < 0) {
-				return -ENOSPC;
-			}
-		}
-		rc = record_apply(apply, &record);
-		if (rc < 0) {
-			return rc;
-		}
-	}
-}
-
-static int log_apply(struct apply *apply)
-{
-	int rc = file_verify(apply);
-
-	rc = rc < 0 ? rc : file_open(apply);
-	if (rc < 0) {
-		return rc;
-	}
-	target_init(&apply->target, apply->socket, apply->disks,
-		    logfile_reader_header(apply->reader)->disk_count);
-	return records_apply(apply);
-}
+#define APPLY_RETRY_MS 5000
+#define BEGIN_FAILED   1 /* of batch_apply: the answer says why */
 
 /* ---- the manifest ---- */
 
@@ -173,7 +33,38 @@ static bool apply_is_blocked(const struct store *store)
 	       manifest_log_next(&store->manifest) == NULL;
 }
 
-/* Take the next log and open the image for it. 1: there is one, 0: none, negative: the answer. */
+/* List what waits, up to the bounds; a batch that stands open is listed to its end. */
+static void logs_list(const struct manifest *manifest, struct apply *apply)
+{
+	uint64_t bytes = 0;
+
+	apply->log_count = 0;
+	apply->open_seq = manifest->batch_seq;
+	for (const struct manifest_log *log = manifest_log_next(manifest);
+	     log != NULL && log < manifest->logs + manifest->log_count &&
+	     apply->log_count < APPLY_LOGS_MAX;
+	     log++) {
+		bytes += log->size_bytes;
+		if (apply->log_count > 0 && bytes > APPLY_BYTES_MAX &&
+		    log->seq > manifest->batch_seq) {
+			break;
+		}
+		apply->logs[apply->log_count++].log = *log;
+	}
+}
+
+static void disks_list(const struct manifest_image *image, struct apply *apply)
+{
+	apply->disk_count = image->disk_count;
+	for (size_t i = 0; i < image->disk_count; i++) {
+		snprintf(apply->disks[i].name, sizeof(apply->disks[i].name), "%s",
+			 image->disks[i].name);
+		apply->disks[i].size_bytes = image->disks[i].size_bytes;
+	}
+}
+
+/* Take the logs that wait and open the image for them. 1: there are some, 0: none, negative: the
+ * answer. */
 static int apply_take(struct store *store, struct apply *apply, struct answer *answer)
 {
 	int bad_disk = -1;
@@ -190,13 +81,38 @@ static int apply_take(struct store *store, struct apply *apply, struct answer *a
 	}
 	store->applying = true;
 	apply->store = store;
-	apply->log = *manifest_log_next(&store->manifest);
-	snprintf(apply->path, sizeof(apply->path), "%s/%s", store->directory, apply->log.file);
+	logs_list(&store->manifest, apply);
+	disks_list(&store->manifest.current, apply);
 	snprintf(apply->socket, sizeof(apply->socket), "%s", qsd_socket(store->qsd));
 	return 1;
 }
 
-static int applied_record(struct apply *apply, struct answer *answer)
+static uint64_t batch_end(const struct apply *apply)
+{
+	return apply->logs[apply->log_count - 1].log.seq;
+}
+
+/* The durable begin. */
+static int begin_record(struct apply *apply, struct answer *answer)
+{
+	struct store *store = apply->store;
+	struct manifest next = {0};
+	int rc;
+
+	if (store->manifest.batch_seq == batch_end(apply)) {
+		return store_check_generation(store, answer);
+	}
+	if (manifest_copy(&store->manifest, &next) < 0) {
+		return answer_storage(answer, -ENOMEM, "beginning to apply logs");
+	}
+	next.batch_seq = batch_end(apply);
+	rc = store_save(store, &next, answer);
+	manifest_destroy(&next);
+	return rc;
+}
+
+/* The durable end. */
+static int end_record(struct apply *apply, struct answer *answer)
 {
 	struct store *store = apply->store;
 	struct manifest next = {0}, before = {0};
@@ -206,9 +122,10 @@ static int applied_record(struct apply *apply, struct answer *answer)
 	if (manifest_copy(&store->manifest, &next) < 0 ||
 	    manifest_copy(&store->manifest, &before) < 0) {
 		manifest_destroy(&next);
-		return answer_storage(answer, -ENOMEM, "recording an applied log");
+		return answer_storage(answer, -ENOMEM, "recording applied logs");
 	}
-	next.applied_seq = apply->log.seq;
+	next.applied_seq = batch_end(apply);
+	next.batch_seq = 0;
 	pruned = spool_prune(&next);
 	rc = store_save(store, &next, answer);
 	for (size_t i = 0; rc == 0 && i < pruned; i++) {
@@ -216,20 +133,27 @@ static int applied_record(struct apply *apply, struct answer *answer)
 	}
 	manifest_destroy(&next);
 	manifest_destroy(&before);
+	if (rc == 0 && apply->log_count > 1) {
+		log_info("%s: %zu logs up to cycle %" PRIu64 " applied at once: %" PRIu64
+			 " of %" PRIu64 " KiB written",
+			 store->vm, apply->log_count, batch_end(apply), apply->written_bytes >> 10,
+			 apply->read_bytes >> 10);
+	}
 	return rc;
 }
 
 /* Set the damaged log aside and ask for a resynchronization; the logs after it build on it. */
 static int log_quarantine(struct apply *apply, struct answer *answer)
 {
+	const struct manifest_log *log = &apply->logs[apply->damaged].log;
 	struct store *store = apply->store;
 	char aside[MANIFEST_FILE_MAX + 16];
 
-	snprintf(aside, sizeof(aside), "%s.damaged", apply->log.file);
-	renameat(store->dir_fd, apply->log.file, store->dir_fd, aside);
+	snprintf(aside, sizeof(aside), "%s.damaged", log->file);
+	renameat(store->dir_fd, log->file, store->dir_fd, aside);
 	return store_require_resync(store, answer,
-				    "the log of cycle %" PRIu64 " is damaged: %.300s",
-				    apply->log.seq, apply->why);
+				    "the log of cycle %" PRIu64 " is damaged: %.300s", log->seq,
+				    apply->why);
 }
 
 /* A flush failed: what the image holds is not known any more. */
@@ -241,13 +165,14 @@ static int image_distrust(struct store *store, const char *why, struct answer *a
 		store, answer, "the replica's storage failed to make data durable: %.200s", why);
 }
 
-/* Look at how applying went, with the lock held. 0: on with the next log; negative: the answer. */
+/* Look at how applying went, with the lock held. 0: on with what has come since; negative: the
+ * answer. */
 static int apply_conclude(struct apply *apply, int rc, int flush_rc, struct answer *answer)
 {
 	struct store *store = apply->store;
 
 	if (rc == 0 && flush_rc == 0) {
-		return applied_record(apply, answer);
+		return end_record(apply, answer);
 	}
 	if (rc == -ECANCELED) {
 		return answer_moved(answer, 0, "closing");
@@ -261,16 +186,36 @@ static int apply_conclude(struct apply *apply, int rc, int flush_rc, struct answ
 	rc = rc < 0 ? rc : flush_rc;
 	if (target_error_is_lost(rc)) {
 		return answer_busy(answer, "storage-error", 0,
-				   "qemu-storage-daemon of %s has died while a log was applied",
+				   "qemu-storage-daemon of %s has died while logs were applied",
 				   store->vm);
 	}
 	if (rc == -ENOSPC && store_check_space(store, true, answer) < 0) {
 		return -EBUSY; /* with the numbers */
 	}
-	return answer_storage(answer, rc, "applying a log");
+	return answer_storage(answer, rc, "applying logs");
 }
 
-/* Apply one log. 1: done, there may be more; 0: nothing to do; negative: stop for now, with an
+/* Verified and planned, then begun, then written. */
+static int batch_apply(struct apply *apply, int *ret_flush_rc, struct answer *answer)
+{
+	struct store *store = apply->store;
+	int rc = apply_prepare(apply);
+
+	if (rc < 0) {
+		return rc;
+	}
+	pthread_mutex_lock(&store->lock);
+	rc = begin_record(apply, answer);
+	pthread_mutex_unlock(&store->lock);
+	if (rc < 0) {
+		return BEGIN_FAILED;
+	}
+	rc = apply_write(apply);
+	*ret_flush_rc = rc == 0 ? target_flush(&apply->target) : 0;
+	return rc;
+}
+
+/* Apply what waits. 1: done, there may be more; 0: nothing to do; negative: stop for now, with an
  * answer. */
 static int apply_step(struct store *store, struct apply *apply, struct answer *answer)
 {
@@ -283,15 +228,10 @@ static int apply_step(struct store *store, struct apply *apply, struct answer *a
 	if (rc <= 0) {
 		return rc;
 	}
-	rc = log_apply(apply);
-	if (rc == 0) {
-		flush_rc = target_flush(&apply->target);
-	}
-	logfile_reader_close(apply->reader);
-	apply->reader = NULL;
+	rc = batch_apply(apply, &flush_rc, answer);
 	target_close(&apply->target);
 	pthread_mutex_lock(&store->lock);
-	rc = apply_conclude(apply, rc, flush_rc, answer);
+	rc = rc == BEGIN_FAILED ? -EIO : apply_conclude(apply, rc, flush_rc, answer);
 	store->applying = false;
 	pthread_cond_broadcast(&store->changed);
 	pthread_mutex_unlock(&store->lock);
@@ -312,16 +252,18 @@ static int apply_run(void *arg)
 	if (apply == NULL) {
 		return -ENOMEM;
 	}
+	apply->batch = batch_new();
 	apply->codec = codec_state_new();
 	apply->buffer = buffer_pool_take(receiver->apply_buffers, APPLY_RETRY_MS);
-	rc = apply->codec == NULL || apply->buffer == NULL
-		     ? answer_storage(&answer, -ENOMEM, "applying a log")
+	rc = apply->batch == NULL || apply->codec == NULL || apply->buffer == NULL
+		     ? answer_storage(&answer, -ENOMEM, "applying logs")
 		     : 1;
 	while (rc > 0) {
 		rc = apply_step(store, apply, &answer);
 	}
 	buffer_pool_give(receiver->apply_buffers, apply->buffer);
 	codec_state_free(apply->codec);
+	batch_free(apply->batch);
 	if (rc < 0) {
 		store_note(store, &answer);
 	} else {

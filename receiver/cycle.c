@@ -94,6 +94,10 @@ static int head_take(struct cycle *cycle, const Vmreplica__Wire__CycleBegin *beg
 		cycle->base.seq = begin->base_cut->seq;
 		snprintf(cycle->base.cut_id, sizeof(cycle->base.cut_id), "%s",
 			 begin->base_cut->cut_id);
+		cycle->has_base_hash = begin->base_cut->log_hash.len == LOG_HASH_LEN;
+		if (cycle->has_base_hash) {
+			memcpy(cycle->base.log_hash, begin->base_cut->log_hash.data, LOG_HASH_LEN);
+		}
 	}
 	mark_take(cycle, begin->resumed);
 	return 0;

@@ -54,6 +54,7 @@ struct cycle {
 	int64_t cut_time_ms;
 	bool application_consistent;
 	bool has_base; /* DELTA: what it builds on */
+	bool has_base_hash;
 	struct manifest_cut base;
 	bool resumed;
 	struct manifest_mark resumed_mark; /* as the sender believes it */

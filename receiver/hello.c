@@ -11,6 +11,7 @@
 #include "common/dns_name.h"
 #include "common/log.h"
 #include "common/trust.h"
+#include "proto/version.h"
 #include "receiver/authorization.h"
 #include "receiver/plan.h"
 #include "receiver/stores.h"
@@ -21,18 +22,22 @@
 
 /* ---- who ---- */
 
-static int version_check(const Vmreplica__Wire__Version *version, struct answer *answer)
+/* *ret_chosen: the protocol version that both sides use. */
+static int version_check(const Vmreplica__Wire__Version *version, const char *site,
+			 uint32_t *ret_chosen, struct answer *answer)
 {
-	if (version == NULL || version->min > PROTOCOL_VERSION_MAX ||
-	    version->max < PROTOCOL_VERSION_MIN) {
-		return answer_failure(answer, "version",
-				      "the sender speaks protocol %" PRIu32 " to %" PRIu32
-				      ", this node %u to %u: update the older one",
-				      version == NULL ? 0 : version->min,
-				      version == NULL ? 0 : version->max, PROTOCOL_VERSION_MIN,
-				      PROTOCOL_VERSION_MAX);
+	struct version_range theirs = {0};
+	char why[160];
+
+	if (version != NULL) {
+		theirs = (struct version_range){.min = version->min, .max = version->max};
 	}
-	return 0;
+	*ret_chosen = version_choose(version_ours(), theirs);
+	return *ret_chosen != 0
+		       ? 0
+		       : answer_denied(answer, "version", "no common protocol with site %s: %s",
+				       site,
+				       version_explain(version_ours(), theirs, why, sizeof(why)));
 }
 
 static bool certificate_names(const struct session *session, const char *site)
@@ -215,8 +220,8 @@ static void welcome_fill(struct welcome *welcome, const struct manifest *manifes
 	welcome->epoch_copy = manifest->epoch;
 	plan_next(manifest, disks, disk_count, &welcome->plan);
 	welcome_fill_position(welcome);
-	welcome->version.min = PROTOCOL_VERSION_MIN;
-	welcome->version.max = PROTOCOL_VERSION_MAX;
+	welcome->version.min = version_ours().min;
+	welcome->version.max = version_ours().max;
 	welcome->version.features = PROTOCOL_FEATURE_DEFINITION;
 	welcome->version.software = software;
 	welcome->epoch.number = welcome->epoch_copy.number;
@@ -253,13 +258,14 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 {
 	struct welcome welcome;
 	struct store *store = NULL;
+	uint32_t version = 0;
 	int rc = store_find(session, hello, &store, answer);
 
 	if (rc < 0) {
 		return rc;
 	}
 	session->store = store; /* session_release gives both back */
-	rc = version_check(hello->version, answer);
+	rc = version_check(hello->version, hello->site, &version, answer);
 	if (rc < 0) {
 		return rc;
 	}
@@ -278,8 +284,9 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 		view_set_frequency(&store->view, hello->frequency_s);
 	}
 	view_set_peer_node(&store->view, session->node);
-	log_info("%s: stream from %s (%s), %s expected%s", store->vm, session->node,
-		 tls_peer_address(session->conn), manifest_mode_to_word(welcome.plan.mode),
+	log_info("%s: stream from %s (%s), protocol %" PRIu32 ", %s expected%s", store->vm,
+		 session->node, tls_peer_address(session->conn), version,
+		 manifest_mode_to_word(welcome.plan.mode),
 		 welcome.plan.has_mark ? ", going on from a mark" : "");
 	return session_send(session, FRAME_WELCOME, &welcome.message.base, NULL, 0, answer);
 }

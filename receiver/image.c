@@ -200,7 +200,8 @@ static int daemon_ensure(struct store *store, struct answer *answer)
 		return 0;
 	}
 	store->attachment = STORE_DETACHED;
-	rc = qsd_start(store->receiver->run_directory, store->relationship, &store->qsd, error);
+	rc = qsd_start(store->receiver->run_directory, store->relationship, store->lock_fd,
+		       &store->qsd, error);
 	return rc < 0 ? answer_busy(answer, "storage-error", RETRY_DAEMON_MS, "%.400s", error) : 0;
 }
 

@@ -3,8 +3,10 @@
 noinst_LTLIBRARIES += libvmr-receiver.la
 libvmr_receiver_la_SOURCES = \
 	receiver/answer.c receiver/answer.h \
-	receiver/apply.c \
+	receiver/apply.c receiver/apply.h \
+	receiver/apply_logs.c \
 	receiver/authorization.c receiver/authorization.h \
+	receiver/batch.c receiver/batch.h \
 	receiver/borrow.h \
 	receiver/cycle.c receiver/cycle.h \
 	receiver/cycle_record.c \

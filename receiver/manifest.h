@@ -95,6 +95,9 @@ struct manifest {
 	struct manifest_epoch epoch;
 	struct manifest_cut committed;
 	uint64_t applied_seq; /* last cycle that the current image holds whole */
+	/* Not 0: the logs behind applied_seq up to this cycle are going into the current image,
+	 * which is no point in time until all of them are there. */
+	uint64_t batch_seq;
 	uint64_t next_seq, next_layer;
 	bool resync_needed;
 	char resync_reason[REASON_MAX + 1];

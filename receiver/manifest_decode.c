@@ -297,14 +297,16 @@ static int names_decode(json_t *root, struct manifest *m)
 
 static int numbers_decode(json_t *root, struct manifest *m)
 {
-	json_int_t generation, applied_seq, next_seq, next_layer;
+	json_int_t generation, applied_seq, batch_seq = 0, next_seq, next_layer;
 	int closed, resync_needed;
 
-	if (json_unpack(root, "{s:I, s:I, s:I, s:I, s:b, s:b}", "generation", &generation,
-			"applied_seq", &applied_seq, "next_seq", &next_seq, "next_layer",
-			&next_layer, "closed", &closed, "resync_needed", &resync_needed) < 0 ||
+	if (json_unpack(root, "{s:I, s:I, s?I, s:I, s:I, s:b, s:b}", "generation", &generation,
+			"applied_seq", &applied_seq, "batch_seq", &batch_seq, "next_seq", &next_seq,
+			"next_layer", &next_layer, "closed", &closed, "resync_needed",
+			&resync_needed) < 0 ||
 	    number_decode(generation, INT64_MAX, &m->generation) < 0 || m->generation == 0 ||
 	    number_decode(applied_seq, INT64_MAX, &m->applied_seq) < 0 ||
+	    number_decode(batch_seq, INT64_MAX, &m->batch_seq) < 0 ||
 	    number_decode(next_seq, INT64_MAX, &m->next_seq) < 0 ||
 	    number_decode(next_layer, INT64_MAX, &m->next_layer) < 0) {
 		return -EBADMSG;
@@ -312,6 +314,17 @@ static int numbers_decode(json_t *root, struct manifest *m)
 	m->closed = closed != 0;
 	m->resync_needed = resync_needed != 0;
 	return 0;
+}
+
+/* The end of an open batch is a log that is here and not applied: else it could never be closed. */
+static bool batch_is_sound(const struct manifest *m)
+{
+	for (size_t i = 0; m->batch_seq != 0 && i < m->log_count; i++) {
+		if (m->logs[i].seq == m->batch_seq) {
+			return m->batch_seq > m->applied_seq;
+		}
+	}
+	return m->batch_seq == 0;
 }
 
 static int manifest_decode_root(json_t *root, struct manifest *m, const char **ret_part)
@@ -340,6 +353,9 @@ static int manifest_decode_root(json_t *root, struct manifest *m, const char **r
 	}
 	if (logs_decode(logs, m) < 0) {
 		return damaged(ret_part, "logs");
+	}
+	if (!batch_is_sound(m)) {
+		return damaged(ret_part, "batch_seq");
 	}
 	return counters_decode(counters, &m->counters) < 0 ? damaged(ret_part, "counters") : 0;
 }

@@ -313,6 +313,7 @@ static void image_switch(const struct cycle *cycle, struct manifest *next)
 	memset(&next->pending, 0, sizeof(next->pending));
 	manifest_log_drop(next, next->log_count);
 	next->applied_seq = cycle->seq;
+	next->batch_seq = 0; /* of the old image */
 	next->resync_needed = false;
 	next->resync_reason[0] = '\0';
 	next->counters.resyncs += cycle->mode == VMREPLICA__WIRE__MODE__MODE_RESYNC;

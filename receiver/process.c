@@ -18,7 +18,7 @@
 #include "common/cleanup.h"
 
 /* Between fork and exec of a program with threads: async-signal-safe calls only. */
-__attribute__((noreturn)) static void child_run(const char *const *argv, const int fds[3],
+__attribute__((noreturn)) static void child_run(const char *const *argv, const int fds[3], int kept,
 						pid_t parent)
 {
 	sigset_t none;
@@ -35,12 +35,15 @@ __attribute__((noreturn)) static void child_run(const char *const *argv, const i
 			_exit(127);
 		}
 	}
-	close_range(3, ~0u, 0);
+	if (kept >= 0 && (kept == 3 ? fcntl(kept, F_SETFD, 0) : dup2(kept, 3)) < 0) {
+		_exit(127);
+	}
+	close_range(kept >= 0 ? 4 : 3, ~0u, 0);
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(127);
 }
 
-int process_spawn(const char *const *argv, int in, int out, int err, pid_t *ret_pid)
+int process_spawn(const char *const *argv, int in, int out, int err, int kept, pid_t *ret_pid)
 {
 	cleanup_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	pid_t parent = getpid();
@@ -58,7 +61,7 @@ int process_spawn(const char *const *argv, int in, int out, int err, pid_t *ret_
 		return -errno;
 	}
 	if (pid == 0) {
-		child_run(argv, fds, parent);
+		child_run(argv, fds, kept, parent);
 	}
 	*ret_pid = pid;
 	return 0;
@@ -121,7 +124,7 @@ int process_run(const char *const *argv, int timeout_ms, char *error, size_t err
 	pid_t pid;
 	int rc;
 
-	rc = err < 0 ? -errno : process_spawn(argv, -1, -1, err, &pid);
+	rc = err < 0 ? -errno : process_spawn(argv, -1, -1, err, -1, &pid);
 	if (rc < 0) {
 		snprintf(error, error_size, "cannot start %s: %s", argv[0], strerror(-rc));
 		return rc;

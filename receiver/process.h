@@ -8,10 +8,10 @@
 #include <sys/types.h>
 
 /* Start argv (NULL-terminated; found by PATH) with the three descriptors given (-1 = /dev/null) and
- * no others. The child is killed when the calling thread ends, so call it from a thread that lives
- * as long as the receiver. 0 or a negative errno. A program that cannot be run ends with status
- * 127. */
-int process_spawn(const char *const *argv, int in, int out, int err, pid_t *ret_pid);
+ * no others but kept (-1 = none), which becomes its descriptor 3. The child is killed when the
+ * calling thread ends, so call it from a thread that lives as long as the receiver. 0 or a negative
+ * errno. A program that cannot be run ends with status 127. */
+int process_spawn(const char *const *argv, int in, int out, int err, int kept, pid_t *ret_pid);
 
 /* Wait for pid: 0 with the wait status, or -ETIMEDOUT after timeout_ms (0 = only look). */
 int process_wait(pid_t pid, int timeout_ms, int *ret_status);

@@ -61,7 +61,7 @@ static void qsd_free(struct qsd *qsd)
 
 /* The monitor sits on the child's standard input and output, so that no second socket needs a path.
  */
-static int qsd_spawn(struct qsd *qsd, char error[QSD_ERROR_LEN])
+static int qsd_spawn(struct qsd *qsd, int lock_fd, char error[QSD_ERROR_LEN])
 {
 	char server[256];
 	const char *argv[] = {QSD_PROGRAM,   "--chardev",    "stdio,id=qmp", "--monitor",
@@ -78,7 +78,7 @@ static int qsd_spawn(struct qsd *qsd, char error[QSD_ERROR_LEN])
 	qsd->fd = pair[0];
 	unlink(qsd->socket);
 	snprintf(server, sizeof(server), "addr.type=unix,addr.path=%s", qsd->socket);
-	rc = process_spawn(argv, pair[1], pair[1], qsd->err_fd, &qsd->pid);
+	rc = process_spawn(argv, pair[1], pair[1], qsd->err_fd, lock_fd, &qsd->pid);
 	close(pair[1]);
 	if (rc < 0) {
 		snprintf(error, QSD_ERROR_LEN, "cannot start " QSD_PROGRAM ": %s", strerror(-rc));
@@ -103,7 +103,7 @@ static void qsd_explain(struct qsd *qsd, int rc, char error[QSD_ERROR_LEN])
 	}
 }
 
-int qsd_start(const char *run_directory, const char *name, struct qsd **ret_qsd,
+int qsd_start(const char *run_directory, const char *name, int lock_fd, struct qsd **ret_qsd,
 	      char error[QSD_ERROR_LEN])
 {
 	struct qsd *qsd = calloc(1, sizeof(*qsd));
@@ -121,7 +121,7 @@ int qsd_start(const char *run_directory, const char *name, struct qsd **ret_qsd,
 		qsd->socket[0] = '\0';
 		rc = -ENAMETOOLONG;
 	} else {
-		rc = qsd_spawn(qsd, error);
+		rc = qsd_spawn(qsd, lock_fd, error);
 	}
 	if (rc == 0) {
 		rc = qmp_open(&qsd->qmp, qsd->fd, error);

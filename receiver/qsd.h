@@ -16,9 +16,10 @@
 
 struct qsd;
 
-/* Start one; its socket becomes <run_directory>/<name>.sock. 0 or a negative errno with a sentence.
- */
-int qsd_start(const char *run_directory, const char *name, struct qsd **ret_qsd,
+/* Start one; its socket becomes <run_directory>/<name>.sock. It inherits lock_fd, the store's lock,
+ * which so stays held as long as anybody can write the images. 0 or a negative errno with a
+ * sentence. */
+int qsd_start(const char *run_directory, const char *name, int lock_fd, struct qsd **ret_qsd,
 	      char error[QSD_ERROR_LEN]);
 
 /* Make it close its images, and wait until it has exited. 0; -EIO when it had to be killed or was

@@ -136,6 +136,14 @@ static int begin_check(const struct cycle *cycle, struct answer *answer)
 				      cycle->has_base ? cycle->base.cut_id : "none",
 				      manifest->committed.seq, manifest->committed.cut_id);
 	}
+	if (cycle->has_base_hash &&
+	    memcmp(cycle->base.log_hash, manifest->committed.log_hash, LOG_HASH_LEN) != 0) {
+		return answer_failure(answer, "sequence",
+				      "a delta on cycle %" PRIu64
+				      " comes, but that cycle's log has "
+				      "another hash here: the histories differ",
+				      cycle->base.seq);
+	}
 	return 0;
 }
 

@@ -100,6 +100,7 @@ static void numbers_fill(const struct view *view, Vmreplica__VmStatus *vm)
 	vm->latency_ms = counters->latency_ms;
 	vm->latency_max_ms = counters->latency_max_ms;
 	vm->applied_seq = view->applied_seq;
+	vm->batch_seq = view->batch_seq;
 	vm->spool_bytes = view->spool_bytes;
 	vm->generation = view->generation;
 	vm->suspended = view->suspended;

@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/lock_holder.h"
 #include "common/log.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
@@ -58,12 +59,30 @@ static int directory_open(struct store *store, char error[STORE_ERROR_LEN])
 }
 
 /* Who holds the lock wrote its name into the file. */
-static void lock_holder_read(int fd, char *holder, size_t size)
+static void lock_holder_read(int fd, char *text, size_t size)
 {
-	ssize_t n = pread(fd, holder, size - 1, 0);
+	ssize_t n = pread(fd, text, size - 1, 0);
 
-	holder[n > 0 ? n : 0] = '\0';
-	holder[strcspn(holder, "\n")] = '\0';
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+/* Without a name the engine of this node could not end us if we hung. */
+static int lock_holder_write(struct store *store, int fd)
+{
+	struct lock_holder holder;
+	char text[LOCK_HOLDER_LEN];
+	int rc = lock_holder_self(store->receiver->node, &holder);
+	ssize_t n;
+
+	if (rc < 0) {
+		return rc;
+	}
+	n = (ssize_t)strlen(lock_holder_format(&holder, text));
+	if (pwrite(fd, text, (size_t)n, 0) != n) { /* over the old one: that works on a full disk */
+		return -ENOSPC;
+	}
+	return ftruncate(fd, n) < 0 ? -errno : 0;
 }
 
 static int lock_take(struct store *store, char error[STORE_ERROR_LEN])
@@ -72,8 +91,8 @@ static int lock_take(struct store *store, char error[STORE_ERROR_LEN])
 		openat(store->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int64_t deadline_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
-	char holder[300];
-	int n;
+	char holder[LOCK_HOLDER_LEN];
+	int rc;
 
 	if (fd < 0) {
 		return refuse(error, -errno, "cannot open the lock of %.300s: %s", store->directory,
@@ -93,9 +112,9 @@ static int lock_take(struct store *store, char error[STORE_ERROR_LEN])
 		}
 		clock_sleep_ms(100);
 	}
-	n = snprintf(holder, sizeof(holder), "%s pid %d\n", store->receiver->node, (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, (size_t)n, 0) != n) {
-		log_debug("%s: the lock carries no name: %s", store->vm, strerror(errno));
+	rc = lock_holder_write(store, fd);
+	if (rc < 0) {
+		log_warning("%s: the lock carries no name: %s", store->vm, strerror(-rc));
 	}
 	store->lock_fd = steal_fd(&fd);
 	return 0;

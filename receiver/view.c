@@ -60,6 +60,7 @@ void view_set_manifest(struct view *view, const struct manifest *manifest, const
 	view->committed = manifest->committed;
 	view->counters = manifest->counters;
 	view->applied_seq = manifest->applied_seq;
+	view->batch_seq = manifest->batch_seq;
 	view->generation = manifest->generation;
 	view->spool_bytes = manifest_spool_bytes(manifest);
 	view->has_image = manifest->current.disk_count > 0;

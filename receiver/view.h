@@ -38,7 +38,7 @@ struct view {
 	struct manifest_epoch epoch;
 	struct manifest_cut committed;
 	struct manifest_counters counters;
-	uint64_t applied_seq, generation, spool_bytes;
+	uint64_t applied_seq, batch_seq, generation, spool_bytes;
 	bool has_image, has_pending, resync_needed;
 	char resync_reason[REASON_MAX + 1];
 	struct view_disk *disks; /* owned */

@@ -89,6 +89,10 @@ class Lab:
         wait_until(f"{service} on {node} is back",
                    lambda: self.pid_of(node, service) != old, timeout)
 
+    def kill_program(self, node, program):
+        """SIGKILL to a daemon of ours on NODE; its name is longer than the kernel's comm."""
+        self.on(node, f"kill -9 $(ps -eo pid,args | awk '$2 ~ /(^|\\/){program}$/ {{print $1}}')")
+
     # ---- power and cables
 
     def kill(self, node):
@@ -151,6 +155,13 @@ class Lab:
         self.wait_resource(resource, target, timeout, site)
         return time.monotonic() - start
 
+    def standby(self, resource, source, target, timeout=90):
+        """SOURCE goes on standby, what moves RESOURCE to TARGET; returns the move's duration."""
+        start = time.monotonic()
+        self.on(target, f"pcs node standby {source}", timeout)
+        self.wait_resource(resource, target, timeout)
+        return time.monotonic() - start
+
     def other_node(self, node):
         return next(name for name in self.live_nodes(shapes.site_of(node)) if name != node)
 
@@ -162,12 +173,11 @@ class Lab:
         return None
 
     def transitions(self, site):
-        """How many transitions the controllers of SITE have finished since their boot."""
-        count = 0
-        for node in self.live_nodes(site):
-            count += int(self.on(node, "grep -c 'Transition .* Complete' "
-                                       "/var/log/pacemaker/pacemaker.log || true"))
-        return count
+        """How many transitions the schedulers of SITE have calculated since their boot: also
+        those that a newer one replaced before their end."""
+        return sum(int(self.on(node, "grep -c 'Calculated transition' "
+                                     "/var/log/pacemaker/pacemaker.log || true"))
+                   for node in self.live_nodes(site))
 
     # ---- guests and images
 

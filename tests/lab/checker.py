@@ -3,6 +3,7 @@
 
 usage: checker.py judge [-U] [--torn-ok] [--json] VDA VDB
        checker.py compare [-U] IMAGE_A IMAGE_B
+       checker.py count [-U] IMAGE_A IMAGE_B     how many bytes lie in blocks of 64 KiB that differ
 
 It shares no code with the product.  Images are read with `qemu-img convert` (qcow2 chains, raw
 files, NBD URIs); exit 0: true, 1: not true (each reason on a line), 2: could not look.
@@ -29,6 +30,7 @@ import tempfile
 from guestdisk import ANCHOR_EVERY, BATCH, BLOCK, DISKS, Disk, Unreadable, data_ranges
 
 MOST_REASONS = 20
+COUNT_BLOCK = 1 << 16
 
 
 def to_raw(image, folder, name, unlocked):
@@ -169,6 +171,21 @@ def first_difference(left, right, start, end):
     return None
 
 
+def count(images, unlocked=False):
+    """The bytes of all blocks (COUNT_BLOCK) in which two images differ."""
+    with tempfile.TemporaryDirectory(prefix="checker-") as folder:
+        paths = [to_raw(image, folder, f"{number}.raw", unlocked)
+                 for number, image in enumerate(images)]
+        with open(paths[0], "rb") as left, open(paths[1], "rb") as right:
+            size = os.path.getsize(paths[0])
+            blocks = set()
+            for start, end in [*data_ranges(left, size), *data_ranges(right, size)]:
+                blocks.update(range(start // COUNT_BLOCK, (end - 1) // COUNT_BLOCK + 1))
+            return sum(COUNT_BLOCK for block in blocks if first_difference(
+                left, right, block * COUNT_BLOCK, min((block + 1) * COUNT_BLOCK, size))
+                is not None)
+
+
 def show(facts, reasons, as_json):
     if as_json:
         print(json.dumps({"true": not reasons, "reasons": reasons, **facts}))
@@ -183,7 +200,7 @@ def show(facts, reasons, as_json):
 
 def main():
     parser = argparse.ArgumentParser(prog="checker.py")
-    parser.add_argument("what", choices=["judge", "compare"])
+    parser.add_argument("what", choices=["judge", "compare", "count"])
     parser.add_argument("-U", dest="unlocked", action="store_true")
     parser.add_argument("--torn-ok", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -194,6 +211,9 @@ def main():
             difference = compare(given.images, given.unlocked)
             print(difference or "equal bit for bit")
             return 1 if difference else 0
+        if given.what == "count":
+            print(count(given.images, given.unlocked))
+            return 0
         facts, reasons = judge(given.images, given.unlocked, given.torn_ok)
         show(facts, reasons, given.json)
         return 1 if reasons else 0

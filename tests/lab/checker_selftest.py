@@ -168,6 +168,10 @@ def qcow2_and_compare(guest):
     if found != f"first difference at offset {LOAD_AREA + 4321}":
         raise AssertionError(f"compare: {found}")
     print(f"caught: {found}")
+    counted = [checker.count([images[disk], guest.paths[disk]]) for disk in range(DISKS)]
+    if counted != [checker.COUNT_BLOCK, 0]:
+        raise AssertionError(f"count: {counted}")
+    print("counted: one block that differs, and none")
     expect(list(reversed(images)), False, "the two disks swapped")
 
 

@@ -129,6 +129,11 @@ tests_unit_test_replica_domain_SOURCES = tests/unit/test_replica_domain.c tests/
 tests_unit_test_replica_domain_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_replica_domain_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_protect
+tests_unit_test_protect_SOURCES = tests/unit/test_protect.c
+tests_unit_test_protect_CFLAGS = $(engine_test_cflags)
+tests_unit_test_protect_LDADD = $(engine_test_ldadd)
+
 # Whether it would start; the host's words in tests/fixtures/fit are libvirt's own.
 EXTRA_DIST += tests/fixtures/fit
 check_PROGRAMS += tests/unit/test_domain_fit

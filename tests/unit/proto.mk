@@ -33,6 +33,11 @@ tests_unit_test_names_SOURCES = tests/unit/test_names.c
 tests_unit_test_names_CFLAGS = $(proto_test_cflags)
 tests_unit_test_names_LDADD = $(proto_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_version
+tests_unit_test_version_SOURCES = tests/unit/test_version.c
+tests_unit_test_version_CFLAGS = $(proto_test_cflags)
+tests_unit_test_version_LDADD = $(proto_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_validate
 tests_unit_test_validate_SOURCES = tests/unit/test_validate.c
 tests_unit_test_validate_CFLAGS = $(proto_test_cflags)

@@ -42,3 +42,20 @@ check_PROGRAMS += tests/unit/test_receiver_plan
 tests_unit_test_receiver_plan_SOURCES = tests/unit/test_receiver_plan.c tests/unit/trust_cases.h
 tests_unit_test_receiver_plan_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_plan_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_batch
+tests_unit_test_batch_SOURCES = tests/unit/test_batch.c
+tests_unit_test_batch_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_batch_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_receiver_batch
+tests_unit_test_receiver_batch_SOURCES = tests/unit/test_receiver_batch.c $(receiver_rig_sources)
+tests_unit_test_receiver_batch_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_batch_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_batch_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_store_lock
+tests_unit_test_store_lock_SOURCES = tests/unit/test_store_lock.c $(receiver_rig_sources)
+tests_unit_test_store_lock_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_store_lock_LDADD = libvmr-engine.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_store_lock_DEPENDENCIES = vmreplica-receiver

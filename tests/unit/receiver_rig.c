@@ -75,6 +75,7 @@ static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
 	snprintf(status->code, sizeof(status->code), "%s", vm->reason_code);
 	status->seq = vm->seq;
 	status->applied_seq = vm->applied_seq;
+	status->batch_seq = vm->batch_seq;
 	status->spool_bytes = vm->spool_bytes;
 	status->generation = vm->generation;
 	status->resyncs = vm->resyncs;
@@ -118,6 +119,24 @@ static void frame_take(struct rig *rig, const struct frame *frame)
 	}
 }
 
+/* The link has ended without being told to: say how the receiver ended. */
+__attribute__((noreturn)) static void rig_receiver_gone(struct rig *rig, int rc)
+{
+	int status = 0;
+	pid_t pid = 0;
+
+	for (int i = 0; i < 50 && pid == 0; i++) {
+		pid = waitpid(rig->pid, &status, WNOHANG);
+		clock_sleep_ms(100);
+	}
+	if (pid == 0) {
+		rig_die("the receiver closed its link and lives on: %s", strerror(-rc));
+	}
+	rig_die("the receiver is gone (%s): %s %d", strerror(-rc),
+		WIFSIGNALED(status) ? "signal" : "exit status",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
@@ -133,7 +152,7 @@ bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int t
 			return false;
 		}
 		if (rc < 0) {
-			rig_die("the receiver is gone: %s", strerror(-rc));
+			rig_receiver_gone(rig, rc);
 		}
 		frame_take(rig, &frame);
 	}
@@ -325,7 +344,7 @@ void rig_stop(struct rig *rig)
 }
 
 /* Gone, or a zombie that nobody has reaped yet. */
-static bool process_is_dead(pid_t pid)
+bool rig_process_is_dead(pid_t pid)
 {
 	char path[64], state = 'Z';
 	FILE *file;
@@ -342,6 +361,23 @@ static bool process_is_dead(pid_t pid)
 	return state == 'Z' || state == 'X';
 }
 
+bool rig_holds_lock(pid_t pid, const char *store)
+{
+	char path[64], link[RIG_PATH + 64], expected[RIG_PATH + 64];
+	bool found = false;
+
+	snprintf(expected, sizeof(expected), "%s/lock", store);
+	for (int fd = 0; fd < 64 && !found; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+		n = readlink(path, link, sizeof(link) - 1);
+		link[n > 0 ? n : 0] = '\0';
+		found = strcmp(link, expected) == 0;
+	}
+	return found;
+}
+
 void rig_kill(struct rig *rig)
 {
 	pid_t daemon = rig_daemon_pid(rig);
@@ -349,7 +385,7 @@ void rig_kill(struct rig *rig)
 	peak_rss_note(rig);
 	kill(rig->pid, SIGKILL);
 	waitpid(rig->pid, NULL, 0);
-	for (int i = 0; daemon != 0 && !process_is_dead(daemon) && i < 500; i++) {
+	for (int i = 0; daemon != 0 && !rig_process_is_dead(daemon) && i < 500; i++) {
 		clock_sleep_ms(10); /* it dies with its parent, but not in the same instant */
 	}
 	rig_forget(rig);

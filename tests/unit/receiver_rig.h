@@ -21,8 +21,8 @@ struct rig_status {
 	Vmreplica__State state;
 	Vmreplica__Health health;
 	char reason[600], code[64];
-	uint64_t seq, applied_seq, spool_bytes, generation, resyncs, cycles_ok, cycles_failed,
-		bytes_wire;
+	uint64_t seq, applied_seq, batch_seq, spool_bytes, generation, resyncs, cycles_ok,
+		cycles_failed, bytes_wire;
 	size_t disk_count;
 	char names[4][40], tops[4][RIG_PATH];
 };
@@ -81,6 +81,10 @@ bool rig_has_state(const struct rig *rig, uint64_t state);
 
 /* The pid of the receiver's qemu-storage-daemon, 0 if none. */
 pid_t rig_daemon_pid(const struct rig *rig);
+/* Gone, or a zombie that nobody has reaped yet. */
+bool rig_process_is_dead(pid_t pid);
+/* The process has the store's lock file open. */
+bool rig_holds_lock(pid_t pid, const char *store);
 /* Whom stores and keys belong to. As root that is vmreplica where there is such a user: the
  * receiver is then started as root and gives it up by itself (*ret_drops); else nobody, as whom it
  * is started. */

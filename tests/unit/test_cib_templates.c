@@ -294,10 +294,13 @@ static void test_update(void)
 
 static void test_settings_fields(void)
 {
-	char error[VM_RESOURCE_ERROR_LEN];
+	char error[VM_RESOURCE_ERROR_LEN], longest[sizeof("vmreplica-") + RESOURCE_ID_MAX + 1];
 	xmlDoc *fragment = NULL;
 	char *xpath = NULL;
 
+	memset(longest, 0, sizeof(longest));
+	memcpy(longest, "vmreplica-", strlen("vmreplica-"));
+	memset(longest + strlen("vmreplica-"), 'x', RESOURCE_ID_MAX);
 	CU_ASSERT_EQUAL(cib_template_set_setting("stonith-enabled", "false", &fragment, error),
 			-EINVAL);
 	CU_ASSERT_EQUAL(cib_template_set_setting("vmreplica-", "x", &fragment, error), -EINVAL);
@@ -308,6 +311,9 @@ static void test_settings_fields(void)
 	CU_ASSERT_PTR_NULL(fragment);
 	CU_ASSERT_PTR_NULL(xpath);
 	CU_ASSERT_EQUAL(vm_resource_check_health("vmreplica-web1", "Warning: x", error), 0);
+	CU_ASSERT_EQUAL(vm_resource_check_health(longest, "OK", error), 0);
+	longest[strlen(longest)] = 'x';
+	CU_ASSERT_EQUAL(vm_resource_check_health(longest, "OK", error), -EINVAL);
 	CU_ASSERT_EQUAL(vm_resource_check_health("standby", "on", error), -EINVAL);
 	CU_ASSERT_EQUAL(vm_resource_check_health("vmreplica--x", "", error), -EINVAL);
 	CU_ASSERT_EQUAL(vm_resource_check_health("vmreplica-web1", "a\nb", error), -EINVAL);

@@ -145,6 +145,24 @@ static void test_golden(void)
 	authorization_table_destroy(&table);
 }
 
+/* Highest common version or a denial that names both ranges. */
+static void test_versions(void)
+{
+	struct locate_input input = {.names = of_a, .quorate = true, .missing = ""};
+	struct locate_output output;
+
+	CU_ASSERT_EQUAL(PROTOCOL_VERSION_MAX, 1); /* else these ranges want new numbers */
+	input.version_min = 1;
+	input.version_max = 2;
+	CU_ASSERT_TRUE(locate_connection_may_ask(&input, &output));
+	input.version_min = 2;
+	input.version_max = 3;
+	CU_ASSERT_FALSE(locate_connection_may_ask(&input, &output));
+	CU_ASSERT_EQUAL(output.answer, LOCATE_DENIED);
+	CU_ASSERT_STRING_EQUAL(output.code, "version");
+	CU_ASSERT_PTR_NOT_NULL(strstr(output.reason, "versions 2 to 3, this side 1 to 1"));
+}
+
 static void test_join(void)
 {
 	char buf[16];
@@ -157,6 +175,7 @@ static void test_join(void)
 
 static const struct unit_test tests[] = {
 	{"golden table", test_golden},
+	{"versions", test_versions},
 	{"names in a sentence", test_join},
 };
 UNIT_MAIN("locate", tests)

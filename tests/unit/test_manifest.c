@@ -54,6 +54,7 @@ static struct manifest sample(void)
 		.epoch = {1, "0f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e22", "a.example"},
 		.committed = {.seq = 9, .cut_id = "00112233aabbccdd", .time_ms = 1795326902638},
 		.applied_seq = 7,
+		.batch_seq = 9,
 		.next_seq = 10,
 		.next_layer = 5,
 		.resync_needed = true,
@@ -156,6 +157,10 @@ static void test_not_believed(void)
 	CU_ASSERT_EQUAL(decode_changed("\"vda\"", "\"../vda\""), -EBADMSG);
 	CU_ASSERT_EQUAL(decode_changed("\"generation\": 2", "\"generation\": 0"), -EBADMSG);
 	CU_ASSERT_EQUAL(decode_changed("\"applied_seq\": 7", "\"applied_seq\": -7"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"batch_seq\": 9", "\"batch_seq\": 0"), 0);
+	CU_ASSERT_EQUAL(decode_changed("\"batch_seq\": 9", "\"batch_seq\": 7"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"batch_seq\": 9", "\"batch_seq\": 10"), -EBADMSG);
+	CU_ASSERT_EQUAL(decode_changed("\"batch_seq\": 9", "\"batch_seq\": -1"), -EBADMSG);
 	CU_ASSERT_EQUAL(decode_changed("\"seq\": 6", "\"seq\": 5"), -EBADMSG); /* not ascending */
 	CU_ASSERT_EQUAL(decode_changed("abab", "abax"), -EBADMSG);
 	CU_ASSERT_EQUAL(decode_changed("\"closed\": true", "\"closed\": 1"), -EBADMSG);

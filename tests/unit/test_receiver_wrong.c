@@ -34,6 +34,12 @@ static void test_wrong_cycles(void)
 	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_WARNING);
 	scene_recover();
 
+	model_change(&model, 3);
+	sender.committed.log_hash[7] ^= 1; /* the same cycle with another content */
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_FAILURE, "sequence", "histories differ");
+	scene_recover();
+
 	cut.seq = 1;
 	sender_begin_cut(&sender, &model, DELTA, false, &cut);
 	scene_expect(FRAME_FAILURE, "sequence", "was committed");
@@ -144,6 +150,8 @@ static void test_not_allowed(void)
 	clock_sleep_ms(100);
 	model_change(&model, 5);
 	sender_begin(&sender, &model, DELTA, false);
+	clock_sleep_ms(1000); /* the receiver has closed: what is sent now meets a reset */
+	sender_range(&sender, &model, 0, 0, model.disks[0].size, false);
 	scene_expect(FRAME_DENIED, "not-authorized", "vmreplica authorize add 'a.example'");
 	CU_ASSERT_TRUE(scene_wait_code("not-authorized", 5000));
 	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
@@ -217,6 +225,30 @@ static void test_epochs(void)
 	scene_end();
 }
 
+/* Ranges that meet go on; others are told both. */
+static void test_versions(void)
+{
+	scene_begin();
+	scene_initial();
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.version_min = 2;
+	sender.version_max = 3;
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "version");
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, "versions 2 to 3, this side 1 to 1"));
+	CU_ASSERT_TRUE(scene_wait_code("version", 5000));
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.version_min = 1;
+	sender.version_max = 2;
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_WELCOME);
+	scene_delta(3);
+	scene_check();
+	CU_ASSERT_TRUE(scene_wait_code("", 5000));
+	scene_end();
+}
+
 /* What the sender says about itself shows on the replica's side too. */
 static void test_peer_state(void)
 {
@@ -235,7 +267,7 @@ static const struct unit_test tests[] = {
 	{"wrong cycles", test_wrong_cycles},  {"wrong chunks", test_wrong_chunks},
 	{"malformed frames", test_malformed}, {"not allowed", test_not_allowed},
 	{"trust group", test_trust_group},    {"epochs", test_epochs},
-	{"peer state", test_peer_state},
+	{"versions", test_versions},	      {"peer state", test_peer_state},
 };
 
 int main(void)

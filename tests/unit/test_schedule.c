@@ -70,6 +70,26 @@ static void test_ticks(void)
 	CU_ASSERT(golden_end(&golden, "engine/schedule-ticks.golden"));
 }
 
+/* Counted each second while the cycle hangs, the missed ticks are the same in all as when it ends.
+ */
+static void test_counted_meanwhile(void)
+{
+	for (int64_t end_s = 31; end_s < 200; end_s += 7) {
+		struct schedule_entry once = entry_of(30), meanwhile = entry_of(30);
+		uint64_t missed_once, missed = 0;
+
+		once.running = meanwhile.running = true;
+		for (int64_t s = 1; s <= end_s; s++) {
+			missed += schedule_entry_account(&meanwhile, START + s * 1000);
+			CU_ASSERT_EQUAL(missed, (uint64_t)s / 30);
+		}
+		missed += schedule_entry_finish(&meanwhile, SCHEDULE_OK, 0, START + end_s * 1000);
+		missed_once = schedule_entry_finish(&once, SCHEDULE_OK, 0, START + end_s * 1000);
+		CU_ASSERT_EQUAL(missed, missed_once);
+		CU_ASSERT_EQUAL(schedule_entry_due_ms(&meanwhile), schedule_entry_due_ms(&once));
+	}
+}
+
 static void test_retries(void)
 {
 	static const uint32_t frequencies[] = {5, 30, 300, 900};
@@ -124,6 +144,7 @@ static void test_pick(void)
 
 static const struct unit_test tests[] = {
 	{"ticks", test_ticks},
+	{"counted while it hangs", test_counted_meanwhile},
 	{"retries", test_retries},
 	{"who is next", test_pick},
 };

@@ -291,11 +291,50 @@ static void test_release_waits(void)
 	engine_unmake(&engine);
 }
 
+/* ---- what is shown while a cycle hangs ---- */
+
+static void test_overdue(void)
+{
+	int64_t now = clock_monotonic_ms();
+	struct vm_status_frame frame;
+	struct engine engine;
+	struct relationship *rel;
+
+	engine_make(&engine);
+	rel = relationship_make(&engine); /* every 30 s */
+	rel->busy = rel->running = rel->schedule.running = true;
+	rel->schedule.bulk = false;
+	rel->last_replicated_ms = clock_wall_ms() - 95000;
+	rel->schedule.tick_ms = now - 95000;
+	relationship_tick(rel, now);
+	relationship_fill_status(rel, &frame);
+	CU_ASSERT_EQUAL(frame.status.cycles->missed, 3);
+	CU_ASSERT(frame.status.behind_s >= 95);
+	relationship_tick(rel, now + 30000);
+	relationship_fill_status(rel, &frame);
+	CU_ASSERT_EQUAL(frame.status.cycles->missed, 4);
+	/* between two attempts as well */
+	rel->busy = rel->running = rel->schedule.running = false;
+	rel->ready = rel->schedule.eligible = true;
+	rel->schedule.retry_ms = now + 600000;
+	relationship_tick(rel, now + 60000);
+	CU_ASSERT_EQUAL(rel->cycles.missed, 5);
+	/* but what waits for its turn keeps its rank, and a pause misses nothing */
+	rel->schedule.retry_ms = 0;
+	relationship_tick(rel, now + 90000);
+	rel->schedule.retry_ms = now + 600000;
+	rel->schedule.eligible = false;
+	relationship_tick(rel, now + 120000);
+	CU_ASSERT_EQUAL(rel->cycles.missed, 5);
+	engine_unmake(&engine);
+}
+
 static const struct unit_test tests[] = {
 	{"names and values", test_names},
 	{"obeyed from the first moment", test_obeyed_at_attach},
 	{"no cycle before they are known", test_not_before_known},
 	{"an order to resynchronize ends", test_resync_order_ends},
 	{"removing bitmaps is waited for", test_release_waits},
+	{"overdue while a cycle hangs", test_overdue},
 };
 UNIT_MAIN("standing", tests)

@@ -384,6 +384,32 @@ static void *shutdown_main(void *arg)
 	return NULL;
 }
 
+/* A peer says why and closes with our bytes unread: the writer meets a reset, and still hears it.
+ */
+static void test_last_words(void)
+{
+	static uint8_t bulk[64 * 1024];
+	struct peers peers;
+	char words[8] = "";
+	int rc = 0;
+
+	peers_connect(&peers, "a1", "b1", "b1.b.example");
+	CU_ASSERT_EQUAL(tls_write_full(peers.client, bulk, sizeof(bulk), 5000), 0);
+	CU_ASSERT_EQUAL(tls_write_full(peers.server, "go away", 8, 5000), 0);
+	tls_conn_free(peers.server);
+	peers.server = NULL;
+	for (int i = 0; i < 1000 && rc == 0; i++) {
+		rc = tls_write_full(peers.client, bulk, sizeof(bulk), 5000);
+	}
+	CU_ASSERT_EQUAL(rc, -ECONNRESET);
+	CU_ASSERT_EQUAL(tls_write_full(peers.client, bulk, 1, 5000), -ECONNRESET);
+	CU_ASSERT_EQUAL(tls_read_full(peers.client, words, 8, 5000), 0);
+	CU_ASSERT_STRING_EQUAL(words, "go away");
+	CU_ASSERT_EQUAL(tls_read_full(peers.client, words, 1, 5000), -ECONNRESET);
+	CU_ASSERT_EQUAL(tls_read_full(peers.client, words, 1, 5000), -ECONNRESET);
+	peers_free(&peers);
+}
+
 static void test_shutdown_wakes_reader(void)
 {
 	struct peers peers;
@@ -473,6 +499,7 @@ static const struct unit_test tests[] = {
 	{"bulk both ways at once", test_bulk_both_ways},
 	{"steps that would block", test_steps_do_not_block},
 	{"ends of a stream", test_ends},
+	{"last words before a reset", test_last_words},
 	{"shutdown wakes a reader", test_shutdown_wakes_reader},
 	{"peers that do not speak TLS", test_not_tls},
 	{"wrong files", test_context_files},

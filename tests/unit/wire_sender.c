@@ -149,7 +149,8 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 	Vmreplica__Wire__Disk disks[MODEL_DISKS], *list[MODEL_DISKS];
 	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
 
-	version.min = version.max = 1;
+	version.min = sender->version_min == 0 ? 1 : sender->version_min;
+	version.max = sender->version_max == 0 ? 1 : sender->version_max;
 	epoch.number = sender->epoch == 0 ? 1 : sender->epoch;
 	epoch.lineage = text(sender->lineage == NULL ? LINEAGE : sender->lineage);
 	epoch.site = text(RIG_SITE);

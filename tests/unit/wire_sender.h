@@ -50,7 +50,8 @@ struct sender {
 	bool spoil_checksum, spoil_hash;
 	uint64_t epoch; /* 0 = 1 */
 	const char *lineage;
-	const char *site; /* NULL = RIG_SITE */
+	const char *site;		   /* NULL = RIG_SITE */
+	uint32_t version_min, version_max; /* 0 = 1 */
 };
 
 /* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused
