@@ -68,7 +68,7 @@ def told_by_protect(lab):
     result = lab.run("a1", f"vmreplica protect web1 {TO} --frequency {rep.FAST} "
                      "--map net:prod=dr --map bridge:br0=br7", 120)
     require(result.returncode == 0, result.stderr)
-    require("warning: a serial console of type unix is a pty" in result.stderr, result.stderr)
+    require("warning: a serial port of type unix is a pty" in result.stderr, result.stderr)
     config = lab.on("b1", "pcs resource config web1-a-replica", 30)
     require("net:prod=dr,bridge:br0=br7" in config, config)
     say(result.stderr.strip())
