@@ -56,9 +56,9 @@ static bool process_runs(pid_t pid, const char *program)
 	       (name[len] == '\0' || strcmp(name + len, " (deleted)") == 0);
 }
 
-int lock_holder_self(const char *node, struct lock_holder *ret_holder)
+int lock_holder_of(pid_t pid, const char *node, struct lock_holder *ret_holder)
 {
-	struct lock_holder holder = {.pid = getpid()};
+	struct lock_holder holder = {.pid = pid};
 	int rc = process_start(holder.pid, &holder.start);
 
 	if (rc == 0) {
@@ -66,6 +66,11 @@ int lock_holder_self(const char *node, struct lock_holder *ret_holder)
 		*ret_holder = holder;
 	}
 	return rc;
+}
+
+int lock_holder_self(const char *node, struct lock_holder *ret_holder)
+{
+	return lock_holder_of(getpid(), node, ret_holder);
 }
 
 char *lock_holder_format(const struct lock_holder *holder, char buf[LOCK_HOLDER_LEN])
@@ -89,7 +94,7 @@ int lock_holder_parse(const char *text, struct lock_holder *ret_holder)
 	return 0;
 }
 
-int lock_holder_kill(const struct lock_holder *holder, const char *program)
+int lock_holder_signal(const struct lock_holder *holder, const char *program, int signal_number)
 {
 	/* The descriptor first: what is looked at after it is the process that it stands for. */
 	cleanup_close int pidfd = pidfd_open(holder->pid, 0);
@@ -102,5 +107,5 @@ int lock_holder_kill(const struct lock_holder *holder, const char *program)
 	    !process_runs(holder->pid, program)) {
 		return -ESRCH;
 	}
-	return pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 ? -errno : 0;
+	return pidfd_send_signal(pidfd, signal_number, NULL, 0) < 0 ? -errno : 0;
 }

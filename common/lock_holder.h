@@ -19,14 +19,17 @@ struct lock_holder {
 	uint64_t start; /* clock ticks since boot (proc(5), starttime) */
 };
 
-/* This process. 0 or a negative errno (no /proc). */
+/* The process pid of node, or this one. 0 or a negative errno (it is gone, no /proc). */
+int lock_holder_of(pid_t pid, const char *node, struct lock_holder *ret_holder);
 int lock_holder_self(const char *node, struct lock_holder *ret_holder);
 /* "b1 pid 123 start 456789" and a line feed, into buf. Returns buf. */
 char *lock_holder_format(const struct lock_holder *holder, char buf[LOCK_HOLDER_LEN]);
 /* The other way round; what follows the line is ignored. 0 or -EINVAL. */
 int lock_holder_parse(const char *text, struct lock_holder *ret_holder);
-/* SIGKILL to holder if that very process still runs program (the last component of its executable).
- * 0: sent; -ESRCH: it is gone, or its pid is another's now; or a negative errno. */
-int lock_holder_kill(const struct lock_holder *holder, const char *program);
+/* Send a signal (0: only look) to holder if that very process still runs program (the last
+ * component of its executable). 0: sent; -ESRCH: it is gone, or its pid is another's now; or a
+ * negative errno.
+ */
+int lock_holder_signal(const struct lock_holder *holder, const char *program, int signal_number);
 
 #endif

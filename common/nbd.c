@@ -12,10 +12,11 @@
 #include "common/clock.h"
 #include "nbd_internal.h"
 
-#define NBD_OPEN_MS  30000
-#define NBD_SYNC_MS  120000
-#define NBD_PART_MAX (32u * 1024u * 1024u) /* QEMU's limit; a server's own may be lower */
-#define NBD_ZERO_MAX (1024u * 1024u * 1024u)
+#define BITMAP_PREFIX "qemu:dirty-bitmap:"
+#define NBD_OPEN_MS   30000
+#define NBD_SYNC_MS   120000
+#define NBD_PART_MAX  (32u * 1024u * 1024u) /* QEMU's limit; a server's own may be lower */
+#define NBD_ZERO_MAX  (1024u * 1024u * 1024u)
 
 /* libnbd's last error of this thread as our code; never 0. */
 static int nbd_errno(void)
@@ -33,7 +34,8 @@ static void nbd_explain(char error[NBD_ERROR_LEN], const char *what)
 		 text != NULL ? text : "unknown NBD error");
 }
 
-static int nbd_prepare(struct nbd_disk *disk, const char *export_name, const char *bitmap)
+/* context: a full name, or NULL. */
+static int nbd_prepare(struct nbd_disk *disk, const char *export_name, const char *context)
 {
 	struct nbd_handle *handle = nbd_create();
 
@@ -43,9 +45,8 @@ static int nbd_prepare(struct nbd_disk *disk, const char *export_name, const cha
 	    nbd_set_pread_initialize(handle, false) < 0) {
 		return nbd_errno();
 	}
-	if (bitmap != NULL) {
-		int n = snprintf(disk->bitmap_context, sizeof(disk->bitmap_context),
-				 "qemu:dirty-bitmap:%s", bitmap);
+	if (context != NULL) {
+		int n = snprintf(disk->bitmap_context, sizeof(disk->bitmap_context), "%s", context);
 
 		if (n >= (int)sizeof(disk->bitmap_context)) {
 			return -ENAMETOOLONG;
@@ -97,8 +98,9 @@ static int nbd_learn(struct nbd_disk *disk)
 	return 0;
 }
 
-int nbd_disk_open(const char *socket_path, const char *export_name, const char *bitmap,
-		  struct nbd_disk **ret_disk, char error[NBD_ERROR_LEN])
+static int nbd_disk_open_context(const char *socket_path, const char *export_name,
+				 const char *context, struct nbd_disk **ret_disk,
+				 char error[NBD_ERROR_LEN])
 {
 	struct nbd_disk *disk = calloc(1, sizeof(*disk));
 	int r;
@@ -107,7 +109,7 @@ int nbd_disk_open(const char *socket_path, const char *export_name, const char *
 		snprintf(error, NBD_ERROR_LEN, "out of memory");
 		return -ENOMEM;
 	}
-	r = nbd_prepare(disk, export_name, bitmap);
+	r = nbd_prepare(disk, export_name, context);
 	if (r == 0) {
 		r = nbd_connect(disk->handle, socket_path);
 	}
@@ -119,9 +121,12 @@ int nbd_disk_open(const char *socket_path, const char *export_name, const char *
 			 socket_path);
 	} else if (r < 0) {
 		nbd_explain(error, socket_path);
-	} else if (bitmap != NULL && !disk->has_bitmap) {
-		snprintf(error, NBD_ERROR_LEN, "%.100s: export %.40s has no dirty bitmap %.60s",
-			 socket_path, export_name, bitmap);
+	} else if (context != NULL && !disk->has_bitmap) {
+		const char *bitmap = strstr(context, BITMAP_PREFIX);
+
+		snprintf(error, NBD_ERROR_LEN, "%.100s: export %.40s has no %s%.60s", socket_path,
+			 export_name, bitmap != NULL ? "dirty bitmap " : "",
+			 bitmap != NULL ? bitmap + strlen(BITMAP_PREFIX) : context);
 		r = -ENOENT;
 	}
 	if (r < 0) {
@@ -130,6 +135,30 @@ int nbd_disk_open(const char *socket_path, const char *export_name, const char *
 	}
 	*ret_disk = disk;
 	return 0;
+}
+
+int nbd_disk_open(const char *socket_path, const char *export_name, const char *bitmap,
+		  struct nbd_disk **ret_disk, char error[NBD_ERROR_LEN])
+{
+	char context[2 * NBD_CONTEXT_LEN]; /* what is too long is refused later */
+
+	if (bitmap != NULL) {
+		snprintf(context, sizeof(context), BITMAP_PREFIX "%s", bitmap);
+	}
+	return nbd_disk_open_context(socket_path, export_name, bitmap == NULL ? NULL : context,
+				     ret_disk, error);
+}
+
+int nbd_disk_open_depth(const char *socket_path, const char *export_name,
+			struct nbd_disk **ret_disk, char error[NBD_ERROR_LEN])
+{
+	int r = nbd_disk_open_context(socket_path, export_name, "qemu:allocation-depth", ret_disk,
+				      error);
+
+	if (r == 0) {
+		(*ret_disk)->is_depth = true;
+	}
+	return r;
 }
 
 void nbd_disk_close(struct nbd_disk *disk)

@@ -22,6 +22,10 @@ struct nbd_disk;
  * by 30 s). 0 or negative errno with a sentence. */
 int nbd_disk_open(const char *socket_path, const char *export_name, const char *bitmap,
 		  struct nbd_disk **ret_disk, char error[NBD_ERROR_LEN]);
+/* The same for an export that tells which layer of its chain a block comes from
+ * ("qemu:allocation-depth"): an extent is dirty when it is allocated in the top one. */
+int nbd_disk_open_depth(const char *socket_path, const char *export_name,
+			struct nbd_disk **ret_disk, char error[NBD_ERROR_LEN]);
 void nbd_disk_close(struct nbd_disk *disk); /* NULL allowed; waits for nothing */
 uint64_t nbd_disk_size(const struct nbd_disk *disk);
 const char *nbd_disk_error(const struct nbd_disk *disk);

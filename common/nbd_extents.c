@@ -11,7 +11,9 @@
 
 #define NBD_WINDOW_BYTES                                                                           \
 	(2ull * 1024 * 1024 * 1024) /* of one block-status request, below its 32 bits */
-#define NBD_FLAG_DIRTY 1u	    /* QEMU's docs/interop/nbd.txt */
+/* QEMU's docs/interop/nbd.txt */
+#define NBD_FLAG_DIRTY 1u
+#define NBD_DEPTH_TOP  1u
 
 /* What one context said of the window: lengths and flags in turn, as libnbd gives them. */
 struct status {
@@ -143,7 +145,9 @@ static int64_t query_walk(struct query *query, uint64_t offset, uint64_t end,
 			allocation->left -= extent.length;
 		}
 		if (dirty != NULL) {
-			extent.dirty = (status_flags(dirty) & NBD_FLAG_DIRTY) != 0;
+			extent.dirty = query->disk->is_depth
+					       ? status_flags(dirty) == NBD_DEPTH_TOP
+					       : (status_flags(dirty) & NBD_FLAG_DIRTY) != 0;
 			dirty->left -= extent.length;
 		}
 		r = extent_push(merge, &extent);

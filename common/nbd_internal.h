@@ -23,6 +23,7 @@ struct nbd_disk {
 	uint64_t size;
 	size_t part_max; /* bytes of one read or write */
 	bool has_allocation, has_bitmap;
+	bool is_depth; /* bitmap_context is the allocation depth */
 	char bitmap_context[NBD_CONTEXT_LEN];
 	struct nbd_slot slots[NBD_IN_FLIGHT_MAX];
 	char error[NBD_ERROR_LEN];

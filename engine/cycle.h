@@ -41,6 +41,8 @@ struct cycle {
 	struct trouble trouble; /* code "" when committed */
 	bool committed;
 	bool checkpoint_gone;	    /* the plan's base was listed but is not there: resynchronize */
+	/* the guest had been paused by our job and was resumed: what admins are told; "" otherwise */
+	char harm[SOURCE_ERROR_LEN];
 	bool resync_required;	    /* it is, but may not begin by itself (resync=manual) */
 	Vmreplica__Wire__Mode kind; /* of what was sent; 0 when nothing was */
 	struct checkpoint_name cut;

@@ -60,9 +60,14 @@ static void cycle_end_job(struct cycle *cycle)
 {
 	char error[SOURCE_ERROR_LEN] = "";
 
-	if (cycle->job != NULL && source_job_end(cycle->job, error) < 0) {
+	if (cycle->job == NULL) {
+		return;
+	}
+	if (source_job_end(cycle->job, error) < 0) {
 		log_warning("%s: the backup job did not end cleanly: %s", cycle->settings->vm,
 			    error);
+	} else if (error[0] != '\0') {
+		memcpy(cycle->harm, error, sizeof(cycle->harm));
 	}
 	cycle->job = NULL;
 }
@@ -240,7 +245,6 @@ static int cycle_start_stream(struct cycle *cycle)
 		.kind = cycle->plan.kind,
 		.seq = cycle->cut.seq,
 		.cut_id = cycle->cut.cut_id,
-		.bandwidth_bytes_per_s = cycle->settings->bandwidth_bytes_per_s,
 	};
 	if (sender_stream_start(&cycle->stream) < 0) {
 		return trouble_set(&cycle->trouble, -ENOMEM, SCHEDULE_FAILED, "memory",

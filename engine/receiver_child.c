@@ -15,12 +15,14 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/announcer.h"
+#include "engine/receiver_leftover.h"
 #include "engine/replica.h"
 #include "proto/link.h"
 
 #define RESTART_MIN_MS 1000
 #define RESTART_MAX_MS 30000
 #define STOP_MS	       10000 /* asked to end: after that it is killed */
+#define LEFTOVER_PATH  VMR_RUNDIR "/receiver.pid"
 #define RENEWAL_MS     30000 /* certificate files are looked at so often */
 #define HEALTHY_MS     60000 /* ran so long: the next restart is quick again */
 
@@ -32,6 +34,7 @@ struct receiver_child {
 	int64_t started_ms, restart_ms, kill_ms; /* monotonic; kill_ms 0 = not asked to end */
 	int64_t backoff_ms, renewal_ms;
 	uint64_t certificates; /* tls_store_generation that it was told */
+	struct receiver_leftover leftover;
 };
 
 /* ---- in the child, before exec: async-signal-safe calls only ---- */
@@ -201,6 +204,7 @@ static int child_spawn(struct receiver_child *child)
 		return -EAGAIN;
 	}
 	child->pid = pid;
+	receiver_leftover_note(&child->leftover, child->engine->config->node, pid);
 	child->link = link_new(child->engine->loop, fds[0], child_frame_cb, child_closed_cb, child);
 	if (child->link == NULL) {
 		kill(pid, SIGKILL);
@@ -231,6 +235,7 @@ struct receiver_child *receiver_child_new(struct engine *engine)
 	if (child != NULL) {
 		child->engine = engine;
 		child->backoff_ms = RESTART_MIN_MS; /* the first tick starts it */
+		receiver_leftover_init(&child->leftover, LEFTOVER_PATH);
 	}
 	return child;
 }
@@ -287,7 +292,8 @@ void receiver_child_tick(struct receiver_child *child, int64_t now_ms)
 		kill(child->pid, SIGKILL);
 	}
 	child_check_renewal(child, now_ms);
-	if (child->pid == 0 && !child->stopping && now_ms >= child->restart_ms) {
+	if (child->pid == 0 && !child->stopping && now_ms >= child->restart_ms &&
+	    receiver_leftover_is_gone(&child->leftover, now_ms, STOP_MS)) {
 		child_start(child, now_ms);
 	}
 }

@@ -214,6 +214,9 @@ static void cycle_job_done(void *arg, int result)
 	}
 	memcpy(rel->peer_node, rel->peer.node, sizeof(rel->peer_node));
 	relationship_count_bytes(rel, &rel->cycle);
+	if (rel->cycle.harm[0] != '\0') {
+		engine_event(rel->engine, "error", rel->settings.vm, "%s", rel->cycle.harm);
+	}
 	if (rel->cycle.committed) {
 		relationship_committed(rel, now);
 	} else {

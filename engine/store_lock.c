@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,7 +60,7 @@ static bool holder_is_foreign(const struct lock_holder *holder, const char *node
 
 static void holder_end(const char *directory, const struct lock_holder *holder, bool first)
 {
-	int rc = lock_holder_kill(holder, LOCK_PROGRAM);
+	int rc = lock_holder_signal(holder, LOCK_PROGRAM, SIGKILL);
 
 	if (!first) {
 		return;

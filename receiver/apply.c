@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "receiver/image.h"
+#include "receiver/points.h"
 #include "receiver/spool.h"
 
 #define APPLY_RETRY_MS 5000
@@ -34,8 +35,9 @@ static bool apply_is_blocked(const struct store *store)
 }
 
 /* List what waits, up to the bounds; a batch that stands open is listed to its end. */
-static void logs_list(const struct manifest *manifest, struct apply *apply)
+static void logs_list(struct store *store, struct apply *apply)
 {
+	const struct manifest *manifest = &store->manifest;
 	uint64_t bytes = 0;
 
 	apply->log_count = 0;
@@ -50,6 +52,9 @@ static void logs_list(const struct manifest *manifest, struct apply *apply)
 			break;
 		}
 		apply->logs[apply->log_count++].log = *log;
+		if (log->seq >= manifest->batch_seq && points_log_is_due(store, log)) {
+			break; /* the image must stand still at this cut */
+		}
 	}
 }
 
@@ -81,7 +86,7 @@ static int apply_take(struct store *store, struct apply *apply, struct answer *a
 	}
 	store->applying = true;
 	apply->store = store;
-	logs_list(&store->manifest, apply);
+	logs_list(store, apply);
 	disks_list(&store->manifest.current, apply);
 	snprintf(apply->socket, sizeof(apply->socket), "%s", qsd_socket(store->qsd));
 	return 1;
@@ -111,12 +116,23 @@ static int begin_record(struct apply *apply, struct answer *answer)
 	return rc;
 }
 
+/* The image stands at the cut of the batch's end: it may become a recovery point. */
+static void end_tend(const struct apply *apply)
+{
+	const struct manifest_log *log = &apply->logs[apply->log_count - 1].log;
+	struct manifest_cut cut = {.seq = log->seq, .time_ms = log->time_ms};
+
+	memcpy(cut.cut_id, log->cut_id, sizeof(cut.cut_id));
+	memcpy(cut.log_hash, log->hash, LOG_HASH_LEN);
+	points_tend(apply->store, &cut, log->application, false);
+}
+
 /* The durable end. */
 static int end_record(struct apply *apply, struct answer *answer)
 {
 	struct store *store = apply->store;
 	struct manifest next = {0}, before = {0};
-	size_t pruned;
+	size_t pruned = 0;
 	int rc;
 
 	if (manifest_copy(&store->manifest, &next) < 0 ||
@@ -126,7 +142,9 @@ static int end_record(struct apply *apply, struct answer *answer)
 	}
 	next.applied_seq = batch_end(apply);
 	next.batch_seq = 0;
-	pruned = spool_prune(&next);
+	if (!points_are_kept(store)) {
+		pruned = spool_prune(&next);
+	}
 	rc = store_save(store, &next, answer);
 	for (size_t i = 0; rc == 0 && i < pruned; i++) {
 		unlinkat(store->dir_fd, before.logs[i].file, 0);
@@ -138,6 +156,9 @@ static int end_record(struct apply *apply, struct answer *answer)
 			 " of %" PRIu64 " KiB written",
 			 store->vm, apply->log_count, batch_end(apply), apply->written_bytes >> 10,
 			 apply->read_bytes >> 10);
+	}
+	if (rc == 0) {
+		end_tend(apply);
 	}
 	return rc;
 }

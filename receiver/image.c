@@ -32,7 +32,8 @@ static int layer_fingerprint(struct store *store, struct manifest_layer *layer)
 	return 0;
 }
 
-void image_freeze(struct store *store, struct manifest_image *image, bool with_tops)
+void image_freeze(struct store *store, const struct manifest *manifest,
+		  struct manifest_image *image, bool with_tops)
 {
 	for (size_t i = 0; i < image->disk_count; i++) {
 		struct manifest_disk *disk = &image->disks[i];
@@ -42,7 +43,7 @@ void image_freeze(struct store *store, struct manifest_image *image, bool with_t
 			bool ours = k + 1 == disk->layer_count &&
 				    layer->generation == store->manifest.generation;
 
-			if (ours && !with_tops) {
+			if ((ours && !with_tops) || manifest_merge_touches(manifest, layer->file)) {
 				layer->frozen = false;
 			} else if (layer_fingerprint(store, layer) < 0) {
 				layer->frozen = false; /* it is missing: opening it will tell */
@@ -109,13 +110,13 @@ int image_layer_make(struct store *store, struct manifest *next, const char *dis
 		     struct manifest_layer *ret_layer, struct answer *answer)
 {
 	struct manifest_layer layer = {.generation = store->manifest.generation};
-	char path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2], below[MANIFEST_FILE_MAX + 4];
+	char path[IMAGE_PATH_LEN], below[MANIFEST_FILE_MAX + 4];
 	char generation[32], error[QSD_ERROR_LEN];
 	int rc;
 
 	snprintf(layer.file, sizeof(layer.file), "gen-%" PRIu64 "/%s-%" PRIu64 ".qcow2",
 		 layer.generation, disk, next->next_layer++);
-	snprintf(path, sizeof(path), "%s/%s", store->directory, layer.file);
+	image_path(store, layer.file, path);
 	snprintf(generation, sizeof(generation), "gen-%" PRIu64, layer.generation);
 	if (backing != NULL) { /* relative, so that the storage may be mounted elsewhere one day */
 		snprintf(below, sizeof(below), "../%s", backing->file);
@@ -163,7 +164,7 @@ static int tops_make(struct store *store, enum store_attachment which, struct an
 		changed = true;
 	}
 	if (rc == 0 && changed) {
-		image_freeze(store, image, false);
+		image_freeze(store, &next, image, false);
 		rc = store_save(store, &next, answer);
 	}
 	manifest_destroy(&next);
@@ -213,12 +214,39 @@ int image_stop(struct store *store)
 	return rc;
 }
 
+int image_detach(struct store *store)
+{
+	char error[QSD_ERROR_LEN];
+
+	if (store->qsd != NULL && qsd_is_alive(store->qsd, error) &&
+	    qsd_detach_all(store->qsd, error) == 0) {
+		store->attachment = STORE_DETACHED;
+		return 0;
+	}
+	return image_stop(store);
+}
+
+/* Index of the layer that is being merged when disk is the one of the merge, else 0. */
+static size_t disk_merged(const struct store *store, const struct manifest_disk *disk)
+{
+	const struct manifest_merge *merge = &store->manifest.merge;
+
+	for (size_t i = 1; i < disk->layer_count; i++) {
+		if (strcmp(disk->name, merge->disk) == 0 &&
+		    strcmp(disk->layers[i].file, merge->from) == 0) {
+			return i;
+		}
+	}
+	return 0;
+}
+
 static int disk_attach(struct store *store, const struct manifest_disk *disk, bool writable,
-		       struct answer *answer)
+		       bool merging, struct answer *answer)
 {
 	const size_t path_size = strlen(store->directory) + MANIFEST_FILE_MAX + 2;
 	cleanup_free char *paths = calloc(disk->layer_count, path_size);
 	cleanup_free const char **list = calloc(disk->layer_count, sizeof(*list));
+	struct qsd_chain chain;
 	char error[QSD_ERROR_LEN];
 	int rc;
 
@@ -230,7 +258,12 @@ static int disk_attach(struct store *store, const struct manifest_disk *disk, bo
 			 disk->layers[i].file);
 		list[i] = paths + i * path_size;
 	}
-	rc = qsd_disk_attach(store->qsd, disk->name, list, disk->layer_count, writable, error);
+	chain = (struct qsd_chain){.paths = list,
+				   .count = disk->layer_count,
+				   .writable = writable,
+				   .merged = merging ? disk_merged(store, disk) : 0};
+	chain.merging = chain.merged > 0;
+	rc = qsd_disk_attach(store->qsd, disk->name, &chain, error);
 	if (rc < 0) {
 		answer_busy(answer, "storage-error", RETRY_DAEMON_MS,
 			    "the replica's image of %s does not open: %.300s", disk->name, error);
@@ -239,12 +272,12 @@ static int disk_attach(struct store *store, const struct manifest_disk *disk, bo
 }
 
 static int disks_attach(struct store *store, const struct manifest_image *image, bool writable,
-			struct answer *answer, int *ret_bad_disk)
+			bool merging, struct answer *answer, int *ret_bad_disk)
 {
 	char error[QSD_ERROR_LEN];
 
 	for (size_t i = 0; i < image->disk_count; i++) {
-		int rc = disk_attach(store, &image->disks[i], writable, answer);
+		int rc = disk_attach(store, &image->disks[i], writable, merging, answer);
 
 		if (rc < 0) {
 			/* An image that another process has open is not a bad one. */
@@ -261,8 +294,8 @@ static int disks_attach(struct store *store, const struct manifest_image *image,
 	return 0;
 }
 
-int image_attach(struct store *store, enum store_attachment which, bool writable,
-		 struct answer *answer, int *ret_bad_disk)
+static int image_open_as(struct store *store, enum store_attachment which, bool writable,
+			 bool merging, struct answer *answer, int *ret_bad_disk)
 {
 	const struct manifest_image *image =
 		which == STORE_CURRENT ? &store->manifest.current : &store->manifest.pending;
@@ -273,7 +306,8 @@ int image_attach(struct store *store, enum store_attachment which, bool writable
 		*ret_bad_disk = -1;
 	}
 	rc = daemon_ensure(store, answer);
-	if (rc < 0 || (store->attachment == which && (!writable || store->attachment_writable))) {
+	if (rc < 0 || (store->attachment == which && (!writable || store->attachment_writable) &&
+		       (!merging || store->attachment_merging))) {
 		return rc;
 	}
 	if (qsd_detach_all(store->qsd, error) < 0) {
@@ -291,10 +325,22 @@ int image_attach(struct store *store, enum store_attachment which, bool writable
 	}
 	rc = rc < 0 || !writable ? rc : tops_make(store, which, answer);
 	image = which == STORE_CURRENT ? &store->manifest.current : &store->manifest.pending;
-	rc = rc < 0 ? rc : disks_attach(store, image, writable, answer, ret_bad_disk);
+	rc = rc < 0 ? rc : disks_attach(store, image, writable, merging, answer, ret_bad_disk);
 	if (rc == 0) {
 		store->attachment = which;
 		store->attachment_writable = writable;
+		store->attachment_merging = merging;
 	}
 	return rc;
+}
+
+int image_attach(struct store *store, enum store_attachment which, bool writable,
+		 struct answer *answer, int *ret_bad_disk)
+{
+	return image_open_as(store, which, writable, false, answer, ret_bad_disk);
+}
+
+int image_attach_merge(struct store *store, struct answer *answer)
+{
+	return image_open_as(store, STORE_CURRENT, true, true, answer, NULL);
 }

@@ -15,6 +15,10 @@
 int image_attach(struct store *store, enum store_attachment which, bool writable,
 		 struct answer *answer, int *ret_bad_disk);
 
+/* Close all images; the daemon stays, if that works. 0, or -EIO when it had to be stopped and did not
+ * end well. */
+int image_detach(struct store *store);
+
 /* Stop the daemon (images are closed then). 0, or -EIO when it did not end well. */
 int image_stop(struct store *store);
 
@@ -24,9 +28,29 @@ int image_layer_make(struct store *store, struct manifest *next, const char *dis
 		     uint64_t size_bytes, const struct manifest_layer *backing,
 		     struct manifest_layer *ret_layer, struct answer *answer);
 
-/* Record the fingerprints of all layers of image but (with_tops false) the tops that our generation
- * writes. The layers must not be open for writing. */
-void image_freeze(struct store *store, struct manifest_image *image, bool with_tops);
+/* Record the fingerprints of all layers of image, which is one of manifest's, but (with_tops false)
+ * of the tops that our generation writes, and of what a merge writes. Other layers must not be open
+ * for writing. */
+void image_freeze(struct store *store, const struct manifest *manifest,
+		  struct manifest_image *image, bool with_tops);
+
+/* In next, whose current (or pending) image is attached writable as it stands in the store's
+ * manifest and flushed: close the tops of that image, durably and with their fingerprints, and put
+ * new layers over them, to which the daemon writes from now on. The caller saves next, or calls
+ * image_stop when it cannot. 0 or the answer (the daemon has been stopped then if need be). */
+int image_turn(struct store *store, struct manifest *next, struct manifest_image *image,
+	       struct answer *answer);
+
+/* Make the daemon export the current image writable, and the two layers of store->manifest.merge
+ * beside it (qsd.h). As image_attach; nothing is done when it is so already. */
+int image_attach_merge(struct store *store, struct answer *answer);
+
+/* The virtual size of the layer file, as its header says. 0 or a negative errno. Blocking. */
+int image_layer_size(struct store *store, const char *file, uint64_t *ret_bytes);
+
+/* "<store>/<file>" */
+#define IMAGE_PATH_LEN (PATH_LEN_MAX + MANIFEST_FILE_MAX + 2)
+char *image_path(const struct store *store, const char *file, char path[IMAGE_PATH_LEN]);
 
 /* Compare frozen layers with what is on disk. True when they are as we left them; else why says
  * which is not. */

@@ -14,18 +14,30 @@ libvmr_receiver_la_SOURCES = \
 	receiver/durable.c receiver/durable.h \
 	receiver/events.c receiver/receiver.h \
 	receiver/hello.c receiver/hello.h \
+	receiver/history.c receiver/history.h \
 	receiver/image.c receiver/image.h \
+	receiver/image_turn.c \
 	receiver/json.h \
 	receiver/listener.c receiver/listener.h \
 	receiver/manifest.c receiver/manifest.h \
 	receiver/manifest_decode.c \
-	receiver/manifest_encode.c \
+	receiver/manifest_encode.c receiver/manifest_json.h \
+	receiver/manifest_points.c \
+	receiver/manifest_points_json.c \
+	receiver/merge.c receiver/merge.h \
+	receiver/merge_copy.c receiver/merge_copy.h \
+	receiver/merge_plan.c \
 	receiver/pending.c receiver/pending.h \
 	receiver/plan.c receiver/plan.h \
+	receiver/point_list.c receiver/point_list.h \
+	receiver/points.c receiver/points.h \
+	receiver/points_query.c receiver/points_query.h \
 	receiver/privileges.c receiver/privileges.h \
 	receiver/process.c receiver/process.h \
 	receiver/qmp.c receiver/qmp.h \
 	receiver/qsd.c receiver/qsd.h \
+	receiver/qsd_image.c \
+	receiver/retention.c receiver/retention.h \
 	receiver/session.c receiver/session.h \
 	receiver/spool.c receiver/spool.h \
 	receiver/spool_files.c \

@@ -22,6 +22,7 @@
 #include "common/tls.h"
 #include "receiver/authorization.h"
 #include "receiver/listener.h"
+#include "receiver/points_query.h"
 #include "receiver/privileges.h"
 #include "receiver/receiver.h"
 #include "receiver/stores.h"
@@ -58,13 +59,14 @@ static int workers_start(struct receiver *receiver)
 	receiver->stream_workers = workers_new(receiver->loop, "stream", STREAM_WORKERS);
 	receiver->store_workers = workers_new(receiver->loop, "store", STORE_WORKERS);
 	receiver->apply_workers = workers_new(receiver->loop, "apply", APPLY_WORKERS);
+	receiver->merge_workers = workers_new(receiver->loop, "merge", MERGE_WORKERS);
 	receiver->stream_buffers = buffer_pool_new(STREAM_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->apply_buffers = buffer_pool_new(APPLY_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->authorization = authorization_new();
 	if (receiver->stream_workers == NULL || receiver->store_workers == NULL ||
-	    receiver->apply_workers == NULL || receiver->stream_buffers == NULL ||
-	    receiver->apply_buffers == NULL || receiver->authorization == NULL ||
-	    stores_init(receiver) < 0) {
+	    receiver->apply_workers == NULL || receiver->merge_workers == NULL ||
+	    receiver->stream_buffers == NULL || receiver->apply_buffers == NULL ||
+	    receiver->authorization == NULL || stores_init(receiver) < 0) {
 		log_error("cannot start workers: %s", strerror(errno));
 		return -ENOMEM;
 	}
@@ -82,6 +84,7 @@ static void ready_send(struct receiver *receiver)
 static void limits_take(struct receiver *receiver, const Vmreplica__Ipc__ReceiverConfig *config)
 {
 	atomic_store(&receiver->spool_cap_bytes, config->spool_cap_bytes);
+	atomic_store(&receiver->history_cap_bytes, config->history_cap_bytes);
 	atomic_store(&receiver->storage_reserve_bytes, config->storage_reserve_bytes);
 }
 
@@ -240,6 +243,9 @@ static void engine_frame_cb(void *arg, struct link *link, const struct frame *fr
 		suspend = (const Vmreplica__Ipc__StoreSuspend *)frame->message;
 		stores_suspend(receiver, suspend->relationship, suspend->suspended);
 		break;
+	case FRAME_POINTS_QUERY:
+		points_query(receiver, (const Vmreplica__Ipc__PointsQuery *)frame->message);
+		break;
 	default:
 		log_error("the engine sent %s, which is not for a receiver",
 			  frame_type_to_string(frame->type));
@@ -319,6 +325,7 @@ static void program_destroy(struct program *program)
 		workers_free(receiver->stream_workers);
 		workers_free(receiver->store_workers);
 		workers_free(receiver->apply_workers);
+		workers_free(receiver->merge_workers);
 		listener_free(receiver->listener);
 		stores_destroy(receiver);
 		buffer_pool_free(receiver->stream_buffers);

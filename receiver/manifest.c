@@ -23,6 +23,10 @@ void manifest_destroy(struct manifest *manifest)
 {
 	manifest_image_destroy(&manifest->current);
 	manifest_image_destroy(&manifest->pending);
+	manifest_image_destroy(&manifest->retired);
+	manifest_point_drop(manifest, manifest->point_count);
+	free(manifest->points);
+	free(manifest->pins);
 	free(manifest->logs);
 	memset(manifest, 0, sizeof(*manifest));
 }
@@ -68,21 +72,61 @@ int manifest_image_copy(const struct manifest_image *from, struct manifest_image
 	return 0;
 }
 
+static int points_copy(const struct manifest *from, struct manifest *to)
+{
+	void *memory = NULL;
+
+	if (array_copy(from->points, from->point_count, sizeof(*from->points), &memory) < 0) {
+		return -ENOMEM;
+	}
+	to->points = memory;
+	for (size_t i = 0; i < from->point_count; i++) {
+		const struct manifest_point *point = &from->points[i];
+
+		to->points[i].disks = NULL;
+		to->point_count = i + 1;
+		if (array_copy(point->disks, point->disk_count, sizeof(*point->disks), &memory) <
+		    0) {
+			return -ENOMEM;
+		}
+		to->points[i].disks = memory;
+	}
+	return 0;
+}
+
+static int lists_copy(const struct manifest *from, struct manifest *to)
+{
+	void *logs = NULL, *pins = NULL;
+
+	if (array_copy(from->logs, from->log_count, sizeof(*from->logs), &logs) < 0 ||
+	    array_copy(from->pins, from->pin_count, sizeof(*from->pins), &pins) < 0) {
+		free(logs);
+		return -ENOMEM;
+	}
+	to->logs = logs;
+	to->log_count = from->log_count;
+	to->pins = pins;
+	to->pin_count = from->pin_count;
+	return points_copy(from, to);
+}
+
 int manifest_copy(const struct manifest *from, struct manifest *ret_copy)
 {
 	struct manifest copy = *from;
-	void *memory = NULL;
 
 	memset(&copy.current, 0, sizeof(copy.current));
 	memset(&copy.pending, 0, sizeof(copy.pending));
+	memset(&copy.retired, 0, sizeof(copy.retired));
 	copy.logs = NULL;
+	copy.pins = NULL;
+	copy.points = NULL;
+	copy.log_count = copy.pin_count = copy.point_count = 0;
 	if (manifest_image_copy(&from->current, &copy.current) < 0 ||
 	    manifest_image_copy(&from->pending, &copy.pending) < 0 ||
-	    array_copy(from->logs, from->log_count, sizeof(*from->logs), &memory) < 0) {
+	    manifest_image_copy(&from->retired, &copy.retired) < 0 || lists_copy(from, &copy) < 0) {
 		manifest_destroy(&copy);
 		return -ENOMEM;
 	}
-	copy.logs = memory;
 	*ret_copy = copy;
 	return 0;
 }
@@ -190,7 +234,8 @@ bool manifest_refers_to(const struct manifest *manifest, const char *file)
 	return (manifest->mark.mode != VMREPLICA__WIRE__MODE__MODE_NONE &&
 		strcmp(manifest->mark.file, file) == 0) ||
 	       image_refers_to(&manifest->current, file) ||
-	       image_refers_to(&manifest->pending, file);
+	       image_refers_to(&manifest->pending, file) ||
+	       image_refers_to(&manifest->retired, file);
 }
 
 int manifest_load(int dir_fd, struct manifest *ret_manifest, char error[MANIFEST_ERROR_LEN])

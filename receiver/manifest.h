@@ -15,11 +15,14 @@
 #include "proto/wire.pb-c.h"
 
 #define MANIFEST_NAME	    "manifest.json"
-#define MANIFEST_FORMAT	    1
+#define MANIFEST_FORMAT	    2 /* 1: without recovery points; read, and rewritten as 2 */
 #define MANIFEST_SIZE_MAX   (4u * 1024u * 1024u)
 #define MANIFEST_FILE_MAX   127u /* of "gen-<N>/<disk>-<n>.qcow2" */
 #define MANIFEST_LAYERS_MAX 250u /* of one disk; a longer chain is replaced by a fresh base */
 #define MANIFEST_LOGS_MAX   2048u
+#define MANIFEST_POINTS_MAX 250u
+#define MANIFEST_PINS_MAX   16u
+#define MANIFEST_HOLDER_MAX 64u
 #define MANIFEST_ERROR_LEN  256
 
 /* One qcow2 file. A closed layer is recognized by its fingerprint: a change that we did not make
@@ -28,6 +31,7 @@ struct manifest_layer {
 	char file[MANIFEST_FILE_MAX + 1];
 	uint64_t generation; /* only the owner of that generation writes it */
 	bool frozen;	     /* the fingerprint below holds */
+	bool sealed;	     /* never written again: the storage once failed to make it durable */
 	uint64_t size_bytes, inode;
 	int64_t mtime_ns;
 };
@@ -71,6 +75,41 @@ struct manifest_log {
 	uint8_t hash[LOG_HASH_LEN];
 	char file[MANIFEST_FILE_MAX + 1];
 	uint64_t size_bytes;
+	/* as the log's own header has them; 0 in a store of format 1 */
+	int64_t time_ms;
+	bool application;
+	uint8_t previous_hash[LOG_HASH_LEN];
+};
+
+/* Where a disk's content of a recovery point is found. */
+struct manifest_point_disk {
+	char name[DISK_NAME_MAX + 1];
+	char file[MANIFEST_FILE_MAX + 1]; /* its top layer, frozen; what is below it is, too */
+	uint64_t size_bytes;
+};
+
+/* A recovery point: the layer boundary at one cut. */
+struct manifest_point {
+	struct manifest_cut cut;
+	bool application;		   /* application-consistent */
+	struct manifest_point_disk *disks; /* owned */
+	size_t disk_count;
+};
+
+/* A merge under way: the data of a layer goes into the one below it. Until the layer is out of the
+ * list, it holds all that it held, and reading through it gives the same. */
+struct manifest_merge {
+	char disk[DISK_NAME_MAX + 1];
+	char from[MANIFEST_FILE_MAX + 1]; /* "" = none */
+	char into[MANIFEST_FILE_MAX + 1]; /* is being written: its fingerprint does not hold */
+	uint64_t offset;		  /* what is before it is durable in into */
+	bool copied; /* all of it is: the layer above is being pointed to into */
+};
+
+/* A layer that somebody else reads: it and all below it stay as they are. */
+struct manifest_pin {
+	char file[MANIFEST_FILE_MAX + 1];
+	char holder[MANIFEST_HOLDER_MAX + 1]; /* for messages, e.g. "web1-test" */
 };
 
 struct manifest_epoch {
@@ -110,6 +149,17 @@ struct manifest {
 		*logs; /* owned, ascending by seq; also the few applied ones that are kept */
 	size_t log_count;
 	struct manifest_counters counters;
+	struct manifest_point *points; /* owned, ascending by seq */
+	size_t point_count;
+	/* Chains that are no longer the current image's (it got a new base, or the disk is gone),
+	 * kept for points that need them. A name may come more than once. */
+	struct manifest_image retired;
+	struct manifest_merge merge;
+	struct manifest_pin *pins; /* owned */
+	size_t pin_count;
+	/* history.h: whose directory has the index of applied logs (0: there is none), and the
+	 * lowest cycle whose log is kept */
+	uint64_t history_generation, history_from;
 };
 
 void manifest_destroy(struct manifest *manifest); /* leaves it zeroed */
@@ -136,6 +186,29 @@ const struct manifest_log *manifest_log_next(const struct manifest *manifest);
 
 /* True when any part of the manifest names file. */
 bool manifest_refers_to(const struct manifest *manifest, const char *file);
+
+/* ---- recovery points (manifest_points.c) ---- */
+/* Append a point whose disks are the tops of the current image. 0, -ENOMEM, -E2BIG. */
+int manifest_point_push(struct manifest *manifest, const struct manifest_cut *cut,
+			bool application);
+/* Forget the first count points, and what was kept for them alone. */
+void manifest_point_drop(struct manifest *manifest, size_t count);
+/* True when a point's content ends with this layer. */
+bool manifest_point_uses(const struct manifest *manifest, const char *file);
+/* Before current is replaced by next: keep the chains that points still need and that next does not
+ * hold. 0 or -ENOMEM (nothing is changed then). */
+int manifest_retire(struct manifest *manifest, const struct manifest_image *next);
+/* Take the merged layer out: what named it (points, chains) names the one below from now on. */
+void manifest_merge_finish(struct manifest *manifest);
+/* True when the fingerprint of this layer does not hold because of the merge that runs. */
+bool manifest_merge_touches(const struct manifest *manifest, const char *file);
+/* Pin a layer, and thereby all below it, for holder. 0, -ENOMEM, -E2BIG. Twice is once. */
+int manifest_pin_add(struct manifest *manifest, const char *file, const char *holder);
+/* Drop all pins of holder; how many there were. */
+size_t manifest_pin_drop(struct manifest *manifest, const char *holder);
+/* The pin that keeps layer index of disk as it is (on it, or on one above), or NULL. */
+const struct manifest_pin *manifest_pin_find(const struct manifest *manifest,
+					     const struct manifest_disk *disk, size_t index);
 
 /* "initial", "delta", "resync"; "" for none. */
 const char *manifest_mode_to_word(Vmreplica__Wire__Mode mode);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "proto/validate.h"
-#include "receiver/json.h"
+#include "receiver/manifest_json.h"
 
 static int mode_from_word(const char *word, Vmreplica__Wire__Mode *ret_mode)
 {
@@ -37,7 +37,7 @@ static int damaged(const char **ret_part, const char *part)
 	return -EBADMSG;
 }
 
-static int text_decode(const char *text, char *ret, size_t size)
+int manifest_text_decode(const char *text, char *ret, size_t size)
 {
 	size_t len = strlen(text);
 
@@ -48,7 +48,7 @@ static int text_decode(const char *text, char *ret, size_t size)
 	return 0;
 }
 
-static int hash_decode(const char *text, uint8_t ret_hash[LOG_HASH_LEN])
+int manifest_hash_decode(const char *text, uint8_t ret_hash[LOG_HASH_LEN])
 {
 	if (strlen(text) != 2 * LOG_HASH_LEN ||
 	    strspn(text, "0123456789abcdef") != 2 * LOG_HASH_LEN) {
@@ -62,7 +62,7 @@ static int hash_decode(const char *text, uint8_t ret_hash[LOG_HASH_LEN])
 	return 0;
 }
 
-static int number_decode(json_int_t number, uint64_t max, uint64_t *ret_number)
+int manifest_number_decode(json_int_t number, uint64_t max, uint64_t *ret_number)
 {
 	if (number < 0 || (uint64_t)number > max) {
 		return -EBADMSG;
@@ -71,8 +71,7 @@ static int number_decode(json_int_t number, uint64_t max, uint64_t *ret_number)
 	return 0;
 }
 
-/* "gen-<N>/<name>": one directory level below the store, nothing that leads out of it. */
-static int file_decode(const char *text, char ret_file[MANIFEST_FILE_MAX + 1])
+int manifest_file_decode(const char *text, char ret_file[MANIFEST_FILE_MAX + 1])
 {
 	const char *slash = strchr(text, '/');
 
@@ -81,7 +80,7 @@ static int file_decode(const char *text, char ret_file[MANIFEST_FILE_MAX + 1])
 	    slash[1] == '.' || slash[1] == '\0' || strchr(slash + 1, '/') != NULL) {
 		return -EBADMSG;
 	}
-	return text_decode(text, ret_file, MANIFEST_FILE_MAX + 1);
+	return manifest_text_decode(text, ret_file, MANIFEST_FILE_MAX + 1);
 }
 
 static int layer_decode(json_t *json, struct manifest_layer *ret_layer)
@@ -89,17 +88,18 @@ static int layer_decode(json_t *json, struct manifest_layer *ret_layer)
 	json_int_t generation, size, inode, mtime_ns;
 	struct manifest_layer layer = {0};
 	const char *file;
-	int frozen;
+	int frozen, sealed = 0; /* sealed came with format 2 */
 
-	if (json_unpack(json, "{s:s, s:I, s:b, s:I, s:I, s:I}", "file", &file, "generation",
-			&generation, "frozen", &frozen, "size", &size, "inode", &inode, "mtime_ns",
-			&mtime_ns) < 0 ||
-	    file_decode(file, layer.file) < 0 ||
-	    number_decode(generation, INT64_MAX, &layer.generation) < 0 ||
-	    number_decode(size, INT64_MAX, &layer.size_bytes) < 0) {
+	if (json_unpack(json, "{s:s, s?b, s:I, s:b, s:I, s:I, s:I}", "file", &file, "sealed",
+			&sealed, "generation", &generation, "frozen", &frozen, "size", &size,
+			"inode", &inode, "mtime_ns", &mtime_ns) < 0 ||
+	    manifest_file_decode(file, layer.file) < 0 ||
+	    manifest_number_decode(generation, INT64_MAX, &layer.generation) < 0 ||
+	    manifest_number_decode(size, INT64_MAX, &layer.size_bytes) < 0) {
 		return -EBADMSG;
 	}
 	layer.frozen = frozen != 0;
+	layer.sealed = sealed != 0;
 	layer.inode = (uint64_t)inode;
 	layer.mtime_ns = mtime_ns;
 	*ret_layer = layer;
@@ -117,8 +117,8 @@ static int disk_decode(json_t *json, struct manifest_disk *ret_disk)
 	if (json_unpack(json, "{s:s, s:I, s:o}", "name", &name, "size", &size, "layers", &layers) <
 		    0 ||
 	    !json_is_array(layers) || json_array_size(layers) == 0 || !validate_disk_name(name) ||
-	    text_decode(name, ret_disk->name, sizeof(ret_disk->name)) < 0 ||
-	    number_decode(size, DISK_SIZE_MAX, &ret_disk->size_bytes) < 0) {
+	    manifest_text_decode(name, ret_disk->name, sizeof(ret_disk->name)) < 0 ||
+	    manifest_number_decode(size, DISK_SIZE_MAX, &ret_disk->size_bytes) < 0) {
 		return -EBADMSG;
 	}
 	json_array_foreach(layers, i, item)
@@ -135,7 +135,7 @@ static int disk_decode(json_t *json, struct manifest_disk *ret_disk)
 }
 
 /* On failure what was decoded stays in ret_image: the caller destroys the whole manifest. */
-static int image_decode(json_t *disks, struct manifest_image *ret_image)
+int manifest_image_decode(json_t *disks, struct manifest_image *ret_image)
 {
 	json_t *item;
 	size_t i;
@@ -160,17 +160,17 @@ static int image_decode(json_t *disks, struct manifest_image *ret_image)
 	return 0;
 }
 
-static int cut_decode(json_t *json, struct manifest_cut *ret_cut)
+int manifest_cut_decode(json_t *json, struct manifest_cut *ret_cut)
 {
 	json_int_t seq, time_ms;
 	const char *cut_id, *hash;
 
 	if (json_unpack(json, "{s:I, s:s, s:s, s:I}", "seq", &seq, "cut_id", &cut_id, "log_hash",
 			&hash, "time_ms", &time_ms) < 0 ||
-	    number_decode(seq, INT64_MAX, &ret_cut->seq) < 0 ||
+	    manifest_number_decode(seq, INT64_MAX, &ret_cut->seq) < 0 ||
 	    (seq != 0 && !validate_cut_id(cut_id)) ||
-	    text_decode(cut_id, ret_cut->cut_id, sizeof(ret_cut->cut_id)) < 0 ||
-	    hash_decode(hash, ret_cut->log_hash) < 0) {
+	    manifest_text_decode(cut_id, ret_cut->cut_id, sizeof(ret_cut->cut_id)) < 0 ||
+	    manifest_hash_decode(hash, ret_cut->log_hash) < 0) {
 		return -EBADMSG;
 	}
 	ret_cut->time_ms = time_ms;
@@ -187,13 +187,13 @@ static int mark_decode(json_t *json, struct manifest_mark *ret_mark)
 			&seq, "cut_id", &cut_id, "disk", &disk, "offset", &offset, "file", &file,
 			"log_offset", &log_offset, "disks", &disks) < 0 ||
 	    mode_from_word(mode, &ret_mark->mode) < 0 ||
-	    number_decode(seq, INT64_MAX, &ret_mark->seq) < 0 ||
-	    number_decode(disk, DISKS_MAX, &index) < 0 ||
-	    number_decode(offset, DISK_SIZE_MAX, &ret_mark->offset) < 0 ||
-	    number_decode(log_offset, INT64_MAX, &ret_mark->log_offset) < 0 ||
-	    text_decode(cut_id, ret_mark->cut_id, sizeof(ret_mark->cut_id)) < 0 ||
-	    (file[0] != '\0' && file_decode(file, ret_mark->file) < 0) ||
-	    text_decode(disks, ret_mark->disks, sizeof(ret_mark->disks)) < 0) {
+	    manifest_number_decode(seq, INT64_MAX, &ret_mark->seq) < 0 ||
+	    manifest_number_decode(disk, DISKS_MAX, &index) < 0 ||
+	    manifest_number_decode(offset, DISK_SIZE_MAX, &ret_mark->offset) < 0 ||
+	    manifest_number_decode(log_offset, INT64_MAX, &ret_mark->log_offset) < 0 ||
+	    manifest_text_decode(cut_id, ret_mark->cut_id, sizeof(ret_mark->cut_id)) < 0 ||
+	    (file[0] != '\0' && manifest_file_decode(file, ret_mark->file) < 0) ||
+	    manifest_text_decode(disks, ret_mark->disks, sizeof(ret_mark->disks)) < 0) {
 		return -EBADMSG;
 	}
 	ret_mark->disk = (uint32_t)index;
@@ -202,18 +202,24 @@ static int mark_decode(json_t *json, struct manifest_mark *ret_mark)
 
 static int log_decode(json_t *json, struct manifest_log *ret_log)
 {
-	const char *cut_id, *hash, *file;
+	const char *cut_id, *hash, *file, *previous = NULL;
 	struct manifest_log log = {0};
-	json_int_t seq, size;
+	json_int_t seq, size, time_ms = 0;
+	int application = 0;
 
-	if (json_unpack(json, "{s:I, s:s, s:s, s:s, s:I}", "seq", &seq, "cut_id", &cut_id, "hash",
-			&hash, "file", &file, "size", &size) < 0 ||
-	    number_decode(seq, INT64_MAX, &log.seq) < 0 || !validate_cut_id(cut_id) ||
-	    text_decode(cut_id, log.cut_id, sizeof(log.cut_id)) < 0 ||
-	    hash_decode(hash, log.hash) < 0 || file_decode(file, log.file) < 0 ||
-	    number_decode(size, INT64_MAX, &log.size_bytes) < 0) {
+	/* The last three came with format 2. */
+	if (json_unpack(json, "{s:I, s:s, s:s, s:s, s:I, s?I, s?b, s?s}", "seq", &seq, "cut_id",
+			&cut_id, "hash", &hash, "file", &file, "size", &size, "time_ms", &time_ms,
+			"application", &application, "previous", &previous) < 0 ||
+	    manifest_number_decode(seq, INT64_MAX, &log.seq) < 0 || !validate_cut_id(cut_id) ||
+	    manifest_text_decode(cut_id, log.cut_id, sizeof(log.cut_id)) < 0 ||
+	    manifest_hash_decode(hash, log.hash) < 0 || manifest_file_decode(file, log.file) < 0 ||
+	    manifest_number_decode(size, INT64_MAX, &log.size_bytes) < 0 ||
+	    (previous != NULL && manifest_hash_decode(previous, log.previous_hash) < 0)) {
 		return -EBADMSG;
 	}
+	log.time_ms = time_ms;
+	log.application = application != 0;
 	*ret_log = log;
 	return 0;
 }
@@ -255,7 +261,7 @@ static int counters_decode(json_t *json, struct manifest_counters *ret)
 		return -EBADMSG;
 	}
 	for (size_t i = 0; i < 8; i++) {
-		if (number_decode(n[i], INT64_MAX, to[i]) < 0) {
+		if (manifest_number_decode(n[i], INT64_MAX, to[i]) < 0) {
 			return -EBADMSG;
 		}
 	}
@@ -269,10 +275,11 @@ static int epoch_decode(json_t *json, struct manifest_epoch *ret_epoch)
 
 	return json_unpack(json, "{s:I, s:s, s:s}", "number", &number, "lineage", &lineage, "site",
 			   &site) < 0 ||
-			       number_decode(number, INT64_MAX, &ret_epoch->number) < 0 ||
-			       text_decode(lineage, ret_epoch->lineage,
-					   sizeof(ret_epoch->lineage)) < 0 ||
-			       text_decode(site, ret_epoch->site, sizeof(ret_epoch->site)) < 0
+			       manifest_number_decode(number, INT64_MAX, &ret_epoch->number) < 0 ||
+			       manifest_text_decode(lineage, ret_epoch->lineage,
+						    sizeof(ret_epoch->lineage)) < 0 ||
+			       manifest_text_decode(site, ret_epoch->site,
+						    sizeof(ret_epoch->site)) < 0
 		       ? -EBADMSG
 		       : 0;
 }
@@ -285,11 +292,11 @@ static int names_decode(json_t *root, struct manifest *m)
 			"peer_site", &peer_site, "owner_node", &owner_node, "resync_reason",
 			&resync_reason) < 0 ||
 	    !validate_uuid(relationship) ||
-	    text_decode(relationship, m->relationship, sizeof(m->relationship)) < 0 ||
-	    text_decode(vm, m->vm, sizeof(m->vm)) < 0 ||
-	    text_decode(peer_site, m->peer_site, sizeof(m->peer_site)) < 0 ||
-	    text_decode(owner_node, m->owner_node, sizeof(m->owner_node)) < 0 ||
-	    text_decode(resync_reason, m->resync_reason, sizeof(m->resync_reason)) < 0) {
+	    manifest_text_decode(relationship, m->relationship, sizeof(m->relationship)) < 0 ||
+	    manifest_text_decode(vm, m->vm, sizeof(m->vm)) < 0 ||
+	    manifest_text_decode(peer_site, m->peer_site, sizeof(m->peer_site)) < 0 ||
+	    manifest_text_decode(owner_node, m->owner_node, sizeof(m->owner_node)) < 0 ||
+	    manifest_text_decode(resync_reason, m->resync_reason, sizeof(m->resync_reason)) < 0) {
 		return -EBADMSG;
 	}
 	return 0;
@@ -304,11 +311,12 @@ static int numbers_decode(json_t *root, struct manifest *m)
 			"applied_seq", &applied_seq, "batch_seq", &batch_seq, "next_seq", &next_seq,
 			"next_layer", &next_layer, "closed", &closed, "resync_needed",
 			&resync_needed) < 0 ||
-	    number_decode(generation, INT64_MAX, &m->generation) < 0 || m->generation == 0 ||
-	    number_decode(applied_seq, INT64_MAX, &m->applied_seq) < 0 ||
-	    number_decode(batch_seq, INT64_MAX, &m->batch_seq) < 0 ||
-	    number_decode(next_seq, INT64_MAX, &m->next_seq) < 0 ||
-	    number_decode(next_layer, INT64_MAX, &m->next_layer) < 0) {
+	    manifest_number_decode(generation, INT64_MAX, &m->generation) < 0 ||
+	    m->generation == 0 ||
+	    manifest_number_decode(applied_seq, INT64_MAX, &m->applied_seq) < 0 ||
+	    manifest_number_decode(batch_seq, INT64_MAX, &m->batch_seq) < 0 ||
+	    manifest_number_decode(next_seq, INT64_MAX, &m->next_seq) < 0 ||
+	    manifest_number_decode(next_layer, INT64_MAX, &m->next_layer) < 0) {
 		return -EBADMSG;
 	}
 	m->closed = closed != 0;
@@ -327,7 +335,8 @@ static bool batch_is_sound(const struct manifest *m)
 	return m->batch_seq == 0;
 }
 
-static int manifest_decode_root(json_t *root, struct manifest *m, const char **ret_part)
+static int manifest_decode_root(json_t *root, json_int_t format, struct manifest *m,
+				const char **ret_part)
 {
 	json_t *epoch, *committed, *current, *pending, *mark, *logs, *counters;
 
@@ -342,10 +351,11 @@ static int manifest_decode_root(json_t *root, struct manifest *m, const char **r
 	if (epoch_decode(epoch, &m->epoch) < 0) {
 		return damaged(ret_part, "epoch");
 	}
-	if (cut_decode(committed, &m->committed) < 0) {
+	if (manifest_cut_decode(committed, &m->committed) < 0) {
 		return damaged(ret_part, "committed");
 	}
-	if (image_decode(current, &m->current) < 0 || image_decode(pending, &m->pending) < 0) {
+	if (manifest_image_decode(current, &m->current) < 0 ||
+	    manifest_image_decode(pending, &m->pending) < 0) {
 		return damaged(ret_part, "current or pending");
 	}
 	if (mark_decode(mark, &m->mark) < 0) {
@@ -357,7 +367,12 @@ static int manifest_decode_root(json_t *root, struct manifest *m, const char **r
 	if (!batch_is_sound(m)) {
 		return damaged(ret_part, "batch_seq");
 	}
-	return counters_decode(counters, &m->counters) < 0 ? damaged(ret_part, "counters") : 0;
+	if (counters_decode(counters, &m->counters) < 0) {
+		return damaged(ret_part, "counters");
+	}
+	return format > 1 && manifest_points_decode(root, m) < 0
+		       ? damaged(ret_part, "recovery points")
+		       : 0;
 }
 
 int manifest_decode(const char *text, size_t len, struct manifest *ret_manifest,
@@ -374,14 +389,19 @@ int manifest_decode(const char *text, size_t len, struct manifest *ret_manifest,
 			 root == NULL ? where.text : "it has no format version");
 		return -EBADMSG;
 	}
-	if (format != MANIFEST_FORMAT) {
+	if (format < 1) {
+		snprintf(error, MANIFEST_ERROR_LEN, MANIFEST_NAME " is damaged: format %lld",
+			 (long long)format);
+		return -EBADMSG;
+	}
+	if (format > MANIFEST_FORMAT) {
 		snprintf(error, MANIFEST_ERROR_LEN,
 			 MANIFEST_NAME " has format %lld, this vmreplica knows %d: it was written "
 				       "by a newer one; update this node",
 			 (long long)format, MANIFEST_FORMAT);
 		return -EPROTONOSUPPORT;
 	}
-	if (manifest_decode_root(root, &manifest, &part) < 0) {
+	if (manifest_decode_root(root, format, &manifest, &part) < 0) {
 		manifest_destroy(&manifest);
 		snprintf(error, MANIFEST_ERROR_LEN, MANIFEST_NAME " is damaged in %s", part);
 		return -EBADMSG;

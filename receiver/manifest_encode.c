@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "receiver/json.h"
+#include "receiver/manifest_json.h"
 
 static const struct mode_word {
 	Vmreplica__Wire__Mode mode;
@@ -29,7 +29,7 @@ const char *manifest_mode_to_word(Vmreplica__Wire__Mode mode)
 	return "";
 }
 
-static const char *hash_encode(const uint8_t hash[LOG_HASH_LEN], char text[2 * LOG_HASH_LEN + 1])
+const char *manifest_hash_encode(const uint8_t hash[LOG_HASH_LEN], char text[2 * LOG_HASH_LEN + 1])
 {
 	for (size_t i = 0; i < LOG_HASH_LEN; i++) {
 		snprintf(text + 2 * i, 3, "%02x", hash[i]);
@@ -39,10 +39,10 @@ static const char *hash_encode(const uint8_t hash[LOG_HASH_LEN], char text[2 * L
 
 static json_t *layer_encode(const struct manifest_layer *layer)
 {
-	return json_pack("{s:s, s:I, s:b, s:I, s:I, s:I}", "file", layer->file, "generation",
-			 (json_int_t)layer->generation, "frozen", layer->frozen, "size",
-			 (json_int_t)layer->size_bytes, "inode", (json_int_t)layer->inode,
-			 "mtime_ns", (json_int_t)layer->mtime_ns);
+	return json_pack("{s:s, s:b, s:I, s:b, s:I, s:I, s:I}", "file", layer->file, "sealed",
+			 layer->sealed, "generation", (json_int_t)layer->generation, "frozen",
+			 layer->frozen, "size", (json_int_t)layer->size_bytes, "inode",
+			 (json_int_t)layer->inode, "mtime_ns", (json_int_t)layer->mtime_ns);
 }
 
 static json_t *disk_encode(const struct manifest_disk *disk)
@@ -59,7 +59,7 @@ static json_t *disk_encode(const struct manifest_disk *disk)
 			 (json_int_t)disk->size_bytes, "layers", layers);
 }
 
-static json_t *image_encode(const struct manifest_image *image)
+json_t *manifest_image_encode(const struct manifest_image *image)
 {
 	json_t *disks = json_array();
 
@@ -72,12 +72,12 @@ static json_t *image_encode(const struct manifest_image *image)
 	return disks;
 }
 
-static json_t *cut_encode(const struct manifest_cut *cut)
+json_t *manifest_cut_encode(const struct manifest_cut *cut)
 {
 	char hash[2 * LOG_HASH_LEN + 1];
 
 	return json_pack("{s:I, s:s, s:s, s:I}", "seq", (json_int_t)cut->seq, "cut_id", cut->cut_id,
-			 "log_hash", hash_encode(cut->log_hash, hash), "time_ms",
+			 "log_hash", manifest_hash_encode(cut->log_hash, hash), "time_ms",
 			 (json_int_t)cut->time_ms);
 }
 
@@ -92,11 +92,13 @@ static json_t *mark_encode(const struct manifest_mark *mark)
 
 static json_t *log_encode(const struct manifest_log *log)
 {
-	char hash[2 * LOG_HASH_LEN + 1];
+	char hash[2 * LOG_HASH_LEN + 1], previous[2 * LOG_HASH_LEN + 1];
 
-	return json_pack("{s:I, s:s, s:s, s:s, s:I}", "seq", (json_int_t)log->seq, "cut_id",
-			 log->cut_id, "hash", hash_encode(log->hash, hash), "file", log->file,
-			 "size", (json_int_t)log->size_bytes);
+	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:b, s:s}", "seq", (json_int_t)log->seq,
+			 "cut_id", log->cut_id, "hash", manifest_hash_encode(log->hash, hash),
+			 "file", log->file, "size", (json_int_t)log->size_bytes, "time_ms",
+			 (json_int_t)log->time_ms, "application", log->application, "previous",
+			 manifest_hash_encode(log->previous_hash, previous));
 }
 
 static json_t *logs_encode(const struct manifest *manifest)
@@ -139,12 +141,13 @@ char *manifest_encode(const struct manifest *manifest, size_t *ret_len)
 	int failed = json_object_set_new(root, "epoch", epoch);
 	char *text;
 
-	failed |= json_object_set_new(root, "committed", cut_encode(&manifest->committed));
-	failed |= json_object_set_new(root, "current", image_encode(&manifest->current));
-	failed |= json_object_set_new(root, "pending", image_encode(&manifest->pending));
+	failed |= json_object_set_new(root, "committed", manifest_cut_encode(&manifest->committed));
+	failed |= json_object_set_new(root, "current", manifest_image_encode(&manifest->current));
+	failed |= json_object_set_new(root, "pending", manifest_image_encode(&manifest->pending));
 	failed |= json_object_set_new(root, "mark", mark_encode(&manifest->mark));
 	failed |= json_object_set_new(root, "logs", logs_encode(manifest));
 	failed |= json_object_set_new(root, "counters", counters_encode(&manifest->counters));
+	failed |= manifest_points_encode(root, manifest);
 	text = failed != 0 ? NULL : json_dumps(root, JSON_INDENT(1));
 	if (text != NULL) {
 		*ret_len = strlen(text);

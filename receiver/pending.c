@@ -16,6 +16,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "receiver/image.h"
+#include "receiver/merge.h"
+#include "receiver/points.h"
 #include "receiver/stores.h"
 
 #define APPLY_WAIT_MS	20000 /* less than a sender waits for its bytes to be taken */
@@ -127,7 +129,7 @@ static int pending_make(struct cycle *cycle, uint64_t bad, struct answer *answer
 			 "the primary asked for a resynchronization");
 	}
 	if (rc == 0) {
-		image_freeze(store, &next.pending, false);
+		image_freeze(store, &next, &next.pending, false);
 		rc = store_save(store, &next, answer);
 	}
 	manifest_destroy(&next);
@@ -142,7 +144,15 @@ static int pending_begin_fresh(struct cycle *cycle, struct answer *answer)
 	int bad_disk = -1;
 	int rc = logs_wait_applied(cycle, answer);
 
-	if (rc == 0 && image_stop(store) < 0) {
+	if (rc < 0) {
+		return rc;
+	}
+	if (merge_hold(store, APPLY_WAIT_MS) < 0) {
+		return answer_busy(answer, "applying", RETRY_APPLY_MS,
+				   "layers of %s are still being merged", store->vm);
+	}
+	merge_release(store); /* the pending image holds it off from here on */
+	if (image_stop(store) < 0) {
 		log_warning("%s: qemu-storage-daemon did not end well", store->vm);
 	}
 	while (rc == 0) {
@@ -304,10 +314,16 @@ static int pending_mark(struct cycle *cycle, const Vmreplica__Wire__Mark *mark,
 
 /* ---- commit ---- */
 
-/* In next, the pending image becomes the current one; logs of the old one have no meaning any more.
- */
-static void image_switch(const struct cycle *cycle, struct manifest *next)
+/* In next, the pending image becomes the current one; logs of the old one that are not applied have
+ * no meaning any more. */
+static int image_switch(const struct cycle *cycle, struct manifest *next)
 {
+	int rc = points_are_kept(cycle->store) ? points_take_logs(cycle->store, next, 0) : 0;
+
+	rc = rc < 0 ? rc : manifest_retire(next, &next->pending);
+	if (rc < 0) {
+		return rc;
+	}
 	manifest_image_destroy(&next->current);
 	next->current = next->pending;
 	memset(&next->pending, 0, sizeof(next->pending));
@@ -317,6 +333,7 @@ static void image_switch(const struct cycle *cycle, struct manifest *next)
 	next->resync_needed = false;
 	next->resync_reason[0] = '\0';
 	next->counters.resyncs += cycle->mode == VMREPLICA__WIRE__MODE__MODE_RESYNC;
+	return 0;
 }
 
 static int pending_commit_locked(struct cycle *cycle, const uint8_t stream_hash[LOG_HASH_LEN],
@@ -332,9 +349,14 @@ static int pending_commit_locked(struct cycle *cycle, const uint8_t stream_hash[
 	if (manifest_copy(&store->manifest, &next) < 0) {
 		return answer_storage(answer, -ENOMEM, "committing");
 	}
-	image_switch(cycle, &next);
-	cycle_record(cycle, &next, stream_hash); /* there is no log whose hash could stand for it */
-	rc = store_save(store, &next, answer);
+	rc = image_switch(cycle, &next);
+	if (rc < 0) {
+		rc = answer_storage(answer, rc, "committing");
+	} else {
+		/* there is no log whose hash could stand for it */
+		cycle_record(cycle, &next, stream_hash);
+		rc = store_save(store, &next, answer);
+	}
 	manifest_destroy(&next);
 	if (rc == 0) {
 		if (store->attachment == STORE_PENDING) {
@@ -342,6 +364,9 @@ static int pending_commit_locked(struct cycle *cycle, const uint8_t stream_hash[
 				STORE_CURRENT; /* the same layers under their new name */
 		}
 		store_sweep(store);
+		merge_kick(store);
+		/* Later cycles can be rebuilt from here alone: no log leads up to it. */
+		points_tend(store, &store->manifest.committed, cycle->application_consistent, true);
 		receiver_event(store->receiver, "notice", store->vm,
 			       cycle->mode == VMREPLICA__WIRE__MODE__MODE_INITIAL
 				       ? "initial replication is complete"

@@ -24,13 +24,17 @@
 #define QSD_DETACH_MS 10000
 #define QSD_L2_CACHE_BYTES                                                                         \
 	(4 * 1024 * 1024) /* maps 32 GiB; more costs a read, not memory without bound */
-#define QEMU_IMG_TIMEOUT_MS 60000
 
-/* An attached chain: nodes n<first>..n<first+count-1>, base first, and the export e<first>. */
+#define CHAIN_EXPORTS 3 /* the top, and two of a merge */
+
+/* An attached chain: the numbers of its nodes (n<number>), base first, and of its exports
+ * (e<number>). */
 struct chain {
-	uint64_t first;
+	char disk[DISK_NAME_MAX + 1];
+	uint64_t *nodes; /* owned */
 	size_t count;
-	bool exported;
+	uint64_t exports[CHAIN_EXPORTS];
+	size_t export_count;
 };
 
 struct qsd {
@@ -39,7 +43,7 @@ struct qsd {
 	int err_fd; /* what it writes to standard error */
 	struct qmp qmp;
 	char socket[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-	uint64_t next_node;
+	uint64_t next_number; /* of nodes and exports */
 	struct chain chains[DISKS_MAX];
 	size_t chain_count;
 };
@@ -55,6 +59,9 @@ static void qsd_free(struct qsd *qsd)
 	}
 	if (qsd->socket[0] != '\0') {
 		unlink(qsd->socket);
+	}
+	for (size_t i = 0; i < qsd->chain_count; i++) {
+		free(qsd->chains[i].nodes);
 	}
 	free(qsd);
 }
@@ -114,6 +121,7 @@ int qsd_start(const char *run_directory, const char *name, int lock_fd, struct q
 		return -ENOMEM;
 	}
 	qsd->fd = qsd->err_fd = -1;
+	qsd->next_number = 1; /* 0 is none */
 	n = snprintf(qsd->socket, sizeof(qsd->socket), "%s/%s.sock", run_directory, name);
 	if (n < 0 || (size_t)n >= sizeof(qsd->socket)) {
 		snprintf(error, QSD_ERROR_LEN, "the path of socket %s/%s.sock is too long",
@@ -187,33 +195,57 @@ static int qsd_execute(struct qsd *qsd, const char *command, json_t *arguments, 
 	return rc;
 }
 
-static int node_add(struct qsd *qsd, uint64_t number, const char *path, bool has_backing,
-		    bool writable, char error[QSD_ERROR_LEN])
+static void node_name(uint64_t number, char name[32])
+{
+	snprintf(name, 32, "n%" PRIu64, number);
+}
+
+/* What a node is opened with. below 0: without a backing file. */
+struct node_options {
+	uint64_t number, below;
+	const char *path;
+	bool writable;
+};
+
+static int node_add(struct qsd *qsd, const struct node_options *options, char error[QSD_ERROR_LEN])
 {
 	char node[32], below[32];
 	json_t *arguments;
 
-	snprintf(node, sizeof(node), "n%" PRIu64, number);
-	snprintf(below, sizeof(below), "n%" PRIu64, number - 1);
-	arguments = json_pack("{s:s, s:s, s:b, s:s, s:i, s:{s:s, s:s, s:b, s:s}, s:o}", "driver",
-			      "qcow2", "node-name", node, "read-only", !writable, "discard",
-			      "unmap", "l2-cache-size", QSD_L2_CACHE_BYTES, "file", "driver",
-			      "file", "filename", path, "read-only", !writable, "discard", "unmap",
-			      "backing", has_backing ? json_string(below) : json_null());
+	node_name(options->number, node);
+	node_name(options->below, below);
+	/* The file takes read-only from the node, also when that is turned later. */
+	arguments = json_pack("{s:s, s:s, s:b, s:s, s:i, s:{s:s, s:s, s:s}, s:o}", "driver",
+			      "qcow2", "node-name", node, "read-only", !options->writable,
+			      "discard", "unmap", "l2-cache-size", QSD_L2_CACHE_BYTES, "file",
+			      "driver", "file", "filename", options->path, "discard", "unmap",
+			      "backing", options->below != 0 ? json_string(below) : json_null());
 	return qsd_execute(qsd, "blockdev-add", arguments, NULL, error);
 }
 
-static int export_add(struct qsd *qsd, const struct chain *chain, const char *disk, bool writable,
-		      char error[QSD_ERROR_LEN])
+/* depth: block status also tells which layer a block comes from. */
+static int export_add(struct qsd *qsd, struct chain *chain, size_t index, const char *name,
+		      bool writable, bool depth, char error[QSD_ERROR_LEN])
 {
+	uint64_t number = qsd->next_number++;
 	char node[32], id[32];
+	int rc;
 
-	snprintf(node, sizeof(node), "n%" PRIu64, chain->first + chain->count - 1);
-	snprintf(id, sizeof(id), "e%" PRIu64, chain->first);
-	return qsd_execute(qsd, "block-export-add",
-			   json_pack("{s:s, s:s, s:s, s:s, s:b}", "type", "nbd", "id", id,
-				     "node-name", node, "name", disk, "writable", writable),
-			   NULL, error);
+	if (chain->export_count == CHAIN_EXPORTS) {
+		snprintf(error, QSD_ERROR_LEN, "too many exports of %s", chain->disk);
+		return -E2BIG;
+	}
+	node_name(chain->nodes[index], node);
+	snprintf(id, sizeof(id), "e%" PRIu64, number);
+	rc = qsd_execute(qsd, "block-export-add",
+			 json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "type", "nbd", "id", id,
+				   "node-name", node, "name", name, "writable", writable,
+				   "allocation-depth", depth),
+			 NULL, error);
+	if (rc == 0) {
+		chain->exports[chain->export_count++] = number;
+	}
+	return rc;
 }
 
 /* block-export-del returns before the export is gone, and its node stays busy until then. */
@@ -253,18 +285,21 @@ static int chain_detach(struct qsd *qsd, struct chain *chain, char error[QSD_ERR
 	char name[32];
 	int rc = 0;
 
-	if (chain->exported) {
-		snprintf(name, sizeof(name), "e%" PRIu64, chain->first);
+	while (rc == 0 && chain->export_count > 0) {
+		snprintf(name, sizeof(name), "e%" PRIu64, chain->exports[chain->export_count - 1]);
 		rc = qsd_execute(qsd, "block-export-del",
 				 json_pack("{s:s, s:s}", "id", name, "mode", "hard"), NULL, error);
 		rc = rc < 0 ? rc : export_wait_gone(qsd, name, error);
-		chain->exported = rc < 0;
+		chain->export_count -= rc == 0;
 	}
 	while (rc == 0 && chain->count > 0) {
-		snprintf(name, sizeof(name), "n%" PRIu64, chain->first + chain->count - 1);
+		node_name(chain->nodes[chain->count - 1], name);
 		rc = qsd_execute(qsd, "blockdev-del", json_pack("{s:s}", "node-name", name), NULL,
 				 error);
 		chain->count -= rc == 0;
+	}
+	if (rc == 0) {
+		free(steal_ptr(chain->nodes));
 	}
 	return rc;
 }
@@ -282,8 +317,33 @@ int qsd_detach_all(struct qsd *qsd, char error[QSD_ERROR_LEN])
 	return 0;
 }
 
-int qsd_disk_attach(struct qsd *qsd, const char *disk, const char *const *paths, size_t count,
-		    bool writable, char error[QSD_ERROR_LEN])
+/* One more node on top of chain. */
+static int chain_push(struct qsd *qsd, struct chain *chain, const char *path, bool writable,
+		      char error[QSD_ERROR_LEN])
+{
+	struct node_options options = {
+		.number = qsd->next_number++,
+		.below = chain->count > 0 ? chain->nodes[chain->count - 1] : 0,
+		.path = path,
+		.writable = writable,
+	};
+	uint64_t *nodes = reallocarray(chain->nodes, chain->count + 1, sizeof(*nodes));
+	int rc;
+
+	if (nodes == NULL) {
+		snprintf(error, QSD_ERROR_LEN, "out of memory");
+		return -ENOMEM;
+	}
+	chain->nodes = nodes;
+	rc = node_add(qsd, &options, error);
+	if (rc == 0) {
+		nodes[chain->count++] = options.number;
+	}
+	return rc;
+}
+
+int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *wanted,
+		    char error[QSD_ERROR_LEN])
 {
 	char ignored[QSD_ERROR_LEN];
 	struct chain *chain;
@@ -294,16 +354,23 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const char *const *paths,
 		return -E2BIG;
 	}
 	chain = &qsd->chains[qsd->chain_count];
-	*chain = (struct chain){.first = qsd->next_node};
-	qsd->next_node += count;
-	while (rc == 0 && chain->count < count) {
-		rc = node_add(qsd, chain->first + chain->count, paths[chain->count],
-			      chain->count > 0, writable && chain->count + 1 == count, error);
-		chain->count += rc == 0;
+	memset(chain, 0, sizeof(*chain));
+	snprintf(chain->disk, sizeof(chain->disk), "%s", disk);
+	while (rc == 0 && chain->count < wanted->count) {
+		size_t i = chain->count;
+		bool merged = wanted->merging && i + 1 == wanted->merged;
+
+		rc = chain_push(qsd, chain, wanted->paths[i],
+				merged || (wanted->writable && i + 1 == wanted->count), error);
 	}
-	if (rc == 0) {
-		rc = export_add(qsd, chain, disk, writable, error);
-		chain->exported = rc == 0;
+	rc = rc < 0 ? rc
+		    : export_add(qsd, chain, chain->count - 1, disk, wanted->writable, false,
+				 error);
+	if (rc == 0 && wanted->merging) {
+		rc = export_add(qsd, chain, wanted->merged - 1, QSD_MERGE_INTO, true, false, error);
+		rc = rc < 0 ? rc
+			    : export_add(qsd, chain, wanted->merged, QSD_MERGE_FROM, false, true,
+					 error);
 	}
 	if (rc < 0) {
 		chain_detach(qsd, chain, ignored);
@@ -313,30 +380,43 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const char *const *paths,
 	return 0;
 }
 
-int qsd_image_create(const char *path, uint64_t size_bytes, const char *backing,
-		     char error[QSD_ERROR_LEN])
+/* blockdev-snapshot moves the export to the new node under its clients, and turns the old one
+ * read-only (measured: 4 ms, however long the chain). */
+int qsd_disk_turn(struct qsd *qsd, const char *disk, const char *path, char error[QSD_ERROR_LEN])
 {
-	char size[32];
-	const char *argv[16] = {"qemu-img",
-				"create",
-				"-q",
-				"-f",
-				"qcow2",
-				"-o",
-				"compat=1.1,lazy_refcounts=off,cluster_size=65536"};
-	size_t n = 7;
+	struct chain *chain = NULL;
+	char old[32], new[32];
+	struct node_options options = {
+		.number = qsd->next_number++, .path = path, .writable = true};
+	uint64_t *nodes;
+	int rc;
 
-	if (backing !=
-	    NULL) { /* -u: the layer below is open in the daemon, and its size is not wanted */
-		argv[n++] = "-u";
-		argv[n++] = "-F";
-		argv[n++] = "qcow2";
-		argv[n++] = "-b";
-		argv[n++] = backing;
+	for (size_t i = 0; i < qsd->chain_count; i++) {
+		chain = strcmp(qsd->chains[i].disk, disk) == 0 ? &qsd->chains[i] : chain;
 	}
-	snprintf(size, sizeof(size), "%" PRIu64, size_bytes);
-	argv[n++] = path;
-	argv[n++] = size;
-	argv[n] = NULL;
-	return process_run(argv, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
+	nodes = chain == NULL ? NULL
+			      : reallocarray(chain->nodes, chain->count + 1, sizeof(*chain->nodes));
+	if (nodes == NULL) {
+		snprintf(error, QSD_ERROR_LEN, "%s",
+			 chain == NULL ? "the disk is not open" : "out of memory");
+		return chain == NULL ? -ENOENT : -ENOMEM;
+	}
+	chain->nodes = nodes;
+	rc = node_add(qsd, &options, error);
+	if (rc < 0) {
+		return rc;
+	}
+	node_name(nodes[chain->count - 1], old);
+	node_name(options.number, new);
+	rc = qsd_execute(qsd, "blockdev-snapshot",
+			 json_pack("{s:s, s:s}", "node", old, "overlay", new), NULL, error);
+	if (rc == 0) {
+		nodes[chain->count++] = options.number;
+	} else {
+		char ignored[QSD_ERROR_LEN];
+
+		qsd_execute(qsd, "blockdev-del", json_pack("{s:s}", "node-name", new), NULL,
+			    ignored);
+	}
+	return rc;
 }

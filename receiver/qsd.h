@@ -31,11 +31,32 @@ bool qsd_is_alive(struct qsd *qsd, char error[QSD_ERROR_LEN]);
 
 const char *qsd_socket(const struct qsd *qsd);
 
-/* Open a chain of count qcow2 files (absolute paths, base first) and export its top as disk. Only
- * the top is ever written, and only when writable. -EREMOTEIO: an image does not open (error has
- * QEMU's words). */
-int qsd_disk_attach(struct qsd *qsd, const char *disk, const char *const *paths, size_t count,
-		    bool writable, char error[QSD_ERROR_LEN]);
+/* A chain of qcow2 files to open. Only the top is written, and only when writable; but with merging
+ * also the layer below the one of index merged, and two more exports are there: QSD_MERGE_FROM
+ * (what can be read through the layer merged, which also tells what is allocated in it) and
+ * QSD_MERGE_INTO (through the layer below, writable). */
+struct qsd_chain {
+	const char *const *paths; /* absolute, base first */
+	size_t count;
+	bool writable;
+	bool merging;
+	size_t merged; /* > 0, and not the top */
+};
+
+/* The names of those exports: no disk can be called so. */
+#define QSD_MERGE_FROM "merge:from"
+#define QSD_MERGE_INTO "merge:into"
+
+/* Open a chain and export its top as disk. -EREMOTEIO: an image does not open (error has QEMU's
+ * words). */
+int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *chain,
+		    char error[QSD_ERROR_LEN]);
+
+/* Put the new file at path (made by qsd_image_create over the present top) on top of disk's
+ * writable chain: what is written from now on goes there, and the old top is closed for writing
+ * with all of it in the file (not yet synced). Clients stay connected. After an error the chain is
+ * as it was, or must be detached. */
+int qsd_disk_turn(struct qsd *qsd, const char *disk, const char *path, char error[QSD_ERROR_LEN]);
 
 /* Close all chains: clients are cut off, images flushed and closed, locks released. */
 int qsd_detach_all(struct qsd *qsd, char error[QSD_ERROR_LEN]);
@@ -45,5 +66,10 @@ int qsd_detach_all(struct qsd *qsd, char error[QSD_ERROR_LEN]);
  * daemon. */
 int qsd_image_create(const char *path, uint64_t size_bytes, const char *backing,
 		     char error[QSD_ERROR_LEN]);
+
+/* Offline, on a file that nobody has open: give it size_bytes (more or less than it has). */
+int qsd_image_resize(const char *path, uint64_t size_bytes, char error[QSD_ERROR_LEN]);
+/* Offline: name another file as its backing file, without looking at either's content. */
+int qsd_image_rebase(const char *path, const char *backing, char error[QSD_ERROR_LEN]);
 
 #endif

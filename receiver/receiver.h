@@ -21,6 +21,7 @@
 #define STREAM_WORKERS 16
 #define STORE_WORKERS  2 /* opening and closing stores */
 #define APPLY_WORKERS  2
+#define MERGE_WORKERS  1 /* merges of all stores together must leave the disks to replication */
 #define STREAM_BUFFERS 3
 #define APPLY_BUFFERS                                                                              \
 	APPLY_WORKERS /* of their own: streams must not starve what makes room for them */
@@ -34,15 +35,16 @@ struct authorization;
 struct receiver {
 	qb_loop_t *loop;
 	struct link *link; /* to the engine; NULL once it is gone */
-	struct workers *stream_workers, *store_workers, *apply_workers;
+	struct workers *stream_workers, *store_workers, *apply_workers, *merge_workers;
 	struct buffer_pool *stream_buffers, *apply_buffers;
 	struct store_table *stores;
 	struct authorization *authorization;
 	struct listener *listener;
 	char node[NODE_NAME_MAX + 1], site[SITE_NAME_MAX + 1];
 	uint16_t port;
-	char run_directory[64];		      /* ours alone: the daemons' sockets */
-	atomic_uint_fast64_t spool_cap_bytes; /* unapplied logs of one store; 0 = no cap */
+	char run_directory[64];			/* ours alone: the daemons' sockets */
+	atomic_uint_fast64_t spool_cap_bytes;	/* unapplied logs of one store; 0 = no cap */
+	atomic_uint_fast64_t history_cap_bytes; /* applied logs kept of one store; 0 = no cap */
 	atomic_uint_fast64_t
 		storage_reserve_bytes; /* never let a store's file system have less free */
 };

@@ -351,12 +351,14 @@ static int log_seal(struct cycle *cycle, struct manifest_log *ret_log, struct an
 		return answer_storage(answer, rc, "making a log durable");
 	}
 	memcpy(log.hash, trailer.hash, LOG_HASH_LEN);
+	log.time_ms = cycle->cut_time_ms;
+	log.application = cycle->application_consistent;
 	log.size_bytes = logfile_writer_offset(spool->writer);
 	*ret_log = log;
 	return 0;
 }
 
-static int log_record(struct cycle *cycle, const struct manifest_log *log, struct answer *answer)
+static int log_record(struct cycle *cycle, struct manifest_log *log, struct answer *answer)
 {
 	struct store *store = cycle->store;
 	struct manifest next = {0};
@@ -365,6 +367,7 @@ static int log_record(struct cycle *cycle, const struct manifest_log *log, struc
 	if (rc < 0) {
 		return rc;
 	}
+	memcpy(log->previous_hash, store->manifest.committed.log_hash, LOG_HASH_LEN);
 	if (manifest_copy(&store->manifest, &next) < 0 || manifest_log_push(&next, log) < 0) {
 		rc = answer_storage(answer, -ENOMEM, "recording a log");
 	} else {

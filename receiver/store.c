@@ -35,6 +35,15 @@ static int condition_init(pthread_cond_t *condition)
 	return rc == 0 ? 0 : -ENOMEM;
 }
 
+void store_set_points(struct store *store, const Vmreplica__Ipc__StoreOpen *request)
+{
+	atomic_store(&store->points, request->points);
+	atomic_store(&store->point_interval_s, request->point_interval_s);
+	atomic_store(&store->app_interval_s, request->app_interval_s);
+	atomic_store(&store->frequency_s, request->frequency_s);
+	atomic_store(&store->merge_wanted, true); /* that looks at the points, too */
+}
+
 struct store *store_new(struct receiver *receiver, const Vmreplica__Ipc__StoreOpen *request)
 {
 	struct store *store = calloc(1, sizeof(*store));
@@ -60,6 +69,7 @@ struct store *store_new(struct receiver *receiver, const Vmreplica__Ipc__StoreOp
 	snprintf(store->peer_site, sizeof(store->peer_site), "%s", request->peer_site);
 	snprintf(store->directory, sizeof(store->directory), "%s", request->directory);
 	snprintf(store->resource, sizeof(store->resource), "%s", request->resource);
+	store_set_points(store, request);
 	view_set_suspended(&store->view, request->suspended);
 	view_set_frequency(&store->view, request->frequency_s);
 	return store;
@@ -77,6 +87,7 @@ void store_unref(struct store *store)
 		return;
 	}
 	manifest_destroy(&store->manifest);
+	history_destroy(&store->history);
 	view_destroy(&store->view);
 	pthread_cond_destroy(&store->changed);
 	pthread_mutex_destroy(&store->lock);
@@ -266,11 +277,30 @@ static bool name_ends_with(const char *name, const char *suffix)
 	return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
 }
 
+/* Is this file of a generation's directory nothing that counts? */
+static bool file_is_left_over(const struct store *store, const char *generation, const char *name)
+{
+	char file[PATH_LEN_MAX], index[64];
+
+	snprintf(file, sizeof(file), "%s/%s", generation, name);
+	snprintf(index, sizeof(index), "gen-%" PRIu64 "/" HISTORY_NAME,
+		 store->manifest.history_generation);
+	if (store->manifest.generation == 0) {
+		return name[0] != '.';
+	}
+	if (strncmp(name, HISTORY_NAME, strlen(HISTORY_NAME)) == 0) {
+		return strcmp(file, index) != 0;
+	}
+	return (name_ends_with(name, ".part") || name_ends_with(name, ".vrl") ||
+		name_ends_with(name, ".qcow2")) &&
+	       !manifest_refers_to(&store->manifest, file) &&
+	       !history_refers_to(&store->history, file);
+}
+
 static void sweep_generation(struct store *store, const char *generation)
 {
 	int fd = openat(store->dir_fd, generation, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	char file[PATH_LEN_MAX];
 	struct dirent *entry;
 
 	if (dir == NULL) {
@@ -280,14 +310,8 @@ static void sweep_generation(struct store *store, const char *generation)
 		return;
 	}
 	while ((entry = readdir(dir)) != NULL) {
-		const char *name = entry->d_name;
-
-		snprintf(file, sizeof(file), "%s/%s", generation, name);
-		if ((store->manifest.generation == 0 && name[0] != '.') ||
-		    ((name_ends_with(name, ".part") || name_ends_with(name, ".vrl") ||
-		      name_ends_with(name, ".qcow2")) &&
-		     !manifest_refers_to(&store->manifest, file))) {
-			unlinkat(dirfd(dir), name, 0);
+		if (file_is_left_over(store, generation, entry->d_name)) {
+			unlinkat(dirfd(dir), entry->d_name, 0);
 		}
 	}
 	closedir(dir);

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include "receiver/answer.h"
+#include "receiver/history.h"
 #include "receiver/manifest.h"
 #include "receiver/qsd.h"
 #include "receiver/receiver.h"
@@ -49,6 +50,8 @@ struct store {
 	atomic_bool closing;			/* set before a close: everything winds up */
 	atomic_bool suspended;			/* the admin paused the replica */
 	atomic_bool apply_queued, apply_wanted; /* apply.c's */
+	atomic_bool merge_wanted;		/* merge.c's */
+	atomic_uint points, point_interval_s, app_interval_s, frequency_s; /* settings */
 	struct view view;
 
 	atomic_bool destroy;	     /* the close that comes removes all */
@@ -57,6 +60,8 @@ struct store {
 
 	/* control thread */
 	int64_t apply_retry_ms; /* monotonic; when a failed apply is tried again */
+	bool merge_queued;
+	int64_t merge_retry_ms; /* monotonic; when a failed merge is tried again */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* of anything below; monotonic clock */
@@ -65,17 +70,24 @@ struct store {
 	struct qsd *qsd;
 	enum store_attachment attachment;
 	bool attachment_writable;
-	bool stale;		/* another node took the store over */
-	bool broken;		/* the manifest on disk is in doubt: close and open again */
-	bool applying;		/* a log is being written into the image */
-	struct session *stream; /* the one that may write; borrowed */
-	uint64_t stream_ticket; /* of the newest that asked */
+	bool attachment_merging; /* with the exports of manifest.merge */
+	bool stale;		 /* another node took the store over */
+	bool broken;		 /* the manifest on disk is in doubt: close and open again */
+	bool applying;		 /* a log is being written into the image */
+	bool merging;		 /* a merge works on the lower layers */
+	unsigned int merge_holds;
+	struct history history;			       /* of manifest.history_generation */
+	bool history_short, points_full, merge_pinned; /* already reported */
+	struct session *stream;			       /* the one that may write; borrowed */
+	uint64_t stream_ticket;			       /* of the newest that asked */
 };
 
 /* ---- life (store.c) ---- */
 /* From a validated StoreOpen; nothing is touched on disk. One reference. NULL when out of memory.
  */
 struct store *store_new(struct receiver *receiver, const Vmreplica__Ipc__StoreOpen *request);
+/* Take the settings of recovery points from a StoreOpen. Any thread. */
+void store_set_points(struct store *store, const Vmreplica__Ipc__StoreOpen *request);
 struct store *store_ref(struct store *store);
 void store_unref(struct store *store);
 

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
+#include "receiver/merge.h"
 #include "receiver/spool.h"
 #include "receiver/store.h"
 #include "receiver/stores.h"
@@ -183,6 +184,30 @@ static void images_judge(struct store *store, struct manifest *next)
 	}
 }
 
+/* The index of logs, in our own directory. One that cannot be had costs the cycles between points,
+ * not the points. */
+static int history_take_over(struct store *store, struct manifest *next)
+{
+	uint64_t end_seq = next->log_count > 0 ? next->logs[0].seq : next->applied_seq + 1;
+	int rc = history_load(store->dir_fd, next->history_generation, next->history_from, end_seq,
+			      &store->history);
+
+	if (rc == 0 && next->history_generation != 0 &&
+	    next->history_generation != next->generation) {
+		rc = history_save(store->dir_fd, next->generation, &store->history);
+		next->history_generation = next->generation;
+	}
+	if (rc < 0 && rc != -ENOMEM) {
+		log_warning("%s: the index of kept logs is lost (%s): cycles between recovery "
+			    "points cannot be recovered",
+			    store->vm, strerror(-rc));
+		history_destroy(&store->history);
+		next->history_generation = 0;
+		rc = 0;
+	}
+	return rc;
+}
+
 /* Take the manifest over in our name: from here on an older owner's saves are refused. */
 static int manifest_take(struct store *store, char error[STORE_ERROR_LEN])
 {
@@ -201,10 +226,11 @@ static int manifest_take(struct store *store, char error[STORE_ERROR_LEN])
 	images_judge(store, &next);
 	next.closed = false;
 	store->manifest.generation = next.generation; /* whose tops stay unfrozen */
-	image_freeze(store, &next.current, false);
-	image_freeze(store, &next.pending, false);
+	image_freeze(store, &next, &next.current, false);
+	image_freeze(store, &next, &next.pending, false);
 	rc = durable_directory_make(store->dir_fd, generation);
 	rc = rc < 0 ? rc : spool_take_over(store, &next);
+	rc = rc < 0 ? rc : history_take_over(store, &next);
 	rc = rc < 0 ? rc : manifest_save(store->dir_fd, &next, &uncertain);
 	if (rc < 0) {
 		manifest_destroy(&next);
@@ -259,6 +285,7 @@ int store_open(struct store *store, char error[STORE_ERROR_LEN])
 		image_stop(store);
 		store_release(store);
 		manifest_destroy(&store->manifest);
+		history_destroy(&store->history);
 	} else {
 		view_set_manifest(&store->view, &store->manifest, store->directory);
 	}
@@ -291,8 +318,8 @@ static void manifest_leave(struct store *store)
 	if (store->stale || store->broken || manifest_copy(&store->manifest, &next) < 0) {
 		return;
 	}
-	image_freeze(store, &next.current, true);
-	image_freeze(store, &next.pending, true);
+	image_freeze(store, &next, &next.current, true);
+	image_freeze(store, &next, &next.pending, true);
 	next.closed = true;
 	if (store_save(store, &next, &answer) < 0) {
 		log_warning("%s: the store is left without fingerprints: %s", store->vm,
@@ -336,6 +363,7 @@ int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN])
 	}
 	rc = wait_streamless(store);
 	rc = rc < 0 ? rc : apply_wait_idle(store, APPLY_END_MS);
+	rc = rc < 0 ? rc : merge_hold(store, APPLY_END_MS);
 	if (rc < 0) {
 		pthread_mutex_unlock(&store->lock);
 		return refuse(error, rc, "a worker of %s does not end", store->vm);

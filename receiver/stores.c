@@ -303,6 +303,7 @@ static void open_again(struct receiver *receiver, struct stores_entry *entry,
 		return;
 	}
 	view_set_frequency(&store->view, request->frequency_s);
+	store_set_points(store, request);
 	stores_suspend(receiver, request->relationship, request->suspended);
 	if (entry->opened) { /* else the answer comes when it is */
 		opened_send(receiver, request->relationship, 0, "");

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the stores do by themselves: show how they are, try again, get a new daemon. */
+#include <errno.h>
+
 #include "common/clock.h"
 #include "receiver/image.h"
+#include "receiver/merge.h"
 #include "receiver/status.h"
 #include "receiver/stores_table.h"
+
+#define MERGE_RETRY_MS 30000
 
 void stores_send_status(struct store *store)
 {
@@ -97,6 +102,31 @@ static bool apply_is_due(struct store *store, int64_t now_ms)
 	return behind;
 }
 
+static void merge_done_cb(void *arg, int result)
+{
+	struct store *store = arg;
+
+	store->merge_queued = false;
+	store->merge_retry_ms = result < 0 ? clock_monotonic_ms() + MERGE_RETRY_MS : 0;
+	if (result != 0) {
+		merge_kick(store);
+	}
+	store_unref(store);
+}
+
+static void merge_submit(struct store *store, int64_t now_ms)
+{
+	if (store->merge_queued || now_ms < store->merge_retry_ms ||
+	    !atomic_load(&store->merge_wanted)) {
+		return;
+	}
+	store->merge_queued = true;
+	if (workers_submit(store->receiver->merge_workers, merge_run, merge_done_cb,
+			   store_ref(store)) < 0) {
+		merge_done_cb(store, -ENOMEM);
+	}
+}
+
 void stores_tick(struct receiver *receiver)
 {
 	int64_t now_ms = clock_monotonic_ms();
@@ -112,6 +142,7 @@ void stores_tick(struct receiver *receiver)
 		} else if (apply_is_due(entry->store, now_ms)) {
 			apply_kick(entry->store);
 		}
+		merge_submit(entry->store, now_ms);
 	}
 	statuses_send(receiver);
 }

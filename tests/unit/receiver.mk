@@ -4,6 +4,7 @@ receiver_test_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_
 receiver_rig_sources = \
 	tests/unit/fault_sync.c tests/unit/fault_sync.h \
 	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
+	tests/unit/receiver_rig_frames.c \
 	tests/unit/receiver_rig_site.c \
 	tests/unit/replica_model.c tests/unit/replica_model.h \
 	tests/unit/replica_scene.c tests/unit/replica_scene.h \
@@ -42,6 +43,17 @@ check_PROGRAMS += tests/unit/test_receiver_plan
 tests_unit_test_receiver_plan_SOURCES = tests/unit/test_receiver_plan.c tests/unit/trust_cases.h
 tests_unit_test_receiver_plan_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_plan_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_receiver_points
+tests_unit_test_receiver_points_SOURCES = tests/unit/test_receiver_points.c $(receiver_rig_sources)
+tests_unit_test_receiver_points_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_points_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_points_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_retention
+tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
+tests_unit_test_retention_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_retention_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_batch
 tests_unit_test_batch_SOURCES = tests/unit/test_batch.c

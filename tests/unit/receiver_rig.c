@@ -62,63 +62,6 @@ void rig_require_tools(void)
 	}
 }
 
-/* ---- what the receiver says ---- */
-
-static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
-{
-	struct rig_status *status = &rig->status;
-
-	status->count++;
-	status->state = vm->state;
-	status->health = vm->health;
-	snprintf(status->reason, sizeof(status->reason), "%s", vm->reason);
-	snprintf(status->code, sizeof(status->code), "%s", vm->reason_code);
-	status->seq = vm->seq;
-	status->applied_seq = vm->applied_seq;
-	status->batch_seq = vm->batch_seq;
-	status->spool_bytes = vm->spool_bytes;
-	status->generation = vm->generation;
-	status->resyncs = vm->resyncs;
-	status->bytes_wire = vm->bytes_wire;
-	status->cycles_ok = vm->cycles->ok;
-	status->cycles_failed = vm->cycles->failed;
-	status->disk_count = vm->n_disks < 4 ? vm->n_disks : 4;
-	for (size_t i = 0; i < status->disk_count; i++) {
-		snprintf(status->names[i], sizeof(status->names[i]), "%s", vm->disks[i]->name);
-		snprintf(status->tops[i], sizeof(status->tops[i]), "%s", vm->disks[i]->top);
-	}
-}
-
-static void frame_take(struct rig *rig, const struct frame *frame)
-{
-	switch (frame->type) {
-	case FRAME_RECEIVER_READY:
-		rig->port = (uint16_t)((Vmreplica__Ipc__ReceiverReady *)frame->message)->port;
-		break;
-	case FRAME_STORE_OPENED: {
-		const Vmreplica__Ipc__StoreOpened *opened = (void *)frame->message;
-
-		rig->opened = true;
-		rig->opened_error = opened->error;
-		snprintf(rig->opened_text, sizeof(rig->opened_text), "%s", opened->text);
-		break;
-	}
-	case FRAME_STORE_CLOSED:
-		rig->closed = true;
-		rig->closed_error = ((Vmreplica__Ipc__StoreClosed *)frame->message)->error;
-		break;
-	case FRAME_REPLICA_STATUS:
-		status_take(rig, ((Vmreplica__Ipc__ReplicaStatus *)frame->message)->vm);
-		break;
-	case FRAME_RECEIVER_EVENT:
-		snprintf(rig->last_event, sizeof(rig->last_event), "%s",
-			 ((Vmreplica__Ipc__ReceiverEvent *)frame->message)->event->text);
-		break;
-	default:
-		rig_die("the receiver sent %s", frame_type_to_string(frame->type));
-	}
-}
-
 /* The link has ended without being told to: say how the receiver ended. */
 __attribute__((noreturn)) static void rig_receiver_gone(struct rig *rig, int rc)
 {
@@ -154,7 +97,7 @@ bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int t
 		if (rc < 0) {
 			rig_receiver_gone(rig, rc);
 		}
-		frame_take(rig, &frame);
+		rig_take(rig, &frame);
 	}
 	return true;
 }
@@ -216,6 +159,7 @@ void rig_configure(struct rig *rig)
 	config.node = rig->node;
 	config.site = text("b.example");
 	config.spool_cap_bytes = rig->cap_bytes;
+	config.history_cap_bytes = rig->history_cap_bytes;
 	config.storage_reserve_bytes = rig->reserve_bytes;
 	config.log_level = text("error");
 	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
@@ -316,7 +260,7 @@ static void peak_rss_note(struct rig *rig)
 	}
 }
 
-static void rig_forget(struct rig *rig)
+void rig_forget(struct rig *rig)
 {
 	channel_destroy(&rig->channel);
 	arena_reset(&rig->arena);
@@ -334,7 +278,7 @@ void rig_stop(struct rig *rig)
 	peak_rss_note(rig);
 	rig_send(rig, FRAME_SHUTDOWN, &message.base);
 	while (channel_receive(&rig->channel, &rig->arena, &frame, NULL, 0, 60000) == 0) {
-		frame_take(rig, &frame);
+		rig_take(rig, &frame);
 	}
 	waitpid(rig->pid, &status, 0);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -401,12 +345,40 @@ int rig_open(struct rig *rig)
 	request.directory = rig->store;
 	request.frequency_s = 5;
 	request.resource = text("web1-a-replica");
+	request.points = rig->points;
+	request.point_interval_s = rig->point_interval_s;
+	request.app_interval_s = rig->app_interval_s;
 	rig->opened = false;
 	rig_send(rig, FRAME_STORE_OPEN, &request.base);
 	if (!rig_wait(rig, is_opened, 0, 30000)) {
 		rig_die("no STORE_OPENED");
 	}
 	return rig->opened_error;
+}
+
+static bool is_listed(const struct rig *rig, uint64_t unused)
+{
+	(void)unused;
+	return rig->listed;
+}
+
+void rig_list(struct rig *rig, bool cycles, uint32_t limit)
+{
+	Vmreplica__Ipc__PointsQuery request = VMREPLICA__IPC__POINTS_QUERY__INIT;
+
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.cycles = cycles;
+	request.limit = limit;
+	rig->list_count = 0;
+	do {
+		request.id++;
+		request.after_seq = rig->list_count == 0 ? 0 : rig->list[rig->list_count - 1].seq;
+		rig->listed = false;
+		rig_send(rig, FRAME_POINTS_QUERY, &request.base);
+		if (!rig_wait(rig, is_listed, 0, 30000)) {
+			rig_die("no REPLICA_POINTS");
+		}
+	} while (rig->list_more);
 }
 
 int rig_close(struct rig *rig, bool destroy)

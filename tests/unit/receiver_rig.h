@@ -27,6 +27,15 @@ struct rig_status {
 	char names[4][40], tops[4][RIG_PATH];
 };
 
+struct rig_point {
+	uint64_t seq, size_bytes;
+	int64_t time_ms;
+	bool point, application;
+	char verdict[16];
+};
+
+#define RIG_POINTS 1024
+
 struct rig {
 	char root[RIG_PATH];  /* pki, and the stores below it */
 	char store[RIG_PATH]; /* the one that rig_open opens */
@@ -36,7 +45,12 @@ struct rig {
 	struct channel channel;
 	struct arena arena;
 	uint16_t port;
-	uint64_t reserve_bytes, cap_bytes;
+	uint64_t reserve_bytes, cap_bytes, history_cap_bytes;
+	uint32_t points, point_interval_s, app_interval_s; /* of rig_open */
+	struct rig_point list[RIG_POINTS];		   /* of the last rig_list */
+	size_t list_count;
+	int list_error;
+	bool listed, list_more;
 	struct rig_status status;
 	uint64_t peak_rss_kib; /* of the receivers stopped so far */
 	char last_event[600];
@@ -62,6 +76,8 @@ void rig_start(struct rig *rig, const char *node);
 void rig_stop(struct rig *rig);
 /* kill -9 */
 void rig_kill(struct rig *rig);
+/* Close the link and let the process be: its engine has died. */
+void rig_forget(struct rig *rig);
 void rig_configure(struct rig *rig);			  /* send the limits again */
 void rig_authorize(struct rig *rig, const char *pattern); /* NULL: nobody */
 /* Up to 4 entries: pattern and trust group ("" = none). */
@@ -71,6 +87,9 @@ void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t
 int rig_open(struct rig *rig);
 int rig_close(struct rig *rig, bool destroy);
 void rig_suspend(struct rig *rig, bool suspended);
+
+/* Ask for the points (and cycles) of the store, over as many questions of limit as it takes. */
+void rig_list(struct rig *rig, bool cycles, uint32_t limit);
 
 /* Take frames from the receiver for timeout_ms at most, until condition holds (NULL: all the time).
  */
@@ -89,6 +108,8 @@ bool rig_holds_lock(pid_t pid, const char *store);
  * receiver is then started as root and gives it up by itself (*ret_drops); else nobody, as whom it
  * is started. */
 void rig_user(uid_t *ret_uid, gid_t *ret_gid, bool *ret_drops);
+/* Note what a frame says. */
+void rig_take(struct rig *rig, const struct frame *frame);
 /* The rig itself is broken: end the program. */
 void rig_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* A random number below bound. Seeded per program, printed once. */

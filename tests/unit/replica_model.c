@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/codec.h"
 #include "receiver_rig.h"
 
 void model_init(struct model *model)
@@ -77,6 +79,40 @@ void model_clear_dirty(struct model *model)
 	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
 		memset(model->disks[i].dirty, 0, model->disks[i].clusters);
 	}
+}
+
+static uint64_t digest(const void *data, uint64_t size)
+{
+	return codec_checksum(data, size, size) | 1;
+}
+
+uint64_t model_digest(const struct model *model, unsigned int index)
+{
+	return digest(model->disks[index].data, model->disks[index].size);
+}
+
+uint64_t image_digest(const char *path)
+{
+	char raw[64] = "/tmp/vmreplica-raw-XXXXXX", command[1200];
+	int fd = mkstemp(raw);
+	uint64_t sum = 0;
+	struct stat st;
+
+	snprintf(command, sizeof(command), "qemu-img convert -U -f qcow2 -O raw '%s' %s", path,
+		 raw);
+	if (fd >= 0 && system(command) == 0 && fstat(fd, &st) == 0) {
+		uint8_t *data = malloc((size_t)st.st_size);
+
+		if (data != NULL && pread(fd, data, (size_t)st.st_size, 0) == st.st_size) {
+			sum = digest(data, (uint64_t)st.st_size);
+		}
+		free(data);
+	}
+	if (fd >= 0) {
+		close(fd);
+		unlink(raw);
+	}
+	return sum;
 }
 
 /* Another program's reading of the image: qemu-img into a raw file. */

@@ -31,4 +31,9 @@ void model_clear_dirty(struct model *model);
 /* True when the qcow2 image at path reads as disk index does. Says where it differs. */
 bool model_matches(const struct model *model, unsigned int disk, const char *path);
 
+/* A number for what disk index holds, and for what the qcow2 image at path reads as (0:
+ * unreadable), which is never 0. */
+uint64_t model_digest(const struct model *model, unsigned int disk);
+uint64_t image_digest(const char *path);
+
 #endif

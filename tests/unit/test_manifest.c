@@ -149,7 +149,7 @@ static int decode_changed(const char *from, const char *to)
 static void test_not_believed(void)
 {
 	CU_ASSERT_EQUAL(decode_changed("\"web1\"", "\"web2\""), 0);
-	CU_ASSERT_EQUAL(decode_changed("\"format\": 1", "\"format\": 2"), -EPROTONOSUPPORT);
+	CU_ASSERT_EQUAL(decode_changed("\"format\": 2", "\"format\": 3"), -EPROTONOSUPPORT);
 	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "../vda-7.qcow2"), -EBADMSG);
 	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "gen-1/../x"), -EBADMSG);
 	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "gen-1/x/y"), -EBADMSG);

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/lock_holder.h"
+#include "engine/receiver_leftover.h"
 #include "engine/store_lock.h"
 #include "replica_scene.h"
 #include "unit.h"
@@ -37,7 +38,7 @@ static bool lock_is_free(void)
 static void test_hung(void)
 {
 	int64_t begin_ms;
-	pid_t daemon;
+	pid_t daemon, receiver;
 	int status = 0;
 
 	scene_begin();
@@ -46,24 +47,24 @@ static void test_hung(void)
 	sender_drop(&sender);
 	daemon = rig_daemon_pid(&rig);
 	CU_ASSERT_NOT_EQUAL_FATAL(daemon, 0);
+	receiver = rig.pid;
 	kill(daemon, SIGSTOP);
-	kill(rig.pid, SIGSTOP);
-	close(rig.fd); /* its engine has died */
+	kill(receiver, SIGSTOP);
+	rig_forget(&rig);
 
 	CU_ASSERT_FALSE(lock_is_free());
 	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b9", 0, 1000, error), 0); /* not b9's */
-	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b1", rig.pid, 1000, error), 0); /* spared */
+	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b1", receiver, 1000, error), 0); /* spared */
 	CU_ASSERT_FALSE(lock_is_free());
 	begin_ms = clock_monotonic_ms();
 	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b1", 0, 10000, error), 0);
 	CU_ASSERT_TRUE(lock_is_free());
 	CU_ASSERT_TRUE(clock_monotonic_ms() - begin_ms >=
 		       4900); /* it had its time to go by itself */
-	CU_ASSERT_EQUAL(waitpid(rig.pid, &status, WNOHANG), rig.pid);
+	CU_ASSERT_EQUAL(waitpid(receiver, &status, WNOHANG), receiver);
 	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	CU_ASSERT_TRUE(kill(daemon, 0) < 0 || rig_process_is_dead(daemon));
 
-	rig.fd = -1;
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	scene_enter();
@@ -89,6 +90,37 @@ static void test_daemon_holds(void)
 	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b1", 0, 1000, error), 0);
 	CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
 	scene_end();
+}
+
+/* The receiver of an engine that has died hangs: the next engine's start waits for its end. */
+static void test_leftover(void)
+{
+	struct receiver_leftover leftover;
+	char path[RIG_PATH + 16];
+	int64_t now_ms = 1000;
+	int status = 0;
+
+	rig_init(&rig);
+	snprintf(path, sizeof(path), "%s/receiver.pid", rig.root);
+	receiver_leftover_init(&leftover, path);
+	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms, 5000)); /* the first ever */
+	rig_start(&rig, "b1");
+	receiver_leftover_note(&leftover, "b1", rig.pid);
+	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms, 5000)); /* its own is none */
+
+	kill(rig.pid, SIGSTOP);
+	receiver_leftover_init(&leftover, path);
+	CU_ASSERT_FALSE(receiver_leftover_is_gone(&leftover, now_ms, 5000));
+	CU_ASSERT_FALSE(receiver_leftover_is_gone(&leftover, now_ms + 4999, 5000));
+	CU_ASSERT_EQUAL(waitpid(rig.pid, &status, WNOHANG), 0); /* asked, but it does not hear */
+	CU_ASSERT_FALSE(receiver_leftover_is_gone(&leftover, now_ms + 5000, 5000));
+	CU_ASSERT_EQUAL(waitpid(rig.pid, &status, 0), rig.pid);
+	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms + 5001, 5000));
+	receiver_leftover_init(&leftover, path);
+	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms, 5000));
+	rig_forget(&rig);
+	rig_destroy(&rig);
 }
 
 /* Take the lock as somebody else, naming whom the text names. */
@@ -124,10 +156,11 @@ static void test_not_the_holder(void)
 	CU_ASSERT_STRING_EQUAL(holder.node, "b1");
 	CU_ASSERT_EQUAL(holder.pid, self.pid);
 	CU_ASSERT_EQUAL(holder.start, self.start);
-	CU_ASSERT_EQUAL(lock_holder_kill(&self, "vmreplica-receiver"),
+	CU_ASSERT_EQUAL(lock_holder_signal(&self, "vmreplica-receiver", SIGKILL),
 			-ESRCH); /* another program */
 	holder.start++;
-	CU_ASSERT_EQUAL(lock_holder_kill(&holder, "test_store_lock"), -ESRCH); /* another process */
+	CU_ASSERT_EQUAL(lock_holder_signal(&holder, "test_store_lock", SIGKILL),
+			-ESRCH); /* another process */
 	CU_ASSERT_EQUAL(lock_holder_parse("b1", &holder), -EINVAL);
 	CU_ASSERT_EQUAL(lock_holder_parse("b1 pid -1 start 5", &holder), -EINVAL);
 
@@ -153,6 +186,7 @@ static void test_not_the_holder(void)
 static const struct unit_test tests[] = {
 	{"a hung receiver", test_hung},
 	{"the daemon holds it too", test_daemon_holds},
+	{"a leftover receiver", test_leftover},
 	{"not the holder", test_not_the_holder},
 };
 

@@ -202,12 +202,14 @@ void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplic
 	sender->cut = *cut;
 	sender->cycle_mode = mode;
 	sender->chunks = sender->data_bytes = 0;
-	sha256_reset(sender->hash);
+	sha256_free(sender->hash);
+	sender->hash = sha256_new();
 	begin.mode = mode;
 	begin.seq = cut->seq;
 	begin.cut_id = sender->cut.cut_id;
-	begin.cut_time_ms = clock_wall_ms();
-	begin.consistency = text("crash");
+	sender->cut_time_ms += sender->cut_time_ms != 0 ? sender->cut_step_ms : 0;
+	begin.cut_time_ms = sender->cut_time_ms != 0 ? sender->cut_time_ms : clock_wall_ms();
+	begin.consistency = text(sender->application ? "application" : "crash");
 	begin.estimate_bytes = model->disks[0].size;
 	if (mode == VMREPLICA__WIRE__MODE__MODE_DELTA) {
 		vmreplica__cut__init(&parts.base);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The pieces that the encoders and decoders of the manifest share; for those files alone. A decoder
+ * gives 0, -EBADMSG or -ENOMEM; what it had filled is the caller's to destroy. */
+#ifndef VMR_RECEIVER_MANIFEST_JSON_H
+#define VMR_RECEIVER_MANIFEST_JSON_H
+
+#include "receiver/json.h"
+#include "receiver/manifest.h"
+
+int manifest_text_decode(const char *text, char *ret, size_t size);
+int manifest_hash_decode(const char *text, uint8_t ret_hash[LOG_HASH_LEN]);
+int manifest_number_decode(json_int_t number, uint64_t max, uint64_t *ret_number);
+/* "gen-<N>/<name>": one directory level below the store, nothing that leads out of it. */
+int manifest_file_decode(const char *text, char ret_file[MANIFEST_FILE_MAX + 1]);
+int manifest_cut_decode(json_t *json, struct manifest_cut *ret_cut);
+int manifest_image_decode(json_t *disks, struct manifest_image *ret_image);
+/* What format 2 added to the root (manifest_points_json.c). */
+int manifest_points_decode(json_t *root, struct manifest *ret_manifest);
+
+/* New references, NULL when out of memory. */
+const char *manifest_hash_encode(const uint8_t hash[LOG_HASH_LEN], char text[2 * LOG_HASH_LEN + 1]);
+json_t *manifest_cut_encode(const struct manifest_cut *cut);
+json_t *manifest_image_encode(const struct manifest_image *image);
+/* 0, or nonzero when out of memory. */
+int manifest_points_encode(json_t *root, const struct manifest *manifest);
+
+#endif

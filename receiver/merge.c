@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "receiver/merge.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/rate.h"
+#include "receiver/durable.h"
+#include "receiver/image.h"
+#include "receiver/merge_copy.h"
+#include "receiver/points.h"
+
+#define BYTES_PER_S    (64ull << 20) /* read and written */
+#define YIELD_MS       500	     /* to a log that is applied, for each piece */
+#define MARK_MS	       5000	     /* between records of how far it is */
+#define FINISH_IDLE_MS 20000
+#define SLICE_MS       20000 /* then the next store has its turn */
+
+void merge_kick(struct store *store)
+{
+	atomic_store(&store->merge_wanted, true);
+}
+
+int merge_hold(struct store *store, int timeout_ms)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+	store->merge_holds++;
+	while (store->merging) {
+		if (clock_monotonic_ms() > deadline_ms) {
+			store->merge_holds--;
+			return -ETIMEDOUT;
+		}
+		store_wait(store, 500);
+	}
+	return 0;
+}
+
+void merge_release(struct store *store)
+{
+	store->merge_holds--;
+	merge_kick(store);
+}
+
+/* The lock is held. */
+static bool merge_is_blocked(const struct store *store)
+{
+	return atomic_load(&store->closing) || store->stale || store->broken || store->dir_fd < 0 ||
+	       store->merge_holds > 0 || store->manifest.resync_needed ||
+	       store->manifest.pending.disk_count > 0;
+}
+
+static const struct manifest_layer *layer_above(const struct manifest *manifest)
+{
+	const struct manifest_disk *disk =
+		manifest_image_find(&manifest->current, manifest->merge.disk);
+
+	for (size_t i = 0; disk != NULL && i + 1 < disk->layer_count; i++) {
+		if (strcmp(disk->layers[i].file, manifest->merge.from) == 0) {
+			return &disk->layers[i + 1];
+		}
+	}
+	return NULL;
+}
+
+/* ---- what the manifest says of it; the lock is held ---- */
+
+/* Save next with fingerprints as its merge wants them. Takes next. */
+static int merge_save(struct store *store, struct manifest *next, struct answer *answer)
+{
+	int rc;
+
+	image_freeze(store, next, &next->current, false);
+	rc = store_save(store, next, answer);
+	manifest_destroy(next);
+	return rc;
+}
+
+static int next_make(struct store *store, struct manifest *next, struct answer *answer)
+{
+	return manifest_copy(&store->manifest, next) < 0
+		       ? answer_storage(answer, -ENOMEM, "merging layers")
+		       : 0;
+}
+
+static int begin_record(struct store *store, const struct merge_plan *plan, struct answer *answer)
+{
+	const struct manifest_disk *disk = &store->manifest.current.disks[plan->disk];
+	struct manifest_merge merge = {{0}, {0}, {0}, 0, false};
+	struct manifest next = {0};
+	int rc = next_make(store, &next, answer);
+
+	if (rc < 0 || store->manifest.merge.from[0] != '\0') {
+		manifest_destroy(&next);
+		return rc; /* it goes on */
+	}
+	memcpy(merge.disk, disk->name, sizeof(merge.disk));
+	memcpy(merge.from, disk->layers[plan->layer].file, sizeof(merge.from));
+	memcpy(merge.into, disk->layers[plan->layer - 1].file, sizeof(merge.into));
+	next.merge = merge;
+	return merge_save(store, &next, answer);
+}
+
+static int progress_record(struct store *store, uint64_t offset, bool copied, struct answer *answer)
+{
+	struct manifest next = {0};
+	int rc = next_make(store, &next, answer);
+
+	if (rc < 0) {
+		return rc;
+	}
+	next.merge.offset = offset;
+	next.merge.copied = copied;
+	return merge_save(store, &next, answer);
+}
+
+/* A merge whose layer is in no chain any more (the replica got a new base) is forgotten. */
+static int orphan_drop(struct store *store, struct answer *answer)
+{
+	struct manifest next = {0};
+	int rc;
+
+	if (store->manifest.merge.from[0] == '\0' || layer_above(&store->manifest) != NULL) {
+		return 0;
+	}
+	rc = next_make(store, &next, answer);
+	if (rc < 0) {
+		return rc;
+	}
+	memset(&next.merge, 0, sizeof(next.merge));
+	return merge_save(store, &next, answer);
+}
+
+/* A flush failed: what the lower layer holds is not known any more, nor is a point over it what it
+ * was. It is never written again, the points go, and the replica is compared with the primary. */
+static int merge_distrust(struct store *store, const char *why, struct answer *answer)
+{
+	struct manifest next = {0};
+	int rc = next_make(store, &next, answer);
+
+	image_stop(store);
+	image_drop_caches(store, &store->manifest.current);
+	if (rc < 0) {
+		store->broken = true; /* the manifest must not be believed */
+		return rc;
+	}
+	for (size_t i = 0; i < next.current.disk_count; i++) {
+		struct manifest_disk *disk = &next.current.disks[i];
+
+		for (size_t k = 0; k < disk->layer_count; k++) {
+			disk->layers[k].sealed |=
+				strcmp(disk->layers[k].file, next.merge.into) == 0;
+		}
+	}
+	memset(&next.merge, 0, sizeof(next.merge));
+	manifest_point_drop(&next, next.point_count);
+	rc = merge_save(store, &next, answer);
+	if (rc < 0) {
+		store->broken = true;
+		return rc;
+	}
+	receiver_event(store->receiver, "error", store->vm,
+		       "the recovery points are dropped: the replica's storage failed to make a "
+		       "merge durable: %.200s",
+		       why);
+	return store_require_resync(
+		store, answer, "the replica's storage failed to make data durable: %.200s", why);
+}
+
+/* ---- the layers' files; the lock is held, nobody writes ---- */
+
+/* The lower layer gets the size of the upper one: beyond it, nothing is read through it any more.
+ */
+static int sizes_match(struct store *store, uint64_t *ret_size, struct answer *answer)
+{
+	const struct manifest_merge *merge = &store->manifest.merge;
+	char path[IMAGE_PATH_LEN], error[QSD_ERROR_LEN];
+	uint64_t from = 0, into = 0;
+	int rc = image_layer_size(store, merge->from, &from);
+
+	rc = rc < 0 ? rc : image_layer_size(store, merge->into, &into);
+	if (rc < 0) {
+		return answer_storage(answer, rc, "reading a layer's header");
+	}
+	*ret_size = from;
+	if (from == into) {
+		return 0;
+	}
+	image_detach(store);
+	rc = qsd_image_resize(image_path(store, merge->into, path), from, error);
+	return rc < 0 ? answer_busy(answer, "storage-error", 0,
+				    "cannot resize the layer %s: %.300s", merge->into, error)
+		      : 0;
+}
+
+/* Point the layer above to the lower one, and take the merged one out. */
+static int merge_finish(struct store *store, struct answer *answer)
+{
+	const struct manifest_layer *above = layer_above(&store->manifest);
+	char path[IMAGE_PATH_LEN], below[MANIFEST_FILE_MAX + 4], error[QSD_ERROR_LEN];
+	char from[MANIFEST_FILE_MAX + 1];
+	struct manifest next = {0};
+	int rc;
+
+	rc = store_check_generation(store, answer);
+	if (rc < 0) {
+		return rc;
+	}
+	if (image_detach(store) < 0) {
+		return answer_busy(answer, "storage-error", 0,
+				   "qemu-storage-daemon did not end well");
+	}
+	memcpy(from, store->manifest.merge.from, sizeof(from));
+	snprintf(below, sizeof(below), "../%s", store->manifest.merge.into);
+	rc = qsd_image_rebase(image_path(store, above->file, path), below, error);
+	if (rc < 0) {
+		return answer_busy(answer, "storage-error", 0, "cannot point %s to %s: %.300s",
+				   above->file, store->manifest.merge.into, error);
+	}
+	rc = durable_file_sync(store->dir_fd, above->file);
+	if (rc < 0) {
+		return answer_storage(answer, rc, "pointing a layer to another");
+	}
+	rc = next_make(store, &next, answer);
+	if (rc < 0) {
+		return rc;
+	}
+	manifest_merge_finish(&next);
+	rc = merge_save(store, &next, answer);
+	if (rc == 0) {
+		unlinkat(store->dir_fd, from, 0);
+		image_attach(store, STORE_CURRENT, true, answer, NULL); /* holds its locks */
+	}
+	return rc;
+}
+
+/* ---- one merge ---- */
+
+/* Wait until no log is being applied. The lock is held. */
+static int wait_turn(struct store *store, int timeout_ms)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+	while (store->applying && !merge_is_blocked(store) && clock_monotonic_ms() < deadline_ms) {
+		store_wait(store, timeout_ms < 100 ? timeout_ms : 100);
+	}
+	return merge_is_blocked(store) ? -ECANCELED : store->applying ? -EBUSY : 0;
+}
+
+static int pace(struct store *store, struct rate_bucket *bucket, const struct merge_copy *copy,
+		uint64_t *done_bytes)
+{
+	uint64_t now_bytes = copy->read_bytes + copy->written_bytes;
+	int64_t wait_ms = rate_bucket_charge(bucket, now_bytes - *done_bytes, clock_monotonic_ms());
+	int rc;
+
+	*done_bytes = now_bytes;
+	pthread_mutex_lock(&store->lock);
+	/* A log that takes long does not stop a merge for good: the merge makes room, too. */
+	rc = wait_turn(store, YIELD_MS);
+	pthread_mutex_unlock(&store->lock);
+	if (wait_ms > 0 && rc != -ECANCELED) {
+		clock_sleep_ms(wait_ms < YIELD_MS ? wait_ms : YIELD_MS);
+	}
+	return rc == -ECANCELED ? rc : 0;
+}
+
+/* Flush, then record that all before the offset is in the lower layer. */
+static int mark(struct store *store, struct merge_copy *copy, bool copied, struct answer *answer)
+{
+	int rc = merge_copy_flush(copy);
+
+	pthread_mutex_lock(&store->lock);
+	if (rc < 0 && !target_error_is_lost(rc)) {
+		merge_distrust(store, copy->error, answer);
+		rc = answer_storage(answer, rc, "merging layers");
+	} else if (rc < 0) {
+		rc = answer_busy(answer, "storage-error", 0, "qemu-storage-daemon has died");
+	} else {
+		rc = progress_record(store, copy->offset, copied, answer);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return rc;
+}
+
+static int copy_all(struct store *store, struct merge_copy *copy, struct answer *answer)
+{
+	int64_t mark_ms = clock_monotonic_ms() + MARK_MS;
+	struct rate_bucket bucket;
+	uint64_t done_bytes = 0;
+	int rc = 1;
+
+	rate_bucket_init(&bucket, BYTES_PER_S, clock_monotonic_ms());
+	while (rc > 0) {
+		rc = pace(store, &bucket, copy, &done_bytes);
+		if (rc < 0) {
+			return answer_moved(answer, 0, "something else comes first");
+		}
+		rc = merge_copy_step(copy);
+		if (rc < 0) {
+			return answer_storage(answer, target_error_is_lost(rc) ? -EIO : rc,
+					      "merging layers");
+		}
+		if (rc > 0 && clock_monotonic_ms() > mark_ms) {
+			mark_ms = clock_monotonic_ms() + MARK_MS;
+			rc = mark(store, copy, false, answer);
+			rc = rc < 0 ? rc : 1;
+		}
+	}
+	return rc < 0 ? rc : mark(store, copy, true, answer);
+}
+
+/* Record it and open what it needs. The lock is held. */
+static int merge_begin(struct store *store, const struct merge_plan *plan, struct merge_copy *copy,
+		       struct answer *answer)
+{
+	uint64_t size = 0;
+	int rc = begin_record(store, plan, answer);
+
+	rc = rc < 0 || store->manifest.merge.copied ? rc : sizes_match(store, &size, answer);
+	if (rc < 0 || store->manifest.merge.copied) {
+		return rc;
+	}
+	store->attachment_merging = false; /* perhaps of another merge */
+	rc = image_attach_merge(store, answer);
+	if (rc == 0) {
+		rc = merge_copy_open(copy, qsd_socket(store->qsd), size,
+				     store->manifest.merge.offset);
+		rc = rc < 0 ? answer_busy(answer, "storage-error", 0, "%.300s", copy->error) : 0;
+	}
+	return rc;
+}
+
+/* Merge one layer. store->merging is set, the lock is held; it is let go while data is copied. */
+static int merge_one(struct store *store, const struct merge_plan *plan, struct answer *answer)
+{
+	int64_t begin_ms = clock_monotonic_ms();
+	struct merge_copy copy = {0};
+	uint64_t written;
+	int rc;
+
+	if (wait_turn(store, FINISH_IDLE_MS) < 0) {
+		return answer_moved(answer, 0, "something else comes first");
+	}
+	rc = merge_begin(store, plan, &copy, answer);
+	if (rc == 0 && !store->manifest.merge.copied) {
+		pthread_mutex_unlock(&store->lock);
+		rc = copy_all(store, &copy, answer);
+		pthread_mutex_lock(&store->lock);
+	}
+	written = copy.written_bytes;
+	merge_copy_close(&copy);
+	if (rc == 0 && wait_turn(store, FINISH_IDLE_MS) < 0) {
+		rc = answer_moved(answer, 0, "something else comes first");
+	}
+	rc = rc < 0 ? rc : merge_finish(store, answer);
+	if (rc == 0) {
+		log_debug("%s: a layer is merged: %" PRIu64 " KiB in %" PRId64 " ms", store->vm,
+			  written >> 10, clock_monotonic_ms() - begin_ms);
+	}
+	return rc;
+}
+
+/* ---- the job ---- */
+
+static void pinned_report(struct store *store, const struct merge_plan *plan)
+{
+	if (plan->choice == MERGE_PINNED && !store->merge_pinned) {
+		receiver_event(store->receiver, "notice", store->vm,
+			       "merging layers waits: %s is in use by %s", plan->pin->file,
+			       plan->pin->holder);
+	}
+	store->merge_pinned = plan->choice == MERGE_PINNED;
+}
+
+/* The lock is held. 1: one is merged, 0: nothing (now), negative: the answer. */
+static int merge_next(struct store *store, struct answer *answer)
+{
+	struct merge_plan plan;
+	int rc;
+
+	if (merge_is_blocked(store)) {
+		return 0;
+	}
+	rc = orphan_drop(store, answer);
+	if (rc < 0) {
+		return rc;
+	}
+	merge_plan(&store->manifest, &plan);
+	pinned_report(store, &plan);
+	if (plan.choice != MERGE_READY) {
+		return 0;
+	}
+	rc = store_check_space(store, true, answer);
+	rc = rc < 0 ? rc : merge_one(store, &plan, answer);
+	return rc < 0 ? rc : 1;
+}
+
+int merge_run(void *arg)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + SLICE_MS;
+	struct store *store = arg;
+	struct answer answer;
+	int rc = 1;
+
+	atomic_store(&store->merge_wanted, false);
+	pthread_mutex_lock(&store->lock);
+	store->merging = true;
+	if (!merge_is_blocked(store) && wait_turn(store, YIELD_MS) == 0) {
+		points_trim(store);
+	}
+	while (rc > 0 && clock_monotonic_ms() < deadline_ms) {
+		rc = merge_next(store, &answer);
+	}
+	store->merging = false;
+	pthread_cond_broadcast(&store->changed);
+	if (rc < 0 && answer.kind == ANSWER_MOVED) {
+		rc = 1;
+	} else if (rc < 0) {
+		log_warning("%s: merging layers waits: %s", store->vm, answer.reason);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return rc;
+}

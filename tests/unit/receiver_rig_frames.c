@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the receiver says to the rig. */
+#include <stdio.h>
+#include <string.h>
+
+#include "receiver_rig.h"
+
+static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
+{
+	struct rig_status *status = &rig->status;
+
+	status->count++;
+	status->state = vm->state;
+	status->health = vm->health;
+	snprintf(status->reason, sizeof(status->reason), "%s", vm->reason);
+	snprintf(status->code, sizeof(status->code), "%s", vm->reason_code);
+	status->seq = vm->seq;
+	status->applied_seq = vm->applied_seq;
+	status->batch_seq = vm->batch_seq;
+	status->spool_bytes = vm->spool_bytes;
+	status->generation = vm->generation;
+	status->resyncs = vm->resyncs;
+	status->bytes_wire = vm->bytes_wire;
+	status->cycles_ok = vm->cycles->ok;
+	status->cycles_failed = vm->cycles->failed;
+	status->disk_count = vm->n_disks < 4 ? vm->n_disks : 4;
+	for (size_t i = 0; i < status->disk_count; i++) {
+		snprintf(status->names[i], sizeof(status->names[i]), "%s", vm->disks[i]->name);
+		snprintf(status->tops[i], sizeof(status->tops[i]), "%s", vm->disks[i]->top);
+	}
+}
+
+static void points_take(struct rig *rig, const Vmreplica__Ipc__ReplicaPoints *answer)
+{
+	rig->listed = true;
+	rig->list_error = answer->error;
+	rig->list_more = answer->more;
+	for (size_t i = 0; i < answer->n_points && rig->list_count < RIG_POINTS; i++) {
+		const Vmreplica__Point *from = answer->points[i];
+		struct rig_point *to = &rig->list[rig->list_count++];
+
+		to->seq = from->seq;
+		to->size_bytes = from->size_bytes;
+		to->time_ms = from->time_ms;
+		to->point = from->point;
+		to->application = strcmp(from->consistency, "application") == 0;
+		snprintf(to->verdict, sizeof(to->verdict), "%s", from->verdict);
+	}
+}
+
+void rig_take(struct rig *rig, const struct frame *frame)
+{
+	switch (frame->type) {
+	case FRAME_RECEIVER_READY:
+		rig->port = (uint16_t)((Vmreplica__Ipc__ReceiverReady *)frame->message)->port;
+		break;
+	case FRAME_STORE_OPENED: {
+		const Vmreplica__Ipc__StoreOpened *opened = (void *)frame->message;
+
+		rig->opened = true;
+		rig->opened_error = opened->error;
+		snprintf(rig->opened_text, sizeof(rig->opened_text), "%s", opened->text);
+		break;
+	}
+	case FRAME_STORE_CLOSED:
+		rig->closed = true;
+		rig->closed_error = ((Vmreplica__Ipc__StoreClosed *)frame->message)->error;
+		break;
+	case FRAME_REPLICA_STATUS:
+		status_take(rig, ((Vmreplica__Ipc__ReplicaStatus *)frame->message)->vm);
+		break;
+	case FRAME_RECEIVER_EVENT:
+		snprintf(rig->last_event, sizeof(rig->last_event), "%s",
+			 ((Vmreplica__Ipc__ReceiverEvent *)frame->message)->event->text);
+		break;
+	case FRAME_REPLICA_POINTS:
+		points_take(rig, (const Vmreplica__Ipc__ReplicaPoints *)frame->message);
+		break;
+	default:
+		rig_die("the receiver sent %s", frame_type_to_string(frame->type));
+	}
+}

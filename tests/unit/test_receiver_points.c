@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Recovery points in a real store: whatever happens to it, every point that it lists reads as the
+ * disks were at that cut. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "receiver/manifest.h"
+#include "replica_scene.h"
+#include "unit.h"
+
+#define CUTS_MAX 256
+
+/* What the disks held at each committed cut. */
+static struct cut_note {
+	uint64_t seq;
+	uint64_t digest[MODEL_DISKS];
+} cuts[CUTS_MAX];
+static size_t cut_count;
+
+static void cut_note(void)
+{
+	struct cut_note *note = &cuts[cut_count++ % CUTS_MAX];
+
+	note->seq = sender.committed.seq;
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		note->digest[i] = model_digest(&model, i);
+	}
+}
+
+static const struct cut_note *cut_find(uint64_t seq)
+{
+	for (size_t i = 0; i < CUTS_MAX; i++) {
+		if (cuts[i].seq == seq) {
+			return &cuts[i];
+		}
+	}
+	return NULL;
+}
+
+static struct manifest store_manifest(void)
+{
+	int fd = open(rig.store, O_RDONLY | O_DIRECTORY);
+	struct manifest manifest = {0};
+	char error[MANIFEST_ERROR_LEN] = "";
+
+	CU_ASSERT_EQUAL_FATAL(manifest_load(fd, &manifest, error), 0);
+	close(fd);
+	return manifest;
+}
+
+/* Every point of the manifest reads as its cut; how many there are. */
+static size_t points_check(void)
+{
+	struct manifest manifest = store_manifest();
+	size_t count = manifest.point_count;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct manifest_point *point = &manifest.points[i];
+		const struct cut_note *note = cut_find(point->cut.seq);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(note);
+		CU_ASSERT_EQUAL(point->disk_count, MODEL_DISKS);
+		for (size_t k = 0; k < point->disk_count; k++) {
+			char path[RIG_PATH * 2];
+
+			snprintf(path, sizeof(path), "%s/%s", rig.store, point->disks[k].file);
+			CU_ASSERT_EQUAL(image_digest(path), note->digest[k]);
+			if (image_digest(path) != note->digest[k]) {
+				fprintf(stderr, "point %lu of %zu, %s: not what it was\n",
+					point->cut.seq, count, point->disks[k].name);
+			}
+		}
+	}
+	manifest_destroy(&manifest);
+	return count;
+}
+
+/* The longest chain of the current image. */
+static size_t layers_count(void)
+{
+	struct manifest manifest = store_manifest();
+	size_t most = 0;
+
+	for (size_t i = 0; i < manifest.current.disk_count; i++) {
+		size_t count = manifest.current.disks[i].layer_count;
+
+		most = count > most ? count : most;
+	}
+	manifest_destroy(&manifest);
+	return most;
+}
+
+static bool merges_wait(size_t layers, int timeout_ms)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+	while (layers_count() > layers) {
+		if (clock_monotonic_ms() > deadline_ms) {
+			return false;
+		}
+		rig_wait(&rig, NULL, 0, 200);
+	}
+	return true;
+}
+
+/* A store that keeps points; cut times advance by step_ms a cycle. */
+static void points_begin(uint32_t points, uint32_t interval_s, int64_t step_ms)
+{
+	rig_init(&rig);
+	rig.points = points;
+	rig.point_interval_s = interval_s;
+	model_init(&model);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	sender.cut_time_ms = 1795326900000;
+	sender.cut_step_ms = step_ms;
+	sender.application = false;
+	memset(cuts, 0, sizeof(cuts));
+	cut_count = 0;
+	scene_initial();
+	cut_note();
+}
+
+static void points_end(void)
+{
+	sender.cut_time_ms = sender.cut_step_ms = 0;
+	scene_end();
+}
+
+static void cycle(int changes)
+{
+	scene_delta(changes);
+	cut_note();
+}
+
+static void applied_wait(void)
+{
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, sender.committed.seq, 30000));
+}
+
+/* Every second cycle becomes a point, four are kept, the rest is merged into the base. */
+static void test_made_and_merged(void)
+{
+	points_begin(4, 10, 5000);
+	for (int i = 0; i < 20; i++) {
+		cycle(10);
+		applied_wait();
+	}
+	CU_ASSERT_TRUE(merges_wait(5, 30000));
+	CU_ASSERT_EQUAL(points_check(), 4);
+	scene_check();
+	rig_list(&rig, false, 3); /* in pieces */
+	CU_ASSERT_EQUAL(rig.list_error, 0);
+	CU_ASSERT_EQUAL(rig.list_count, 4);
+	for (size_t i = 0; i < rig.list_count; i++) {
+		CU_ASSERT_TRUE(rig.list[i].point);
+		CU_ASSERT_STRING_EQUAL(rig.list[i].verdict, i == 0 ? "start" : "ok");
+		CU_ASSERT_TRUE(rig.list[i].size_bytes > 0);
+		CU_ASSERT_TRUE(i == 0 || rig.list[i].time_ms - rig.list[i - 1].time_ms == 10000);
+	}
+	rig_list(&rig, true, 0);
+	CU_ASSERT_EQUAL(rig.list_count, sender.committed.seq - rig.list[0].seq + 1);
+	for (size_t i = 1; i < rig.list_count; i++) {
+		CU_ASSERT_EQUAL(rig.list[i].seq, rig.list[i - 1].seq + 1);
+		CU_ASSERT_STRING_EQUAL(rig.list[i].verdict, "ok");
+	}
+	points_end();
+}
+
+/* 30 cycles with kills in between, at any moment: of the receiver with its daemon, or of the daemon
+ * alone. */
+static void test_killed_anywhere(void)
+{
+	points_begin(3, 1, 5000);
+	for (int i = 0; i < 30; i++) {
+		cycle(12);
+		if (i % 3 == 2) {
+			usleep(rig_random(2500000));
+			if (i % 2 == 0) {
+				scene_replace_receiver(true);
+				sender_drop(&sender);
+				CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
+			} else {
+				kill(rig_daemon_pid(&rig), SIGKILL);
+			}
+		}
+		if (i % 5 == 4) {
+			points_check();
+		}
+	}
+	applied_wait();
+	CU_ASSERT_TRUE(merges_wait(4, 90000));
+	CU_ASSERT_EQUAL(points_check(), 3);
+	scene_check();
+	points_end();
+}
+
+static const struct unit_test tests[] = {
+	{"made and merged", test_made_and_merged},
+	{"killed anywhere", test_killed_anywhere},
+};
+
+int main(void)
+{
+	rig_require_tools();
+	return unit_run("recovery points", tests, sizeof(tests) / sizeof(tests[0]));
+}
