@@ -46,6 +46,19 @@ const struct placement_node *placement_find_node(const struct placement *placeme
 	return NULL;
 }
 
+const char *placement_node_address(const struct placement *placement, const char *node,
+				   const char *configured)
+{
+	const struct placement_node *found =
+		placement != NULL ? placement_find_node(placement, node) : NULL;
+
+	if (found != NULL && found->replication_address != NULL &&
+	    found->replication_address[0] != '\0') {
+		return found->replication_address;
+	}
+	return configured != NULL && configured[0] != '\0' ? configured : NULL;
+}
+
 bool placement_agent_runs_on(const struct placement *placement, const char *agent, const char *node)
 {
 	for (size_t i = 0; i < placement->resource_count; i++) {

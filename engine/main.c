@@ -142,6 +142,7 @@ static int start_engine(struct process *process)
 	}
 	process->engine.loop = process->loop;
 	process->engine.config = &process->config;
+	process->engine.config_path = process->arguments.config_path;
 	result = add_signals(process);
 	if (result == 0) {
 		result = engine_start(&process->engine, error);
