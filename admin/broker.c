@@ -114,19 +114,17 @@ static int print_streams(const Vmreplica__Admin__BrokerResponse *broker)
 	return table_finish(&table);
 }
 
-static int print_denials(const Vmreplica__Admin__BrokerResponse *broker)
+static void print_denials(const Vmreplica__Admin__BrokerResponse *broker)
 {
-	struct table table = {0};
 	char stamp[RFC3339_LEN];
 
-	table_begin(&table, "DENIED AT", "PEER", "WHY", NULL);
+	/* A reason says what to do, and a table's width would cut that off. */
 	for (size_t i = 0; i < broker->n_denials; i++) {
 		const Vmreplica__Admin__Denial *denial = broker->denials[i];
 
-		table_row(&table, clock_format_rfc3339(denial->time_ms, stamp), denial->peer,
-			  denial->reason, NULL);
+		printf("Denied %s at %s:\n  %s\n", denial->peer,
+		       clock_format_rfc3339(denial->time_ms, stamp), denial->reason);
 	}
-	return table_finish(&table);
 }
 
 static int broker_print(const Vmreplica__Admin__BrokerResponse *broker)
@@ -139,9 +137,10 @@ static int broker_print(const Vmreplica__Admin__BrokerResponse *broker)
 	       output_duration((int64_t)(broker->uptime_ms / 1000), uptime), broker->relay,
 	       broker->quorate ? "quorate" : "WITHOUT QUORUM: it answers nobody", broker->lookups,
 	       output_bytes(broker->relayed_bytes, relayed));
-	if (print_routes(broker) < 0 || print_streams(broker) < 0 || print_denials(broker) < 0) {
+	if (print_routes(broker) < 0 || print_streams(broker) < 0) {
 		return command_failed("out of memory", NULL);
 	}
+	print_denials(broker);
 	return STATUS_DONE;
 }
 

@@ -87,6 +87,16 @@ static json_t *disks_to_json(const Vmreplica__VmStatus *vm)
 	return disks;
 }
 
+static json_t *excluded_to_json(const Vmreplica__VmStatus *vm)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < vm->n_excluded_disks; i++) {
+		output_json_append(&names, output_json_string(vm->excluded_disks[i]));
+	}
+	return names;
+}
+
 /* Who and where. */
 static json_t *identity_to_json(const Vmreplica__VmStatus *vm)
 {
@@ -118,13 +128,15 @@ static json_t *replication_to_json(const Vmreplica__VmStatus *vm)
 
 static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 {
-	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:o, s:o}", "bytes",
-			 "dirty", (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire,
-			 "largest", (json_int_t)vm->largest_bytes, "latency_ms", "last",
-			 (json_int_t)vm->latency_ms, "max", (json_int_t)vm->latency_max_ms,
-			 "applied_seq", (json_int_t)vm->applied_seq, "batch_seq",
-			 (json_int_t)vm->batch_seq, "spool_bytes", (json_int_t)vm->spool_bytes,
-			 "store", output_json_text(vm->store), "disks", disks_to_json(vm));
+	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:o, s:o, s:o, s:I}",
+			 "bytes", "dirty", (json_int_t)vm->bytes_dirty, "wire",
+			 (json_int_t)vm->bytes_wire, "largest", (json_int_t)vm->largest_bytes,
+			 "latency_ms", "last", (json_int_t)vm->latency_ms, "max",
+			 (json_int_t)vm->latency_max_ms, "applied_seq", (json_int_t)vm->applied_seq,
+			 "batch_seq", (json_int_t)vm->batch_seq, "spool_bytes",
+			 (json_int_t)vm->spool_bytes, "store", output_json_text(vm->store), "disks",
+			 disks_to_json(vm), "excluded_disks", excluded_to_json(vm),
+			 "bandwidth_bytes_per_s", (json_int_t)vm->bandwidth_bytes_per_s);
 }
 
 static json_t *vm_to_json(const Vmreplica__VmStatus *vm)
@@ -302,6 +314,14 @@ static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 		if (vm->disks[i]->top[0] != '\0') {
 			print_field(out, "  top image", vm->disks[i]->top);
 		}
+	}
+	for (size_t i = 0; i < vm->n_excluded_disks; i++) {
+		print_field(out, "not replicated", vm->excluded_disks[i]);
+	}
+	if (vm->bandwidth_bytes_per_s > 0) {
+		snprintf(text, sizeof(text), "%s/s at most",
+			 output_bytes(vm->bandwidth_bytes_per_s, a));
+		print_field(out, "bandwidth", text);
 	}
 }
 

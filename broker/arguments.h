@@ -3,13 +3,13 @@
 #ifndef VMR_BROKER_ARGUMENTS_H
 #define VMR_BROKER_ARGUMENTS_H
 
-#include <stdbool.h>
+#include "common/daemon_arguments.h"
 
 /* Strings are borrowed from the command line; NULL = not given. Set the defaults before. */
 struct arguments {
-	const char *address, *config_path, *pid_file, *socket_path, *relay;
+	struct daemon_arguments daemon;
+	const char *address, *socket_path, *relay;
 	unsigned port; /* 0 = the configuration's */
-	bool foreground;
 };
 
 /* 0 = go on, 1 = done (help was asked for and printed), -EINVAL = wrong use, said on standard

@@ -180,7 +180,7 @@ static int read_config(struct process *process)
 {
 	const struct arguments *arguments = &process->arguments;
 	char error[CONFIG_ERROR_LEN];
-	int rc = config_load(arguments->config_path, &process->config, error);
+	int rc = config_load(arguments->daemon.config_path, &process->config, error);
 
 	if (rc < 0) {
 		fprintf(stderr, "vmreplica-broker: %s\n", error);
@@ -190,7 +190,7 @@ static int read_config(struct process *process)
 		relay_mode_from_string(arguments->relay, &process->config.relay);
 	}
 	rc = log_open("vmreplica-broker", process->config.log_directory, process->config.log_level,
-		      arguments->foreground);
+		      arguments->daemon.foreground);
 	if (rc < 0) {
 		fprintf(stderr, "vmreplica-broker: cannot write a log in %s: %s\n",
 			process->config.log_directory, strerror(-rc));
@@ -212,12 +212,12 @@ static void make_run_directory(void)
 
 static int open_pid_file(struct process *process)
 {
-	if (process->arguments.pid_file == NULL) {
+	if (process->arguments.daemon.pid_file == NULL) {
 		return 0;
 	}
-	process->pid_fd = daemon_pid_file_open(process->arguments.pid_file);
+	process->pid_fd = daemon_pid_file_open(process->arguments.daemon.pid_file);
 	if (process->pid_fd < 0) {
-		fprintf(stderr, "vmreplica-broker: %s: %s\n", process->arguments.pid_file,
+		fprintf(stderr, "vmreplica-broker: %s: %s\n", process->arguments.daemon.pid_file,
 			process->pid_fd == -EWOULDBLOCK ? "another broker is running"
 							: strerror(-process->pid_fd));
 	}
@@ -263,7 +263,7 @@ static int open_broker(struct process *process)
 
 static int run(struct process *process)
 {
-	int rc = process->arguments.foreground ? 0 : daemon_detach(&process->ready_fd);
+	int rc = process->arguments.daemon.foreground ? 0 : daemon_detach(&process->ready_fd);
 
 	if (rc < 0 || open_pid_file(process) < 0) {
 		return EXIT_FAILURE;
@@ -287,7 +287,7 @@ int main(int argc, char **argv)
 {
 	struct process process = {
 		.arguments = {.address = "",
-			      .config_path = CONFIG_DEFAULT_PATH,
+			      .daemon.config_path = CONFIG_DEFAULT_PATH,
 			      .socket_path = BROKER_SOCKET},
 		.ready_fd = -1,
 		.pid_fd = -1,

@@ -125,11 +125,6 @@ bool token_table_take(struct token_table *table, const char *token, int64_t now_
 	return false;
 }
 
-size_t token_table_count(const struct token_table *table)
-{
-	return table->count;
-}
-
 /* How many hex digits name begins with. */
 static size_t count_hex(const char *name)
 {

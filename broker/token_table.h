@@ -38,8 +38,6 @@ int token_table_issue(struct token_table *table, const struct token_target *targ
 /* Use a token up. True with *ret_target filled; false when it is unknown, used or too old. */
 bool token_table_take(struct token_table *table, const char *token, int64_t now_ms,
 		      struct token_target *ret_target);
-size_t token_table_count(
-	const struct token_table *table); /* with those that are too old but not yet dropped */
 
 /* Is this server name a relay token's: its 32 hex digits as the only label, or as the first one
  * before

@@ -59,7 +59,7 @@ struct cluster_ops {
 	 * keep it (placement_ref). */
 	const struct placement *(*placement)(struct cluster *cluster);
 	const Vmreplica__Ipc__CibSettings *(*settings)(struct cluster *cluster); /* NULL before the first */
-	/* This node's replication address as the cluster knows it; NULL if unknown. */
+	/* This node's replication address: its attribute, [node] replication-address, Corosync's; NULL if unknown. */
 	const char *(*node_address)(struct cluster *cluster);
 	/* The changes. Without quorum they are refused: done gets -EHOSTUNREACH and the sentence of quorum_cb. */
 	int (*create_vm)(struct cluster *cluster, Vmreplica__Ipc__CibCreateVm *request, cluster_done_cb done, void *arg);

@@ -28,16 +28,6 @@ struct map_watch {
 	struct cluster_map map;
 };
 
-const char *cluster_map_name(const struct cluster_map *map, uint32_t id)
-{
-	for (size_t i = 0; i < map->node_count; i++) {
-		if (map->nodes[i].id == id) {
-			return map->nodes[i].name;
-		}
-	}
-	return NULL;
-}
-
 /* A string key into buf; "" when absent or longer than buf. */
 static void map_get_string(cmap_handle_t handle, const char *key, char *buf, size_t size)
 {

@@ -30,9 +30,6 @@ struct cluster_map {
 	bool wait_for_all; /* as votequorum holds it now (two_node implies it) */
 };
 
-/* The name of a node id, or NULL. */
-const char *cluster_map_name(const struct cluster_map *map, uint32_t id);
-
 struct map_watch;
 typedef void (*map_changed_cb)(void *arg); /* after each successful read */
 

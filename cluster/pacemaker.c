@@ -202,20 +202,18 @@ static const char *pacemaker_node_address(struct cluster *cluster)
 {
 	struct pacemaker *pacemaker = cluster->private_data;
 	const struct cluster_map *map;
-	const struct placement *placement;
-	const struct placement_node *node = NULL;
+	const char *address;
 
 	if (pacemaker == NULL) {
 		return NULL;
 	}
+	address =
+		placement_node_address(cib_client_placement(pacemaker->cib), cluster->config->node,
+				       cluster->config->replication_address);
+	if (address != NULL) {
+		return address;
+	}
 	map = map_watch_map(pacemaker->map);
-	placement = cib_client_placement(pacemaker->cib);
-	if (placement != NULL) {
-		node = placement_find_node(placement, cluster->config->node);
-	}
-	if (node != NULL && node->replication_address != NULL) {
-		return node->replication_address;
-	}
 	if (map->local >= map->node_count || map->nodes[map->local].address[0] == '\0') {
 		return NULL;
 	}

@@ -4,21 +4,6 @@
 
 #include <string.h>
 
-const char *placement_state_to_string(enum placement_state state)
-{
-	switch (state) {
-	case PLACEMENT_UNKNOWN:
-		return "unknown";
-	case PLACEMENT_STOPPED:
-		return "stopped";
-	case PLACEMENT_RUNNING:
-		return "running";
-	case PLACEMENT_MOVING:
-		return "moving";
-	}
-	return "unknown";
-}
-
 /* First of the entries with that id: instances of a clone share theirs. */
 const struct placement_resource *placement_find(const struct placement *placement, const char *id)
 {
@@ -59,6 +44,19 @@ const struct placement_node *placement_find_node(const struct placement *placeme
 		return &placement->nodes[low];
 	}
 	return NULL;
+}
+
+const char *placement_node_address(const struct placement *placement, const char *node,
+				   const char *configured)
+{
+	const struct placement_node *found =
+		placement != NULL ? placement_find_node(placement, node) : NULL;
+
+	if (found != NULL && found->replication_address != NULL &&
+	    found->replication_address[0] != '\0') {
+		return found->replication_address;
+	}
+	return configured != NULL && configured[0] != '\0' ? configured : NULL;
 }
 
 bool placement_agent_runs_on(const struct placement *placement, const char *agent, const char *node)

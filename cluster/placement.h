@@ -16,7 +16,6 @@ enum placement_state {
 	PLACEMENT_RUNNING,   /* on exactly one healthy node */
 	PLACEMENT_MOVING,    /* running, with a start, stop or migration pending */
 };
-const char *placement_state_to_string(enum placement_state state);
 
 struct placement_resource {
 	const char *id;
@@ -32,7 +31,7 @@ struct placement_resource {
 struct placement_node {
 	const char *name;
 	bool online, standby, maintenance, pending, unclean, shutdown;
-	/* Node attribute vmreplica-replication-address (`pcs node attribute`), or NULL: cmap's address holds. */
+	/* Node attribute vmreplica-replication-address (`pcs node attribute`), or NULL. */
 	const char *replication_address;
 };
 
@@ -58,6 +57,11 @@ void placement_unref(struct placement *placement); /* NULL allowed */
 
 const struct placement_resource *placement_find(const struct placement *placement, const char *id);	  /* or NULL */
 const struct placement_node *placement_find_node(const struct placement *placement, const char *name); /* or NULL */
+
+/* The address that senders are redirected to for node: its attribute, which the whole cluster sees and can change, goes
+ * before configured (the node's own file; "" or NULL: none). NULL when neither is set: the cluster's own address of
+ * the node holds. placement may be NULL. Borrowed from either. */
+const char *placement_node_address(const struct placement *placement, const char *node, const char *configured);
 
 /* The node where a clone's instance of agent runs healthily? e.g. the engine on node. */
 bool placement_agent_runs_on(const struct placement *placement, const char *agent, const char *node);

@@ -314,8 +314,11 @@ static const Vmreplica__Ipc__CibSettings *standalone_settings(struct cluster *cl
 /* Nobody but vmreplica.conf knows it. */
 static const char *standalone_node_address(struct cluster *cluster)
 {
-	(void)cluster;
-	return NULL;
+	if (cluster->private_data == NULL) {
+		return NULL;
+	}
+	return placement_node_address(NULL, cluster->config->node,
+				      cluster->config->replication_address);
 }
 
 static int standalone_create_vm(struct cluster *cluster, Vmreplica__Ipc__CibCreateVm *request,

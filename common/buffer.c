@@ -16,7 +16,7 @@ struct buffer_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t given;
 	uint8_t *memory; /* one mapping: count * stride bytes, touched when first used */
-	size_t count, size, stride;
+	size_t count, stride;
 	size_t free_count;
 	void *free_list[]; /* a stack: the warm buffer goes out first, the cold ones stay unmapped
 			    */
@@ -62,7 +62,6 @@ struct buffer_pool *buffer_pool_new(size_t count, size_t size_bytes)
 		return NULL;
 	}
 	pool->count = count;
-	pool->size = size_bytes;
 	pool->stride = stride;
 	if (buffer_pool_prepare(pool) < 0) {
 		return NULL;
@@ -124,11 +123,6 @@ void buffer_pool_give(struct buffer_pool *pool, void *buffer)
 	pool->free_list[pool->free_count++] = buffer;
 	pthread_cond_signal(&pool->given);
 	pthread_mutex_unlock(&pool->lock);
-}
-
-size_t buffer_pool_buffer_size(const struct buffer_pool *pool)
-{
-	return pool->size;
 }
 
 int byte_buffer_reserve(struct byte_buffer *buf, size_t extra)

@@ -21,7 +21,6 @@ void buffer_pool_free(struct buffer_pool *pool); /* all buffers must be back */
  * thread. */
 void *buffer_pool_take(struct buffer_pool *pool, int64_t timeout_ms);
 void buffer_pool_give(struct buffer_pool *pool, void *buffer); /* NULL is allowed */
-size_t buffer_pool_buffer_size(const struct buffer_pool *pool);
 
 /* Growing byte string. Zero-initialize; release with byte_buffer_destroy. */
 struct byte_buffer {

@@ -7,6 +7,7 @@ libvmr_common_la_SOURCES = \
 	common/clock.c common/clock.h \
 	common/config.c common/config.h common/config_pairs.c \
 	common/daemon.c common/daemon.h \
+	common/daemon_arguments.c common/daemon_arguments.h \
 	common/dns_name.c common/dns_name.h \
 	common/lock_holder.c common/lock_holder.h \
 	common/log.c common/log.h \

@@ -41,11 +41,6 @@ void sha256_free(struct sha256 *hash)
 	}
 }
 
-void sha256_reset(struct sha256 *hash)
-{
-	sha256_must(EVP_DigestInit_ex(hash->context, NULL, NULL));
-}
-
 void sha256_update(struct sha256 *hash, const void *data, size_t len)
 {
 	sha256_must(EVP_DigestUpdate(hash->context, data, len));

@@ -13,10 +13,8 @@ struct sha256;
 
 struct sha256 *sha256_new(void);       /* NULL when out of memory */
 void sha256_free(struct sha256 *hash); /* NULL allowed */
-/* Start over, as after sha256_new. */
-void sha256_reset(struct sha256 *hash);
 void sha256_update(struct sha256 *hash, const void *data, size_t len);
-/* The hash of all that went in; reset before going on. */
+/* The hash of all that went in. Once. */
 void sha256_final(struct sha256 *hash, uint8_t ret_digest[SHA256_LEN]);
 /* In one step. 0 or -ENOMEM. */
 int sha256_of(const void *data, size_t len, uint8_t ret_digest[SHA256_LEN]);

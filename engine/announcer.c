@@ -164,12 +164,9 @@ static void announcer_fill_head(const struct announcer *announcer,
 				Vmreplica__Cluster__Announcement *message)
 {
 	struct engine *engine = announcer->engine;
-	const char *address = engine->config->replication_address;
+	const char *address = engine->cluster.ops->node_address(&engine->cluster);
 	static char name[NODE_NAME_MAX + SITE_NAME_MAX + 2];
 
-	if (address[0] == '\0') {
-		address = engine->cluster.ops->node_address(&engine->cluster);
-	}
 	snprintf(name, sizeof(name), "%.253s.%.253s", engine->config->node, engine->config->site);
 	message->node = engine->config->node;
 	message->boot = engine->boot;

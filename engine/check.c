@@ -211,6 +211,7 @@ int check_start(struct engine *engine, const Vmreplica__Admin__CheckRequest *req
 	check->cluster.node = "";
 	check->probe.list.node = engine->config->node;
 	check->probe.config = engine->config;
+	check->probe.config_path = engine->config_path;
 	check->probe.libvirt = engine->libvirt;
 	check->probe.tls = engine->tls;
 	check->probe.vms = calloc(CHECK_VMS_MAX, sizeof(*check->probe.vms));

@@ -213,10 +213,30 @@ static void probe_peer(struct check_probe *probe, const struct check_vm *vm)
 	}
 }
 
+/* What is wrong in the file now strikes at the next start, when the old one is gone. */
+static void probe_config(struct check_probe *probe)
+{
+	char error[CONFIG_ERROR_LEN] = "";
+	struct config config;
+
+	if (probe->config_path == NULL) {
+		return;
+	}
+	if (config_load(probe->config_path, &config, error) < 0) {
+		check_list_add(&probe->list, CHECK_FAIL, "configuration",
+			       "correct it: the daemons of this node will not start again with it",
+			       "%s", error);
+		return;
+	}
+	config_destroy(&config);
+	check_list_add(&probe->list, CHECK_OK, "configuration", NULL, "%s", probe->config_path);
+}
+
 void check_probe_run(struct check_probe *probe)
 {
 	bool libvirt;
 
+	probe_config(probe);
 	probe_certificate(probe);
 	probe_clock(probe);
 	probe_scratch(probe);

@@ -24,6 +24,7 @@ struct check_vm {
 
 struct check_probe {
 	const struct config *config;	   /* borrowed */
+	const char *config_path;	   /* borrowed; NULL: no file to look at */
 	struct source_connection *libvirt; /* borrowed */
 	struct tls_store *tls;		   /* borrowed */
 	struct check_vm *vms;		   /* owned */
@@ -31,7 +32,7 @@ struct check_probe {
 	struct check_list list;
 };
 
-/* Certificates, clock, scratch, libvirt and QEMU, then the disks and the other side of each VM.
+/* The configuration file, certificates, clock, scratch, libvirt and QEMU, then the disks and the other side of each VM.
  * Blocking for up to a minute. */
 void check_probe_run(struct check_probe *probe);
 

@@ -245,7 +245,6 @@ static int cycle_start_stream(struct cycle *cycle)
 		.kind = cycle->plan.kind,
 		.seq = cycle->cut.seq,
 		.cut_id = cycle->cut.cut_id,
-		.bandwidth_bytes_per_s = cycle->settings->bandwidth_bytes_per_s,
 	};
 	if (sender_stream_start(&cycle->stream) < 0) {
 		return trouble_set(&cycle->trouble, -ENOMEM, SCHEDULE_FAILED, "memory",

@@ -49,6 +49,7 @@ struct authorizer;
 struct engine {
 	qb_loop_t *loop;	     /* borrowed */
 	const struct config *config; /* borrowed */
+	const char *config_path;     /* borrowed; the file that it came from, or NULL */
 	struct cluster cluster;
 	bool cluster_started;
 	struct forward *forward;

@@ -3,7 +3,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/daemon.h"
+#include "common/daemon_arguments.h"
 #include "common/log.h"
 #include "engine/admin_service.h"
 #include "engine/engine.h"
@@ -18,13 +18,8 @@
 #define EXIT_USAGE    2
 #define STOP_FORCE_NS 40000000000ull /* after that the process ends with what is left */
 
-struct arguments {
-	const char *config_path, *pid_file;
-	bool foreground;
-};
-
 struct process {
-	struct arguments arguments;
+	struct daemon_arguments arguments;
 	struct config config;
 	struct engine engine;
 	qb_loop_t *loop;
@@ -32,55 +27,13 @@ struct process {
 	int exit_status;
 };
 
-static void usage(FILE *out)
-{
-	fprintf(out, "Usage: vmreplica-engine [--config PATH] [--pid-file PATH] [--foreground]\n"
-		     "The node's daemon: replicates the protected VMs that run here, and keeps the "
-		     "replicas whose stores are here;\n"
-		     "see vmreplica-engine(8).\n");
-}
-
-/* 0 = go on, 1 = done (help), -EINVAL = wrong use, said already. */
-static int parse_arguments(int argc, char **argv, struct arguments *arguments)
-{
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"pid-file", required_argument, NULL, 'P'},
-		{"foreground", no_argument, NULL, 'f'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			arguments->config_path = optarg;
-			break;
-		case 'P':
-			arguments->pid_file = optarg;
-			break;
-		case 'f':
-			arguments->foreground = true;
-			break;
-		case 'V':
-			printf("vmreplica-engine %s\n", PACKAGE_VERSION);
-			return 1;
-		case 'h':
-			usage(stdout);
-			return 1;
-		default:
-			usage(stderr);
-			return -EINVAL;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "vmreplica-engine: %s is not understood\n", argv[optind]);
-		return -EINVAL;
-	}
-	return 0;
-}
+static const struct daemon_command command = {
+	.program = "vmreplica-engine",
+	.usage = "Usage: vmreplica-engine [--config PATH] [--pid-file PATH] [--foreground]\n"
+		 "The node's daemon: replicates the protected VMs that run here, and keeps the "
+		 "replicas whose stores are here;\n"
+		 "see vmreplica-engine(8).\n",
+};
 
 static void stopped_cb(void *arg)
 {
@@ -189,6 +142,7 @@ static int start_engine(struct process *process)
 	}
 	process->engine.loop = process->loop;
 	process->engine.config = &process->config;
+	process->engine.config_path = process->arguments.config_path;
 	result = add_signals(process);
 	if (result == 0) {
 		result = engine_start(&process->engine, error);
@@ -232,7 +186,7 @@ int main(int argc, char **argv)
 {
 	struct process process = {
 		.arguments = {.config_path = CONFIG_DEFAULT_PATH}, .ready_fd = -1, .pid_fd = -1};
-	int result = parse_arguments(argc, argv, &process.arguments);
+	int result = daemon_arguments_parse(argc, argv, &command, &process.arguments);
 
 	if (result != 0) {
 		return result > 0 ? EXIT_SUCCESS : EXIT_USAGE;

@@ -62,12 +62,15 @@ static int enroll_run(void *arg)
 
 static const char *enroll_advice(const struct trouble *trouble)
 {
-	if (trouble->outcome == SCHEDULE_DENIED) {
+	if (strcmp(trouble->code, "not-authorized") == 0) {
 		return "authorize this site there: vmreplica authorize add SITE --storage "
 		       "DIRECTORY";
 	}
 	if (strcmp(trouble->code, "certificate") == 0) {
 		return "vmreplica check says which certificate is wrong";
+	}
+	if (trouble->outcome == SCHEDULE_DENIED) {
+		return ""; /* their reason says what to do there */
 	}
 	return "vmreplica check says what is missing; then try again";
 }

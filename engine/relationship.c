@@ -48,6 +48,7 @@ struct relationship *relationship_new(struct engine *engine, struct vm_settings 
 	}
 	rel->engine = engine;
 	vm_settings_move(&rel->settings, settings);
+	atomic_store(&rel->progress.limit_bytes_per_s, rel->settings.bandwidth_bytes_per_s);
 	relationship_state_init(&rel->state, 0);
 	peer_init(&rel->peer, engine->tls, rel->settings.peer_host, rel->settings.peer_port);
 	schedule_entry_init(&rel->schedule, rel->settings.frequency_s, rel->settings.priority, now);
@@ -101,6 +102,8 @@ void relationship_take_pending(struct relationship *rel, int64_t now)
 
 void relationship_configure(struct relationship *rel, struct vm_settings *settings)
 {
+	/* the one setting that does not wait for the end of the cycle */
+	atomic_store(&rel->progress.limit_bytes_per_s, settings->bandwidth_bytes_per_s);
 	vm_settings_move(&rel->pending, settings);
 	rel->has_pending = true;
 	relationship_take_pending(rel, clock_monotonic_ms());

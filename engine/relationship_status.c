@@ -25,12 +25,20 @@ static int64_t relationship_since_success(const struct relationship *rel, int64_
 	return age > 0 ? age : 0;
 }
 
+/* That the replica was on its way to another node is over once data flows there. */
+static bool obstacle_is_passed(const struct relationship *rel)
+{
+	return rel->running && atomic_load(&rel->progress.kind) != 0 &&
+	       strncmp(rel->obstacle.code, "replica-", strlen("replica-")) == 0;
+}
+
 /* A cycle that only had to wait (the VM or its replica moves, another tool's job) is no matter of
  * health while that is short. */
 static bool relationship_is_hindered(const struct relationship *rel, int64_t now)
 {
-	return rel->obstacle.code[0] != '\0' && (rel->obstacle.outcome != SCHEDULE_MISSED ||
-						 now - rel->obstacle_ms >= OBSTACLE_GRACE_MS);
+	return rel->obstacle.code[0] != '\0' && !obstacle_is_passed(rel) &&
+	       (rel->obstacle.outcome != SCHEDULE_MISSED ||
+		now - rel->obstacle_ms >= OBSTACLE_GRACE_MS);
 }
 
 void relationship_judge(struct relationship *rel, int64_t now)
@@ -119,6 +127,11 @@ static void fill_disks(const struct relationship *rel, struct vm_status_frame *f
 		frame->disks[i].name = vm_status_borrow(rel->disks[i].name);
 		frame->disks[i].size_bytes = rel->disks[i].size_bytes;
 	}
+	for (size_t i = 0; i < rel->settings.exclude_count && i < DISKS_MAX; i++) {
+		frame->excluded[i] = vm_status_borrow(rel->settings.exclude_disks[i]);
+		frame->status.n_excluded_disks++;
+	}
+	frame->status.bandwidth_bytes_per_s = rel->settings.bandwidth_bytes_per_s;
 }
 
 void relationship_fill_status(const struct relationship *rel, struct vm_status_frame *frame)

@@ -190,7 +190,7 @@ int sender_stream_start(struct sender_stream *stream)
 	if (stream->hash == NULL) {
 		return -ENOMEM;
 	}
-	rate_bucket_init(&stream->bucket, stream->bandwidth_bytes_per_s, now);
+	rate_bucket_init(&stream->bucket, atomic_load(&stream->progress->limit_bytes_per_s), now);
 	rate_meter_init(&stream->meter, now);
 	stream->wire_start = tls_bytes_sent(stream->peer->conn);
 	stream->mark_wire = stream->wire_start;

@@ -31,6 +31,9 @@ struct cycle_progress {
 	_Atomic uint64_t wire_bytes;
 	_Atomic uint64_t rate_bytes_per_s;
 	_Atomic bool is_ending; /* all is sent, COMMITTED is awaited */
+	/* The other way round, written by the control thread: the bandwidth (0 = unlimited), which
+	 * may change while hours of initial replication are under way. */
+	_Atomic uint64_t limit_bytes_per_s;
 };
 
 struct stream_reply {
@@ -48,7 +51,6 @@ struct sender_stream {
 	Vmreplica__Wire__Mode kind;
 	uint64_t seq;
 	const char *cut_id;
-	uint64_t bandwidth_bytes_per_s;
 	/* results, valid after join */
 	bool committed;
 	uint64_t chunks, data_bytes; /* sent: frames, uncompressed bytes of data chunks */

@@ -113,11 +113,6 @@ const char *source_call_vm(const struct source_call *call)
 	return call->state->vm != NULL ? call->state->vm : "";
 }
 
-struct source_connection *source_call_connection(const struct source_call *call)
-{
-	return call->state->connection;
-}
-
 static int errno_of(const virError *libvirt_error)
 {
 	switch (libvirt_error->code) {

@@ -51,7 +51,6 @@ void source_call_unref(struct source_call *call); /* NULL allowed */
 int source_call_run(struct source_call *call, int64_t timeout_ms, char error[SOURCE_ERROR_LEN]);
 
 const char *source_call_vm(const struct source_call *call); /* never NULL */
-struct source_connection *source_call_connection(const struct source_call *call);
 
 /* For operations: the last libvirt error as a negative errno, with "<doing>: <libvirt's text>" in
  * call->error. -ENOENT no such domain   -ESTALE no such checkpoint, or its bitmap is missing or

@@ -155,9 +155,14 @@ int stream_receive_all(struct sender_stream *stream)
 /* Pay for bytes out of the bandwidth; answers are handled meanwhile. */
 static int stream_charge(struct sender_stream *stream, uint64_t bytes)
 {
+	uint64_t limit = atomic_load(&stream->progress->limit_bytes_per_s);
 	int64_t now = clock_monotonic_ms();
-	int64_t until = now + rate_bucket_charge(&stream->bucket, bytes, now);
+	int64_t until;
 
+	if (limit != stream->bucket.bytes_per_s) { /* the administrator changed it meanwhile */
+		rate_bucket_init(&stream->bucket, limit, now);
+	}
+	until = now + rate_bucket_charge(&stream->bucket, bytes, now);
 	for (; now < until; now = clock_monotonic_ms()) {
 		struct pollfd fd = {.fd = tls_fd(stream->peer->conn), .events = POLLIN};
 		int64_t wait = until - now < STREAM_IDLE_MS ? until - now : STREAM_IDLE_MS;

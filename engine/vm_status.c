@@ -42,6 +42,7 @@ void vm_status_frame_init(struct vm_status_frame *frame)
 	frame->status.progress = &frame->progress;
 	frame->status.cycles = &frame->cycles;
 	frame->status.disks = frame->disk_pointers;
+	frame->status.excluded_disks = frame->excluded;
 	frame->status.behind_s = -1;
 	for (size_t i = 0; i < DISKS_MAX; i++) {
 		vmreplica__disk_status__init(&frame->disks[i]);

@@ -18,6 +18,7 @@ struct vm_status_frame {
 	Vmreplica__Cycles cycles;
 	Vmreplica__DiskStatus disks[DISKS_MAX];
 	Vmreplica__DiskStatus *disk_pointers[DISKS_MAX];
+	char *excluded[DISKS_MAX]; /* borrowed */
 };
 void vm_status_frame_init(struct vm_status_frame *frame);
 

@@ -24,20 +24,6 @@ struct codec_state {
 	char sample[LZ4_COMPRESSBOUND(SAMPLE_PIECE)];
 };
 
-const char *codec_to_string(enum codec codec)
-{
-	switch (codec) {
-	case CODEC_KIND_PLAIN:
-		return "plain";
-	case CODEC_KIND_LZ4:
-		return "lz4";
-	case CODEC_KIND_ZSTD:
-		return "zstd";
-	default:
-		return "unknown";
-	}
-}
-
 bool codec_is_zero(const void *data, size_t len)
 {
 	static const uint8_t zeros[16];

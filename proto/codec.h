@@ -14,8 +14,6 @@ enum codec {
 	CODEC_KIND_ZSTD = 2,
 };
 
-const char *codec_to_string(enum codec codec);
-
 /* True when all len bytes are zero. */
 bool codec_is_zero(const void *data, size_t len);
 /* XXH3-64 of data seeded with the disk offset, so that a chunk at a wrong place does not verify. */

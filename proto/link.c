@@ -301,8 +301,3 @@ void link_free(struct link *link)
 	}
 	link_release(link);
 }
-
-int link_fd(const struct link *link)
-{
-	return link->fd;
-}

@@ -34,6 +34,5 @@ void link_close(struct link *link);
 /* Free now: what is queued is dropped and on_closed is not called. Not from inside a callback. NULL
  * allowed. */
 void link_free(struct link *link);
-int link_fd(const struct link *link);
 
 #endif

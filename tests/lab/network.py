@@ -9,7 +9,7 @@ A `stall` drops frames silently (the bridge port is set to `disabled`, the link 
 """
 import subprocess
 
-from shape import PREFIX_LENGTH, SITES, LabError, address, site_of
+from shape import PREFIX_LENGTH, SITES, LabError, address, address6, site_of
 
 PORT_FORWARDING, PORT_DISABLED = "3", "0"
 
@@ -62,8 +62,7 @@ class Network:
         inside = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip"]
         run(*inside, "link", "set", "lo", "up")
         run(*inside, "addr", "add", f"{address(node)}/{PREFIX_LENGTH}", "dev", "eth0")
-        v6 = f"fd77::{address(node).split('.')[2]}:{address(node).split('.')[3]}"
-        subprocess.run([*inside, "addr", "add", f"{v6}/64", "dev", "eth0", "nodad"],
+        subprocess.run([*inside, "addr", "add", f"{address6(node)}/64", "dev", "eth0", "nodad"],
                        stderr=subprocess.DEVNULL)
         run(*inside, "link", "set", "eth0", "up")
         self.apply(node)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from shape import broker_address, site_name, site_of
+from shape import broker_address, broker_address6, site_name, site_of
 
 EXTENSIONS = """basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature
@@ -28,7 +28,8 @@ class Pki:
         for node in shape.all_nodes():
             site = site_name(site_of(node))
             self.issue(node, [f"DNS:{node}.{site}", f"DNS:{site}",
-                              f"IP:{broker_address(site_of(node))}"])
+                              f"IP:{broker_address(site_of(node))}",
+                              f"IP:{broker_address6(site_of(node))}"])
 
     def create_ca(self, name="ca", subject="vmreplica lab CA"):
         base = f"{self.folder}/{name}"

@@ -60,6 +60,15 @@ def broker_address(site):
     return f"10.77.{SITES[site]}.100"
 
 
+def address6(node):
+    return f"fd77::{SITES[site_of(node)]}:{int(node[1:])}"
+
+
+def broker_address6(site):
+    """For cases that move the broker there; certificates hold for it from the start."""
+    return f"fd77::{SITES[site]}:100"
+
+
 def host_uuid(lab, node):
     return str(uuid.uuid5(NAMESPACE, f"{lab}/{node}"))
 

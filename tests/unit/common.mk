@@ -58,6 +58,11 @@ tests_unit_test_workers_SOURCES = tests/unit/test_workers.c
 tests_unit_test_workers_CFLAGS = $(common_test_cflags) $(QB_CFLAGS)
 tests_unit_test_workers_LDADD = $(common_test_ldadd) $(QB_LIBS)
 
+check_PROGRAMS += tests/unit/test_daemon_arguments
+tests_unit_test_daemon_arguments_SOURCES = tests/unit/test_daemon_arguments.c
+tests_unit_test_daemon_arguments_CFLAGS = $(common_test_cflags)
+tests_unit_test_daemon_arguments_LDADD = $(common_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_nbd
 tests_unit_test_nbd_SOURCES = tests/unit/test_nbd.c tests/unit/tempdir.h
 tests_unit_test_nbd_CFLAGS = $(common_test_cflags)

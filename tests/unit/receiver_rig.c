@@ -62,6 +62,24 @@ void rig_require_tools(void)
 	}
 }
 
+/* The link has ended without being told to: say how the receiver ended. */
+__attribute__((noreturn)) static void rig_receiver_gone(struct rig *rig, int rc)
+{
+	int status = 0;
+	pid_t pid = 0;
+
+	for (int i = 0; i < 50 && pid == 0; i++) {
+		pid = waitpid(rig->pid, &status, WNOHANG);
+		clock_sleep_ms(100);
+	}
+	if (pid == 0) {
+		rig_die("the receiver closed its link and lives on: %s", strerror(-rc));
+	}
+	rig_die("the receiver is gone (%s): %s %d", strerror(-rc),
+		WIFSIGNALED(status) ? "signal" : "exit status",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
@@ -242,7 +260,7 @@ static void peak_rss_note(struct rig *rig)
 	}
 }
 
-static void rig_forget(struct rig *rig)
+void rig_forget(struct rig *rig)
 {
 	channel_destroy(&rig->channel);
 	arena_reset(&rig->arena);

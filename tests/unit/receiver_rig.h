@@ -76,6 +76,8 @@ void rig_start(struct rig *rig, const char *node);
 void rig_stop(struct rig *rig);
 /* kill -9 */
 void rig_kill(struct rig *rig);
+/* Close the link and let the process be: its engine has died. */
+void rig_forget(struct rig *rig);
 void rig_configure(struct rig *rig);			  /* send the limits again */
 void rig_authorize(struct rig *rig, const char *pattern); /* NULL: nobody */
 /* Up to 4 entries: pattern and trust group ("" = none). */

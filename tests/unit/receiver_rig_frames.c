@@ -80,21 +80,3 @@ void rig_take(struct rig *rig, const struct frame *frame)
 		rig_die("the receiver sent %s", frame_type_to_string(frame->type));
 	}
 }
-
-/* The link has ended without being told to: say how the receiver ended. */
-__attribute__((noreturn)) static void rig_receiver_gone(struct rig *rig, int rc)
-{
-	int status = 0;
-	pid_t pid = 0;
-
-	for (int i = 0; i < 50 && pid == 0; i++) {
-		pid = waitpid(rig->pid, &status, WNOHANG);
-		clock_sleep_ms(100);
-	}
-	if (pid == 0) {
-		rig_die("the receiver closed its link and lives on: %s", strerror(-rc));
-	}
-	rig_die("the receiver is gone (%s): %s %d", strerror(-rc),
-		WIFSIGNALED(status) ? "signal" : "exit status",
-		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-}

@@ -176,15 +176,6 @@ static void test_checksum_and_digest(void)
 	CU_ASSERT_NOT_EQUAL(memcmp(digest, other, 16), 0);
 }
 
-static void test_words(void)
-{
-	CU_ASSERT_STRING_EQUAL(codec_to_string(CODEC_KIND_PLAIN), "plain");
-	CU_ASSERT_STRING_EQUAL(codec_to_string(CODEC_KIND_LZ4), "lz4");
-	CU_ASSERT_STRING_EQUAL(codec_to_string(CODEC_KIND_ZSTD), "zstd");
-	CU_ASSERT_STRING_EQUAL(codec_to_string((enum codec)3), "unknown");
-	codec_state_free(NULL);
-}
-
 static const struct unit_test tests[] = {
 	{"round trips, and which codec", test_round_trips},
 	{"plain data", test_plain},
@@ -192,7 +183,6 @@ static const struct unit_test tests[] = {
 	{"flipped bytes", test_flipped_bytes},
 	{"zero detection", test_zero},
 	{"checksums and digests", test_checksum_and_digest},
-	{"words", test_words},
 };
 
 int main(void)

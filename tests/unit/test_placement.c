@@ -27,10 +27,25 @@ static void print_node(FILE *out, const struct placement_node *node)
 		node->replication_address != NULL ? node->replication_address : "");
 }
 
+static const char *state_word(enum placement_state state)
+{
+	switch (state) {
+	case PLACEMENT_UNKNOWN:
+		return "unknown";
+	case PLACEMENT_STOPPED:
+		return "stopped";
+	case PLACEMENT_RUNNING:
+		return "running";
+	case PLACEMENT_MOVING:
+		return "moving";
+	}
+	return "unknown";
+}
+
 static void print_resource(FILE *out, const struct placement_resource *resource)
 {
 	fprintf(out, "%s %s %s %s on %s%s%s%s%s%s%s%s%s%s\n", resource->id, resource->agent,
-		resource->role, placement_state_to_string(resource->state),
+		resource->role, state_word(resource->state),
 		resource->node != NULL ? resource->node : "-",
 		resource->managed ? "" : " unmanaged", resource->failed ? " failed" : "",
 		resource->blocked ? " blocked" : "", resource->orphaned ? " orphaned" : "",
@@ -190,10 +205,30 @@ static void test_nesting(void)
 	CU_ASSERT_EQUAL(placement_parse(xml, size, &placement, NULL), -EBADMSG);
 }
 
+/* The attribute is the cluster's word and goes before the node's own file. */
+static void test_address(void)
+{
+	cleanup_free char *xml = NULL;
+	struct placement *placement = NULL;
+	size_t len = 0;
+
+	xml = file_read(TEST_FIXTURES "/placement/running.xml", &len);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(xml);
+	CU_ASSERT_EQUAL_FATAL(placement_parse(xml, len, &placement, NULL), 0);
+	CU_ASSERT_STRING_EQUAL(placement_node_address(placement, "a1", "192.0.2.99"), "192.0.2.11");
+	CU_ASSERT_STRING_EQUAL(placement_node_address(placement, "a1", ""), "192.0.2.11");
+	CU_ASSERT_STRING_EQUAL(placement_node_address(placement, "a2", "192.0.2.99"), "192.0.2.99");
+	CU_ASSERT_STRING_EQUAL(placement_node_address(NULL, "a1", "192.0.2.99"), "192.0.2.99");
+	CU_ASSERT_PTR_NULL(placement_node_address(placement, "a2", ""));
+	CU_ASSERT_PTR_NULL(placement_node_address(placement, "other", NULL));
+	placement_unref(placement);
+}
+
 static const struct unit_test tests[] = {
 	{"golden fixtures", test_fixtures},
 	{"find", test_find},
 	{"malformed", test_malformed},
 	{"nesting", test_nesting},
+	{"address", test_address},
 };
 UNIT_MAIN("placement", tests)

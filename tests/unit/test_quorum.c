@@ -61,14 +61,6 @@ static void test_many_names(void)
 	free(nodes);
 }
 
-static void test_map_name(void)
-{
-	const struct cluster_map map = {.nodes = three, .node_count = 3};
-
-	CU_ASSERT_STRING_EQUAL(cluster_map_name(&map, 2), "a2");
-	CU_ASSERT_PTR_NULL(cluster_map_name(&map, 4));
-}
-
 static void test_members(void)
 {
 	struct members members = {0};
@@ -101,7 +93,7 @@ static void test_members(void)
 static const struct unit_test tests[] = {
 	{"sentences", test_sentences},
 	{"many names", test_many_names},
-	{"map name", test_map_name},
+
 	{"members", test_members},
 };
 UNIT_MAIN("quorum", tests)

@@ -84,12 +84,13 @@ static void host_start(struct host *host, qb_loop_t *loop, const char *member)
 		.member_cb = member_cb,
 		.quorum_cb = quorum_cb,
 	};
-	static char node[] = "host1";
+	static char node[] = "host1", address[] = "192.0.2.1";
 
 	memset(host, 0, sizeof(*host));
 	host->loop = loop;
 	host->config.node = node;
 	host->config.standalone = true;
+	host->config.replication_address = address;
 	CU_ASSERT_EQUAL_FATAL(
 		cluster_init(&host->cluster, loop, &host->config, member, &callbacks, host), 0);
 	CU_ASSERT_STRING_EQUAL(host->cluster.ops->name, "standalone");
@@ -177,7 +178,7 @@ static void test_vm(void)
 	CU_ASSERT_TRUE(loop_wait(loop, 5000, has_settings, &host));
 	CU_ASSERT_EQUAL(host.quorums, 1);
 	CU_ASSERT_TRUE(ops->is_quorate(&host.cluster));
-	CU_ASSERT_PTR_NULL(ops->node_address(&host.cluster));
+	CU_ASSERT_STRING_EQUAL(ops->node_address(&host.cluster), "192.0.2.1");
 	answered(&host, ops->create_vm(&host.cluster, cib_example(0), done_cb, &host), 0);
 	CU_ASSERT_STRING_EQUAL_FATAL(parameter(&host, "web1-replica", "vm"), "web1");
 	placement = ops->placement(&host.cluster);

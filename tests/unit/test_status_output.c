@@ -13,6 +13,8 @@ static char peer[] = "10.77.2.100", kind[] = "initial", disk_name[] = "vda";
 static char reason[] = "initial replication is not done", store[] = "/srv/replica/web1-a";
 static char top[] = "/srv/replica/web1-a/vda.3.qcow2", warning[] = "no engine runs on a2";
 
+static char excluded_disk[] = "vdb", *excluded[] = {excluded_disk};
+
 /* One VM with everything set that a golden text shows. */
 struct sample {
 	Vmreplica__VmStatus vm;
@@ -179,10 +181,15 @@ static void test_json_primary(void)
 	json_t *root, *vm;
 
 	sample_init(&sample);
+	sample.vm.excluded_disks = excluded;
+	sample.vm.n_excluded_disks = 1;
 	root = status_to_json(&sample.status);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(root);
 	vm = json_array_get(json_object_get(root, "vms"), 0);
 	CU_ASSERT_STRING_EQUAL(text_at(vm, "name"), "web1");
+	CU_ASSERT_STRING_EQUAL(
+		json_string_value(json_array_get(json_object_get(vm, "excluded_disks"), 0)), "vdb");
+	CU_ASSERT_EQUAL(number_at(vm, "bandwidth_bytes_per_s", NULL), 0);
 	CU_ASSERT_STRING_EQUAL(text_at(vm, "relationship"), relationship);
 	CU_ASSERT_STRING_EQUAL(text_at(vm, "role"), "primary");
 	CU_ASSERT_STRING_EQUAL(text_at(vm, "state"), "Replicating");
@@ -261,11 +268,16 @@ static void test_details(void)
 
 	sample_init(&sample);
 	sample.vm.suspended = true;
+	sample.vm.excluded_disks = excluded;
+	sample.vm.n_excluded_disks = 1;
+	sample.vm.bandwidth_bytes_per_s = 2u << 20;
 	status_print_details(&sample.status, out);
 	fclose(out);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "web1\n  relationship      11111111-"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "Replicating (paused by an administrator)\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "committed         cycle 17 of epoch 1\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "not replicated    vdb\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "bandwidth         2.0 MiB/s at most\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "12 ok, 1 missed, 0 failed\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "2, the last paused replication for 2100 ms\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "5.0 GiB changed, 1.0 GiB on the wire\n"));

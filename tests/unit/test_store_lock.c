@@ -38,7 +38,7 @@ static bool lock_is_free(void)
 static void test_hung(void)
 {
 	int64_t begin_ms;
-	pid_t daemon;
+	pid_t daemon, receiver;
 	int status = 0;
 
 	scene_begin();
@@ -47,24 +47,24 @@ static void test_hung(void)
 	sender_drop(&sender);
 	daemon = rig_daemon_pid(&rig);
 	CU_ASSERT_NOT_EQUAL_FATAL(daemon, 0);
+	receiver = rig.pid;
 	kill(daemon, SIGSTOP);
-	kill(rig.pid, SIGSTOP);
-	close(rig.fd); /* its engine has died */
+	kill(receiver, SIGSTOP);
+	rig_forget(&rig);
 
 	CU_ASSERT_FALSE(lock_is_free());
 	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b9", 0, 1000, error), 0); /* not b9's */
-	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b1", rig.pid, 1000, error), 0); /* spared */
+	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b1", receiver, 1000, error), 0); /* spared */
 	CU_ASSERT_FALSE(lock_is_free());
 	begin_ms = clock_monotonic_ms();
 	CU_ASSERT_EQUAL(store_lock_release(rig.store, "b1", 0, 10000, error), 0);
 	CU_ASSERT_TRUE(lock_is_free());
 	CU_ASSERT_TRUE(clock_monotonic_ms() - begin_ms >=
 		       4900); /* it had its time to go by itself */
-	CU_ASSERT_EQUAL(waitpid(rig.pid, &status, WNOHANG), rig.pid);
+	CU_ASSERT_EQUAL(waitpid(receiver, &status, WNOHANG), receiver);
 	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	CU_ASSERT_TRUE(kill(daemon, 0) < 0 || rig_process_is_dead(daemon));
 
-	rig.fd = -1;
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	scene_enter();
@@ -119,7 +119,7 @@ static void test_leftover(void)
 	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms + 5001, 5000));
 	receiver_leftover_init(&leftover, path);
 	CU_ASSERT_TRUE(receiver_leftover_is_gone(&leftover, now_ms, 5000));
-	rig.pid = 0;
+	rig_forget(&rig);
 	rig_destroy(&rig);
 }
 

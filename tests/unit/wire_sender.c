@@ -202,7 +202,8 @@ void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplic
 	sender->cut = *cut;
 	sender->cycle_mode = mode;
 	sender->chunks = sender->data_bytes = 0;
-	sha256_reset(sender->hash);
+	sha256_free(sender->hash);
+	sender->hash = sha256_new();
 	begin.mode = mode;
 	begin.seq = cut->seq;
 	begin.cut_id = sender->cut.cut_id;

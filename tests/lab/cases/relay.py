@@ -9,6 +9,7 @@ from case import require, say, wait_until
 
 TIMEOUT = 300
 
+# Without any certificate, and with a name of its own choice.
 SEGMENTED = r'''
 import socket, ssl, sys, time
 address, name = sys.argv[1], sys.argv[2]
@@ -63,8 +64,16 @@ def reconnect(lab):
 
 
 def in_many_segments(lab):
-    """The broker's own TLS answers a ClientHello that comes byte by byte; a made-up token does not
-    get a byte back."""
+    """A ClientHello that comes byte by byte: with a valid token it ends in a TLS session with the
+    node that the broker named, which answers; without one the broker's own TLS answers it; a
+    made-up token does not get a byte back."""
+    relationship = rep.status(lab)["relationship"]
+    owner = lab.wait_resource("web1-a-replica", site="B")
+    found = json.loads(lab.on("a1", f"{rep.WIRE} relay-slow 10.77.2.100 {relationship}"))
+    say(f"relayed in {found['pieces']} pieces: {found['owner']} says {found['answer']}: "
+        f"{found['reason']}")
+    require(found["pieces"] > 100 and found["owner"] == f"{owner}.b.example", f"{found}")
+    require("not open on node " + owner in found["reason"], f"the owner says {found}")
     answers = [int(lab.on("a1", f"/usr/bin/python3 -c '{SEGMENTED}' 10.77.2.100 {name}"))
                for name in ("b.example", "0123456789abcdef0123456789abcdef.relay.vmreplica")]
     require(answers[0] > 0, "the broker does not answer a segmented ClientHello")
