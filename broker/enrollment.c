@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/enroll_fit.h"
 #include "broker/locate_service.h"
 #include "cluster/vm_resource.h"
 #include "common/log.h"
@@ -43,6 +44,7 @@ void job_free(struct job *job)
 	}
 	qb_list_del(&job->list);
 	job->enrollment->count--;
+	enroll_fit_destroy(&job->fit);
 	free(job->packed);
 	free(job);
 }
@@ -155,6 +157,8 @@ static void enroll_answer(struct job *job)
 		job->plan.outcome == ENROLL_CREATE ? job->plan.location_node : job->plan.node;
 	enrolled.storage = job->plan.storage;
 	enrolled.site = job->enrollment->broker->config->site;
+	enrolled.warnings = job->fit.warnings;
+	enrolled.n_warnings = job->fit.warning_count;
 	job_answer(job, FRAME_ENROLLED, &enrolled.base);
 	job_free(job);
 }
@@ -189,7 +193,8 @@ static void enroll_changed_cb(void *arg, int error, const char *text)
 	enroll_settle(job);
 }
 
-#define ENROLL_PARAMETERS 6
+#define ENROLL_PARAMETERS 7
+#define MAPS_LEN	  (NETWORK_MAPS_MAX * (2 * NETWORK_NAME_MAX + 16))
 
 static void parameter_set(Vmreplica__Ipc__CibNvpair *pair, const char *name, const char *value)
 {
@@ -204,21 +209,24 @@ static void enroll_create(struct job *job, const Vmreplica__Wire__Enroll *enroll
 	Vmreplica__Ipc__CibNvpair pairs[ENROLL_PARAMETERS], *list[ENROLL_PARAMETERS];
 	struct cluster *cluster = &job->enrollment->broker->cluster;
 	static char engine_clone[] = CIB_ENGINE_CLONE_DEFAULT;
-	char frequency[16];
+	char frequency[16], maps[MAPS_LEN];
 	int rc;
 
 	snprintf(frequency, sizeof(frequency), "%u", enroll->frequency_s);
+	enroll_join_maps(enroll, maps, sizeof(maps));
 	parameter_set(&pairs[0], "relationship", enroll->relationship);
 	parameter_set(&pairs[1], "vm", enroll->vm);
 	parameter_set(&pairs[2], "role", "replica");
 	parameter_set(&pairs[3], "peer", enroll->site);
 	parameter_set(&pairs[4], "storage", job->plan.storage);
 	parameter_set(&pairs[5], "frequency", frequency);
+	parameter_set(&pairs[6], "map", maps);
 	for (size_t i = 0; i < ENROLL_PARAMETERS; i++) {
 		list[i] = &pairs[i];
 	}
 	request.resource = job->plan.resource;
-	request.n_parameters = ENROLL_PARAMETERS;
+	/* a parameter without a value is left out */
+	request.n_parameters = maps[0] != '\0' ? ENROLL_PARAMETERS : ENROLL_PARAMETERS - 1;
 	request.parameters = list;
 	request.engine_clone = engine_clone;
 	request.location_node = job->plan.location_node;
@@ -233,15 +241,17 @@ static void enroll_update(struct job *job, const Vmreplica__Wire__Enroll *enroll
 {
 	Vmreplica__Ipc__CibUpdateVm request = VMREPLICA__IPC__CIB_UPDATE_VM__INIT;
 	struct cluster *cluster = &job->enrollment->broker->cluster;
-	Vmreplica__Ipc__CibNvpair pair, *list = &pair;
-	char frequency[16];
+	Vmreplica__Ipc__CibNvpair pairs[2], *list[2] = {&pairs[0], &pairs[1]};
+	char frequency[16], maps[MAPS_LEN];
 	int rc;
 
 	snprintf(frequency, sizeof(frequency), "%u", enroll->frequency_s);
-	parameter_set(&pair, "frequency", frequency);
+	enroll_join_maps(enroll, maps, sizeof(maps));
+	parameter_set(&pairs[0], "frequency", frequency);
+	parameter_set(&pairs[1], "map", maps);
 	request.resource = job->plan.resource;
-	request.n_parameters = 1;
-	request.parameters = &list;
+	request.n_parameters = job->plan.update_map ? 2 : 1;
+	request.parameters = list;
 	rc = cluster->ops->update_vm(cluster, &request, enroll_changed_cb, job);
 	if (rc < 0) {
 		job_refuse_change(job, rc, NULL);
@@ -287,8 +297,11 @@ static void enroll_begin(struct job *job)
 		enroll_decide(&world, enroll, peer_session_names(session), &job->plan);
 		if (job->plan.outcome == ENROLL_DENIED) {
 			enroll_denied(job);
+		} else if (enroll_fit_is_due(job, enroll)) {
+			enroll_fit_ask(job, enroll, enroll_begin);
 		} else if (enroll->dry_run ||
-			   (job->plan.outcome == ENROLL_EXISTS && !job->plan.update_frequency)) {
+			   (job->plan.outcome == ENROLL_EXISTS && !job->plan.update_frequency &&
+			    !job->plan.update_map)) {
 			enroll_answer(job);
 		} else if (job->plan.outcome == ENROLL_EXISTS) {
 			enroll_update(job, enroll);
