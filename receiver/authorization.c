@@ -25,6 +25,7 @@ struct authorization {
 	pthread_mutex_t lock;
 	struct authorization_entry *entries; /* owned */
 	size_t count;
+	bool received;	  /* the engine has sent its entries */
 	char denied[256]; /* who was reported last, and when (monotonic) */
 	int64_t denied_ms;
 };
@@ -94,6 +95,7 @@ int authorization_set(struct authorization *authorization,
 	entries_free(authorization->entries, authorization->count);
 	authorization->entries = entries;
 	authorization->count = count;
+	authorization->received = true;
 	pthread_mutex_unlock(&authorization->lock);
 	return entries == NULL ? -ENOMEM : 0;
 }
@@ -135,6 +137,22 @@ bool authorization_allows(struct authorization *authorization, const char *const
 	allowed = trust_allows(&trust, names, site);
 	pthread_mutex_unlock(&authorization->lock);
 	return allowed;
+}
+
+bool authorization_knows_site(struct authorization *authorization, const char *site)
+{
+	char node[SITE_NAME_MAX + sizeof("node.")];
+	const char *const names[] = {site, node, NULL};
+
+	struct trust_table trust;
+	bool known;
+
+	snprintf(node, sizeof(node), "node.%s", site);
+	pthread_mutex_lock(&authorization->lock);
+	trust = trust_of(authorization);
+	known = !authorization->received || trust_match(&trust, names) < trust.count;
+	pthread_mutex_unlock(&authorization->lock);
+	return known;
 }
 
 bool authorization_denial_is_news(struct authorization *authorization, const char *who)

@@ -27,6 +27,10 @@ bool authorization_admits(struct authorization *authorization, const char *const
 bool authorization_allows(struct authorization *authorization, const char *const *names,
 			  const char *site);
 
+/* True when an entry lets in site itself or nodes of it: its replicas may go on. True as well
+ * before the entries are known. */
+bool authorization_knows_site(struct authorization *authorization, const char *site);
+
 /* True when this denial has not been reported in the last minute: reports are rate limited, not the
  * denials. */
 bool authorization_denial_is_news(struct authorization *authorization, const char *who);

@@ -46,6 +46,10 @@ void status_judge(const struct view *view, Vmreplica__State *ret_state,
 	} else if (view->resync_needed) {
 		*ret_code = "resync-needed";
 		*ret_reason = view->resync_reason;
+	} else if (view->trust.code[0] != '\0') {
+		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
+		*ret_code = view->trust.code;
+		*ret_reason = view->trust.reason;
 	} else if (view->stream.code[0] != '\0') {
 		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
 		*ret_code = view->stream.code;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the stores do by themselves: show how they are, try again, get a new daemon. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "common/clock.h"
+#include "receiver/authorization.h"
 #include "receiver/image.h"
 #include "receiver/merge.h"
 #include "receiver/status.h"
@@ -26,11 +28,27 @@ void stores_send_status(struct store *store)
 	}
 }
 
+/* A removed entry shows at once, not when the primary has tried again: its broker may be all that
+ * it gets to. */
+static void store_note_trust(struct store *store)
+{
+	char reason[REASON_MAX + 1] = "";
+	bool known = authorization_knows_site(store->receiver->authorization, store->peer_site);
+
+	if (!known) {
+		snprintf(reason, sizeof(reason),
+			 "site %s is not authorized any more: see vmreplica authorize",
+			 store->peer_site);
+	}
+	view_set_trust(&store->view, known ? "" : "not-authorized", reason);
+}
+
 static void statuses_send(struct receiver *receiver)
 {
 	for (size_t i = 0; i < receiver->stores->count; i++) {
 		struct stores_entry *entry = receiver->stores->entries[i];
 
+		store_note_trust(entry->store);
 		if (entry->opened && view_take(&entry->store->view)) {
 			stores_send_status(entry->store);
 		}

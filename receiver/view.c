@@ -106,6 +106,18 @@ bool view_set_stream(struct view *view, const char *code, const char *reason)
 	return differs;
 }
 
+/* Asked for with every tick: only a difference is a change. */
+bool view_set_trust(struct view *view, const char *code, const char *reason)
+{
+	bool differs;
+
+	pthread_mutex_lock(&view->lock);
+	differs = fact_set(&view->trust, code, reason);
+	view->changed = view->changed || differs;
+	pthread_mutex_unlock(&view->lock);
+	return differs;
+}
+
 void view_cycle_begin(struct view *view, Vmreplica__Wire__Mode mode, uint64_t total_bytes)
 {
 	view_lock(view);

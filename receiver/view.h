@@ -49,6 +49,7 @@ struct view {
 				     or apply logs */
 	struct view_fact
 		stream; /* why the last stream or cycle failed; a committed cycle clears it */
+	struct view_fact trust;	     /* no authorization entry is the primary's site's any more */
 	Vmreplica__Wire__Mode cycle; /* kind of the cycle that runs now */
 	uint64_t done_bytes, total_bytes;
 	uint64_t wire_bytes; /* of the running cycle, not yet in counters */
@@ -78,6 +79,7 @@ void view_set_manifest(struct view *view, const struct manifest *manifest, const
 /* Set or (code "") clear a fact. True when that changed what is shown. */
 bool view_set_storage(struct view *view, const char *code, const char *reason);
 bool view_set_stream(struct view *view, const char *code, const char *reason);
+bool view_set_trust(struct view *view, const char *code, const char *reason);
 
 void view_cycle_begin(struct view *view, Vmreplica__Wire__Mode mode, uint64_t total_bytes);
 void view_cycle_add(struct view *view, uint64_t data_bytes, uint64_t wire_bytes);

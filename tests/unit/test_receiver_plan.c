@@ -94,6 +94,7 @@ static void test_trust(void)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(authorization);
 	CU_ASSERT_FALSE(authorization_admits(authorization, trust_cases[0].names));
+	CU_ASSERT_TRUE(authorization_knows_site(authorization, "a.example")); /* nothing known */
 	for (size_t i = 0; i < TRUST_ENTRIES; i++) {
 		vmreplica__ipc__authorization__init(&entries[i]);
 		entries[i].pattern = (char *)(uintptr_t)trust_case_entries[i].pattern;
@@ -109,8 +110,11 @@ static void test_trust(void)
 		CU_ASSERT_EQUAL(authorization_admits(authorization, c->names), c->admitted);
 		CU_ASSERT_EQUAL(authorization_allows(authorization, c->names, c->site), c->allowed);
 	}
+	CU_ASSERT_TRUE(authorization_knows_site(authorization, "b.example"));
+	CU_ASSERT_FALSE(authorization_knows_site(authorization, "x.other"));
 	set.n_entries = 0; /* taken back: nobody may send */
 	CU_ASSERT_EQUAL(authorization_set(authorization, &set), 0);
+	CU_ASSERT_FALSE(authorization_knows_site(authorization, "b.example"));
 	CU_ASSERT_FALSE(authorization_allows(authorization, trust_cases[0].names, "a.example"));
 	authorization_free(authorization);
 }
