@@ -189,7 +189,12 @@ static void enroll_changed_cb(void *arg, int error, const char *text)
 	enroll_settle(job);
 }
 
-#define ENROLL_PARAMETERS 6
+#define ENROLL_PARAMETERS 9 /* at most */
+
+/* The settings that a peer may change, as parameters. */
+struct settings_text {
+	char frequency[16], points[16], interval[16], app_interval[16];
+};
 
 static void parameter_set(Vmreplica__Ipc__CibNvpair *pair, const char *name, const char *value)
 {
@@ -198,27 +203,46 @@ static void parameter_set(Vmreplica__Ipc__CibNvpair *pair, const char *name, con
 	pair->value = (char *)(uintptr_t)value;
 }
 
+static size_t settings_pairs(const Vmreplica__Wire__Enroll *enroll, struct settings_text *text,
+			     Vmreplica__Ipc__CibNvpair *pairs)
+{
+	const Vmreplica__PointSettings *points = enroll->points;
+
+	snprintf(text->frequency, sizeof(text->frequency), "%u", enroll->frequency_s);
+	parameter_set(&pairs[0], "frequency", text->frequency);
+	if (points == NULL) {
+		return 1; /* an older sender: the agent's defaults */
+	}
+	snprintf(text->points, sizeof(text->points), "%u", points->points);
+	snprintf(text->interval, sizeof(text->interval), "%u", points->interval_s);
+	snprintf(text->app_interval, sizeof(text->app_interval), "%u", points->app_interval_s);
+	parameter_set(&pairs[1], "points", text->points);
+	parameter_set(&pairs[2], "point_interval", text->interval);
+	parameter_set(&pairs[3], "app_interval", text->app_interval);
+	return 4;
+}
+
 static void enroll_create(struct job *job, const Vmreplica__Wire__Enroll *enroll)
 {
 	Vmreplica__Ipc__CibCreateVm request = VMREPLICA__IPC__CIB_CREATE_VM__INIT;
 	Vmreplica__Ipc__CibNvpair pairs[ENROLL_PARAMETERS], *list[ENROLL_PARAMETERS];
 	struct cluster *cluster = &job->enrollment->broker->cluster;
 	static char engine_clone[] = CIB_ENGINE_CLONE_DEFAULT;
-	char frequency[16];
+	struct settings_text text;
+	size_t count;
 	int rc;
 
-	snprintf(frequency, sizeof(frequency), "%u", enroll->frequency_s);
 	parameter_set(&pairs[0], "relationship", enroll->relationship);
 	parameter_set(&pairs[1], "vm", enroll->vm);
 	parameter_set(&pairs[2], "role", "replica");
 	parameter_set(&pairs[3], "peer", enroll->site);
 	parameter_set(&pairs[4], "storage", job->plan.storage);
-	parameter_set(&pairs[5], "frequency", frequency);
-	for (size_t i = 0; i < ENROLL_PARAMETERS; i++) {
+	count = 5 + settings_pairs(enroll, &text, &pairs[5]);
+	for (size_t i = 0; i < count; i++) {
 		list[i] = &pairs[i];
 	}
 	request.resource = job->plan.resource;
-	request.n_parameters = ENROLL_PARAMETERS;
+	request.n_parameters = count;
 	request.parameters = list;
 	request.engine_clone = engine_clone;
 	request.location_node = job->plan.location_node;
@@ -233,15 +257,17 @@ static void enroll_update(struct job *job, const Vmreplica__Wire__Enroll *enroll
 {
 	Vmreplica__Ipc__CibUpdateVm request = VMREPLICA__IPC__CIB_UPDATE_VM__INIT;
 	struct cluster *cluster = &job->enrollment->broker->cluster;
-	Vmreplica__Ipc__CibNvpair pair, *list = &pair;
-	char frequency[16];
+	Vmreplica__Ipc__CibNvpair pairs[ENROLL_PARAMETERS], *list[ENROLL_PARAMETERS];
+	struct settings_text text;
+	size_t count = settings_pairs(enroll, &text, pairs);
 	int rc;
 
-	snprintf(frequency, sizeof(frequency), "%u", enroll->frequency_s);
-	parameter_set(&pair, "frequency", frequency);
+	for (size_t i = 0; i < count; i++) {
+		list[i] = &pairs[i];
+	}
 	request.resource = job->plan.resource;
-	request.n_parameters = 1;
-	request.parameters = &list;
+	request.n_parameters = count;
+	request.parameters = list;
 	rc = cluster->ops->update_vm(cluster, &request, enroll_changed_cb, job);
 	if (rc < 0) {
 		job_refuse_change(job, rc, NULL);
