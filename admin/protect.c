@@ -11,6 +11,7 @@
 #include "common/rate.h"
 #include "proto/limits.h"
 #include "proto/names.h"
+#include "proto/network_map.h"
 #include "proto/validate.h"
 
 /* Both sides make a resource and wait for their clusters. */
@@ -28,6 +29,11 @@ static const char protect_help[] =
 	"      --app-interval SECONDS  between application-consistent ones (default 0: none)\n"
 	"      --exclude-disk DISK  leave a disk out, by its target name; may be repeated\n"
 	"      --bandwidth RATE     bytes per second at most, for instance 20M\n"
+	"      --map KIND:HERE=THERE\n"
+	"                           the network there that stands for one here, for instance\n"
+	"                           net:prod=dr, bridge:br0=br7 or direct:eth0=net:dr; may be "
+	"repeated\n"
+	"      --force              also when the VM would not start on the other side as it is\n"
 	"      --dry-run            only print the pcs commands that would do the "
 	"same\n" COMMON_HELP;
 
@@ -46,6 +52,7 @@ enum {
 	OPTION_APP_INTERVAL,
 	OPTION_BANDWIDTH,
 	OPTION_DRY_RUN,
+	OPTION_MAP,
 	OPTION_FORCE,
 	OPTION_KEEP,
 };
@@ -77,9 +84,30 @@ static int points_option(const struct common_options *common, int code,
 	return STATUS_DONE;
 }
 
+/* All of them together are looked at, because two may contradict each other. */
+static int protect_map(const struct common_options *common,
+		       Vmreplica__Admin__ProtectRequest *protect)
+{
+	struct network_map map = {0};
+	char error[NETWORK_MAP_ERROR_LEN];
+	int result = 0;
+
+	for (size_t i = 0; i < protect->n_maps && result == 0; i++) {
+		result = network_map_add(&map, protect->maps[i], error);
+	}
+	if (result < 0 || network_map_add(&map, optarg, error) < 0) {
+		return command_misused(common, "--map %s", error);
+	}
+	if (protect->n_maps == NETWORK_MAPS_MAX) {
+		return command_misused(common, "--map is given too often");
+	}
+	protect->maps[protect->n_maps++] = optarg;
+	return STATUS_DONE;
+}
+
 /* One option of protect into the request. Returns STATUS_DONE or STATUS_USAGE. */
 static int protect_option(const struct common_options *common, int code,
-			  Vmreplica__Admin__ProtectRequest *protect, char **excluded)
+			  Vmreplica__Admin__ProtectRequest *protect)
 {
 	long long seconds;
 
@@ -103,7 +131,7 @@ static int protect_option(const struct common_options *common, int code,
 					       "as vdb",
 					       optarg);
 		}
-		excluded[protect->n_exclude_disks++] = optarg;
+		protect->exclude_disks[protect->n_exclude_disks++] = optarg;
 		return STATUS_DONE;
 	case OPTION_POINTS:
 	case OPTION_POINT_INTERVAL:
@@ -114,6 +142,11 @@ static int protect_option(const struct common_options *common, int code,
 			       ? STATUS_DONE
 			       : command_misused(common, "bandwidth \"%s\" is no rate such as 20M",
 						 optarg);
+	case OPTION_MAP:
+		return protect_map(common, protect);
+	case OPTION_FORCE:
+		protect->force = true;
+		return STATUS_DONE;
 	default:
 		protect->dry_run = true;
 		return STATUS_DONE;
@@ -124,20 +157,26 @@ static int protect_show(const struct common_options *common, const char *vm, boo
 			const Vmreplica__Admin__ProtectResponse *answer)
 {
 	if (common->json) {
-		json_t *commands = json_array();
+		json_t *commands = json_array(), *warnings = json_array();
 
 		for (size_t i = 0; i < answer->n_commands; i++) {
 			output_json_append(&commands, output_json_string(answer->commands[i]));
 		}
-		return output_json(json_pack("{s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "vm",
+		for (size_t i = 0; i < answer->n_warnings; i++) {
+			output_json_append(&warnings, output_json_string(answer->warnings[i]));
+		}
+		return output_json(json_pack("{s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "vm",
 					     output_json_string(vm), "dry_run", (int)dry_run,
 					     "already", (int)answer->already, "resource",
 					     output_json_text(answer->resource), "peer_resource",
 					     output_json_text(answer->peer_resource), "peer_node",
 					     output_json_text(answer->peer_node), "peer_storage",
 					     output_json_text(answer->peer_storage), "commands",
-					     commands),
+					     commands, "warnings", warnings),
 				   false);
+	}
+	for (size_t i = 0; i < answer->n_warnings; i++) {
+		fprintf(stderr, "vmreplica: warning: %s\n", answer->warnings[i]);
 	}
 	for (size_t i = 0; dry_run && i < answer->n_commands; i++) {
 		puts(answer->commands[i]);
@@ -194,11 +233,13 @@ int command_protect(int argc, char **argv)
 		{"exclude-disk", required_argument, NULL, OPTION_EXCLUDE},
 		{"bandwidth", required_argument, NULL, OPTION_BANDWIDTH},
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+		{"map", required_argument, NULL, OPTION_MAP},
+		{"force", no_argument, NULL, OPTION_FORCE},
 		{0}};
 	struct common_options common = {.command = "protect", .help = protect_help};
 	Vmreplica__Admin__ProtectRequest protect = VMREPLICA__ADMIN__PROTECT_REQUEST__INIT;
 	Vmreplica__PointSettings points = VMREPLICA__POINT_SETTINGS__INIT;
-	char *excluded[DISKS_MAX];
+	char *excluded[DISKS_MAX], *maps[NETWORK_MAPS_MAX];
 	const char *vm;
 	int code;
 
@@ -206,8 +247,9 @@ int command_protect(int argc, char **argv)
 	points.points = POINTS_DEFAULT;
 	points.interval_s = POINT_INTERVAL_DEFAULT_S;
 	protect.points = &points;
+	protect.maps = maps;
 	while ((code = command_next_option(&common, argc, argv, options)) != -1) {
-		if (protect_option(&common, code, &protect, excluded) != STATUS_DONE) {
+		if (protect_option(&common, code, &protect) != STATUS_DONE) {
 			return STATUS_USAGE;
 		}
 	}

@@ -126,6 +126,18 @@ static json_t *replication_to_json(const Vmreplica__VmStatus *vm)
 			 (json_int_t)vm->generation);
 }
 
+/* The replica VM's definition, and what it lacks. */
+static json_t *definition_to_json(const Vmreplica__VmStatus *vm)
+{
+	json_t *notes = json_array();
+
+	for (size_t i = 0; i < vm->n_notes; i++) {
+		output_json_append(&notes, output_json_string(vm->notes[i]));
+	}
+	return json_pack("{s:o, s:o}", "definition", output_json_text(vm->definition), "notes",
+			 notes);
+}
+
 static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 {
 	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:o, s:o, s:o, s:I}",
@@ -142,7 +154,7 @@ static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 static json_t *vm_to_json(const Vmreplica__VmStatus *vm)
 {
 	json_t *object = identity_to_json(vm);
-	json_t *parts[] = {replication_to_json(vm), amounts_to_json(vm)};
+	json_t *parts[] = {replication_to_json(vm), amounts_to_json(vm), definition_to_json(vm)};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (json_object_update(object, parts[i]) < 0) { /* also when either is NULL */
@@ -306,6 +318,7 @@ static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 			print_field(out, "applying", text);
 		}
 		print_field(out, "store", vm->store);
+		print_field(out, "definition", vm->definition);
 	}
 	for (size_t i = 0; i < vm->n_disks; i++) {
 		snprintf(text, sizeof(text), "%s, %s", vm->disks[i]->name,
@@ -325,12 +338,21 @@ static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 	}
 }
 
+/* What the replica VM will lack. */
+static void print_notes(const Vmreplica__VmStatus *vm, FILE *out)
+{
+	for (size_t i = 0; i < vm->n_notes; i++) {
+		print_field(out, i == 0 ? "note" : "", vm->notes[i]);
+	}
+}
+
 void status_print_details(const Vmreplica__Admin__StatusResponse *status, FILE *out)
 {
 	for (size_t i = 0; i < status->n_vms; i++) {
 		print_identity(status->vms[i], out);
 		print_replication(status->vms[i], out);
 		print_amounts(status->vms[i], out);
+		print_notes(status->vms[i], out);
 	}
 	print_warnings(status, out);
 }

@@ -208,6 +208,26 @@ static bool points_differ(const Vmreplica__Ipc__CibResource *resource,
 		number_differs(resource, "app_interval", points->app_interval_s, 0));
 }
 
+void enroll_join_maps(const Vmreplica__Wire__Enroll *enroll, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < enroll->n_maps && used < size; i++) {
+		used += (size_t)snprintf(buf + used, size - used, "%s%s", i > 0 ? "," : "",
+					 enroll->maps[i]);
+	}
+}
+
+static bool map_differs(const Vmreplica__Wire__Enroll *enroll,
+			const Vmreplica__Ipc__CibResource *resource)
+{
+	char maps[NETWORK_MAPS_MAX * (2 * NETWORK_NAME_MAX + 16)];
+
+	enroll_join_maps(enroll, maps, sizeof(maps));
+	return maps[0] != '\0' && !replica_resource_has(resource, "map", maps);
+}
+
 /* The relationship has a resource already: is it the same enrollment again? */
 static void decide_existing(const struct enroll_world *world, const Vmreplica__Wire__Enroll *enroll,
 			    const Vmreplica__Ipc__CibResource *resource, struct enroll_plan *plan)
@@ -237,6 +257,7 @@ static void decide_existing(const struct enroll_world *world, const Vmreplica__W
 	snprintf(frequency, sizeof(frequency), "%u", enroll->frequency_s);
 	plan->update_frequency = !replica_resource_has(resource, "frequency", frequency) ||
 				 points_differ(resource, enroll->points);
+	plan->update_map = map_differs(enroll, resource);
 }
 
 static void decide_new(const struct enroll_world *world, const Vmreplica__Wire__Enroll *enroll,

@@ -40,6 +40,7 @@ struct enroll_plan {
 	char location_node[NODE_NAME_MAX + 1]; /* CREATE: bind to it; "" = anywhere */
 	char storage[PATH_LEN_MAX + 1];
 	bool update_frequency;	     /* EXISTS: the asked one, or the asked points, differ */
+	bool update_map;	     /* EXISTS: likewise, and one was asked for */
 	char code[REPLICA_CODE_LEN]; /* DENIED: a stable word */
 	char reason[REASON_MAX + 1]; /* DENIED: a sentence */
 };
@@ -47,5 +48,8 @@ struct enroll_plan {
 /* names: the peer's SANs, NULL-terminated. */
 void enroll_decide(const struct enroll_world *world, const Vmreplica__Wire__Enroll *enroll,
 		   const char *const *names, struct enroll_plan *ret_plan);
+
+/* The networks' map that it asks for, as the resource's parameter, into buf. Pure. */
+void enroll_join_maps(const Vmreplica__Wire__Enroll *enroll, char *buf, size_t size);
 
 #endif

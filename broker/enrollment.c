@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/enroll_fit.h"
 #include "broker/locate_service.h"
 #include "cluster/vm_resource.h"
 #include "common/log.h"
@@ -43,6 +44,7 @@ void job_free(struct job *job)
 	}
 	qb_list_del(&job->list);
 	job->enrollment->count--;
+	enroll_fit_destroy(&job->fit);
 	free(job->packed);
 	free(job);
 }
@@ -155,6 +157,8 @@ static void enroll_answer(struct job *job)
 		job->plan.outcome == ENROLL_CREATE ? job->plan.location_node : job->plan.node;
 	enrolled.storage = job->plan.storage;
 	enrolled.site = job->enrollment->broker->config->site;
+	enrolled.warnings = job->fit.warnings;
+	enrolled.n_warnings = job->fit.warning_count;
 	job_answer(job, FRAME_ENROLLED, &enrolled.base);
 	job_free(job);
 }
@@ -189,11 +193,14 @@ static void enroll_changed_cb(void *arg, int error, const char *text)
 	enroll_settle(job);
 }
 
-#define ENROLL_PARAMETERS 9 /* at most */
+#define ENROLL_PARAMETERS 10 /* at most */
+
+#define MAPS_LEN (NETWORK_MAPS_MAX * (2 * NETWORK_NAME_MAX + 16))
 
 /* The settings that a peer may change, as parameters. */
 struct settings_text {
 	char frequency[16], points[16], interval[16], app_interval[16];
+	char maps[MAPS_LEN];
 };
 
 static void parameter_set(Vmreplica__Ipc__CibNvpair *pair, const char *name, const char *value)
@@ -203,23 +210,29 @@ static void parameter_set(Vmreplica__Ipc__CibNvpair *pair, const char *name, con
 	pair->value = (char *)(uintptr_t)value;
 }
 
+/* The settings as pairs (room for 5): a parameter without a value is left out. */
 static size_t settings_pairs(const Vmreplica__Wire__Enroll *enroll, struct settings_text *text,
 			     Vmreplica__Ipc__CibNvpair *pairs)
 {
 	const Vmreplica__PointSettings *points = enroll->points;
+	size_t count = 1;
 
 	snprintf(text->frequency, sizeof(text->frequency), "%u", enroll->frequency_s);
 	parameter_set(&pairs[0], "frequency", text->frequency);
+	enroll_join_maps(enroll, text->maps, sizeof(text->maps));
+	if (text->maps[0] != '\0') {
+		parameter_set(&pairs[count++], "map", text->maps);
+	}
 	if (points == NULL) {
-		return 1; /* an older sender: the agent's defaults */
+		return count; /* an older sender: the agent's defaults */
 	}
 	snprintf(text->points, sizeof(text->points), "%u", points->points);
 	snprintf(text->interval, sizeof(text->interval), "%u", points->interval_s);
 	snprintf(text->app_interval, sizeof(text->app_interval), "%u", points->app_interval_s);
-	parameter_set(&pairs[1], "points", text->points);
-	parameter_set(&pairs[2], "point_interval", text->interval);
-	parameter_set(&pairs[3], "app_interval", text->app_interval);
-	return 4;
+	parameter_set(&pairs[count++], "points", text->points);
+	parameter_set(&pairs[count++], "point_interval", text->interval);
+	parameter_set(&pairs[count++], "app_interval", text->app_interval);
+	return count;
 }
 
 static void enroll_create(struct job *job, const Vmreplica__Wire__Enroll *enroll)
@@ -313,8 +326,11 @@ static void enroll_begin(struct job *job)
 		enroll_decide(&world, enroll, peer_session_names(session), &job->plan);
 		if (job->plan.outcome == ENROLL_DENIED) {
 			enroll_denied(job);
+		} else if (enroll_fit_is_due(job, enroll)) {
+			enroll_fit_ask(job, enroll, enroll_begin);
 		} else if (enroll->dry_run ||
-			   (job->plan.outcome == ENROLL_EXISTS && !job->plan.update_frequency)) {
+			   (job->plan.outcome == ENROLL_EXISTS && !job->plan.update_frequency &&
+			    !job->plan.update_map)) {
 			enroll_answer(job);
 		} else if (job->plan.outcome == ENROLL_EXISTS) {
 			enroll_update(job, enroll);

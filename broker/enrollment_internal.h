@@ -20,6 +20,16 @@
 #define WITHDRAWAL_DESTROY_MS	   60000 /* the resource stops, then the store goes */
 #define WITHDRAWAL_DESTROY_WAIT_MS 1000
 
+struct job;
+
+/* Whether the VM would start here: enroll_fit.c's. */
+struct job_fit {
+	bool asked, force;
+	char *warnings[WARNINGS_MAX]; /* owned */
+	size_t warning_count;
+	void (*next)(struct job *job);
+};
+
 /* One request under way. */
 struct job {
 	struct qb_list_head list;
@@ -31,6 +41,7 @@ struct job {
 	char relationship[RELATIONSHIP_LEN + 1];
 	char peer[DENIAL_PEER_LEN];    /* for the log */
 	struct enroll_plan plan;       /* ENROLL */
+	struct job_fit fit;	       /* ENROLL */
 	struct withdraw_plan withdraw; /* WITHDRAW */
 	int tries;
 	int64_t since_ms;	       /* WITHDRAW: when the resource was deleted */

@@ -10,6 +10,7 @@ libvmr_broker_la_SOURCES = \
 	broker/broker.c broker/broker.h \
 	broker/denial_ring.c broker/denial_ring.h \
 	broker/enroll.c broker/enroll.h \
+	broker/enroll_fit.c broker/enroll_fit.h \
 	broker/enrollment.c broker/enrollment.h broker/enrollment_internal.h \
 	broker/locate.c broker/locate.h \
 	broker/locate_service.c broker/locate_service.h \

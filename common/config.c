@@ -135,6 +135,7 @@ static const struct setting settings[] = {
 	SETTING("store", "history-cap", "32G", parse_size, history_cap_bytes),
 	SETTING("store", "spool-cap", "4G", parse_size, spool_cap_bytes),
 	SETTING("store", "reserve", "1G", parse_size, storage_reserve_bytes),
+	SETTING("replica", "boot-directory", "", parse_path_or_empty, boot_directory),
 	SETTING("log", "directory", VMR_LOGDIR, parse_path_or_empty, log_directory),
 	SETTING("log", "level", "notice", parse_level, log_level),
 	SETTING("standalone", "enabled", "no", parse_bool, standalone),
@@ -192,7 +193,7 @@ static int config_unknown(struct config_load *load, const char *section, const c
 	if (used == 0) {
 		snprintf(load->error, CONFIG_ERROR_LEN,
 			 "%s:%d: unknown section [%.32s]; known: site, node, broker, tls, scratch, "
-			 "store, log, standalone",
+			 "store, replica, log, standalone",
 			 load->path, line, section);
 	} else {
 		snprintf(load->error, CONFIG_ERROR_LEN,
@@ -278,6 +279,7 @@ void config_destroy(struct config *config)
 	free(config->tls_certificate);
 	free(config->tls_key);
 	free(config->scratch_directory);
+	free(config->boot_directory);
 	free(config->log_directory);
 	free(config->log_level);
 	memset(config, 0, sizeof(*config));

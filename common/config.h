@@ -33,9 +33,11 @@ struct config {
 	uint64_t spool_cap_bytes;   /* [store] spool-cap: unapplied logs per VM; default 4G */
 	/* [store] reserve: pause receiving below this; default 1G */
 	uint64_t storage_reserve_bytes;
-	char *log_directory; /* [log] directory; "" = syslog only */
-	char *log_level;     /* [log] level */
-	bool standalone;     /* [standalone] enabled */
+	char *boot_directory; /* [replica] boot-directory: kernels that VMs boot directly; "" = none
+			       */
+	char *log_directory;  /* [log] directory; "" = syslog only */
+	char *log_level;      /* [log] level */
+	bool standalone;      /* [standalone] enabled */
 };
 
 /* Read path on top of the defaults (a missing file leaves the defaults and is -ENOENT). Errors: a

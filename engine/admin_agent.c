@@ -64,6 +64,34 @@ static int agent_settings(struct admin_call *call, const Vmreplica__Admin__Agent
 	return result;
 }
 
+/* What is attached here of what the agent's parameters say: by their role, one of the two or
+ * neither. */
+struct agent_target {
+	struct vm_settings settings; /* owned */
+	struct relationship *rel;
+	struct replica *replica;
+};
+
+/* 0, or a negative errno: the call is answered then. */
+static int agent_find(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request,
+		      struct agent_target *ret_target)
+{
+	struct engine *engine = admin_call_engine(call);
+	struct agent_target target = {0};
+	int result = agent_settings(call, request, &target.settings);
+
+	if (result < 0) {
+		return result;
+	}
+	if (target.settings.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
+		target.rel = engine_find_relationship(engine, target.settings.relationship);
+	} else if (target.settings.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+		target.replica = engine_find_replica(engine, target.settings.relationship);
+	}
+	*ret_target = target;
+	return 0;
+}
+
 /* ---- start ---- */
 
 static void replica_started_cb(void *arg, int error, const char *text)
@@ -171,75 +199,59 @@ static void stop_unknown_replica(struct admin_call *call, const struct vm_settin
 
 static void agent_stop(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request)
 {
-	struct engine *engine = admin_call_engine(call);
-	struct vm_settings settings = {0};
-	struct relationship *rel;
-	struct replica *replica;
+	struct agent_target target;
 
-	if (agent_settings(call, request, &settings) < 0) {
+	if (agent_find(call, request, &target) < 0) {
 		return;
 	}
-	rel = engine_find_relationship(engine, settings.relationship);
-	replica = engine_find_replica(engine, settings.relationship);
-	if (rel != NULL && settings.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
-		relationship_stop(rel, agent_timeout_ms(request), stopped_cb, call);
-	} else if (replica != NULL && settings.role == VMREPLICA__ROLE__ROLE_REPLICA) {
-		replica_stop(replica, false, agent_timeout_ms(request), stopped_cb, call);
-	} else if (settings.role == VMREPLICA__ROLE__ROLE_REPLICA) {
-		stop_unknown_replica(call, &settings, agent_timeout_ms(request));
+	if (target.rel != NULL) {
+		relationship_stop(target.rel, agent_timeout_ms(request), stopped_cb, call);
+	} else if (target.replica != NULL) {
+		replica_stop(target.replica, false, agent_timeout_ms(request), stopped_cb, call);
+	} else if (target.settings.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+		stop_unknown_replica(call, &target.settings, agent_timeout_ms(request));
 	} else {
 		agent_reply(call, false, false, "");
 	}
-	vm_settings_destroy(&settings);
+	vm_settings_destroy(&target.settings);
 }
 
 /* ---- monitor, reload ---- */
 
 static void agent_monitor(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request)
 {
-	struct engine *engine = admin_call_engine(call);
-	struct vm_settings settings = {0};
-	struct relationship *rel;
-	struct replica *replica;
+	struct agent_target target;
 
-	if (agent_settings(call, request, &settings) < 0) {
+	if (agent_find(call, request, &target) < 0) {
 		return;
 	}
-	rel = engine_find_relationship(engine, settings.relationship);
-	replica = engine_find_replica(engine, settings.relationship);
-	if (rel != NULL && settings.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
-		agent_reply(call, true, rel->ready, rel->verdict.reason);
-	} else if (replica != NULL && settings.role == VMREPLICA__ROLE__ROLE_REPLICA &&
-		   replica->phase != REPLICA_GONE) {
-		agent_reply(call, true, replica_is_open(replica), replica->error);
+	if (target.rel != NULL) {
+		agent_reply(call, true, target.rel->ready, target.rel->verdict.reason);
+	} else if (target.replica != NULL && target.replica->phase != REPLICA_GONE) {
+		agent_reply(call, true, replica_is_open(target.replica), target.replica->error);
 	} else {
 		agent_reply(call, false, false, "not attached");
 	}
-	vm_settings_destroy(&settings);
+	vm_settings_destroy(&target.settings);
 }
 
 static void agent_reload(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request)
 {
-	struct engine *engine = admin_call_engine(call);
-	struct vm_settings settings = {0};
-	struct relationship *rel;
-	struct replica *replica;
+	struct agent_target target;
 
-	if (agent_settings(call, request, &settings) < 0) {
+	if (agent_find(call, request, &target) < 0) {
 		return;
 	}
-	rel = engine_find_relationship(engine, settings.relationship);
-	replica = engine_find_replica(engine, settings.relationship);
-	if (rel != NULL && settings.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
-		relationship_configure(rel, &settings);
-		agent_reply(call, true, rel->ready, "");
-	} else if (replica != NULL && settings.role == VMREPLICA__ROLE__ROLE_REPLICA) {
-		replica_configure(replica, &settings);
-		agent_reply(call, true, replica_is_open(replica), "");
+	if (target.rel != NULL) {
+		relationship_configure(target.rel, &target.settings);
+		agent_reply(call, true, target.rel->ready, "");
+	} else if (target.replica != NULL) {
+		replica_configure(target.replica, &target.settings);
+		agent_reply(call, true, replica_is_open(target.replica), "");
 	} else {
 		agent_reply(call, false, false, "not attached");
 	}
-	vm_settings_destroy(&settings);
+	vm_settings_destroy(&target.settings);
 }
 
 static void agent_stop_daemon(struct admin_call *call)

@@ -11,6 +11,7 @@
  *   admin_authorize.c  authorize, when no broker runs to do it
  *   admin_agent.c    start, stop, monitor, reload
  *   admin_store.c    store; inspect.c: inspect
+ *   admin_fit.c      fit
  *   protect.c        protect; unprotect.c: unprotect, release
  */
 #ifndef VMR_ENGINE_ADMIN_SERVICE_H
@@ -67,6 +68,7 @@ void admin_points(struct admin_call *call, const Vmreplica__Admin__Request *requ
 void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request);
 void admin_inspect(struct admin_call *call, const Vmreplica__Admin__InspectRequest *request);
 void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseRequest *request);
+void admin_fit(struct admin_call *call, const Vmreplica__Admin__FitRequest *request);
 void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *request);
 /* protect.c, unprotect.c */
 void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request);

@@ -49,6 +49,7 @@ static void check_finish(struct check *check)
 	check_list_destroy(&all);
 	check_list_destroy(&check->cluster);
 	check_list_destroy(&check->probe.list);
+	check_replicas_destroy(&check->probe.replicas);
 	free(check->probe.vms);
 	free(check);
 }
@@ -215,7 +216,9 @@ int check_start(struct engine *engine, const Vmreplica__Admin__CheckRequest *req
 	check->probe.libvirt = engine->libvirt;
 	check->probe.tls = engine->tls;
 	check->probe.vms = calloc(CHECK_VMS_MAX, sizeof(*check->probe.vms));
-	if (check->probe.vms == NULL) {
+	if (check->probe.vms == NULL ||
+	    check_replicas_collect(engine, request->vm, &check->probe.replicas) < 0) {
+		free(check->probe.vms);
 		free(check);
 		return -ENOMEM;
 	}
@@ -226,6 +229,7 @@ int check_start(struct engine *engine, const Vmreplica__Admin__CheckRequest *req
 	if (error != 0) {
 		check_list_destroy(&check->cluster);
 		check_list_destroy(&check->probe.list);
+		check_replicas_destroy(&check->probe.replicas);
 		free(check->probe.vms);
 		free(check);
 		return error;

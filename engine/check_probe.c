@@ -176,7 +176,7 @@ static void probe_authorization(struct check_probe *probe, const struct check_vm
 	Vmreplica__Wire__Disk disk = VMREPLICA__WIRE__DISK__INIT, *disks[] = {&disk};
 	Vmreplica__Wire__Enroll enroll = VMREPLICA__WIRE__ENROLL__INIT;
 	char relationship[RELATIONSHIP_LEN + 1], disk_name[] = "vda";
-	struct locate_enrolled enrolled;
+	struct locate_enrolled enrolled = {0};
 	struct trouble trouble;
 
 	if (name_make_uuid(relationship) != 0) {
@@ -198,6 +198,7 @@ static void probe_authorization(struct check_probe *probe, const struct check_vm
 	} else {
 		peer_failed_line(probe, item, trouble.text);
 	}
+	locate_enrolled_destroy(&enrolled);
 }
 
 static void probe_peer(struct check_probe *probe, const struct check_vm *vm)
@@ -241,6 +242,9 @@ void check_probe_run(struct check_probe *probe)
 	probe_clock(probe);
 	probe_scratch(probe);
 	libvirt = probe_libvirt(probe);
+	if (libvirt) {
+		check_replicas_run(&probe->replicas, probe->config, probe->libvirt, &probe->list);
+	}
 	for (size_t i = 0; i < probe->vm_count; i++) {
 		if (libvirt && probe->vms[i].disks) {
 			probe_disks(probe, &probe->vms[i]);

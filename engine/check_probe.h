@@ -6,6 +6,7 @@
 
 #include "common/config.h"
 #include "engine/check_list.h"
+#include "engine/check_replica.h"
 #include "engine/source.h"
 #include "engine/tls_store.h"
 #include "engine/vm_settings.h"
@@ -29,6 +30,7 @@ struct check_probe {
 	struct tls_store *tls;		   /* borrowed */
 	struct check_vm *vms;		   /* owned */
 	size_t vm_count;
+	struct check_replicas replicas;
 	struct check_list list;
 };
 

@@ -40,8 +40,9 @@ struct cycle {
 	/* results, for the control thread after the end */
 	struct trouble trouble; /* code "" when committed */
 	bool committed;
-	bool checkpoint_gone;	    /* the plan's base was listed but is not there: resynchronize */
-	/* the guest had been paused by our job and was resumed: what admins are told; "" otherwise */
+	bool checkpoint_gone; /* the plan's base was listed but is not there: resynchronize */
+	/* the guest had been paused by our job and was resumed: what admins are told; "" otherwise
+	 */
 	char harm[SOURCE_ERROR_LEN];
 	bool resync_required;	    /* it is, but may not begin by itself (resync=manual) */
 	Vmreplica__Wire__Mode kind; /* of what was sent; 0 when nothing was */

@@ -49,7 +49,7 @@ static void engine_reap(struct engine *engine)
 	for (struct replica *replica = engine->replicas; replica != NULL; replica = next_replica) {
 		next_replica = replica->next;
 		if (replica->phase == REPLICA_GONE && replica->paused_since_ms != 0 &&
-		    !replica->busy) {
+		    !replica->busy && !replica_definition_is_busy(replica->definition)) {
 			replica_free(replica);
 		}
 	}

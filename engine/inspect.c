@@ -96,6 +96,18 @@ static void inspect_collect(const struct source *source, struct inspect_answer *
 	}
 }
 
+/* One that is too long is left out: nobody can be asked about it. */
+static void inspect_definition(const struct source *source, ProtobufCBinaryData *ret_xml)
+{
+	const char *xml = source_domain_xml(source);
+	size_t len = strlen(xml);
+
+	if (len <= ENROLL_XML_MAX) {
+		ret_xml->data = (uint8_t *)(uintptr_t)xml;
+		ret_xml->len = len;
+	}
+}
+
 static void inspect_answer(struct inspect_job *job)
 {
 	struct inspect_answer *answer = calloc(1, sizeof(*answer));
@@ -112,6 +124,7 @@ static void inspect_answer(struct inspect_job *job)
 	inspect.problems = answer->problems;
 	inspect.n_problems = answer->problem_count;
 	inspect.running = source_is_active(job->source);
+	inspect_definition(job->source, &inspect.domain_xml);
 	job->done(job->arg, 0, "", &inspect);
 	free(answer);
 }

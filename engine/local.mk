@@ -38,7 +38,6 @@ ENGINE_PURE = \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \
 	engine/health.c engine/health.h \
-	engine/network_map.c engine/network_map.h \
 	engine/relationship_state.c engine/relationship_state.h \
 	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
 	engine/replica_domain.c engine/replica_domain.h \
@@ -64,14 +63,16 @@ ENGINE_CYCLE = \
 # The daemon's control thread.
 ENGINE_CONTROL = \
 	engine/admin_points.c engine/admin_points.h \
-	engine/admin_agent.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
+	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
 	engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
 	engine/admin_vm.c engine/admin_vm.h \
 	engine/adoption.c engine/adoption.h \
 	engine/announcer.c engine/announcer.h \
 	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
 	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
+	engine/check_replica.c engine/check_replica.h \
 	engine/cluster_table.c engine/cluster_table.h \
+	engine/definition_file.c engine/definition_file.h \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
@@ -85,6 +86,8 @@ ENGINE_CONTROL = \
 	engine/relationship_attach.c engine/relationship_cycle.c \
 	engine/relationship_request.c engine/relationship_status.c \
 	engine/replica.c engine/replica.h \
+	engine/replica_definition.c engine/replica_definition.h \
+	engine/replica_fit.c engine/replica_fit.h \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \

@@ -277,11 +277,19 @@ int locate_client_enroll(const struct locate_client *client, Vmreplica__Wire__En
 		copy_text(ret_enrolled->node, sizeof(ret_enrolled->node), enrolled->node);
 		copy_text(ret_enrolled->storage, sizeof(ret_enrolled->storage), enrolled->storage);
 		copy_text(ret_enrolled->site, sizeof(ret_enrolled->site), enrolled->site);
+		for (size_t i = 0; i < enrolled->n_warnings; i++) {
+			sentence_list_add(&ret_enrolled->warnings, "%s", enrolled->warnings[i]);
+		}
 	} else if (result == 0) {
 		result = locate_unexpected(&talk, trouble);
 	}
 	locate_talk_end(&talk);
 	return result;
+}
+
+void locate_enrolled_destroy(struct locate_enrolled *enrolled)
+{
+	sentence_list_destroy(&enrolled->warnings);
 }
 
 int locate_client_withdraw(const struct locate_client *client, const char *relationship,

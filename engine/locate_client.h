@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "engine/canceller.h"
+#include "engine/sentence_list.h"
 #include "engine/tls_store.h"
 #include "engine/trouble.h"
 #include "proto/limits.h"
@@ -51,9 +52,11 @@ struct locate_enrolled {
 	char node[NODE_NAME_MAX + 1];
 	char storage[PATH_LEN_MAX + 1];
 	char site[SITE_NAME_MAX + 1];
+	struct sentence_list warnings; /* what of the VM cannot be had there */
 };
+void locate_enrolled_destroy(struct locate_enrolled *enrolled);
 /* Have the replica's resource made (or found again). enroll->version is filled in here; the rest is
- * the caller's. */
+ * the caller's. *ret_enrolled begins as {0} and is destroyed by the caller whatever comes of it. */
 int locate_client_enroll(const struct locate_client *client, Vmreplica__Wire__Enroll *enroll,
 			 struct locate_enrolled *ret_enrolled, struct trouble *trouble);
 /* Have it taken apart; keep_store leaves the replica's files. */

@@ -20,6 +20,11 @@ void protect_free(struct protect_job *job)
 	for (size_t i = 0; i < job->exclude_count; i++) {
 		free(job->exclude[i]);
 	}
+	for (size_t i = 0; i < job->map_count; i++) {
+		free(job->maps[i]);
+	}
+	free(job->domain_xml);
+	locate_enrolled_destroy(&job->enrolled);
 	free(job);
 }
 
@@ -59,11 +64,19 @@ static int enroll_run(void *arg)
 	enroll.disks = pointers;
 	enroll.n_disks = job->disk_count;
 	enroll.dry_run = job->dry_run;
+	enroll.domain_xml.data = (uint8_t *)job->domain_xml;
+	enroll.domain_xml.len = job->domain_xml_len;
+	enroll.maps = job->maps;
+	enroll.n_maps = job->map_count;
+	enroll.force = job->force;
 	return locate_client_enroll(&client, &enroll, &job->enrolled, &job->trouble);
 }
 
 static const char *enroll_advice(const struct trouble *trouble)
 {
+	if (strcmp(trouble->code, "unfit") == 0) {
+		return "do as it says, there or with the VM; --force protects it all the same";
+	}
 	if (strcmp(trouble->code, "not-authorized") == 0) {
 		return "authorize this site there: vmreplica authorize add SITE --storage "
 		       "DIRECTORY";
@@ -88,7 +101,14 @@ static void enroll_done(void *arg, int result)
 		protect_fail(job, result, enroll_advice(&job->trouble), "%s%s%s",
 			     job->repeated ? job->vm.name : "",
 			     job->repeated ? " is protected already, but " : "", job->trouble.text);
-	} else if (job->repeated) {
+		return;
+	}
+	if (job->domain_xml == NULL) {
+		sentence_list_add(&job->enrolled.warnings,
+				  "the VM's definition is too long to be looked at now: vmreplica "
+				  "check on the other side does it");
+	}
+	if (job->repeated) {
 		protect_forget_intent(job->engine, job->resource);
 		protect_wake_owner(job);
 		protect_reply(job, NULL);
@@ -114,6 +134,20 @@ static void intent_noted_cb(void *arg, int error, const char *text)
 
 /* ---- the disks ---- */
 
+static bool protect_take_definition(struct protect_job *job, const ProtobufCBinaryData *xml)
+{
+	if (xml->len == 0) {
+		return true;
+	}
+	job->domain_xml = malloc(xml->len);
+	if (job->domain_xml == NULL) {
+		return false;
+	}
+	memcpy(job->domain_xml, xml->data, xml->len);
+	job->domain_xml_len = xml->len;
+	return true;
+}
+
 static void inspected_cb(void *arg, int error, const char *text,
 			 const Vmreplica__Admin__InspectResponse *answer)
 {
@@ -135,6 +169,10 @@ static void inspected_cb(void *arg, int error, const char *text,
 			 answer->disks[i]->name);
 		job->disks[i].size_bytes = answer->disks[i]->size_bytes;
 		job->disk_count++;
+	}
+	if (!protect_take_definition(job, &answer->domain_xml)) {
+		protect_fail(job, ENOMEM, "", "out of memory");
+		return;
 	}
 	if (job->dry_run || job->repeated) {
 		intent_noted_cb(job, 0, "");
@@ -231,6 +269,34 @@ static bool protect_take_excluded(struct protect_job *job,
 	return true;
 }
 
+static bool protect_take_maps(struct protect_job *job,
+			      const Vmreplica__Admin__ProtectRequest *request)
+{
+	for (size_t i = 0; i < request->n_maps; i++) {
+		job->maps[i] = strdup(request->maps[i]);
+		if (job->maps[i] == NULL) {
+			return false;
+		}
+		job->map_count++;
+	}
+	return true;
+}
+
+static bool protect_maps_are_misused(const Vmreplica__Admin__ProtectRequest *request, char *text,
+				     size_t size)
+{
+	struct network_map map = {0};
+	char error[NETWORK_MAP_ERROR_LEN];
+
+	for (size_t i = 0; i < request->n_maps; i++) {
+		if (network_map_add(&map, request->maps[i], error) < 0) {
+			snprintf(text, size, "%s", error);
+			return true;
+		}
+	}
+	return request->n_maps > NETWORK_MAPS_MAX;
+}
+
 /* What is wrong with the request itself, into text. */
 static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, char *text,
 			       size_t size)
@@ -309,9 +375,10 @@ static void protect_begin(struct protect_job *job, const Vmreplica__Admin__Prote
 void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request)
 {
 	struct protect_job *job;
-	char text[128];
+	char text[NETWORK_MAP_ERROR_LEN] = "too many maps of networks";
 
-	if (protect_is_misused(request, text, sizeof(text))) {
+	if (protect_is_misused(request, text, sizeof(text)) ||
+	    protect_maps_are_misused(request, text, sizeof(text))) {
 		admin_call_misused(call, "%s", text);
 		return;
 	}
@@ -337,9 +404,10 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 		job->points = *request->points;
 	}
 	job->dry_run = request->dry_run;
+	job->force = request->force;
 	snprintf(job->relationship, sizeof(job->relationship), "%s", request->relationship);
 	if ((job->relationship[0] == '\0' && name_make_uuid(job->relationship) < 0) ||
-	    !protect_take_excluded(job, request)) {
+	    !protect_take_excluded(job, request) || !protect_take_maps(job, request)) {
 		protect_fail(job, ENOMEM, "", "out of memory");
 		return;
 	}

@@ -69,6 +69,8 @@ void protect_reply(struct protect_job *job, struct pcs_commands *commands)
 	protect.peer_resource = job->enrolled.resource;
 	protect.peer_node = job->enrolled.node;
 	protect.peer_storage = job->enrolled.storage;
+	protect.warnings = job->enrolled.warnings.items;
+	protect.n_warnings = job->enrolled.warnings.count;
 	protect.already = job->repeated;
 	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_PROTECT;
 	response.protect = &protect;

@@ -22,7 +22,11 @@ struct protect_job {
 	char *exclude[DISKS_MAX]; /* owned */
 	size_t exclude_count;
 	uint64_t bandwidth;
-	bool dry_run;
+	bool dry_run, force;
+	char *maps[NETWORK_MAPS_MAX]; /* owned */
+	size_t map_count;
+	char *domain_xml; /* owned: what the VM is; NULL = too long to travel */
+	size_t domain_xml_len;
 	bool repeated; /* it is protected so already: only the other side is asked again */
 	struct {
 		char name[DISK_NAME_MAX + 1];

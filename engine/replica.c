@@ -150,6 +150,7 @@ struct replica *replica_new(struct engine *engine, struct vm_settings *settings,
 	replica->start_arg = arg;
 	replica->deadline_ms = clock_monotonic_ms() + timeout_ms;
 	replica->suspended = standing_is_suspended(engine, replica->settings.relationship);
+	replica->definition = replica_definition_new(replica);
 	replica_recall(replica);
 	replica->next = engine->replicas;
 	engine->replicas = replica;
@@ -356,6 +357,7 @@ void replica_free(struct replica *replica)
 		*link = replica->next;
 	}
 	vm_status_free(replica->status);
+	replica_definition_free(replica->definition);
 	vm_settings_destroy(&replica->settings);
 	free(replica);
 }
@@ -411,6 +413,7 @@ void replica_fill_status(const struct replica *replica, struct vm_status_frame *
 	status->suspended = replica->suspended;
 	status->last_pause_ms = replica->last_pause_ms;
 	status->paused_since_ms = replica->paused_since_ms;
+	replica_definition_fill_status(replica->definition, status);
 }
 
 static void replica_publish(struct replica *replica, int64_t now_ms)
@@ -445,4 +448,5 @@ void replica_tick(struct replica *replica, int64_t now_ms)
 				     "the receiver has not opened the store yet");
 	}
 	replica_publish(replica, now_ms);
+	replica_definition_tick(replica->definition, now_ms);
 }

@@ -10,6 +10,7 @@
 #define VMR_ENGINE_REPLICA_H
 
 #include "engine/engine.h"
+#include "engine/replica_definition.h"
 #include "engine/health_attribute.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
@@ -32,7 +33,8 @@ struct replica {
 	enum replica_phase phase;
 	char directory[PATH_LEN_MAX + 1];
 	Vmreplica__VmStatus *status; /* owned: what the receiver said last; NULL = nothing yet */
-	char error[REASON_MAX];	     /* why it is FAILED */
+	struct replica_definition *definition; /* owned: of the VM; NULL without memory */
+	char error[REASON_MAX];		       /* why it is FAILED */
 	bool suspended;
 	bool destroy; /* closing for good */
 	bool stopping;

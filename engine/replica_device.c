@@ -19,16 +19,18 @@ static void make_typed(struct domain_walk *walk, const xmlNode *node,
 }
 
 /* The guest keeps its port; what it leads to on the host becomes a pty, which virsh console opens.
- */
+ * A console on a serial port is that port once more: one word is enough. */
 void domain_make_serial(struct domain_walk *walk, const xmlNode *node,
 			const struct domain_rule *rule)
 {
-	if (!domain_value_is(node, "type", "pty")) {
+	bool serial = strcmp((const char *)node->name, "serial") == 0;
+	bool mirror = !serial && domain_value_is(domain_child(node, "target"), "type", "serial");
+
+	if (!domain_value_is(node, "type", "pty") && !mirror) {
 		cleanup_free char *type = domain_value(node, "type");
 
-		sentence_list_add(walk->notes,
-				  "a %s console of type %.20s is a pty on the replica side",
-				  (const char *)node->name, type != NULL ? type : "none");
+		sentence_list_add(walk->notes, "a %s of type %.20s is a pty on the replica side",
+				  serial ? "serial port" : "console", type != NULL ? type : "no");
 	}
 	make_typed(walk, node, rule, "pty");
 }

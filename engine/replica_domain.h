@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #include "engine/domain_document.h"
-#include "engine/network_map.h"
+#include "proto/network_map.h"
 #include "engine/sentence_list.h"
 
 struct replica_domain_disk {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "engine/network_map.h"
+#include "proto/network_map.h"
 #include "engine/source_call.h"
 #include "engine/source_error.h"
 

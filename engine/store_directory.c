@@ -39,6 +39,20 @@ int store_directory_path(const char *storage, const char *peer_site, const char 
 	return len >= 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
 }
 
+int store_directory_definition(const char *storage, const char *peer_site, const char *vm,
+			       const char *relationship, char *buf, size_t size)
+{
+	char path[PATH_LEN_MAX + 1];
+	int result = store_directory_path(storage, peer_site, vm, relationship, path, sizeof(path));
+	int len;
+
+	if (result < 0) {
+		return result;
+	}
+	len = snprintf(buf, size, "%s.xml", path);
+	return len >= 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
+}
+
 static int directory_fail(char *error, const char *doing, const char *storage, const char *name,
 			  int code)
 {
@@ -143,6 +157,18 @@ static int directory_remove_contents(int fd, int depth)
 	return result;
 }
 
+/* The definition, and what a power cut left of a new one. */
+static void remove_definition(int site, const char *name)
+{
+	static const char *const ends[] = {".xml", ".xml.new"};
+	char file[NAME_LEN + 16];
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		snprintf(file, sizeof(file), "%s%s", name, ends[i]);
+		unlinkat(site, file, 0);
+	}
+}
+
 int store_directory_remove(const char *storage, const char *peer_site, const char *vm,
 			   const char *relationship, char error[STORE_DIRECTORY_ERROR_LEN])
 {
@@ -166,6 +192,7 @@ int store_directory_remove(const char *storage, const char *peer_site, const cha
 			       ? 0
 			       : directory_fail(error, "cannot open", storage, peer_site, errno);
 	}
+	remove_definition(site, name);
 	result = directory_remove_entry(site, name, 0);
 	if (result < 0) {
 		return directory_fail(error, "cannot remove", storage, name, -result);

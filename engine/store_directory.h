@@ -14,12 +14,16 @@
 /* Path into buf. 0, or -EINVAL (a component is not plain), -ENAMETOOLONG. Pure. */
 int store_directory_path(const char *storage, const char *peer_site, const char *vm,
 			 const char *relationship, char *buf, size_t size);
+/* Path of the replica VM's definition, beside the store's directory. Likewise. */
+int store_directory_definition(const char *storage, const char *peer_site, const char *vm,
+			       const char *relationship, char *buf, size_t size);
 /* Make it: the site's directory root:gid 0750, the store's uid:gid 0750. Those that exist stay as
  * they are, but the store's must belong to uid. 0 or a negative errno with a sentence. */
 int store_directory_make(const char *storage, const char *peer_site, const char *vm,
 			 const char *relationship, uid_t uid, gid_t gid,
 			 char error[STORE_DIRECTORY_ERROR_LEN]);
-/* Remove it with all that is in it; 0 also when it is not there. */
+/* Remove it with all that is in it, and the replica VM's definition; 0 also when it is not there.
+ */
 int store_directory_remove(const char *storage, const char *peer_site, const char *vm,
 			   const char *relationship, char error[STORE_DIRECTORY_ERROR_LEN]);
 

@@ -191,6 +191,15 @@ static int set_priority(struct vm_settings *settings, const char *value, char *e
 	return 0;
 }
 
+static int set_map(struct vm_settings *settings, const char *value, char *error)
+{
+	char why[NETWORK_MAP_ERROR_LEN];
+
+	return network_map_parse(&settings->networks, value, why) < 0
+		       ? settings_fail(error, "parameter map: %s", why)
+		       : 0;
+}
+
 #define SET_TEXT(field, valid)                                                                     \
 	set_text(settings->field, sizeof(settings->field), value, valid, name, error)
 
@@ -227,6 +236,8 @@ static int settings_set(struct vm_settings *settings, const char *name, const ch
 		return set_resync(settings, value, error);
 	} else if (strcmp(name, "priority") == 0) {
 		return set_priority(settings, value, error);
+	} else if (strcmp(name, "map") == 0) {
+		return set_map(settings, value, error);
 	} else if (strncmp(name, "CRM_meta_", 9) == 0 || strcmp(name, "crm_feature_set") == 0) {
 		return 0;
 	}

@@ -9,6 +9,7 @@
 
 #include "proto/ipc.pb-c.h"
 #include "proto/limits.h"
+#include "proto/network_map.h"
 #include "proto/status.pb-c.h"
 
 #define VM_SETTINGS_ERROR_LEN 256
@@ -30,7 +31,8 @@ struct vm_settings {
 	size_t exclude_count;
 	uint64_t bandwidth_bytes_per_s; /* 0 = unlimited */
 	bool resync_automatic;
-	int32_t priority; /* higher first; default 0 */
+	int32_t priority;	     /* higher first; default 0 */
+	struct network_map networks; /* replica: what stands for the primary's networks here */
 };
 
 /* Parse count pairs (borrowed). resource is the Pacemaker id. Names that Pacemaker itself adds

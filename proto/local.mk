@@ -23,6 +23,7 @@ libvmr_proto_la_SOURCES = \
 	proto/logfile.h proto/logfile_format.c proto/logfile_format.h \
 	proto/logfile_reader.c proto/logfile_verify.c proto/logfile_writer.c \
 	proto/names.c proto/names.h \
+	proto/network_map.c proto/network_map.h \
 	proto/version.c proto/version.h \
 	proto/validate.c proto/validate.h \
 	proto/validate_fields.c proto/validate_fields.h proto/validate_name.c

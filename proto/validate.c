@@ -13,6 +13,7 @@
 #include "common/checked.h"
 #include "common/dns_name.h"
 #include "proto/limits.h"
+#include "proto/network_map.h"
 #include "proto/validate_fields.h"
 #include "proto/wire.pb-c.h"
 
@@ -102,13 +103,27 @@ static const char *check_vm(const char *vm)
 	return validate_vm_name(vm) ? NULL : "the VM's name is malformed";
 }
 
+static const char *check_maps(char *const *maps, size_t count)
+{
+	struct network_map map = {0};
+	char error[NETWORK_MAP_ERROR_LEN];
+
+	for (size_t i = 0; i < count; i++) {
+		if (network_map_add(&map, maps[i], error) < 0) {
+			return "a map of networks is malformed or one too many";
+		}
+	}
+	return NULL;
+}
+
 static const char *check_enroll(const struct frame *frame)
 {
 	const Vmreplica__Wire__Enroll *m = message_of(frame);
 
 	return validate_field_version(m->version) ?: validate_field_relationship(m->relationship) ?: check_vm(m->vm)
-		?: validate_field_site(m->site) ?: validate_field_frequency(m->frequency_s)
-		?: validate_field_points(m->points) ?: validate_field_disks(m->disks, m->n_disks);
+		?: validate_field_site(m->site) ?: validate_field_frequency(m->frequency_s) ?: validate_field_points(m->points)
+		?: validate_field_disks(m->disks, m->n_disks)
+		?: check_maps(m->maps, m->n_maps) ?: m->domain_xml.len > ENROLL_XML_MAX ? "the domain's XML is too long" : NULL;
 }
 
 /* Empty where a dry run has nothing to name yet. */
@@ -124,6 +139,11 @@ static const char *check_enrolled(const struct frame *frame)
 	}
 	if (m->node[0] != '\0' && check_node(m->node) != NULL) {
 		return "the node's name is malformed";
+	}
+	for (size_t i = 0; i < m->n_warnings; i++) {
+		if (i >= WARNINGS_MAX || !validate_text(m->warnings[i], REASON_MAX)) {
+			return "a warning is malformed or one too many";
+		}
 	}
 	return validate_field_site(m->site);
 }

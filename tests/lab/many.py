@@ -24,7 +24,7 @@ def replicate(lab):
     say(f"protected after {time.monotonic() - start:.0f} s")
     wait_until("all replicate", lambda: len(healthy(lab)) == COUNT, 120, 2)
     # A node attribute changes once a minute at most: this is where that minute is waited for.
-    wait_until("crm_mon says OK of all", lambda: told(lab).count("OK") == COUNT, 90, 2)
+    wait_told(lab, 120)
     say(f"crm_mon says OK of all after {time.monotonic() - start:.0f} s")
     time.sleep(5)
 
@@ -52,10 +52,16 @@ def healthy(lab):
             and vm["state"] == "Replicating" and vm["health"] == "OK"]
 
 
-def told(lab):
+def told(lab, site="A"):
     """What crm_mon says of each."""
-    return [entry.get("value") for entry in lab.crm("A").iter("attribute")
+    return [entry.get("value") for entry in lab.crm(site).iter("attribute")
             if entry.get("name").startswith("vmreplica-idle")]
+
+
+def wait_told(lab, timeout):
+    for site in shapes.SITES:
+        wait_until(f"crm_mon of {site} says OK of all",
+                   lambda: told(lab, site).count("OK") == COUNT, timeout, 2)
 
 
 def transitions(lab, what, seconds):

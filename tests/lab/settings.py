@@ -59,6 +59,7 @@ def vmreplica_conf(shape, node):
     if shape.standalone:
         text += f"replication-address = {address(node)}\n\n[standalone]\nenabled = yes\n"
     text += "\n[scratch]\ndirectory = /var/lib/vmreplica/scratch\nreserve = 64M\ncap = 1G\n"
+    text += "\n[replica]\nboot-directory = /srv/vms/boot\n"
     text += "\n[store]\nreserve = 64M\n"
     return text
 

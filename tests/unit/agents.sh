@@ -261,6 +261,8 @@ OCF_RESKEY_bandwidth=20M check 0 2 vm validate-all
 OCF_RESKEY_resync=never check 6 2 vm start
 OCF_RESKEY_priority=-5 check 0 2 vm validate-all
 OCF_RESKEY_priority=5-5 check 6 2 vm validate-all
+OCF_RESKEY_map='net:prod=dr,bridge:br0=br7' check 0 2 vm validate-all
+OCF_RESKEY_map='net:prod=/etc' check 6 2 vm validate-all
 OCF_RESKEY_role=replica OCF_RESKEY_storage=here check 6 2 vm start
 VMREPLICA_CLI=$work/bin/none check 5 2 vm start
 VMREPLICA_CLI=$work/bin/none check 7 2 vm monitor

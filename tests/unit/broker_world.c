@@ -149,11 +149,58 @@ static void store_reply_cb(void *data)
 	}
 }
 
-static void engine_asked(const Vmreplica__Cluster__Forward *forward)
+/* Whether a VM would start: what the world was told to say. */
+static void fit_reply_cb(void *data)
+{
+	Vmreplica__Cluster__Message message = VMREPLICA__CLUSTER__MESSAGE__INIT;
+	Vmreplica__Cluster__ForwardReply reply = VMREPLICA__CLUSTER__FORWARD_REPLY__INIT;
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__FitResponse fit = VMREPLICA__ADMIN__FIT_RESPONSE__INIT;
+	char *refusal = text(the_world.refusal), *warning = text(the_world.warning);
+	uint64_t *id = data;
+	uint8_t packed[512];
+
+	fit.refusals = &refusal;
+	fit.n_refusals = refusal != NULL;
+	fit.warnings = &warning;
+	fit.n_warnings = warning != NULL;
+	if (the_world.engine_is_deaf) {
+		response.error = ENOSYS;
+		response.text = text("this engine does not know the request");
+	} else {
+		response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_FIT;
+		response.fit = &fit;
+	}
+	reply.id = *id;
+	reply.to = text(FORWARD_BROKER);
+	reply.from = text("b1");
+	reply.parts = 1;
+	reply.piece.len = vmreplica__admin__response__pack(&response, packed);
+	reply.piece.data = packed;
+	message.body_case = VMREPLICA__CLUSTER__MESSAGE__BODY_REPLY;
+	message.reply = &reply;
+	free(id);
+	if (the_cluster != NULL) {
+		the_cluster->callbacks.message_cb(the_cluster->arg, &message, false);
+	}
+}
+
+static void fit_asked(uint64_t id, const Vmreplica__Admin__FitRequest *request)
+{
+	uint64_t *copy = malloc(sizeof(*copy));
+
+	must(strcmp(request->vm, "web1") == 0 && request->n_disks == 1 &&
+		     strcmp(request->disks[0], "vda") == 0 && request->n_maps == 1 &&
+		     request->domain_xml.len > 0,
+	     "the right FitRequest");
+	*copy = id;
+	the_world.fit_asked++;
+	later(fit_reply_cb, copy);
+}
+
+static void store_asked(uint64_t id, const Vmreplica__Admin__Request *request)
 {
 	struct store_reply *store = malloc(sizeof(*store));
-	Vmreplica__Admin__Request *request = vmreplica__admin__request__unpack(
-		NULL, forward->request.len, forward->request.data);
 
 	must(request != NULL && request->body_case == VMREPLICA__ADMIN__REQUEST__BODY_STORE,
 	     "a StoreRequest");
@@ -161,12 +208,24 @@ static void engine_asked(const Vmreplica__Cluster__Forward *forward)
 		     strcmp(request->store->storage, "/srv/replica") == 0 &&
 		     strcmp(request->store->peer_site, "a.example") == 0,
 	     "the right StoreRequest");
-	vmreplica__admin__request__free_unpacked(request, NULL);
-	store->id = forward->id;
+	store->id = id;
 	store->busy = the_world.store_busy;
 	the_world.store_busy = false;
 	the_world.destroyed += !store->busy;
 	later(store_reply_cb, store);
+}
+
+static void engine_asked(const Vmreplica__Cluster__Forward *forward)
+{
+	Vmreplica__Admin__Request *request = vmreplica__admin__request__unpack(
+		NULL, forward->request.len, forward->request.data);
+
+	if (request != NULL && request->body_case == VMREPLICA__ADMIN__REQUEST__BODY_FIT) {
+		fit_asked(forward->id, request->fit);
+	} else {
+		store_asked(forward->id, request);
+	}
+	vmreplica__admin__request__free_unpacked(request, NULL);
 }
 
 static int fake_multicast(struct cluster *cluster, const Vmreplica__Cluster__Message *message)

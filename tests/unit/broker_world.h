@@ -24,8 +24,11 @@ struct world {
 	char socket_path[128];
 	/* what the fake cluster does */
 	bool engine_has_storage, engine_has_vm, store_busy;
-	int create_error; /* next create_vm fails with it */
+	const char *refusal, *warning; /* what the engine says of a VM's definition */
+	bool engine_is_deaf;	       /* it says nothing of it */
+	int create_error;	       /* next create_vm fails with it */
 	/* what it was told */
+	unsigned fit_asked;
 	unsigned created, deleted, updated, destroyed, announced_active, announced_inactive;
 	char created_resource[160], created_location[64], created_parameters[512],
 		updated_parameters[64];

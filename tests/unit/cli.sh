@@ -59,6 +59,9 @@ wrong 'frequency "4"' protect web1 --to b --frequency 4
 wrong 'frequency "86401"' protect web1 --to b --frequency 86401
 wrong 'frequency "1e3"' protect web1 --to b --frequency 1e3
 wrong 'bandwidth "fast"' protect web1 --to b --bandwidth fast
+wrong 'maps no network' protect web1 --to b --map prod=dr
+wrong 'maps no network' protect web1 --to b --map net:prod=../dr
+wrong 'mapped already' protect web1 --to b --map net:prod=dr --map net:prod=other
 wrong '"/dev/vdb" is no disk' protect web1 --to b --exclude-disk /dev/vdb
 wrong 'name a VM' unprotect
 wrong 'add, remove or list' authorize

@@ -140,3 +140,8 @@ check_PROGRAMS += tests/unit/test_domain_fit
 tests_unit_test_domain_fit_SOURCES = tests/unit/test_domain_fit.c tests/unit/golden.h
 tests_unit_test_domain_fit_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_domain_fit_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_definition_file
+tests_unit_test_definition_file_SOURCES = tests/unit/test_definition_file.c tests/unit/tempdir.h
+tests_unit_test_definition_file_CFLAGS = $(engine_test_cflags)
+tests_unit_test_definition_file_LDADD = $(engine_test_ldadd)

@@ -228,9 +228,10 @@ static void test_garbage(void)
 
 struct enroll_talk {
 	uint32_t frequency_s;
-	bool dry_run;
+	bool dry_run, with_definition, force;
 	enum frame_type answer;
-	char resource[160], node[64], storage[64], code[32];
+	char resource[160], node[64], storage[64], code[32], reason[256], warning[256];
+	size_t warnings;
 };
 
 static void enroll_client(void *arg)
@@ -238,7 +239,8 @@ static void enroll_client(void *arg)
 	Vmreplica__Wire__Enroll enroll = VMREPLICA__WIRE__ENROLL__INIT;
 	Vmreplica__Wire__Disk disk = VMREPLICA__WIRE__DISK__INIT, *list = &disk;
 	Vmreplica__Wire__Version version = version_now();
-	char error[VALIDATE_ERROR_LEN] = "";
+	char error[VALIDATE_ERROR_LEN] = "", *map = text("net:prod=dr");
+	static uint8_t definition[] = "<domain/>";
 	struct enroll_talk *talk = arg;
 	struct client client;
 
@@ -252,6 +254,12 @@ static void enroll_client(void *arg)
 	disk.size_bytes = 1 << 30;
 	enroll.n_disks = 1;
 	enroll.disks = &list;
+	if (talk->with_definition) {
+		enroll.domain_xml = (ProtobufCBinaryData){.data = definition, .len = 9};
+		enroll.maps = &map;
+		enroll.n_maps = 1;
+		enroll.force = talk->force;
+	}
 	client_open(&client, world->port, "a1", "b.example", NULL);
 	client_ask(&client, FRAME_ENROLL, &enroll.base);
 	CU_ASSERT_EQUAL_FATAL(client.result, 0);
@@ -266,9 +274,14 @@ static void enroll_client(void *arg)
 		snprintf(talk->node, sizeof(talk->node), "%s", enrolled->node);
 		snprintf(talk->storage, sizeof(talk->storage), "%s", enrolled->storage);
 		CU_ASSERT_STRING_EQUAL(enrolled->site, "b.example");
+		talk->warnings = enrolled->n_warnings;
+		snprintf(talk->warning, sizeof(talk->warning), "%s",
+			 enrolled->n_warnings > 0 ? enrolled->warnings[0] : "");
 	} else if (talk->answer == FRAME_DENIED) {
 		snprintf(talk->code, sizeof(talk->code), "%s",
 			 ((const Vmreplica__Wire__Denied *)client.frame.message)->code);
+		snprintf(talk->reason, sizeof(talk->reason), "%s",
+			 ((const Vmreplica__Wire__Denied *)client.frame.message)->reason);
 	}
 	client_close(&client);
 }
@@ -287,6 +300,41 @@ static void withdraw_client(void *arg)
 	CU_ASSERT_EQUAL_FATAL(client.result, 0);
 	*(enum frame_type *)arg = client.frame.type;
 	client_close(&client);
+}
+
+/* The chosen node's engine says whether the VM would start there. */
+static void test_enroll_with_definition(void)
+{
+	struct enroll_talk talk = {.frequency_s = 30, .with_definition = true};
+
+	world = world_begin(RELAY_AUTO);
+	world->refusal = "b1 has no QEMU for aarch64";
+	world->warning = "metadata is not taken over";
+	world_run(world, enroll_client, &talk);
+	CU_ASSERT_EQUAL(talk.answer, FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(talk.code, "unfit");
+	CU_ASSERT_STRING_EQUAL(talk.reason, "b1 has no QEMU for aarch64");
+	CU_ASSERT_EQUAL(world->created, 0);
+	talk.force = true;
+	world_run(world, enroll_client, &talk);
+	CU_ASSERT_EQUAL(talk.answer, FRAME_ENROLLED);
+	CU_ASSERT_EQUAL(talk.warnings, 2);
+	CU_ASSERT_STRING_EQUAL(talk.warning, "b1 has no QEMU for aarch64");
+	CU_ASSERT_EQUAL(world->created, 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(world->created_parameters, " map=net:prod=dr "));
+	CU_ASSERT_EQUAL(world->fit_asked, 2);
+	world_end(world);
+	/* An engine of before says nothing of it: no reason to refuse. */
+	world = world_begin(RELAY_AUTO);
+	world->engine_is_deaf = true;
+	talk.force = false;
+	talk.dry_run = true;
+	world_run(world, enroll_client, &talk);
+	CU_ASSERT_EQUAL(talk.answer, FRAME_ENROLLED);
+	CU_ASSERT_EQUAL(talk.warnings, 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(talk.warning, "is not known"));
+	CU_ASSERT_EQUAL(world->created, 0);
+	world_end(world);
 }
 
 static void test_enroll(void)
@@ -900,6 +948,7 @@ static const struct unit_test tests[] = {
 	{"bad certificates", test_bad_certificates},
 	{"garbage", test_garbage},
 	{"ENROLL and WITHDRAW", test_enroll},
+	{"enroll with a definition", test_enroll_with_definition},
 	{"trouble with ENROLL", test_enroll_trouble},
 	{"a peer in a hurry", test_hasty_peer},
 	{"relayed streams", test_relay},

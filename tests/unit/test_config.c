@@ -44,6 +44,7 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(config.port, RECEIVER_PORT);
 	CU_ASSERT_EQUAL(config.broker_port, BROKER_PORT);
 	CU_ASSERT_EQUAL(config.relay, RELAY_AUTO);
+	CU_ASSERT_STRING_EQUAL(config.boot_directory, "");
 	CU_ASSERT_EQUAL(config.scratch_reserve_bytes, 2ull << 30);
 	CU_ASSERT_EQUAL(config.scratch_cap_bytes, 8ull << 30);
 	CU_ASSERT_EQUAL(config.spool_cap_bytes, 4ull << 30);
@@ -63,6 +64,7 @@ static void test_everything(void)
 				   "9000\n  listen = 0.0.0.0\n"
 				   "[broker]\nport: 9001\nrelay = never ; not here\n"
 				   "[tls]\nca = /x/ca\ncertificate = /x/crt\nkey = /x/key\n"
+				   "[replica]\nboot-directory = /boot/vms\n"
 				   "[scratch]\ndirectory = /s\nreserve = 1M\ncap = 100\n"
 				   "[store]\nspool-cap = 3k\nreserve = 5\n"
 				   "[log]\ndirectory =\nlevel = debug\n"
@@ -80,6 +82,7 @@ static void test_everything(void)
 	CU_ASSERT_STRING_EQUAL(config.tls_certificate, "/x/crt");
 	CU_ASSERT_STRING_EQUAL(config.tls_key, "/x/key");
 	CU_ASSERT_STRING_EQUAL(config.scratch_directory, "/s");
+	CU_ASSERT_STRING_EQUAL(config.boot_directory, "/boot/vms");
 	CU_ASSERT_EQUAL(config.scratch_reserve_bytes, 1048576);
 	CU_ASSERT_EQUAL(config.scratch_cap_bytes, 100);
 	CU_ASSERT_EQUAL(config.spool_cap_bytes, 3072);

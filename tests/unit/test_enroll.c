@@ -202,6 +202,8 @@ static void test_max_vms(void)
 
 static void test_existing(void)
 {
+	char *maps[] = {text("net:prod=dr"), text("bridge:br0=br7")}, joined[64];
+
 	begin("one", "one");
 	settings_resource(&settings, "web1-a-replica", REL_1, "replica", "a.example");
 	announce_vm(&b1, REL_1, 1);
@@ -214,6 +216,13 @@ static void test_existing(void)
 	enroll.frequency_s = 300;
 	decide(of_a);
 	CU_ASSERT_TRUE(plan.update_frequency);
+	CU_ASSERT_FALSE(plan.update_map);
+	enroll.maps = maps;
+	enroll.n_maps = 2;
+	decide(of_a);
+	CU_ASSERT_TRUE(plan.update_map);
+	enroll_join_maps(&enroll, joined, sizeof(joined));
+	CU_ASSERT_STRING_EQUAL(joined, "net:prod=dr,bridge:br0=br7");
 	enroll.vm = text("web2");
 	decide(of_a);
 	expect_denied("relationship-taken", "web1-a-replica");

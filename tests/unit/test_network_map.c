@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/network_map.h"
+#include "proto/network_map.h"
 #include "engine/sentence_list.h"
 #include "tests/unit/unit.h"
 

@@ -5,6 +5,7 @@
 
 #include "common/cleanup.h"
 #include "engine/replica_domain.h"
+#include "proto/limits.h"
 #include "tests/unit/golden.h"
 #include "tests/unit/unit.h"
 
@@ -20,7 +21,6 @@ static const char *const fixtures[] = {
 	"host-paths",
 	"hostdev",
 	"kernel-tricks",
-	"many-elements",
 	"many-kinds",
 	"missing-disk",
 	"name-in-text",
@@ -51,6 +51,8 @@ static const struct replica_domain_disk disks[] = {
 	{"vdb", "/srv/replica/a.example/web1-0b6f4b1c/layers/vdb-3.qcow2"},
 };
 
+#define FIXTURE_MAX (DOMAIN_XML_MAX + 4096)
+
 static struct network_map map;
 
 static struct replica_domain_options options_make(void)
@@ -67,14 +69,14 @@ static struct replica_domain_options options_make(void)
 static char *fixture_read(const char *name, size_t *ret_len)
 {
 	const char *srcdir = getenv("srcdir");
-	char path[1024], *text = calloc(1, DOMAIN_XML_MAX + 2);
+	char path[1024], *text = calloc(1, FIXTURE_MAX);
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/tests/fixtures/domain/%s.xml",
 		 srcdir != NULL ? srcdir : ".", name);
 	file = fopen(path, "r");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	*ret_len = fread(text, 1, DOMAIN_XML_MAX, file);
+	*ret_len = fread(text, 1, FIXTURE_MAX - 1, file);
 	fclose(file);
 	return text;
 }
@@ -205,6 +207,30 @@ static void test_bounds(void)
 	CU_ASSERT_EQUAL(replica_domain_make(text, len, &options, &xml, &notes, error), 0);
 }
 
+/* Many elements, each of them known, in all sizes round the bound. */
+static void test_many_elements(void)
+{
+	static const char head[] = "<domain type='kvm'><name>web1</name><memory>1</memory><os>"
+				   "<type>hvm</type></os><devices>";
+	struct replica_domain_options options = options_make();
+	cleanup_free char *text = malloc(DOMAIN_XML_MAX);
+
+	for (int over = -1; over <= 1; over++) {
+		cleanup_sentences struct sentence_list notes = {0};
+		cleanup_free char *xml = NULL;
+		char error[DOMAIN_ERROR_LEN], *end = text + sprintf(text, "%s", head);
+		int result;
+
+		for (int i = 6; i < (int)DOMAIN_XML_ELEMENTS_MAX + over; i++) {
+			end += sprintf(end, i % 2 == 0 ? "<panic/>" : "<memballoon/>");
+		}
+		end += sprintf(end, "</devices></domain>");
+		result = replica_domain_make(text, (size_t)(end - text), &options, &xml, &notes,
+					     error);
+		CU_ASSERT_EQUAL(result, over > 0 ? -E2BIG : 0);
+	}
+}
+
 /* VirtualDomain's own way: grep for <name>, strip round it. And what is made is made of itself. */
 static void test_result(void)
 {
@@ -233,8 +259,12 @@ static void test_result(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{"golden", test_golden}, {"variants", test_variants}, {"MACs", test_macs},
-		{"bounds", test_bounds}, {"result", test_result},
+		{"golden", test_golden},
+		{"variants", test_variants},
+		{"MACs", test_macs},
+		{"bounds", test_bounds},
+		{"many elements", test_many_elements},
+		{"result", test_result},
 	};
 
 	return unit_run("replica domain", tests, sizeof(tests) / sizeof(tests[0]));

@@ -19,6 +19,13 @@ static void test_path(void)
 		store_directory_path("/srv/replica", "a.example", "web1", REL, path, sizeof(path)),
 		0);
 	CU_ASSERT_STRING_EQUAL(path, "/srv/replica/a.example/web1-11111111");
+	CU_ASSERT_EQUAL(store_directory_definition("/srv/replica", "a.example", "web1", REL, path,
+						   sizeof(path)),
+			0);
+	CU_ASSERT_STRING_EQUAL(path, "/srv/replica/a.example/web1-11111111.xml");
+	CU_ASSERT_EQUAL(
+		store_directory_definition("/srv", "a.example", "web1", REL, tight, sizeof(tight)),
+		-ENAMETOOLONG);
 	CU_ASSERT_EQUAL(store_directory_path("/srv/replica", "a.example", "web1", REL, tight,
 					     sizeof(tight)),
 			-ENAMETOOLONG);
@@ -55,8 +62,13 @@ static void test_make_and_remove(void)
 	CU_ASSERT_EQUAL(mkdir(file, 0700), 0);
 	snprintf(file, sizeof(file), "%s/gen-1/vda.qcow2", path);
 	CU_ASSERT(close(open(file, O_CREAT | O_WRONLY, 0600)) == 0);
+	snprintf(file, sizeof(file), "%s.xml", path);
+	CU_ASSERT(close(open(file, O_CREAT | O_WRONLY, 0600)) == 0);
 	CU_ASSERT_EQUAL(store_directory_remove(tempdir(), "a.example", "web1", REL, error), 0);
 	CU_ASSERT_EQUAL(stat(path, &st), -1);
+	CU_ASSERT_EQUAL(stat(file, &st), -1); /* and the definition, and the site's directory */
+	snprintf(file, sizeof(file), "%s/a.example", tempdir());
+	CU_ASSERT_EQUAL(stat(file, &st), -1);
 	CU_ASSERT_EQUAL(store_directory_remove(tempdir(), "a.example", "web1", REL, error),
 			0); /* not there */
 }

@@ -365,6 +365,9 @@ static void test_enrolment(void)
 {
 	Vmreplica__Wire__Enroll m = VMREPLICA__WIRE__ENROLL__INIT;
 	Vmreplica__Wire__Enrolled answer = VMREPLICA__WIRE__ENROLLED__INIT;
+	char net[] = "net:prod=dr", bridge[] = "bridge:br0=br7", none[] = "prod";
+	char plain[] = "b1 has no network dr", bell[] = "b1 \a", *maps[] = {net, bridge, none};
+	char *warnings[WARNINGS_MAX + 1] = {plain, bell};
 	Vmreplica__Wire__Withdraw withdraw = VMREPLICA__WIRE__WITHDRAW__INIT;
 	char resource[] = "web1-a-replica", storage[] = "/srv/replica", up[] = "/srv/../etc";
 
@@ -380,6 +383,17 @@ static void test_enrolment(void)
 	ASSERT_SPOILED(FRAME_ENROLL, m, 0, site, empty, "site");
 	answer.site = site;
 	CU_ASSERT_EQUAL(check(FRAME_ENROLLED, &answer, 0), 0); /* of a dry run */
+	m.maps = maps;
+	m.n_maps = 2;
+	m.domain_xml = (ProtobufCBinaryData){.data = hash, .len = ENROLL_XML_MAX};
+	CU_ASSERT_EQUAL(check(FRAME_ENROLL, &m, 0), 0);
+	ASSERT_SPOILED(FRAME_ENROLL, m, 0, domain_xml.len, ENROLL_XML_MAX + 1, "XML");
+	ASSERT_SPOILED(FRAME_ENROLL, m, 0, n_maps, 3, "map");
+	answer.warnings = warnings;
+	answer.n_warnings = 1;
+	CU_ASSERT_EQUAL(check(FRAME_ENROLLED, &answer, 0), 0);
+	ASSERT_SPOILED(FRAME_ENROLLED, answer, 0, n_warnings, 2, "warning");
+	ASSERT_SPOILED(FRAME_ENROLLED, answer, 0, n_warnings, WARNINGS_MAX + 1, "warning");
 	answer.resource = resource;
 	answer.storage = storage;
 	answer.node = node;

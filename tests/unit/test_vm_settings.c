@@ -26,12 +26,19 @@ static int parse(const struct pair *pairs, size_t count, struct vm_settings *set
 static void test_primary(void)
 {
 	static const struct pair pairs[] = {
-		{"relationship", REL},	   {"vm", "web1"},
-		{"vm_resource", "web1"},   {"role", "primary"},
-		{"peer", "10.0.0.1:900"},  {"frequency", "30"},
-		{"bandwidth", "20M"},	   {"exclude_disks", "vdb, vdc"},
-		{"resync", "manual"},	   {"priority", "-3"},
-		{"CRM_meta_timeout", "1"}, {"crm_feature_set", "3.16"},
+		{"relationship", REL},
+		{"vm", "web1"},
+		{"vm_resource", "web1"},
+		{"role", "primary"},
+		{"peer", "10.0.0.1:900"},
+		{"frequency", "30"},
+		{"bandwidth", "20M"},
+		{"exclude_disks", "vdb, vdc"},
+		{"resync", "manual"},
+		{"priority", "-3"},
+		{"map", "net:prod=dr,bridge:br0=br7"},
+		{"CRM_meta_timeout", "1"},
+		{"crm_feature_set", "3.16"},
 	};
 	struct vm_settings settings = {0};
 	char error[VM_SETTINGS_ERROR_LEN] = "";
@@ -43,6 +50,8 @@ static void test_primary(void)
 	CU_ASSERT_EQUAL(settings.frequency_s, 30);
 	CU_ASSERT_EQUAL(settings.bandwidth_bytes_per_s, 20u << 20);
 	CU_ASSERT_EQUAL(settings.priority, -3);
+	CU_ASSERT_EQUAL(settings.networks.count, 2);
+	CU_ASSERT_STRING_EQUAL(settings.networks.entries[1].to.name, "br7");
 	CU_ASSERT_FALSE(settings.resync_automatic);
 	list = vm_settings_exclude_list(&settings);
 	CU_ASSERT_STRING_EQUAL(list[0], "vdb");
@@ -59,7 +68,7 @@ static void refused(const char *name, const char *value)
 		{"relationship", REL}, {"vm", "web1"},	    {"role", "primary"},
 		{"peer", "b.example"}, {"frequency", "30"}, {"storage", ""},
 		{"bandwidth", ""},     {"vm_resource", ""}, {"exclude_disks", ""},
-		{"resync", "auto"},    {"priority", "0"},
+		{"resync", "auto"},    {"priority", "0"},   {"map", ""},
 	};
 	struct vm_settings settings = {0};
 	char error[VM_SETTINGS_ERROR_LEN] = "";
@@ -92,6 +101,8 @@ static void test_refused(void)
 	refused("exclude_disks", "vda,/dev/sdb");
 	refused("resync", "never");
 	refused("priority", "high");
+	refused("map", "prod=dr");
+	refused("map", "net:prod=dr,net:prod=other");
 	refused("vm_resource", "a:b");
 }
 

@@ -12,7 +12,7 @@ SIZE_MIB = 96       # of which 64 MiB are the reserve that the lab's nodes have
 # Small disks: web1 comes round to what it wrote before, and only what is overwritten is kept in
 # scratch files.
 SHAPE = {"scratch_size": f"{SIZE_MIB}M", "disk_size": "128M"}
-TIMEOUT = 300
+TIMEOUT = 400
 SCRATCH = "/var/lib/vmreplica/scratch"
 EVENTS = "/run/web1-events"
 

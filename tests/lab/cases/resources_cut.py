@@ -23,7 +23,7 @@ def run(lab):
         text.startswith("Critical") for text in many.told(lab)), 240, 2)
     quiet(lab, "the WAN is still cut")
     lab.heal("wan")
-    wait_until("crm_mon says OK of all", lambda: many.told(lab).count("OK") == many.COUNT, 300, 2)
+    many.wait_told(lab, 300)
     quiet(lab, "the WAN is healed")
 
 

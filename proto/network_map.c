@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/network_map.h"
+#include "proto/network_map.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -70,7 +70,7 @@ static int refuse(char *error, int code, const char *entry, const char *why)
 int network_map_add(struct network_map *map, const char *text, char error[NETWORK_MAP_ERROR_LEN])
 {
 	char left[ENTRY_LEN], *right;
-	struct network from, to;
+	struct network from = {0}, to = {0};
 
 	if ((size_t)snprintf(left, sizeof(left), "%s", text) >= sizeof(left) ||
 	    (right = strchr(left, '=')) == NULL) {

@@ -9,8 +9,8 @@
  *
  * The right side is of the left one's kind unless it names its own. Pure.
  */
-#ifndef VMR_ENGINE_NETWORK_MAP_H
-#define VMR_ENGINE_NETWORK_MAP_H
+#ifndef VMR_PROTO_NETWORK_MAP_H
+#define VMR_PROTO_NETWORK_MAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
