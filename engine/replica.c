@@ -420,13 +420,6 @@ static void replica_publish(struct replica *replica, int64_t now_ms)
 				 replica->settings.resource, &frame.status, now_ms);
 }
 
-/* What is written of its VM's definition must not come after what the next owner writes; but
- * storage that hangs is no reason to have this node fenced. */
-static bool replica_still_writes(const struct replica *replica, int64_t now_ms)
-{
-	return replica_definition_is_busy(replica->definition) && now_ms < replica->deadline_ms;
-}
-
 void replica_tick(struct replica *replica, int64_t now_ms)
 {
 	if (replica->stopping) {
@@ -436,8 +429,8 @@ void replica_tick(struct replica *replica, int64_t now_ms)
 			replica->deadline_ms = now_ms + REPLICA_RETRY_MS;
 		}
 		if (replica->phase == REPLICA_GONE && !replica->busy &&
-		    !replica_still_writes(replica, now_ms) && replica->paused_since_ms == 0 &&
-		    now_ms >= replica->retry_ms) {
+		    !replica_definition_holds(replica->definition, now_ms) &&
+		    replica->paused_since_ms == 0 && now_ms >= replica->retry_ms) {
 			replica_release(replica, now_ms);
 		}
 		return;
