@@ -435,6 +435,7 @@ void replica_tick(struct replica *replica, int64_t now_ms)
 			replica->deadline_ms = now_ms + REPLICA_RETRY_MS;
 		}
 		if (replica->phase == REPLICA_GONE && !replica->busy &&
+		    !replica_definition_holds(replica->definition, now_ms) &&
 		    replica->paused_since_ms == 0 && now_ms >= replica->retry_ms) {
 			replica_release(replica, now_ms);
 		}
