@@ -13,6 +13,7 @@ libvmr_admin_la_SOURCES = \
 	admin/locate.c \
 	admin/output.c admin/output.h \
 	admin/pki.c \
+	admin/points.c \
 	admin/protect.c \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"pause", command_pause, "pause the replication of a VM"},
 	{"resume", command_resume, "go on replicating a VM"},
 	{"resync", command_resync, "compare both sides and send what differs"},
+	{"points", command_points, "list the recovery points of a replica"},
 	{"locate", command_locate, "ask the broker for the owner of a VM"},
 	{"broker", command_broker, "show the broker: routes, streams, denials"},
 	{"events", command_events, "show what happened"},

@@ -24,6 +24,9 @@ static const char protect_help[] =
 	"have authorized this one.\n\n"
 	"      --to ADDRESS         the broker of the other site\n"
 	"      --frequency SECONDS  time between two cycles, from 5 (default 300)\n"
+	"      --points N           recovery points to keep, 0 to 168 (default 24)\n"
+	"      --point-interval SECONDS  between two recovery points (default 3600)\n"
+	"      --app-interval SECONDS  between application-consistent ones (default 0: none)\n"
 	"      --exclude-disk DISK  leave a disk out, by its target name; may be repeated\n"
 	"      --bandwidth RATE     bytes per second at most, for instance 20M\n"
 	"      --map KIND:HERE=THERE\n"
@@ -44,6 +47,9 @@ enum {
 	OPTION_TO = OPTION_OWN,
 	OPTION_FREQUENCY,
 	OPTION_EXCLUDE,
+	OPTION_POINTS,
+	OPTION_POINT_INTERVAL,
+	OPTION_APP_INTERVAL,
 	OPTION_BANDWIDTH,
 	OPTION_DRY_RUN,
 	OPTION_MAP,
@@ -58,6 +64,24 @@ static bool address_is_plausible(const char *address)
 	return len > 0 && len < 256 &&
 	       strspn(address, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 			       ".-_:[]%") == len;
+}
+
+/* One of the numbers of recovery points. */
+static int points_option(const struct common_options *common, int code,
+			 Vmreplica__PointSettings *points)
+{
+	unsigned int max = code == OPTION_POINTS ? POINTS_MAX : POINT_INTERVAL_MAX_S;
+	uint32_t *to = code == OPTION_POINTS	       ? &points->points
+		       : code == OPTION_POINT_INTERVAL ? &points->interval_s
+						       : &points->app_interval_s;
+	long long number;
+
+	if (!command_parse_number(optarg, 0, max, &number)) {
+		return command_misused(common, "\"%s\" is not a whole number from 0 to %u", optarg,
+				       max);
+	}
+	*to = (uint32_t)number;
+	return STATUS_DONE;
 }
 
 /* All of them together are looked at, because two may contradict each other. */
@@ -109,6 +133,10 @@ static int protect_option(const struct common_options *common, int code,
 		}
 		protect->exclude_disks[protect->n_exclude_disks++] = optarg;
 		return STATUS_DONE;
+	case OPTION_POINTS:
+	case OPTION_POINT_INTERVAL:
+	case OPTION_APP_INTERVAL:
+		return points_option(common, code, protect->points);
 	case OPTION_BANDWIDTH:
 		return rate_parse(optarg, &protect->bandwidth_bytes_per_s) == 0
 			       ? STATUS_DONE
@@ -199,6 +227,9 @@ int command_protect(int argc, char **argv)
 		COMMON_LONG_OPTIONS,
 		{"to", required_argument, NULL, OPTION_TO},
 		{"frequency", required_argument, NULL, OPTION_FREQUENCY},
+		{"points", required_argument, NULL, OPTION_POINTS},
+		{"point-interval", required_argument, NULL, OPTION_POINT_INTERVAL},
+		{"app-interval", required_argument, NULL, OPTION_APP_INTERVAL},
 		{"exclude-disk", required_argument, NULL, OPTION_EXCLUDE},
 		{"bandwidth", required_argument, NULL, OPTION_BANDWIDTH},
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
@@ -207,11 +238,15 @@ int command_protect(int argc, char **argv)
 		{0}};
 	struct common_options common = {.command = "protect", .help = protect_help};
 	Vmreplica__Admin__ProtectRequest protect = VMREPLICA__ADMIN__PROTECT_REQUEST__INIT;
+	Vmreplica__PointSettings points = VMREPLICA__POINT_SETTINGS__INIT;
 	char *excluded[DISKS_MAX], *maps[NETWORK_MAPS_MAX];
 	const char *vm;
 	int code;
 
 	protect.exclude_disks = excluded;
+	points.points = POINTS_DEFAULT;
+	points.interval_s = POINT_INTERVAL_DEFAULT_S;
+	protect.points = &points;
 	protect.maps = maps;
 	while ((code = command_next_option(&common, argc, argv, options)) != -1) {
 		if (protect_option(&common, code, &protect) != STATUS_DONE) {

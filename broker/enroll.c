@@ -187,6 +187,27 @@ static bool choose_node(const struct enroll_world *world, const struct authoriza
 
 /* ---- ENROLL ---- */
 
+/* What a resource does not say is the agent's default. */
+static bool number_differs(const Vmreplica__Ipc__CibResource *resource, const char *name,
+			   uint32_t value, uint32_t unsaid)
+{
+	const char *text = routing_parameter(resource, name);
+	char wanted[16];
+
+	snprintf(wanted, sizeof(wanted), "%u", value);
+	return text == NULL ? value != unsaid : strcmp(text, wanted) != 0;
+}
+
+static bool points_differ(const Vmreplica__Ipc__CibResource *resource,
+			  const Vmreplica__PointSettings *points)
+{
+	return points != NULL &&
+	       (number_differs(resource, "points", points->points, POINTS_DEFAULT) ||
+		number_differs(resource, "point_interval", points->interval_s,
+			       POINT_INTERVAL_DEFAULT_S) ||
+		number_differs(resource, "app_interval", points->app_interval_s, 0));
+}
+
 void enroll_join_maps(const Vmreplica__Wire__Enroll *enroll, char *buf, size_t size)
 {
 	size_t used = 0;
@@ -234,7 +255,8 @@ static void decide_existing(const struct enroll_world *world, const Vmreplica__W
 	snprintf(plan->storage, sizeof(plan->storage), "%s", storage != NULL ? storage : "");
 	snprintf(plan->node, sizeof(plan->node), "%s", route != NULL ? route->node : "");
 	snprintf(frequency, sizeof(frequency), "%u", enroll->frequency_s);
-	plan->update_frequency = !replica_resource_has(resource, "frequency", frequency);
+	plan->update_frequency = !replica_resource_has(resource, "frequency", frequency) ||
+				 points_differ(resource, enroll->points);
 	plan->update_map = map_differs(enroll, resource);
 }
 

@@ -39,7 +39,7 @@ struct enroll_plan {
 	char node[NODE_NAME_MAX + 1];	       /* chosen, or the present owner; "" = unknown */
 	char location_node[NODE_NAME_MAX + 1]; /* CREATE: bind to it; "" = anywhere */
 	char storage[PATH_LEN_MAX + 1];
-	bool update_frequency;	     /* EXISTS: the asked one differs */
+	bool update_frequency;	     /* EXISTS: the asked one, or the asked points, differ */
 	bool update_map;	     /* EXISTS: likewise, and one was asked for */
 	char code[REPLICA_CODE_LEN]; /* DENIED: a stable word */
 	char reason[REASON_MAX + 1]; /* DENIED: a sentence */

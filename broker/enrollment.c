@@ -193,8 +193,15 @@ static void enroll_changed_cb(void *arg, int error, const char *text)
 	enroll_settle(job);
 }
 
-#define ENROLL_PARAMETERS 7
-#define MAPS_LEN	  (NETWORK_MAPS_MAX * (2 * NETWORK_NAME_MAX + 16))
+#define ENROLL_PARAMETERS 10 /* at most */
+
+#define MAPS_LEN (NETWORK_MAPS_MAX * (2 * NETWORK_NAME_MAX + 16))
+
+/* The settings that a peer may change, as parameters. */
+struct settings_text {
+	char frequency[16], points[16], interval[16], app_interval[16];
+	char maps[MAPS_LEN];
+};
 
 static void parameter_set(Vmreplica__Ipc__CibNvpair *pair, const char *name, const char *value)
 {
@@ -203,30 +210,52 @@ static void parameter_set(Vmreplica__Ipc__CibNvpair *pair, const char *name, con
 	pair->value = (char *)(uintptr_t)value;
 }
 
+/* The settings as pairs (room for 5): a parameter without a value is left out. */
+static size_t settings_pairs(const Vmreplica__Wire__Enroll *enroll, struct settings_text *text,
+			     Vmreplica__Ipc__CibNvpair *pairs)
+{
+	const Vmreplica__PointSettings *points = enroll->points;
+	size_t count = 1;
+
+	snprintf(text->frequency, sizeof(text->frequency), "%u", enroll->frequency_s);
+	parameter_set(&pairs[0], "frequency", text->frequency);
+	enroll_join_maps(enroll, text->maps, sizeof(text->maps));
+	if (text->maps[0] != '\0') {
+		parameter_set(&pairs[count++], "map", text->maps);
+	}
+	if (points == NULL) {
+		return count; /* an older sender: the agent's defaults */
+	}
+	snprintf(text->points, sizeof(text->points), "%u", points->points);
+	snprintf(text->interval, sizeof(text->interval), "%u", points->interval_s);
+	snprintf(text->app_interval, sizeof(text->app_interval), "%u", points->app_interval_s);
+	parameter_set(&pairs[count++], "points", text->points);
+	parameter_set(&pairs[count++], "point_interval", text->interval);
+	parameter_set(&pairs[count++], "app_interval", text->app_interval);
+	return count;
+}
+
 static void enroll_create(struct job *job, const Vmreplica__Wire__Enroll *enroll)
 {
 	Vmreplica__Ipc__CibCreateVm request = VMREPLICA__IPC__CIB_CREATE_VM__INIT;
 	Vmreplica__Ipc__CibNvpair pairs[ENROLL_PARAMETERS], *list[ENROLL_PARAMETERS];
 	struct cluster *cluster = &job->enrollment->broker->cluster;
 	static char engine_clone[] = CIB_ENGINE_CLONE_DEFAULT;
-	char frequency[16], maps[MAPS_LEN];
+	struct settings_text text;
+	size_t count;
 	int rc;
 
-	snprintf(frequency, sizeof(frequency), "%u", enroll->frequency_s);
-	enroll_join_maps(enroll, maps, sizeof(maps));
 	parameter_set(&pairs[0], "relationship", enroll->relationship);
 	parameter_set(&pairs[1], "vm", enroll->vm);
 	parameter_set(&pairs[2], "role", "replica");
 	parameter_set(&pairs[3], "peer", enroll->site);
 	parameter_set(&pairs[4], "storage", job->plan.storage);
-	parameter_set(&pairs[5], "frequency", frequency);
-	parameter_set(&pairs[6], "map", maps);
-	for (size_t i = 0; i < ENROLL_PARAMETERS; i++) {
+	count = 5 + settings_pairs(enroll, &text, &pairs[5]);
+	for (size_t i = 0; i < count; i++) {
 		list[i] = &pairs[i];
 	}
 	request.resource = job->plan.resource;
-	/* a parameter without a value is left out */
-	request.n_parameters = maps[0] != '\0' ? ENROLL_PARAMETERS : ENROLL_PARAMETERS - 1;
+	request.n_parameters = count;
 	request.parameters = list;
 	request.engine_clone = engine_clone;
 	request.location_node = job->plan.location_node;
@@ -241,16 +270,16 @@ static void enroll_update(struct job *job, const Vmreplica__Wire__Enroll *enroll
 {
 	Vmreplica__Ipc__CibUpdateVm request = VMREPLICA__IPC__CIB_UPDATE_VM__INIT;
 	struct cluster *cluster = &job->enrollment->broker->cluster;
-	Vmreplica__Ipc__CibNvpair pairs[2], *list[2] = {&pairs[0], &pairs[1]};
-	char frequency[16], maps[MAPS_LEN];
+	Vmreplica__Ipc__CibNvpair pairs[ENROLL_PARAMETERS], *list[ENROLL_PARAMETERS];
+	struct settings_text text;
+	size_t count = settings_pairs(enroll, &text, pairs);
 	int rc;
 
-	snprintf(frequency, sizeof(frequency), "%u", enroll->frequency_s);
-	enroll_join_maps(enroll, maps, sizeof(maps));
-	parameter_set(&pairs[0], "frequency", frequency);
-	parameter_set(&pairs[1], "map", maps);
+	for (size_t i = 0; i < count; i++) {
+		list[i] = &pairs[i];
+	}
 	request.resource = job->plan.resource;
-	request.n_parameters = job->plan.update_map ? 2 : 1;
+	request.n_parameters = count;
 	request.parameters = list;
 	rc = cluster->ops->update_vm(cluster, &request, enroll_changed_cb, job);
 	if (rc < 0) {

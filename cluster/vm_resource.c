@@ -106,9 +106,9 @@ static bool node_name_is_valid(const char *name)
 static bool parameter_is_known(const char *name)
 {
 	static const char *const known[] = {
-		"relationship", "vm",	   "vm_resource", "role",
-		"peer",		"storage", "frequency",	  "exclude_disks",
-		"bandwidth",	"resync",  "priority",	  "map",
+		"relationship", "vm",	     "vm_resource",    "role",	       "peer",
+		"storage",	"frequency", "exclude_disks",  "bandwidth",    "resync",
+		"priority",	"points",    "point_interval", "app_interval", "map",
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

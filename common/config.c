@@ -132,6 +132,7 @@ static const struct setting settings[] = {
 	SETTING("scratch", "directory", VMR_STATEDIR "/scratch", parse_path, scratch_directory),
 	SETTING("scratch", "reserve", "2G", parse_size, scratch_reserve_bytes),
 	SETTING("scratch", "cap", "8G", parse_size, scratch_cap_bytes),
+	SETTING("store", "history-cap", "32G", parse_size, history_cap_bytes),
 	SETTING("store", "spool-cap", "4G", parse_size, spool_cap_bytes),
 	SETTING("store", "reserve", "1G", parse_size, storage_reserve_bytes),
 	SETTING("replica", "boot-directory", "", parse_path_or_empty, boot_directory),

@@ -29,7 +29,8 @@ struct config {
 	char *tls_ca, *tls_certificate, *tls_key;	   /* [tls] ca, certificate, key */
 	char *scratch_directory;			   /* [scratch] directory */
 	uint64_t scratch_reserve_bytes, scratch_cap_bytes; /* [scratch] reserve, cap */
-	uint64_t spool_cap_bytes; /* [store] spool-cap: unapplied logs per VM; default 4G */
+	uint64_t history_cap_bytes; /* [store] history-cap: applied logs kept per VM; default 32G */
+	uint64_t spool_cap_bytes;   /* [store] spool-cap: unapplied logs per VM; default 4G */
 	/* [store] reserve: pause receiving below this; default 1G */
 	uint64_t storage_reserve_bytes;
 	char *boot_directory; /* [replica] boot-directory: kernels that VMs boot directly; "" = none

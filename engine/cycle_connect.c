@@ -34,6 +34,7 @@ static char *borrow(const char *text)
 static int cycle_enroll(struct cycle *cycle)
 {
 	Vmreplica__Wire__Enroll enroll = VMREPLICA__WIRE__ENROLL__INIT;
+	Vmreplica__PointSettings points = VMREPLICA__POINT_SETTINGS__INIT;
 	struct locate_enrolled enrolled;
 	struct disk_list list;
 	int result;
@@ -43,6 +44,10 @@ static int cycle_enroll(struct cycle *cycle)
 	enroll.vm = borrow(cycle->settings->vm);
 	enroll.site = borrow(cycle->site);
 	enroll.frequency_s = cycle->settings->frequency_s;
+	points.points = cycle->settings->points;
+	points.interval_s = cycle->settings->point_interval_s;
+	points.app_interval_s = cycle->settings->app_interval_s;
+	enroll.points = &points;
 	enroll.disks = list.pointers;
 	enroll.n_disks = cycle->disk_count;
 	result = locate_client_enroll(&cycle->peer->locate, &enroll, &enrolled, &cycle->trouble);

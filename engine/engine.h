@@ -60,6 +60,7 @@ struct engine {
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */
 	struct receiver_child *receiver;
+	struct points_wait *points_waits; /* owned list: asked of the receiver (admin_points.c) */
 	struct cluster_table table;
 	struct announcer *announcer;
 	struct storage_probe *storages;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The clock of the engine: each second, and when something ended, looks at all that waits and
  * starts what is due. */
+#include "engine/admin_points.h"
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -148,6 +149,7 @@ static void engine_tick_cb(void *data)
 
 	engine->tick_armed = false;
 	receiver_child_tick(engine->receiver, now);
+	admin_points_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);
 	}

@@ -12,6 +12,7 @@
 #include "engine/protect_job.h"
 #include "proto/names.h"
 #include "proto/validate.h"
+#include "proto/validate_fields.h"
 
 void protect_free(struct protect_job *job)
 {
@@ -59,6 +60,7 @@ static int enroll_run(void *arg)
 	enroll.vm = job->vm.name;
 	enroll.site = job->engine->config->site;
 	enroll.frequency_s = job->frequency_s;
+	enroll.points = &job->points;
 	enroll.disks = pointers;
 	enroll.n_disks = job->disk_count;
 	enroll.dry_run = job->dry_run;
@@ -313,6 +315,8 @@ static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, 
 						 request->frequency_s > FREQUENCY_MAX_S)) {
 		snprintf(text, size, "the frequency is %u to %u seconds", FREQUENCY_MIN_S,
 			 FREQUENCY_MAX_S);
+	} else if (validate_field_points(request->points) != NULL) {
+		snprintf(text, size, "%s", validate_field_points(request->points));
 	} else if (request->relationship[0] != '\0' && !validate_uuid(request->relationship)) {
 		snprintf(text, size, "the relationship's id is not a UUID");
 	} else if (request->n_exclude_disks > DISKS_MAX) {
@@ -393,6 +397,12 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 	peer_address_parse(request->to, BROKER_PORT, job->host, &job->port);
 	job->frequency_s = request->frequency_s != 0 ? request->frequency_s : FREQUENCY_DEFAULT_S;
 	job->bandwidth = request->bandwidth_bytes_per_s;
+	vmreplica__point_settings__init(&job->points);
+	job->points.points = POINTS_DEFAULT;
+	job->points.interval_s = POINT_INTERVAL_DEFAULT_S;
+	if (request->points != NULL) {
+		job->points = *request->points;
+	}
 	job->dry_run = request->dry_run;
 	job->force = request->force;
 	snprintf(job->relationship, sizeof(job->relationship), "%s", request->relationship);

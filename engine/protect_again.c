@@ -205,6 +205,9 @@ int protect_repeat(struct protect_job *job, const Vmreplica__Admin__ProtectReque
 	} else {
 		job->repeated = true;
 		job->frequency_s = settings.frequency_s;
+		job->points.points = settings.points;
+		job->points.interval_s = settings.point_interval_s;
+		job->points.app_interval_s = settings.app_interval_s;
 		snprintf(job->resource, sizeof(job->resource), "%s", settings.resource);
 		snprintf(job->relationship, sizeof(job->relationship), "%s", settings.relationship);
 		snprintf(job->vm.name, sizeof(job->vm.name), "%s", settings.vm);

@@ -26,6 +26,10 @@ static void protect_fill_create(struct protect_job *job, Vmreplica__Ipc__CibCrea
 {
 	vmreplica__ipc__cib_create_vm__init(create);
 	snprintf(job->frequency_text, sizeof(job->frequency_text), "%u", job->frequency_s);
+	snprintf(job->points_text[0], sizeof(job->points_text[0]), "%u", job->points.points);
+	snprintf(job->points_text[1], sizeof(job->points_text[1]), "%u", job->points.interval_s);
+	snprintf(job->points_text[2], sizeof(job->points_text[2]), "%u",
+		 job->points.app_interval_s);
 	if (job->bandwidth > 0) {
 		snprintf(job->bandwidth_text, sizeof(job->bandwidth_text), "%" PRIu64,
 			 job->bandwidth);
@@ -44,6 +48,9 @@ static void protect_fill_create(struct protect_job *job, Vmreplica__Ipc__CibCrea
 	add_pair(job, "frequency", job->frequency_text);
 	add_pair(job, "exclude_disks", job->exclude_text);
 	add_pair(job, "bandwidth", job->bandwidth_text);
+	add_pair(job, "points", job->points_text[0]);
+	add_pair(job, "point_interval", job->points_text[1]);
+	add_pair(job, "app_interval", job->points_text[2]);
 	create->resource = job->resource;
 	create->parameters = job->pair_pointers;
 	create->n_parameters = job->pair_count;

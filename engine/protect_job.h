@@ -7,7 +7,7 @@
 #include "engine/locate_client.h"
 #include "engine/protect.h"
 
-#define PARAMETERS_MAX 9
+#define PARAMETERS_MAX 12
 
 struct protect_job {
 	struct admin_call *call;
@@ -18,6 +18,7 @@ struct protect_job {
 	char to[VM_SETTINGS_HOST_LEN], host[VM_SETTINGS_HOST_LEN];
 	uint16_t port;
 	uint32_t frequency_s;
+	Vmreplica__PointSettings points;
 	char *exclude[DISKS_MAX]; /* owned */
 	size_t exclude_count;
 	uint64_t bandwidth;
@@ -36,7 +37,7 @@ struct protect_job {
 	struct trouble trouble;
 	/* what the resource is made of */
 	char exclude_text[DISKS_MAX * (DISK_NAME_MAX + 1) + 1], frequency_text[16],
-		bandwidth_text[32];
+		bandwidth_text[32], points_text[3][16];
 	Vmreplica__Ipc__CibNvpair pairs[PARAMETERS_MAX];
 	Vmreplica__Ipc__CibNvpair *pair_pointers[PARAMETERS_MAX];
 	size_t pair_count;

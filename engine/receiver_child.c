@@ -14,6 +14,7 @@
 #include "cluster/authorization.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/admin_points.h"
 #include "engine/announcer.h"
 #include "engine/receiver_leftover.h"
 #include "engine/replica.h"
@@ -127,6 +128,10 @@ static void child_frame_cb(void *arg, struct link *link, const struct frame *fra
 	case FRAME_RECEIVER_EVENT:
 		child_event(child, ((const Vmreplica__Ipc__ReceiverEvent *)frame->message)->event);
 		break;
+	case FRAME_REPLICA_POINTS:
+		admin_points_answered(child->engine,
+				      (const Vmreplica__Ipc__ReplicaPoints *)frame->message);
+		break;
 	default:
 		log_warning("the receiver sent an unexpected %s",
 			    frame_type_to_string(frame->type));
@@ -165,6 +170,7 @@ static void child_send_config(struct receiver_child *child)
 	message.node = config->node;
 	message.site = config->site;
 	message.spool_cap_bytes = config->spool_cap_bytes;
+	message.history_cap_bytes = config->history_cap_bytes;
 	message.storage_reserve_bytes = config->storage_reserve_bytes;
 	message.log_directory = config->log_directory;
 	message.log_level = config->log_level;

@@ -53,6 +53,9 @@ static void replica_send_open(struct replica *replica)
 	open.frequency_s = replica->settings.frequency_s;
 	open.resource = replica->settings.resource;
 	open.suspended = replica->suspended;
+	open.points = replica->settings.points;
+	open.point_interval_s = replica->settings.point_interval_s;
+	open.app_interval_s = replica->settings.app_interval_s;
 	replica->phase = REPLICA_OPENING;
 	receiver_child_send(replica->engine->receiver, FRAME_STORE_OPEN, &open.base);
 }
@@ -210,6 +213,9 @@ void replica_receiver_lost(struct replica *replica)
 void replica_configure(struct replica *replica, struct vm_settings *settings)
 {
 	bool reopen = replica->settings.frequency_s != settings->frequency_s ||
+		      replica->settings.points != settings->points ||
+		      replica->settings.point_interval_s != settings->point_interval_s ||
+		      replica->settings.app_interval_s != settings->app_interval_s ||
 		      strcmp(replica->settings.peer, settings->peer) != 0;
 
 	if (replica->busy || replica->stopping) {
@@ -429,6 +435,7 @@ void replica_tick(struct replica *replica, int64_t now_ms)
 			replica->deadline_ms = now_ms + REPLICA_RETRY_MS;
 		}
 		if (replica->phase == REPLICA_GONE && !replica->busy &&
+		    !replica_definition_holds(replica->definition, now_ms) &&
 		    replica->paused_since_ms == 0 && now_ms >= replica->retry_ms) {
 			replica_release(replica, now_ms);
 		}

@@ -72,6 +72,11 @@ bool replica_definition_is_busy(const struct replica_definition *definition)
 	return definition != NULL && definition->busy;
 }
 
+bool replica_definition_holds(const struct replica_definition *definition, int64_t now_ms)
+{
+	return replica_definition_is_busy(definition) && now_ms < definition->replica->deadline_ms;
+}
+
 /* ---- on the worker ---- */
 
 /* The receiver names the images, and it parses what peers send: QEMU gets nothing outside of its

@@ -104,6 +104,20 @@ static int set_frequency(struct vm_settings *settings, const char *value, char *
 	return 0;
 }
 
+/* A whole number; name is for the error. */
+static int set_number(uint32_t *to, const char *name, const char *value, uint32_t max, char *error)
+{
+	char *end;
+	unsigned long number = strtoul(value, &end, 10);
+
+	if (value[0] < '0' || value[0] > '9' || *end != '\0' || number > max) {
+		return settings_fail(error, "parameter %s: \"%.60s\" is not 0 to %u", name, value,
+				     max);
+	}
+	*to = (uint32_t)number;
+	return 0;
+}
+
 static int set_exclude_disks(struct vm_settings *settings, const char *value, char *error)
 {
 	static const char separators[] = ", \t";
@@ -206,6 +220,14 @@ static int settings_set(struct vm_settings *settings, const char *name, const ch
 		return SET_TEXT(storage, value[0] == '\0' ? NULL : validate_absolute_path);
 	} else if (strcmp(name, "frequency") == 0) {
 		return set_frequency(settings, value, error);
+	} else if (strcmp(name, "points") == 0) {
+		return set_number(&settings->points, name, value, POINTS_MAX, error);
+	} else if (strcmp(name, "point_interval") == 0) {
+		return set_number(&settings->point_interval_s, name, value, POINT_INTERVAL_MAX_S,
+				  error);
+	} else if (strcmp(name, "app_interval") == 0) {
+		return set_number(&settings->app_interval_s, name, value, POINT_INTERVAL_MAX_S,
+				  error);
 	} else if (strcmp(name, "exclude_disks") == 0) {
 		return set_exclude_disks(settings, value, error);
 	} else if (strcmp(name, "bandwidth") == 0) {
@@ -257,6 +279,8 @@ int vm_settings_parse(const char *resource, const char *const *names, const char
 		      char error[VM_SETTINGS_ERROR_LEN])
 {
 	struct vm_settings settings = {.frequency_s = FREQUENCY_DEFAULT_S,
+				       .points = POINTS_DEFAULT,
+				       .point_interval_s = POINT_INTERVAL_DEFAULT_S,
 				       .resync_automatic = true};
 	int result = set_text(settings.resource, sizeof(settings.resource), resource,
 			      validate_resource_id, "resource", error);

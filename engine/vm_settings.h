@@ -26,6 +26,7 @@ struct vm_settings {
 	uint16_t peer_port;
 	char storage[PATH_LEN_MAX + 1]; /* replica */
 	uint32_t frequency_s;
+	uint32_t points, point_interval_s, app_interval_s; /* of the replica */
 	char (*exclude_disks)[DISK_NAME_MAX + 1]; /* owned */
 	size_t exclude_count;
 	uint64_t bandwidth_bytes_per_s; /* 0 = unlimited */

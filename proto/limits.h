@@ -47,6 +47,11 @@
 #define FREQUENCY_MAX_S	    86400u
 #define FREQUENCY_DEFAULT_S 300u
 
+#define POINTS_MAX		 168u /* recovery points of a VM */
+#define POINTS_DEFAULT		 24u
+#define POINT_INTERVAL_MAX_S	 604800u
+#define POINT_INTERVAL_DEFAULT_S 3600u
+
 #define ARENA_MAX (4u * 1024u * 1024u) /* memory for one decoded message */
 #define ARENA_LOCAL_MAX                                                                            \
 	(16u * 1024u * 1024u) /* the same for local sockets, whose messages may be larger */

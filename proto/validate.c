@@ -121,7 +121,8 @@ static const char *check_enroll(const struct frame *frame)
 	const Vmreplica__Wire__Enroll *m = message_of(frame);
 
 	return validate_field_version(m->version) ?: validate_field_relationship(m->relationship) ?: check_vm(m->vm)
-		?: validate_field_site(m->site) ?: validate_field_frequency(m->frequency_s) ?: validate_field_disks(m->disks, m->n_disks)
+		?: validate_field_site(m->site) ?: validate_field_frequency(m->frequency_s) ?: validate_field_points(m->points)
+		?: validate_field_disks(m->disks, m->n_disks)
 		?: check_maps(m->maps, m->n_maps) ?: m->domain_xml.len > ENROLL_XML_MAX ? "the domain's XML is too long" : NULL;
 }
 

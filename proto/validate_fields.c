@@ -98,6 +98,15 @@ const char *validate_field_site(const char *site)
 	return validate_site_name(site) ? NULL : "the site is not a DNS name";
 }
 
+const char *validate_field_points(const Vmreplica__PointSettings *points)
+{
+	return points == NULL || (points->points <= POINTS_MAX &&
+				  points->interval_s <= POINT_INTERVAL_MAX_S &&
+				  points->app_interval_s <= POINT_INTERVAL_MAX_S)
+		       ? NULL
+		       : "the settings of recovery points are out of range";
+}
+
 const char *validate_field_frequency(uint32_t frequency_s)
 {
 	return frequency_s >= FREQUENCY_MIN_S && frequency_s <= FREQUENCY_MAX_S

@@ -21,6 +21,7 @@ bool validate_host(const char *host);
 const char *validate_field_version(const Vmreplica__Wire__Version *version); /* NULL: missing */
 const char *validate_field_relationship(const char *relationship);
 const char *validate_field_site(const char *site);
+const char *validate_field_points(const Vmreplica__PointSettings *points); /* NULL allowed */
 const char *validate_field_frequency(uint32_t frequency_s);
 const char *validate_field_reason(const char *reason);
 const char *validate_field_disks(Vmreplica__Wire__Disk *const *disks, size_t count);

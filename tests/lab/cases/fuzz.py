@@ -8,7 +8,7 @@ from case import require, say
 
 PRODUCT = False
 LAB = False
-TIMEOUT = 420
+TIMEOUT = 600
 SECONDS = 30
 
 
