@@ -22,6 +22,7 @@ libvmr_proto_la_SOURCES = \
 	proto/link.c proto/link.h \
 	proto/logfile.h proto/logfile_format.c proto/logfile_format.h \
 	proto/logfile_reader.c proto/logfile_verify.c proto/logfile_writer.c \
+	proto/point_select.c proto/point_select.h \
 	proto/names.c proto/names.h \
 	proto/network_map.c proto/network_map.h \
 	proto/version.c proto/version.h \

@@ -42,3 +42,8 @@ check_PROGRAMS += tests/unit/test_validate
 tests_unit_test_validate_SOURCES = tests/unit/test_validate.c
 tests_unit_test_validate_CFLAGS = $(proto_test_cflags)
 tests_unit_test_validate_LDADD = $(proto_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_point_select
+tests_unit_test_point_select_SOURCES = tests/unit/test_point_select.c
+tests_unit_test_point_select_CFLAGS = $(proto_test_cflags)
+tests_unit_test_point_select_LDADD = $(proto_test_ldadd)

@@ -209,6 +209,89 @@ static void test_spool(void)
 	manifest_destroy(&manifest);
 }
 
+static struct manifest with_points(void)
+{
+	struct manifest manifest = sample();
+	struct manifest_cut cut = {.seq = 5, .cut_id = "00112233aabbccdd", .time_ms = 1};
+	struct manifest_layer above = {.file = "gen-2/vda-20.qcow2", .generation = 2};
+
+	CU_ASSERT_EQUAL(manifest_point_push(&manifest, &cut, true), 0);
+	CU_ASSERT_EQUAL(manifest_disk_push(&manifest.current.disks[0], &above), 0);
+	cut.seq = 7;
+	CU_ASSERT_EQUAL(manifest_point_push(&manifest, &cut, false), 0);
+	CU_ASSERT_EQUAL(manifest_pin_add(&manifest, "gen-1/vda-7.qcow2", "web1-test"), 0);
+	CU_ASSERT_EQUAL(manifest_pin_add(&manifest, "gen-1/vda-7.qcow2", "web1-test"), 0);
+	manifest.merge = (struct manifest_merge){.disk = "vda",
+						 .from = "gen-2/vda-8.qcow2",
+						 .into = "gen-1/vda-7.qcow2",
+						 .offset = 65536};
+	manifest.history_generation = 2;
+	manifest.history_from = 3;
+	return manifest;
+}
+
+static void test_points_round_trip(void)
+{
+	struct manifest manifest = with_points(), back, copy;
+	char error[MANIFEST_ERROR_LEN], *text, *again;
+	size_t len, again_len;
+
+	text = manifest_encode(&manifest, &len);
+	CU_ASSERT_EQUAL_FATAL(manifest_decode(text, len, &back, error), 0);
+	CU_ASSERT_EQUAL(manifest_copy(&back, &copy), 0);
+	again = manifest_encode(&copy, &again_len);
+	CU_ASSERT_STRING_EQUAL(text, again);
+	CU_ASSERT_EQUAL(copy.point_count, 2);
+	CU_ASSERT_TRUE(copy.points[0].application);
+	CU_ASSERT_STRING_EQUAL(copy.points[0].disks[0].file, "gen-2/vda-8.qcow2");
+	CU_ASSERT_EQUAL(copy.pin_count, 1);
+	CU_ASSERT_TRUE(manifest_merge_touches(&copy, "gen-1/vda-7.qcow2"));
+	CU_ASSERT_FALSE(manifest_merge_touches(&copy, "gen-2/vda-20.qcow2"));
+	copy.merge.copied = true; /* now its header is written */
+	CU_ASSERT_TRUE(manifest_merge_touches(&copy, "gen-2/vda-20.qcow2"));
+	manifest_merge_finish(&copy);
+	CU_ASSERT_STRING_EQUAL(copy.points[0].disks[0].file, "gen-1/vda-7.qcow2");
+	CU_ASSERT_EQUAL(copy.current.disks[0].layer_count, 2);
+	CU_ASSERT_FALSE(manifest_refers_to(&copy, "gen-2/vda-8.qcow2"));
+	CU_ASSERT_EQUAL(manifest_pin_drop(&copy, "web1-test"), 1);
+	free(text);
+	free(again);
+	manifest_destroy(&back);
+	manifest_destroy(&copy);
+	manifest_destroy(&manifest);
+}
+
+/* A replica that gets new bases keeps the old chains for its points, and only for them. */
+static void test_retired(void)
+{
+	struct manifest manifest = with_points();
+	struct manifest_image fresh = {NULL, 0};
+
+	disk_add(&fresh, "vda", 1);
+	strcpy(fresh.disks[0].layers[0].file, "gen-2/vda-99.qcow2");
+	memset(&manifest.merge, 0, sizeof(manifest.merge));
+	manifest_pin_drop(&manifest, "web1-test");
+	CU_ASSERT_EQUAL(manifest_retire(&manifest, &fresh), 0);
+	manifest_image_destroy(&manifest.current);
+	manifest.current = fresh;
+	manifest_image_destroy(&manifest.pending);
+	CU_ASSERT_EQUAL(manifest.retired.disk_count, 2);
+	CU_ASSERT_TRUE(manifest_refers_to(&manifest, "gen-2/vda-20.qcow2"));
+	manifest_point_drop(&manifest, 1);
+	CU_ASSERT_EQUAL(manifest.retired.disk_count, 2);
+	manifest_point_drop(&manifest, 1);
+	CU_ASSERT_EQUAL(manifest.retired.disk_count, 0);
+	CU_ASSERT_FALSE(manifest_refers_to(&manifest, "gen-2/vda-20.qcow2"));
+	manifest_destroy(&manifest);
+}
+
+/* A store of format 1 opens: without points. */
+static void test_format_1(void)
+{
+	CU_ASSERT_EQUAL(decode_changed("\"format\": 2", "\"format\": 1"), 0);
+	CU_ASSERT_EQUAL(decode_changed("\"format\": 2", "\"format\": 0"), -EBADMSG);
+}
+
 static void test_prefix_copy(void)
 {
 	int dir_fd = open(tempdir(), O_RDONLY | O_DIRECTORY);
@@ -233,6 +316,9 @@ static const struct unit_test tests[] = {
 	{"not believed", test_not_believed},
 	{"save", test_save},
 	{"spool", test_spool},
+	{"points round trip", test_points_round_trip},
+	{"retired", test_retired},
+	{"format 1", test_format_1},
 	{"prefix copy", test_prefix_copy},
 };
 

@@ -148,6 +148,10 @@ static void test_killed(void)
 		scene_check();
 		CU_ASSERT_EQUAL(manifest_number("batch_seq"), 0);
 		history_end();
+		/* A daemon that is stopped before it has the image open for writing would stop the
+		 * stream as well. */
+		scene_delta(1);
+		scene_check();
 	}
 	fprintf(stderr, "%d of 10 kills met an open batch\n", open);
 	CU_ASSERT_TRUE(open > 0);

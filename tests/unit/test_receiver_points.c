@@ -127,6 +127,21 @@ static size_t layers_count(void)
 	return most;
 }
 
+/* The point is recorded a moment after the cycle is applied. */
+static size_t points_wait(size_t count)
+{
+	size_t found = 0;
+
+	for (int i = 0; i < 50 && found != count; i++) {
+		struct manifest manifest = store_manifest();
+
+		found = manifest.point_count;
+		manifest_destroy(&manifest);
+		rig_wait(&rig, NULL, 0, found == count ? 0 : 100);
+	}
+	return points_check();
+}
+
 static bool merges_wait(size_t layers, int timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
@@ -184,7 +199,7 @@ static void test_made_and_merged(void)
 		applied_wait();
 	}
 	CU_ASSERT_TRUE(merges_wait(5, 30000));
-	CU_ASSERT_EQUAL(points_check(), 4);
+	CU_ASSERT_EQUAL(points_wait(4), 4);
 	scene_check();
 	rig_list(&rig, false, 3); /* in pieces */
 	CU_ASSERT_EQUAL(rig.list_error, 0);
@@ -227,12 +242,136 @@ static void test_killed_anywhere(void)
 	}
 	applied_wait();
 	CU_ASSERT_TRUE(merges_wait(4, 90000));
-	CU_ASSERT_EQUAL(points_check(), 3);
+	CU_ASSERT_EQUAL(points_wait(3), 3);
+	scene_check();
+	points_end();
+}
+
+static void resync_now(void)
+{
+	scene_enter();
+	sender_begin(&sender, &model, RESYNC, false);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, i, 0, model.disks[i].size),
+				    UINT64_MAX);
+	}
+	CU_ASSERT_TRUE(sender_end(&sender));
+	model_clear_dirty(&model);
+	cut_note();
+}
+
+static void disk_grow(struct model_disk *disk, uint64_t bytes)
+{
+	uint64_t old_size = disk->size;
+
+	disk->size += bytes;
+	disk->clusters = (disk->size + MODEL_CLUSTER - 1) / MODEL_CLUSTER;
+	disk->data = realloc(disk->data, disk->size);
+	disk->dirty = realloc(disk->dirty, disk->clusters);
+	memset(disk->data + old_size, 0, bytes);
+	memset(disk->data + disk->size - 100000, 0x5a, 100000);
+	model_clear_dirty(&model);
+}
+
+/* Points stay what they are through a resynchronization, a disk that grows, and a change of owner;
+ * merges go on over all of it. */
+static void test_resync_growth_move(void)
+{
+	points_begin(6, 1, 5000);
+	for (int i = 0; i < 3; i++) {
+		cycle(10);
+		applied_wait();
+	}
+	disk_grow(&model.disks[1], 5u << 20);
+	model_change(&model, 5);
+	resync_now();
+	CU_ASSERT_EQUAL(points_wait(5), 5);
+	cycle(10);
+	applied_wait();
+	CU_ASSERT_EQUAL(points_wait(6), 6);
+	sender_drop(&sender);
+	rig_kill(&rig);
+	rig_start(&rig, "b2");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	CU_ASSERT_EQUAL(points_wait(6), 6);
+	scene_enter();
+	for (int i = 0; i < 8; i++) {
+		cycle(10);
+		applied_wait();
+	}
+	CU_ASSERT_TRUE(merges_wait(7, 60000));
+	CU_ASSERT_EQUAL(points_wait(6), 6);
+	scene_check();
+	rig_list(&rig, true, 0);
+	for (size_t i = 1; i < rig.list_count; i++) {
+		CU_ASSERT_STRING_EQUAL(rig.list[i].verdict, "ok");
+	}
+	points_end();
+}
+
+static uint64_t base_blocks(void)
+{
+	struct manifest manifest = store_manifest();
+	char path[RIG_PATH * 2];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", rig.store, manifest.current.disks[0].layers[0].file);
+	CU_ASSERT_EQUAL(stat(path, &st), 0);
+	manifest_destroy(&manifest);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+/* Zeros that are merged take nothing: the base does not grow by them. */
+static void test_sparse(void)
+{
+	uint64_t before;
+
+	points_begin(1, 1, 5000);
+	applied_wait();
+	before = base_blocks();
+	for (int i = 0; i < 3; i++) {
+		memset(model.disks[0].data, 0, model.disks[0].size);
+		memset(model.disks[0].dirty, 1, model.disks[0].clusters);
+		scene_delta_of_dirty();
+		cut_note();
+		applied_wait();
+	}
+	CU_ASSERT_TRUE(merges_wait(2, 30000));
+	CU_ASSERT_EQUAL(points_wait(1), 1);
+	CU_ASSERT_TRUE(base_blocks() <= before + 65536);
+	scene_check();
+	points_end();
+}
+
+/* Fewer points are wanted, then none: the rest is merged away, and logs go. */
+static void test_settings_lowered(void)
+{
+	points_begin(6, 1, 5000);
+	for (int i = 0; i < 8; i++) {
+		cycle(8);
+		applied_wait();
+	}
+	CU_ASSERT_EQUAL(points_wait(6), 6);
+	rig.points = 2;
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	CU_ASSERT_TRUE(merges_wait(3, 30000));
+	CU_ASSERT_EQUAL(points_wait(2), 2);
+	scene_check();
+	rig.points = 0;
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	cycle(8);
+	scene_check();
+	rig_wait(&rig, NULL, 0, 3000);
+	CU_ASSERT_EQUAL(points_wait(0), 0);
+	cycle(8);
 	scene_check();
 	points_end();
 }
 
 static const struct unit_test tests[] = {
+	{"resync, growth, move", test_resync_growth_move},
+	{"sparse", test_sparse},
+	{"settings lowered", test_settings_lowered},
 	{"made and merged", test_made_and_merged},
 	{"killed anywhere", test_killed_anywhere},
 };
