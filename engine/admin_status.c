@@ -107,8 +107,15 @@ static bool status_is_configured(struct engine *engine, const Vmreplica__VmStatu
 	return settings == NULL;
 }
 
-/* As announced, but that the time since then counts as well: an owner that has nothing to tell for
- * a while falls behind all the same. */
+/* The time since it was heard counts as well: an owner that has nothing to tell for a while falls
+ * behind all the same. */
+static void behind_add(Vmreplica__VmStatus *status, const struct table_vm *heard)
+{
+	if (status->behind_s >= 0) {
+		status->behind_s += (clock_monotonic_ms() - heard->received_ms) / 1000;
+	}
+}
+
 static void status_add_heard(struct status_answer *answer, const struct table_vm *vm)
 {
 	struct vm_status_frame *frame = malloc(sizeof(*frame));
@@ -118,9 +125,7 @@ static void status_add_heard(struct status_answer *answer, const struct table_vm
 		return;
 	}
 	frame->status = *vm->status; /* borrows all that hangs on it */
-	if (frame->status.behind_s >= 0) {
-		frame->status.behind_s += (clock_monotonic_ms() - vm->received_ms) / 1000;
-	}
+	behind_add(&frame->status, vm);
 	status_add(answer, &frame->status, frame);
 }
 
@@ -148,6 +153,73 @@ static void status_add_announced(struct status_answer *answer, struct engine *en
 				    vm->status->name, vm->node);
 		}
 		status_add_heard(answer, vm);
+	}
+}
+
+static bool status_has(const struct status_answer *answer, const char *relationship,
+		       Vmreplica__Role role)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		if (answer->vms[i]->role == role &&
+		    strcmp(answer->vms[i]->relationship, relationship) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The last word on it, or what its resource says of it. */
+static void configured_fill(struct vm_status_frame *frame, const struct table_vm *heard,
+			    const Vmreplica__Ipc__CibResource *resource, Vmreplica__Role role)
+{
+	vm_status_frame_init(frame);
+	if (heard != NULL) {
+		frame->status = *heard->status;
+		behind_add(&frame->status, heard);
+	} else {
+		frame->status.name = vm_status_borrow(protect_parameter(resource, "vm"));
+		frame->status.relationship =
+			vm_status_borrow(protect_parameter(resource, "relationship"));
+		frame->status.role = role;
+		frame->status.state = VMREPLICA__STATE__STATE_WAITING_FOR_INITIAL_REPLICATION;
+		frame->status.peer = vm_status_borrow(protect_parameter(resource, "peer"));
+		frame->status.resource = resource->id;
+		frame->status.vm_resource =
+			vm_status_borrow(protect_parameter(resource, "vm_resource"));
+		frame->status.frequency_s =
+			(uint32_t)strtoul(protect_parameter(resource, "frequency"), NULL, 10);
+	}
+	frame->status.owner = vm_status_borrow("");
+	frame->status.health = VMREPLICA__HEALTH__HEALTH_WARNING;
+	frame->status.reason_code = vm_status_borrow("not-started");
+	frame->status.reason = vm_status_borrow("its resource is started on no node: pcs status "
+						"says why");
+}
+
+/* What no node owns now, because its resource has just been made, or is stopped: it is protected
+ * all the same, and nobody should have to miss it in order to notice. */
+static void status_add_configured(struct status_answer *answer, struct engine *engine)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
+
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
+		const char *relationship = protect_parameter(resource, "relationship");
+		Vmreplica__Role role = strcmp(protect_parameter(resource, "role"), "replica") == 0
+					       ? VMREPLICA__ROLE__ROLE_REPLICA
+					       : VMREPLICA__ROLE__ROLE_PRIMARY;
+		struct vm_status_frame *frame;
+
+		if (relationship[0] == '\0' || status_has(answer, relationship, role)) {
+			continue;
+		}
+		frame = malloc(sizeof(*frame));
+		if (frame != NULL) {
+			configured_fill(frame,
+					cluster_table_find(&engine->table, relationship, role),
+					resource, role);
+			status_add(answer, &frame->status, frame);
+		}
 	}
 }
 
@@ -190,6 +262,7 @@ void admin_status(struct admin_call *call, const Vmreplica__Admin__StatusRequest
 	if (answer->vms != NULL && answer->frames != NULL) {
 		status_add_own(answer, engine);
 		status_add_announced(answer, engine);
+		status_add_configured(answer, engine);
 		status_add_warnings(answer, engine);
 	}
 	status.vms = answer->vms;

@@ -35,6 +35,8 @@ def protect(lab, vm="web1", frequency=FAST, more=""):
     lab.vmreplica(node_of(lab, "A"),
                   f"protect {vm} --to {shapes.broker_address('B')} --frequency {frequency} {more}",
                   120)
+    wait_until(f"every node of A shows {vm}", lambda: all(
+        lab.vm_status(node, vm) for node in lab.live_nodes("A")), 3, 0.2)
 
 
 def protected(lab, vm="web1"):
