@@ -65,6 +65,9 @@ void replica_retry(struct replica *replica, int timeout_ms);
 void replica_suspend(struct replica *replica, bool suspended);
 bool replica_is_open(const struct replica *replica);
 void replica_tick(struct replica *replica, int64_t now_ms);
+/* ---- replica_status.c ---- */
+/* Show its health as the node attribute when that is due. */
+void replica_publish(struct replica *replica, int64_t now_ms);
 void replica_fill_status(const struct replica *replica, struct vm_status_frame *frame);
 void replica_free(struct replica *replica);
 
