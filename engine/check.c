@@ -46,6 +46,7 @@ static void check_free(struct check *check)
 	check_list_destroy(&check->vm_lines);
 	check_list_destroy(&check->probe.list);
 	check_replicas_destroy(&check->probe.replicas);
+	check_storages_destroy(&check->probe.storages);
 	protect_vm_destroy(&check->vm);
 	free(check->probe.vms);
 	free(check);
@@ -261,10 +262,12 @@ static int check_begin(struct check *check)
 	struct engine *engine = check->engine;
 	int error = check_replicas_collect(engine, check->vm.name, &check->probe.replicas);
 
+	if (error == 0) {
+		error = check_storages_collect(engine, &check->probe.list, &check->probe.storages);
+	}
 	if (error != 0) {
 		return error;
 	}
-	check_facts_node(engine, &check->probe.list);
 	collect_vms(check);
 	check->waiting = 1;
 	error = workers_submit(engine->task_workers, probe_run, probe_done, check);
