@@ -14,7 +14,7 @@
 
 void client_init(struct client *client)
 {
-	arena_init(&client->arena, ARENA_MAX);
+	arena_init(&client->arena, ARENA_LOCAL_MAX);
 	client->lost = false;
 }
 

@@ -26,7 +26,7 @@ static const char protect_help[] =
 	"      --frequency SECONDS  time between two cycles, from 5 (default 300)\n"
 	"      --points N           recovery points to keep, 0 to 168 (default 24)\n"
 	"      --point-interval SECONDS  between two recovery points (default 3600)\n"
-	"      --app-interval SECONDS  between application-consistent ones (default 0: none)\n"
+	"      --app-interval SECONDS  between application-consistent ones; not made yet\n"
 	"      --exclude-disk DISK  leave a disk out, by its target name; may be repeated\n"
 	"      --bandwidth RATE     bytes per second at most, for instance 20M\n"
 	"      --map KIND:HERE=THERE\n"

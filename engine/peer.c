@@ -70,14 +70,7 @@ int peer_locate(struct peer *peer, const char *relationship, struct locate_answe
 {
 	bool relay = clock_monotonic_ms() < peer->relay_until_ms;
 
-	if (peer->locate.port != RECEIVER_PORT) {
-		return locate_client_ask(&peer->locate, relationship, relay, ret_answer, trouble);
-	}
-	*ret_answer = (struct locate_answer){.kind = LOCATE_DIRECT, .port = RECEIVER_PORT};
-	snprintf(ret_answer->node, sizeof(ret_answer->node), "%.253s", peer->locate.host);
-	snprintf(ret_answer->name, sizeof(ret_answer->name), "%.253s", peer->locate.host);
-	snprintf(ret_answer->host, sizeof(ret_answer->host), "%.253s", peer->locate.host);
-	return 0;
+	return locate_client_ask(&peer->locate, relationship, relay, ret_answer, trouble);
 }
 
 /* Dial and shake hands as answer says; errors are the caller's to judge. */
@@ -146,8 +139,7 @@ static int peer_reach(struct peer *peer, const struct locate_answer *answer,
 	struct trouble ignored;
 	int result = peer_dial(peer, answer, error);
 
-	if (result == 0 || answer->kind == LOCATE_RELAY || !is_unreachable(result) ||
-	    peer->locate.port == RECEIVER_PORT) {
+	if (result == 0 || answer->kind == LOCATE_RELAY || !is_unreachable(result)) {
 		return result == 0 ? 0 : peer_dial_failed(peer, answer, result, error, trouble);
 	}
 	if (locate_client_ask(&peer->locate, relationship, true, &relay, &ignored) < 0 ||

@@ -62,8 +62,7 @@ bool peer_is_connected(const struct peer *peer);
 /* Look at an idle connection: answers PING, notices MOVED or its end (the connection is then
  * closed). */
 void peer_check_idle(struct peer *peer);
-/* Ask the broker (or, when the relay is remembered, for the relay). port RECEIVER_PORT means: the
- * owner itself, no broker. */
+/* Ask the broker (or, when the relay is remembered, for the relay). */
 int peer_locate(struct peer *peer, const char *relationship, struct locate_answer *ret_answer,
 		struct trouble *trouble);
 /* Connect to where answer says (falling back to the relay), say HELLO, take WELCOME into

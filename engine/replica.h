@@ -47,7 +47,7 @@ struct replica {
 	struct health_attribute attribute;
 	replica_done_cb start_done, stop_done;
 	void *start_arg, *stop_arg;
-	int task_error;
+	char task_error[REASON_MAX]; /* the worker's, taken over when it is done */
 };
 
 /* Take what settings holds (left empty) and open the store; done (may be NULL) is called when it is
@@ -65,6 +65,9 @@ void replica_retry(struct replica *replica, int timeout_ms);
 void replica_suspend(struct replica *replica, bool suspended);
 bool replica_is_open(const struct replica *replica);
 void replica_tick(struct replica *replica, int64_t now_ms);
+/* ---- replica_status.c ---- */
+/* Show its health as the node attribute when that is due. */
+void replica_publish(struct replica *replica, int64_t now_ms);
 void replica_fill_status(const struct replica *replica, struct vm_status_frame *frame);
 void replica_free(struct replica *replica);
 

@@ -258,7 +258,7 @@ void storage_probe_tick(struct storage_probe *probe, int64_t now_ms)
 	probe->next_ms = now_ms + STORAGE_PROBE_MS;
 	probe_list_paths(probe);
 	probe->busy =
-		workers_submit(probe->engine->task_workers, probe_run, probe_done, probe) == 0;
+		workers_submit(probe->engine->storage_workers, probe_run, probe_done, probe) == 0;
 }
 
 void storage_probe_fill(const struct storage_probe *probe,

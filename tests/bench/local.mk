@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Built on demand (`./lab bench`), not by `make` or `make check`.
-EXTRA_PROGRAMS = tests/bench/bench_broker tests/bench/bench_relay
+EXTRA_PROGRAMS += tests/bench/bench_broker tests/bench/bench_relay
 EXTRA_DIST += tests/bench/run tests/bench/bench_relay.sh
 tests_bench_bench_broker_SOURCES = tests/bench/bench_broker.c tests/unit/broker_world.c tests/unit/broker_world.h \
 	tests/unit/broker_fixture.h tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h

@@ -50,6 +50,7 @@ def load_cases(kind, pattern):
 class Runner:
     def __init__(self, progress):
         self.progress, self.passed, self.failed, self.skipped = progress, [], [], []
+        self.times, self.begun = {}, time.monotonic()
         self.running = None     # the key of the shape of the lab that runs
 
     def down(self):
@@ -86,7 +87,7 @@ class Runner:
             problem = self.execute(case)
         except shapes.LabError as error:
             problem = f"no lab: {error}"
-        took = time.monotonic() - start
+        took = self.times[case.name] = time.monotonic() - start
         if problem:
             self.failed.append(case.name)
             self.progress(f"FAIL {case.name} ({took:.0f} s): {problem}")
@@ -125,6 +126,9 @@ class Runner:
         self.progress(f"     its output and the nodes' logs: {case.folder}")
 
     def verdict(self):
+        slowest = sorted(self.times.items(), key=lambda entry: -entry[1])[:5]
+        print(f"took {(time.monotonic() - self.begun) / 60:.0f} min; the longest: "
+              + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in slowest))
         if self.failed:
             print(f"failed: {' '.join(self.failed)}")
         if self.skipped:

@@ -34,7 +34,7 @@ def build(progress):
     if not os.path.exists(f"{shapes.TOP}/configure"):
         progress("autogen.sh")
         run(["./autogen.sh"], log, shapes.TOP)
-    if not os.path.exists(f"{BUILD}/Makefile"):
+    if not is_configured():
         progress("configure")
         run([f"{shapes.TOP}/configure", "--prefix=/usr", "--sysconfdir=/etc",
              "--localstatedir=/var", "--libexecdir=/usr/libexec",
@@ -46,6 +46,14 @@ def build(progress):
     progress("built and installed into _stage")
 
 
+def is_configured():
+    """There is a Makefile, and in CI one of a build in which warnings are fatal."""
+    if not os.path.exists(f"{BUILD}/Makefile"):
+        return False
+    with open(f"{BUILD}/config.log", errors="replace") as file:
+        return "--enable-fatal-warnings" in file.read(4096) or not os.environ.get("CI")
+
+
 def unit_tests(progress):
     """`make check`; returns (passed, failed) by its own summary, or None without a build."""
     if os.environ.get("VMREPLICA_LAB_STAGE") or not os.path.exists(f"{BUILD}/Makefile"):
@@ -55,11 +63,14 @@ def unit_tests(progress):
     with open(log, "w") as file:
         status = subprocess.call(["make", f"-j{os.cpu_count() or 1}", "check", "-k"], cwd=BUILD,
                                  stdout=file, stderr=file, stdin=subprocess.DEVNULL)
-    counts = {"PASS": 0, "FAIL": 0, "XPASS": 0, "ERROR": 0}
+    counts = {"PASS": 0, "FAIL": 0, "XPASS": 0, "ERROR": 0, "SKIP": 0}
     with open(log, errors="replace") as file:
         for line in file:
             word = line[2:].split(":")
             if line.startswith("# ") and word[0] in counts and word[1].strip().isdigit():
                 counts[word[0]] += int(word[1])
     failed = counts["FAIL"] + counts["XPASS"] + counts["ERROR"]
+    if counts["SKIP"]:
+        progress(f"{counts['SKIP']} unit tests were skipped: see {log}")
+        failed += counts["SKIP"] if os.environ.get("CI") else 0
     return counts["PASS"], failed or (1 if status else 0)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The libvirt source. The live programs skip by themselves; check-source-live.sh and -harm.sh give them hosts to run in.
+# The libvirt source. The live programs are no tests by themselves: check-source-live.sh and -harm.sh
+# give them hosts to run in.
 SOURCE_LIVE = tests/unit/live_source.c tests/unit/live_source.h tests/unit/live_host.c tests/unit/live_host.h
 source_test_cflags = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS)
 source_test_ldadd = libvmr-engine.la $(CUNIT_LIBS)
 
-check_PROGRAMS += tests/unit/test_source_live tests/unit/test_source_harm
+EXTRA_PROGRAMS += tests/unit/test_source_live tests/unit/test_source_harm
+check_DATA += tests/unit/test_source_live tests/unit/test_source_harm
+CLEANFILES += tests/unit/test_source_live tests/unit/test_source_harm
 dist_check_SCRIPTS += tests/unit/check-source-live.sh tests/unit/check-source-harm.sh
 EXTRA_DIST += tests/unit/live-libvirt.sh
 tests_unit_test_source_live_SOURCES = tests/unit/test_source_live.c $(SOURCE_LIVE) tests/unit/unit.h

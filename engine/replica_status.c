@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a replica shows: to status, to the other engines, to crm_mon. */
+#include <string.h>
+
+#include "engine/replica.h"
+
+void replica_note_status(struct replica *replica, const Vmreplica__VmStatus *status)
+{
+	Vmreplica__VmStatus *copy = vm_status_copy(status);
+	bool changed;
+
+	if (copy == NULL) {
+		return;
+	}
+	changed = replica->status == NULL || replica->status->state != copy->state ||
+		  replica->status->health != copy->health || replica->status->seq != copy->seq ||
+		  strcmp(replica->status->reason_code, copy->reason_code) != 0;
+	vm_status_free(replica->status);
+	replica->status = copy;
+	if (changed) {
+		engine_changed(replica->engine);
+	}
+}
+
+/* The receiver knows the store; name, place and peer are the engine's. */
+void replica_fill_status(const struct replica *replica, struct vm_status_frame *frame)
+{
+	Vmreplica__VmStatus *status = &frame->status;
+
+	vm_status_frame_init(frame);
+	if (replica->status != NULL) {
+		*status = *replica->status; /* its submessages stay the replica's */
+	} else {
+		status->state = VMREPLICA__STATE__STATE_WAITING_FOR_INITIAL_REPLICATION;
+		status->health = VMREPLICA__HEALTH__HEALTH_WARNING;
+		status->reason = vm_status_borrow(
+			replica->error[0] != '\0' ? replica->error : "the store is not open yet");
+		status->reason_code = vm_status_borrow("store-closed");
+	}
+	if (replica->phase == REPLICA_FAILED) {
+		status->health = VMREPLICA__HEALTH__HEALTH_CRITICAL;
+		status->reason = vm_status_borrow(replica->error);
+		status->reason_code = vm_status_borrow("store-failed");
+	}
+	status->name = vm_status_borrow(replica->settings.vm);
+	status->relationship = vm_status_borrow(replica->settings.relationship);
+	status->role = VMREPLICA__ROLE__ROLE_REPLICA;
+	status->owner = replica->engine->config->node;
+	status->peer = vm_status_borrow(replica->settings.peer);
+	status->resource = vm_status_borrow(replica->settings.resource);
+	status->store = vm_status_borrow(replica->directory);
+	status->frequency_s = replica->settings.frequency_s;
+	status->suspended = replica->suspended;
+	status->last_pause_ms = replica->last_pause_ms;
+	status->paused_since_ms = replica->paused_since_ms;
+	replica_definition_fill_status(replica->definition, status);
+}
+
+void replica_publish(struct replica *replica, int64_t now_ms)
+{
+	struct vm_status_frame frame;
+
+	replica_fill_status(replica, &frame);
+	/* by resource: replicas of two sites may have the same VM name here */
+	health_attribute_publish(&replica->attribute, &replica->engine->cluster,
+				 replica->settings.resource, &frame.status, now_ms);
+}
