@@ -97,6 +97,27 @@ def wait_cycles(lab, count, timeout, vm="web1"):
     return wait_until(f"{count} more cycles of {vm}", more, timeout, 0.5)
 
 
+def unsent(found):
+    """Bytes of the delta that is under way which have not left yet; 0 when none is under way."""
+    progress = found["progress"]
+    if not progress or progress["kind"] != "delta":
+        return 0
+    return progress["total_bytes"] - progress["done_bytes"]
+
+
+def wait_mid_cycle(lab, least, timeout=60, vm="web1"):
+    """A delta is under way: some of it has travelled, LEAST bytes of it have not."""
+    def there():
+        found = status(lab, "A", vm)
+        return found if unsent(found) >= least and found["progress"]["done_bytes"] > 0 else None
+    return wait_until(f"{vm} is in the middle of a cycle", there, timeout, 0.1)
+
+
+def sent_by(lab, node):
+    """Bytes that have left NODE's network interface since its boot, whatever they were."""
+    return int(lab.on(node, "cat /sys/class/net/eth0/statistics/tx_bytes"))
+
+
 def sync(lab, vm="web1", timeout=90):
     lab.vmreplica(node_of(lab, "A"), f"sync {vm} --wait", timeout)
     return from_owner(lab, "A", vm)

@@ -3,6 +3,8 @@
 node's certificate, shares no code with the product, and knows of wire.proto what it needs.
 
   wire.py locate BROKER RELATIONSHIP [relay]     the broker's answer, as JSON
+  wire.py await BROKER RELATIONSHIP SECONDS      the first answer of a broker that may be down or
+                                                 starting (MOVING is none), and its time
   wire.py relay-slow BROKER RELATIONSHIP         a ClientHello byte by byte through the relay, with
                                                  a valid token; what the owner then says to HELLO
   wire.py hello HOST NAME VM-STATUS-JSON         HELLO as a sender of the VM; the owner's answer
@@ -111,8 +113,8 @@ def require_name(tls, name):
         raise SystemExit(f"the peer is {names}, not {name}")
 
 
-def connect(host, port, name):
-    raw = socket.create_connection((host, port), 10)
+def connect(host, port, name, timeout=10):
+    raw = socket.create_connection((host, port), timeout)
     tls = context().wrap_socket(raw, server_hostname=name)
     require_name(tls, name)
     return tls
@@ -143,13 +145,27 @@ def receive(tls):
 
 # ---- the broker
 
-def locate(broker, relationship, relay):
-    tls = connect(broker, 8650, broker)
+def locate(broker, relationship, relay, timeout=10):
+    tls = connect(broker, 8650, broker, timeout)
     send(tls, "LOCATE", version() + text(2, relationship) + (number(3, 1) if relay else b""))
     kind, message = receive(tls)
     tls.close()
     return {"answer": kind, **{str(field): value.decode() if isinstance(value, bytes) else value
                                for field, value in message.items()}}
+
+
+def first_answer(broker, relationship, seconds):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            found = locate(broker, relationship, False, 0.5)
+            if found["answer"] != "MOVING":
+                return {**found, "time": time.time()}
+        except (OSError, SystemExit) as error:
+            found = error
+        if time.monotonic() > deadline:
+            raise SystemExit(f"no answer within {seconds} s: {found}")
+        time.sleep(0.05)
 
 
 def relay_slow(broker, relationship):
@@ -287,6 +303,8 @@ def wrong(kind, host, name, vm):
 def main(command, *arguments):
     if command == "locate":
         found = locate(*arguments[:2], arguments[2:] == ("relay",))
+    elif command == "await":
+        found = first_answer(*arguments[:2], float(arguments[2]))
     elif command == "relay-slow":
         found = relay_slow(*arguments)
     elif command == "hello":
