@@ -14,12 +14,13 @@
 /* Every node is asked, and the other site: the engine gives them a minute. */
 #define CHECK_TIMEOUT_MS 75000
 
-static const char help[] =
-	"Usage: vmreplica check [OPTION]... [VM]\n"
-	"Check whether all is fit for replication; with VM also its disks and its peer. Each line "
-	"says\n"
-	"ok, or what is wrong and what to do. Exit status 1 when something is wrong.\n\n"
-	"      --peer ADDRESS  also try the broker at ADDRESS\n" COMMON_HELP;
+static const char help[] = "Usage: vmreplica check [OPTION]... [VM]\n"
+			   "Check whether all is fit for replication; with VM (its libvirt name or "
+			   "resource id) also its\n"
+			   "disks and its peer, before protect too. Each line says ok, or what is "
+			   "wrong and what to do.\n"
+			   "Exit status 1 when something is wrong.\n\n"
+			   "      --peer ADDRESS  also try the broker at ADDRESS\n" COMMON_HELP;
 
 enum { OPTION_PEER = OPTION_OWN };
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/engine_absent.h"
 #include "common/cleanup.h"
-#include "common/config.h"
 #include "common/unix_socket.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
@@ -91,37 +91,16 @@ int client_exchange_engine(struct client *client, const struct common_options *c
 			       ret_response);
 }
 
-/* How to start the engine depends on whether a cluster does it. */
-static const char *start_advice(void)
-{
-	struct config config;
-	char error[CONFIG_ERROR_LEN];
-	const char *advice =
-		"Start it: `pcs cluster start` if the cluster is down on this node, else `pcs "
-		"resource "
-		"cleanup vmreplica-engine` (crm_resource --cleanup --resource vmreplica-engine).";
-	int rc = config_load(CONFIG_DEFAULT_PATH, &config, error);
-
-	if (rc == 0 && config.standalone) {
-		advice = "Start it: `systemctl start vmreplica-engine`; `journalctl -u "
-			 "vmreplica-engine` says why it ended.";
-	}
-	if (rc == 0 || rc == -ENOENT) {
-		config_destroy(&config);
-	}
-	return advice;
-}
-
 static int exchange_failed(int error, const char *path)
 {
-	char text[512];
+	char text[512], advice[1024];
 
 	switch (error) {
 	case -ENOENT:
 	case -ECONNREFUSED:
 		snprintf(text, sizeof(text), "vmreplica-engine does not run on this node (%s)",
 			 path);
-		return command_failed(text, start_advice());
+		return command_failed(text, engine_absent_advice(advice, sizeof(advice)));
 	case -EACCES:
 	case -EPERM:
 		return command_failed("you may not use vmreplica on this node",

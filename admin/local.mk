@@ -7,6 +7,7 @@ libvmr_admin_la_SOURCES = \
 	admin/broker.c \
 	admin/check.c \
 	admin/client.c admin/client.h \
+	admin/engine_absent.c admin/engine_absent.h \
 	admin/command.c admin/command.h \
 	admin/control.c \
 	admin/events.c \

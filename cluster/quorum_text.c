@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/quorum_steps.h"
+
 static bool node_is_present(const struct quorum_state *state, uint32_t id)
 {
 	for (size_t i = 0; i < state->node_count; i++) {
@@ -41,21 +43,6 @@ static size_t missing_names(const struct quorum_state *state, const struct clust
 	return missing;
 }
 
-/*
- * votequorum(5): two_node implies wait_for_all, so a node that starts alone after both were down
- * waits for the other one. `pcs quorum unblock` fences the missing nodes and then cancels the wait;
- * without working fencing it is done by hand, and only a human can know that the other node is
- * really off.
- */
-#define STEPS_WAIT                                                                                 \
-	"start it; if it cannot come back, make sure that it is switched off and stays off, then " \
-	"on this node: pcs quorum unblock (or: corosync-cmapctl -s quorum.cancel_wait_for_all "    \
-	"u8 1). Never do this while it may run: both would act"
-#define STEPS_MAJORITY                                                                             \
-	"start enough of them for a majority; if they cannot come back, make sure that they are "  \
-	"switched off and stay off, then on this node: corosync-quorumtool -e VOTES, with the "    \
-	"number of nodes that are left"
-
 char *quorum_text(const struct quorum_state *state, const struct cluster_map *map,
 		  char buf[QUORUM_TEXT_LEN])
 {
@@ -80,6 +67,6 @@ char *quorum_text(const struct quorum_state *state, const struct cluster_map *ma
 		return buf;
 	}
 	(void)snprintf(buf, QUORUM_TEXT_LEN, "no quorum, missing %s: %s", names,
-		       map->wait_for_all ? STEPS_WAIT : STEPS_MAJORITY);
+		       quorum_steps(map->wait_for_all));
 	return buf;
 }

@@ -12,6 +12,7 @@ libvmr_common_la_SOURCES = \
 	common/lock_holder.c common/lock_holder.h \
 	common/log.c common/log.h \
 	common/pki.c common/pki.h common/pki_show.c common/pki_sign.c common/pki_sign.h \
+	common/quorum_steps.c common/quorum_steps.h \
 	common/rate.c common/rate.h \
 	common/sha256.c common/sha256.h \
 	common/tls.c common/tls.h common/tls_internal.h \

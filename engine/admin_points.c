@@ -113,9 +113,11 @@ void admin_points_answered(struct engine *engine, const Vmreplica__Ipc__ReplicaP
 void admin_points_tick(struct engine *engine, int64_t now_ms)
 {
 	struct points_wait *wait = wait_take(engine, 0, now_ms);
+	bool ending = now_ms == INT64_MAX;
 
 	while (wait != NULL) {
-		wait_fail(wait, ETIMEDOUT, "the receiver does not answer");
+		wait_fail(wait, ending ? ESHUTDOWN : ETIMEDOUT,
+			  ending ? "the engine is stopping" : "the receiver does not answer");
 		wait = wait_take(engine, 0, now_ms);
 	}
 }

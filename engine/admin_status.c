@@ -346,10 +346,15 @@ void admin_events(struct admin_call *call, const Vmreplica__Admin__EventsRequest
 	free(pointers);
 }
 
-static void checked_cb(void *arg, const Vmreplica__Admin__CheckResponse *check)
+static void checked_cb(void *arg, int error, const char *text, const char *advice,
+		       const Vmreplica__Admin__CheckResponse *check)
 {
 	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
 
+	if (error < 0) {
+		admin_call_fail(arg, error, advice, "%s", text);
+		return;
+	}
 	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_CHECK;
 	response.check = (Vmreplica__Admin__CheckResponse *)(uintptr_t)check;
 	admin_call_reply(arg, &response);

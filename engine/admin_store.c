@@ -82,7 +82,7 @@ static void store_done(void *arg, int result)
 
 static void store_submit(struct store_job *job)
 {
-	if (workers_submit(job->engine->task_workers, store_run, store_done, job) < 0) {
+	if (workers_submit(job->engine->storage_workers, store_run, store_done, job) < 0) {
 		snprintf(job->error, sizeof(job->error), "out of memory");
 		store_done(job, -ENOMEM);
 	}

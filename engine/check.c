@@ -9,7 +9,10 @@
 #include "common/clock.h"
 #include "engine/check_facts.h"
 #include "engine/check_probe.h"
+#include "engine/check_unprotected.h"
+#include "engine/inspect.h"
 #include "engine/relationship.h"
+#include "proto/validate.h"
 
 #define CHECK_NODE_MS 45000
 #define CLOCK_SKEW_MS 2000
@@ -19,6 +22,12 @@ struct check {
 	struct engine *engine; /* borrowed */
 	check_reply_cb reply;
 	void *arg;
+	struct protect_vm vm;		 /* the one asked for; its name is "" for all */
+	bool unprotected;		 /* that one does not replicate yet */
+	bool local;			 /* asked by another node: this one alone */
+	char peer[VM_SETTINGS_HOST_LEN]; /* a broker to be tried; "" = none */
+	char vm_node[NODE_NAME_MAX + 1]; /* where the VM is looked at */
+	struct check_list vm_lines;	 /* what was seen there */
 	struct check_probe probe;
 	struct check_list cluster; /* said once for the cluster, and what other nodes said */
 	unsigned int waiting;
@@ -31,6 +40,18 @@ struct check_question {
 	int64_t asked_ms; /* wall clock, to compare theirs */
 };
 
+static void check_free(struct check *check)
+{
+	check_list_destroy(&check->cluster);
+	check_list_destroy(&check->vm_lines);
+	check_list_destroy(&check->probe.list);
+	check_replicas_destroy(&check->probe.replicas);
+	check_storages_destroy(&check->probe.storages);
+	protect_vm_destroy(&check->vm);
+	free(check->probe.vms);
+	free(check);
+}
+
 static void check_finish(struct check *check)
 {
 	Vmreplica__Admin__CheckResponse response = VMREPLICA__ADMIN__CHECK_RESPONSE__INIT;
@@ -39,19 +60,18 @@ static void check_finish(struct check *check)
 	response.n_lines = check->probe.list.count;
 	response.lines = check->probe.list.lines;
 	check_list_append(&all, &response);
+	response.n_lines = check->vm_lines.count;
+	response.lines = check->vm_lines.lines;
+	check_list_append(&all, &response);
 	response.n_lines = check->cluster.count;
 	response.lines = check->cluster.lines;
 	check_list_append(&all, &response);
 	response.n_lines = all.count;
 	response.lines = all.lines;
 	response.time_ms = clock_wall_ms();
-	check->reply(check->arg, &response);
+	check->reply(check->arg, 0, "", "", &response);
 	check_list_destroy(&all);
-	check_list_destroy(&check->cluster);
-	check_list_destroy(&check->probe.list);
-	check_replicas_destroy(&check->probe.replicas);
-	free(check->probe.vms);
-	free(check);
+	check_free(check);
 }
 
 static void check_answered(struct check *check)
@@ -114,8 +134,7 @@ static void node_answered(void *arg, int error, const Vmreplica__Admin__Response
 	check_answered(check);
 }
 
-static void ask_node(struct check *check, const char *node,
-		     const Vmreplica__Admin__CheckRequest *request)
+static void ask_node(struct check *check, const char *node)
 {
 	Vmreplica__Admin__CheckRequest local = VMREPLICA__ADMIN__CHECK_REQUEST__INIT;
 	Vmreplica__Admin__Request envelope = VMREPLICA__ADMIN__REQUEST__INIT;
@@ -127,7 +146,7 @@ static void ask_node(struct check *check, const char *node,
 	question->check = check;
 	question->asked_ms = clock_wall_ms();
 	snprintf(question->node, sizeof(question->node), "%s", node);
-	local.vm = request->vm;
+	local.vm = check->vm.name;
 	local.local = true;
 	envelope.to = question->node;
 	envelope.body_case = VMREPLICA__ADMIN__REQUEST__BODY_CHECK;
@@ -142,7 +161,7 @@ static void ask_node(struct check *check, const char *node,
 	}
 }
 
-static void ask_others(struct check *check, const Vmreplica__Admin__CheckRequest *request)
+static void ask_others(struct check *check)
 {
 	const struct cluster_table *table = &check->engine->table;
 
@@ -151,7 +170,7 @@ static void ask_others(struct check *check, const Vmreplica__Admin__CheckRequest
 
 		if (node->present &&
 		    strcmp(node->announcement->node, check->engine->config->node) != 0) {
-			ask_node(check, node->announcement->node, request);
+			ask_node(check, node->announcement->node);
 		}
 	}
 }
@@ -163,15 +182,16 @@ static void add_vm(struct check_probe *probe, const struct check_vm *vm)
 	}
 }
 
-/* The VMs to look at: those protected here, or the one named; and the broker named, as if something
- * were to be protected there. */
-static void collect_vms(struct check *check, const Vmreplica__Admin__CheckRequest *request)
+/* The VMs to look at: those protected here, or the one asked for if it is; and the broker named, as
+ * if something were to be protected there. */
+static void collect_vms(struct check *check)
 {
+	const char *name = check->vm.name;
 	struct check_vm vm;
 
 	for (const struct relationship *relationship = check->engine->relationships;
 	     relationship != NULL; relationship = relationship->next) {
-		if (request->vm[0] != '\0' && strcmp(request->vm, relationship->settings.vm) != 0) {
+		if (name[0] != '\0' && strcmp(name, relationship->settings.vm) != 0) {
 			continue;
 		}
 		vm = (struct check_vm){.port = relationship->settings.peer_port,
@@ -183,18 +203,146 @@ static void collect_vms(struct check *check, const Vmreplica__Admin__CheckReques
 		snprintf(vm.host, sizeof(vm.host), "%s", relationship->settings.peer_host);
 		add_vm(&check->probe, &vm);
 	}
-	if (request->peer[0] != '\0' && !request->local) {
+	if (check->peer[0] != '\0' && !check->local) {
 		vm = (struct check_vm){0};
-		snprintf(vm.vm, sizeof(vm.vm), "%s",
-			 request->vm[0] != '\0' ? request->vm : "check");
-		if (peer_address_parse(request->peer, BROKER_PORT, vm.host, &vm.port) == 0) {
+		snprintf(vm.vm, sizeof(vm.vm), "%s", name[0] != '\0' ? name : "check");
+		if (peer_address_parse(check->peer, BROKER_PORT, vm.host, &vm.port) == 0) {
 			add_vm(&check->probe, &vm);
 		} else {
 			check_list_add(&check->cluster, CHECK_FAIL, "peer",
 				       "give NAME, ADDRESS or ADDRESS:PORT", "%s is not an address",
-				       request->peer);
+				       check->peer);
 		}
 	}
+}
+
+/* ---- a VM that is not protected yet ---- */
+
+static void inspected_cb(void *arg, int error, const char *text,
+			 const Vmreplica__Admin__InspectResponse *answer)
+{
+	struct check *check = arg;
+	char item[VM_NAME_MAX + 8];
+
+	if (error == 0) {
+		check_unprotected_list(&check->vm_lines, check->vm.name, answer);
+	} else {
+		snprintf(item, sizeof(item), "disks %s", check->vm.name);
+		check_list_add(&check->vm_lines, CHECK_FAIL, item,
+			       "look at the VM where it runs: virsh list --all", "%s", text);
+	}
+	check_answered(check);
+}
+
+/* Where it runs, as protect does; one that is off is looked at from here. */
+static void look_at_vm(struct check *check)
+{
+	struct cluster *cluster = &check->engine->cluster;
+	const struct placement *placement = cluster->ops->placement(cluster);
+	const struct placement_resource *resource =
+		placement != NULL ? placement_find(placement, check->vm.resource) : NULL;
+	const char *node = resource != NULL ? resource->node : NULL;
+	int result;
+
+	snprintf(check->vm_node, sizeof(check->vm_node), "%s",
+		 node != NULL ? node : check->engine->config->node);
+	check->vm_lines.node = check->vm_node;
+	check->waiting++;
+	result = inspect_vm(check->engine, node, check->vm.name, NULL, 0, inspected_cb, check);
+	if (result < 0) { /* not the last answer: the worker's is still to come */
+		inspected_cb(check, result, strerror(-result), NULL);
+	}
+}
+
+/* ---- the course ---- */
+
+/* 0 or a negative errno: nothing is under way then, and the check is still the caller's. */
+static int check_begin(struct check *check)
+{
+	struct engine *engine = check->engine;
+	int error = check_replicas_collect(engine, check->vm.name, &check->probe.replicas);
+
+	if (error == 0) {
+		error = check_storages_collect(engine, &check->probe.list, &check->probe.storages);
+	}
+	if (error != 0) {
+		return error;
+	}
+	collect_vms(check);
+	check->waiting = 1;
+	error = workers_submit(engine->task_workers, probe_run, probe_done, check);
+	if (error != 0) {
+		return error;
+	}
+	if (!check->local) {
+		check_facts_cluster(engine, &check->cluster);
+		ask_others(check);
+	}
+	if (check->unprotected) {
+		look_at_vm(check);
+	}
+	return 0;
+}
+
+static int choose_run(void *arg)
+{
+	struct check *check = arg;
+
+	return protect_vm_choose(&check->vm);
+}
+
+static void choose_done(void *arg, int result)
+{
+	struct check *check = arg;
+	char text[REASON_MAX];
+
+	if (result == 0) {
+		check->unprotected = true;
+		result = check_begin(check);
+	}
+	if (result == 0) {
+		return;
+	}
+	if (result == -ENOENT) {
+		snprintf(text, sizeof(text), "no VM or resource is called %s", check->vm.asked);
+		check->reply(check->arg, result, text,
+			     "`vmreplica status` shows what replicates; any other must be a "
+			     "resource of " VIRTUAL_DOMAIN_AGENT " (pcs resource)",
+			     NULL);
+	} else {
+		snprintf(text, sizeof(text), "the check cannot be started: %s", strerror(-result));
+		check->reply(check->arg, result, text, "try again", NULL);
+	}
+	check_free(check);
+}
+
+/* Which VM is meant: one that replicates, known at once, or a VirtualDomain, searched by a worker
+ * that looks into domain files. 0 with the check begun or on its way, or a negative errno. */
+static int check_find_vm(struct check *check)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(check->engine);
+	const char *known = check_protected_name(settings, check->vm.asked);
+	int error;
+
+	if (check->vm.asked[0] == '\0' || known != NULL || check->local) {
+		snprintf(check->vm.name, sizeof(check->vm.name), "%.*s", (int)VM_NAME_MAX,
+			 known != NULL ? known : check->vm.asked);
+		return check_begin(check);
+	}
+	if (check->engine->config->standalone && validate_vm_name(check->vm.asked)) {
+		/* no resources here: libvirt alone knows it */
+		snprintf(check->vm.name, sizeof(check->vm.name), "%.*s", (int)VM_NAME_MAX,
+			 check->vm.asked);
+		check->unprotected = true;
+		return check_begin(check);
+	}
+	if (settings == NULL) {
+		return -EAGAIN;
+	}
+	error = protect_vm_list(&check->vm, settings);
+	return error != 0 ? error
+			  : workers_submit(check->engine->task_workers, choose_run, choose_done,
+					   check);
 }
 
 int check_start(struct engine *engine, const Vmreplica__Admin__CheckRequest *request,
@@ -209,6 +357,9 @@ int check_start(struct engine *engine, const Vmreplica__Admin__CheckRequest *req
 	check->engine = engine;
 	check->reply = reply;
 	check->arg = arg;
+	check->local = request->local;
+	snprintf(check->vm.asked, sizeof(check->vm.asked), "%s", request->vm);
+	snprintf(check->peer, sizeof(check->peer), "%s", request->peer);
 	check->cluster.node = "";
 	check->probe.list.node = engine->config->node;
 	check->probe.config = engine->config;
@@ -216,27 +367,9 @@ int check_start(struct engine *engine, const Vmreplica__Admin__CheckRequest *req
 	check->probe.libvirt = engine->libvirt;
 	check->probe.tls = engine->tls;
 	check->probe.vms = calloc(CHECK_VMS_MAX, sizeof(*check->probe.vms));
-	if (check->probe.vms == NULL ||
-	    check_replicas_collect(engine, request->vm, &check->probe.replicas) < 0) {
-		free(check->probe.vms);
-		free(check);
-		return -ENOMEM;
-	}
-	check_facts_node(engine, &check->probe.list);
-	collect_vms(check, request);
-	check->waiting = 1;
-	error = workers_submit(engine->task_workers, probe_run, probe_done, check);
+	error = check->probe.vms != NULL ? check_find_vm(check) : -ENOMEM;
 	if (error != 0) {
-		check_list_destroy(&check->cluster);
-		check_list_destroy(&check->probe.list);
-		check_replicas_destroy(&check->probe.replicas);
-		free(check->probe.vms);
-		free(check);
-		return error;
+		check_free(check);
 	}
-	if (!request->local) {
-		check_facts_cluster(engine, &check->cluster);
-		ask_others(check, request);
-	}
-	return 0;
+	return error;
 }

@@ -3,18 +3,23 @@
  * `vmreplica check`: is all fit for replication? Each line says ok, or what is wrong and what to
  * do.
  *
- *   check.c        the course of one check: this node's facts, a worker's probes, the other nodes'
- * answers check_facts.c  what the control thread knows: quorum, fencing, storage, the engines
- *   check_probe.c  what must be tried, on a worker: certificates, clock, scratch, libvirt, disks,
- * the other side check_list.c   the lines
+ *   check.c              the course of one check: probes here, and the other nodes' answers
+ *   check_facts.c        what the control thread knows: quorum, fencing, the engines, the broker
+ *   check_probe.c        what a worker tries: certificate, clock, scratch, libvirt, disks, peer
+ *   check_storage.c      the storage of authorized sites
+ *   check_replica.c      would the replica VMs of this node start here?
+ *   check_unprotected.c  a VM that is not protected yet
+ *   check_list.c         the lines
  */
 #ifndef VMR_ENGINE_CHECK_H
 #define VMR_ENGINE_CHECK_H
 
 #include "engine/engine.h"
 
-/* response is borrowed for the call. */
-typedef void (*check_reply_cb)(void *arg, const Vmreplica__Admin__CheckResponse *response);
+/* The lines (error 0), or a negative errno with a sentence and what to do: -ENOENT for a VM that is
+ * known nowhere. All are borrowed for the call. */
+typedef void (*check_reply_cb)(void *arg, int error, const char *text, const char *advice,
+			       const Vmreplica__Admin__CheckResponse *response);
 
 /* Start a check; reply is called once, later, within about a minute. request is borrowed for the
  * call. 0 or a negative errno (reply is then not called). Control thread only. */

@@ -3,59 +3,8 @@
 
 #include <string.h>
 
-#include "cluster/authorization.h"
-#include "engine/storage_probe.h"
-
 #define BROKER_AGENT "ocf:vmreplica:broker"
 #define ENGINE_AGENT "ocf:vmreplica:engine"
-#define STORAGE_LOW  (1ull << 30)
-
-static void check_storage(const struct storage_info *info, struct check_list *list)
-{
-	if (info->error[0] != '\0' || !info->writable) {
-		check_list_add(
-			list, CHECK_FAIL, "storage",
-			"mount it, or make it writable for user vmreplica; vmreplica authorize "
-			"names the directory",
-			"%s: %s", info->path,
-			info->error[0] != '\0' ? info->error : "not writable");
-		return;
-	}
-	if (info->free_bytes < STORAGE_LOW) {
-		check_list_add(list, CHECK_WARNING, "storage",
-			       "free or add space before it runs full", "%s has only %llu MiB free",
-			       info->path, (unsigned long long)(info->free_bytes >> 20));
-		return;
-	}
-	check_list_add(list, CHECK_OK, "storage", NULL, "%s is writable, %llu GiB free", info->path,
-		       (unsigned long long)(info->free_bytes >> 30));
-}
-
-void check_facts_node(struct engine *engine, struct check_list *list)
-{
-	const Vmreplica__Ipc__CibSettings *settings =
-		engine->cluster.ops->settings(&engine->cluster);
-	struct authorization_table table = {0};
-	size_t broken = 0;
-
-	if (settings == NULL || authorization_table_load(settings, &table, &broken) != 0) {
-		return;
-	}
-	for (size_t i = 0; i < table.count; i++) {
-		const struct storage_info *info =
-			storage_probe_find(engine->storages, table.entries[i].storage);
-
-		if (info != NULL) {
-			check_storage(info, list);
-		}
-	}
-	if (broken > 0) {
-		check_list_add(list, CHECK_FAIL, "authorization",
-			       "add it again: vmreplica authorize add PATTERN --storage DIR",
-			       "%zu authorization entries cannot be read and admit nobody", broken);
-	}
-	authorization_table_destroy(&table);
-}
 
 static void check_quorum(struct engine *engine, struct check_list *list)
 {

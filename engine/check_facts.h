@@ -6,8 +6,6 @@
 #include "engine/check_list.h"
 #include "engine/engine.h"
 
-/* What each node can say of itself: its storage, its receiver. */
-void check_facts_node(struct engine *engine, struct check_list *list);
 /* What is said once for the whole cluster: quorum, a lone survivor, fencing, engines, the broker.
  */
 void check_facts_cluster(struct engine *engine, struct check_list *list);

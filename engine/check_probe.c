@@ -241,6 +241,7 @@ void check_probe_run(struct check_probe *probe)
 	probe_certificate(probe);
 	probe_clock(probe);
 	probe_scratch(probe);
+	check_storages_run(&probe->storages, &probe->list);
 	libvirt = probe_libvirt(probe);
 	if (libvirt) {
 		check_replicas_run(&probe->replicas, probe->config, probe->libvirt, &probe->list);

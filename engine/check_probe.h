@@ -7,6 +7,7 @@
 #include "common/config.h"
 #include "engine/check_list.h"
 #include "engine/check_replica.h"
+#include "engine/check_storage.h"
 #include "engine/source.h"
 #include "engine/tls_store.h"
 #include "engine/vm_settings.h"
@@ -31,11 +32,12 @@ struct check_probe {
 	struct check_vm *vms;		   /* owned */
 	size_t vm_count;
 	struct check_replicas replicas;
+	struct check_storages storages;
 	struct check_list list;
 };
 
-/* The configuration file, certificates, clock, scratch, libvirt and QEMU, then the disks and the other side of each VM.
- * Blocking for up to a minute. */
+/* The configuration file, certificates, clock, scratch, storage, libvirt and QEMU, then the disks
+ * and the other side of each VM. Blocking for up to a minute. */
 void check_probe_run(struct check_probe *probe);
 
 #endif

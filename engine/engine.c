@@ -10,6 +10,7 @@
 #include "cluster/authorize.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/admin_points.h"
 #include "engine/admin_service.h"
 #include "engine/adoption.h"
 #include "engine/announcer.h"
@@ -204,14 +205,15 @@ static int engine_make_parts(struct engine *engine, char *error)
 	event_ring_init(&engine->events, engine_first_event_id());
 	engine->cycle_workers = workers_new(engine->loop, "cycle", ENGINE_CYCLE_WORKERS);
 	engine->task_workers = workers_new(engine->loop, "task", ENGINE_TASK_WORKERS);
+	engine->storage_workers = workers_new(engine->loop, "storage", ENGINE_STORAGE_WORKERS);
 	engine->libvirt = source_connection_new(NULL);
 	engine->tls = tls_store_new(engine->config);
 	engine->pool = buffer_pool_new(buffers, PIPELINE_CHUNK);
 	engine->announcer = announcer_new(engine);
 	engine->storages = storage_probe_new(engine);
 	if (engine->cycle_workers == NULL || engine->task_workers == NULL ||
-	    engine->libvirt == NULL || engine->tls == NULL || engine->pool == NULL ||
-	    engine->announcer == NULL || engine->storages == NULL) {
+	    engine->storage_workers == NULL || engine->libvirt == NULL || engine->tls == NULL ||
+	    engine->pool == NULL || engine->announcer == NULL || engine->storages == NULL) {
 		return engine_fail(error, -ENOMEM, "cannot start");
 	}
 	return 0;
@@ -291,6 +293,21 @@ void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg
 	engine_wake(engine);
 }
 
+/* What ends later, and is answered then, may ask for more: it is refused. Replica storage comes
+ * last: it may hang, until the agent kills us, when the primaries' work is at its end. */
+static void engine_end_workers(struct engine *engine)
+{
+	struct workers **pools[] = {&engine->cycle_workers, &engine->task_workers,
+				    &engine->storage_workers};
+
+	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+		struct workers *pool = *pools[i];
+
+		workers_free(pool);
+		*pools[i] = NULL;
+	}
+}
+
 void engine_destroy(struct engine *engine)
 {
 	if (engine->tick_armed) {
@@ -300,13 +317,8 @@ void engine_destroy(struct engine *engine)
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_cancel(rel);
 	}
-	if (engine->cycle_workers != NULL) {
-		workers_free(engine->cycle_workers);
-	}
-	if (engine->task_workers != NULL) {
-		workers_free(engine->task_workers);
-		engine->task_workers = NULL; /* what is answered below may ask for more */
-	}
+	engine_end_workers(engine);
+	admin_points_tick(engine, INT64_MAX);
 	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {

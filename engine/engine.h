@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The engine as a whole: what its rooms share. One control thread (a qb_loop) runs all of it;
- * libvirt, disks and the network are workers' business: cycle_workers run cycles, task_workers
- * everything else that blocks.
+ * libvirt, disks and the network are workers' business: cycle_workers run cycles, storage_workers
+ * whatever touches the storage of replicas, task_workers everything else that blocks. So a storage
+ * that hangs holds up nothing but replicas.
  *
  *   engine.c          wiring: start, the cluster's callbacks, stop
  *   engine_clock.c    schedule, retries, deadlines
@@ -29,14 +30,15 @@
 #include "engine/source.h"
 #include "engine/tls_store.h"
 
-#define ENGINE_CYCLE_WORKERS 2 /* SCHEDULE_MAX_RUNNING */
-#define ENGINE_TASK_WORKERS  4
-#define ENGINE_GROUP	     "vmreplica" /* user and group of the receiver; group of admins */
-#define ENGINE_SOCKET	     VMR_RUNDIR "/engine.sock"
-#define ENGINE_BACKUP_DIR    VMR_RUNDIR "/backup"
-#define ENGINE_STATE_DIR     VMR_STATEDIR "/engine"
-#define ENGINE_ERROR_LEN     512
-#define ENGINE_MISSING_LEN   512
+#define ENGINE_CYCLE_WORKERS   2 /* SCHEDULE_MAX_RUNNING */
+#define ENGINE_TASK_WORKERS    4
+#define ENGINE_STORAGE_WORKERS 4
+#define ENGINE_GROUP	       "vmreplica" /* user and group of the receiver; group of admins */
+#define ENGINE_SOCKET	       VMR_RUNDIR "/engine.sock"
+#define ENGINE_BACKUP_DIR      VMR_RUNDIR "/backup"
+#define ENGINE_STATE_DIR       VMR_STATEDIR "/engine"
+#define ENGINE_ERROR_LEN       512
+#define ENGINE_MISSING_LEN     512
 
 struct relationship;
 struct replica;
@@ -53,7 +55,7 @@ struct engine {
 	struct cluster cluster;
 	bool cluster_started;
 	struct forward *forward;
-	struct workers *cycle_workers, *task_workers;
+	struct workers *cycle_workers, *task_workers, *storage_workers;
 	struct source_connection *libvirt;
 	struct tls_store *tls;
 	struct buffer_pool *pool;
@@ -68,7 +70,7 @@ struct engine {
 	struct admin_service *admin;
 	struct authorizer *authorizer;
 	unsigned int brokers; /* in the group now: at most one, but for moments */
-	uint64_t boot; /* random per start */
+	uint64_t boot;	      /* random per start */
 	bool quorate;
 	char missing[ENGINE_MISSING_LEN]; /* without quorum: who is absent, what to do */
 	bool joined;			  /* the group hears us */

@@ -70,6 +70,8 @@ ENGINE_CONTROL = \
 	engine/announcer.c engine/announcer.h \
 	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
 	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
+	engine/check_storage.c engine/check_storage.h \
+	engine/check_unprotected.c engine/check_unprotected.h \
 	engine/check_replica.c engine/check_replica.h \
 	engine/cluster_table.c engine/cluster_table.h \
 	engine/definition_file.c engine/definition_file.h \

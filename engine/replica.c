@@ -67,29 +67,27 @@ static int prepare_run(void *arg)
 	struct passwd buffer, *user = NULL;
 	char strings[1024];
 	int result = store_lock_release(replica->directory, replica->engine->config->node,
-					replica->spared, REPLICA_TAKE_MS, replica->error);
+					replica->spared, REPLICA_TAKE_MS, replica->task_error);
 
 	if (result < 0) {
 		return result;
 	}
 	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
 	if (user == NULL) {
-		snprintf(replica->error, sizeof(replica->error),
+		snprintf(replica->task_error, sizeof(replica->task_error),
 			 "user %s does not exist: create it", ENGINE_GROUP);
 		return -ENOENT;
 	}
 	return store_directory_make(settings->storage, settings->peer, settings->vm,
 				    settings->relationship, user->pw_uid, user->pw_gid,
-				    replica->error);
+				    replica->task_error);
 }
 
 static void replica_failed(struct replica *replica, int error, const char *text)
 {
 	replica->phase = REPLICA_FAILED;
 	replica->retry_ms = clock_monotonic_ms() + REPLICA_RETRY_MS;
-	if (text != replica->error) {
-		snprintf(replica->error, sizeof(replica->error), "%s", text);
-	}
+	snprintf(replica->error, sizeof(replica->error), "%s", text);
 	engine_event(replica->engine, "error", replica->settings.vm,
 		     "the replica's store cannot be opened: %s", replica->error);
 	replica_answer_start(replica, error, replica->error);
@@ -101,9 +99,11 @@ static void prepare_done(void *arg, int result)
 	struct replica *replica = arg;
 
 	replica->busy = false;
-	if (result < 0 && !replica->stopping) {
-		replica_failed(replica, result, replica->error);
-	} else if (!replica->stopping && receiver_child_is_ready(replica->engine->receiver)) {
+	if (replica->stopping) {
+		replica->phase = REPLICA_GONE; /* the receiver was told nothing of it */
+	} else if (result < 0) {
+		replica_failed(replica, result, replica->task_error);
+	} else if (receiver_child_is_ready(replica->engine->receiver)) {
 		replica_send_open(replica);
 	} else {
 		replica->phase = REPLICA_OPENING; /* sent when the receiver is ready */
@@ -115,7 +115,7 @@ static void replica_prepare(struct replica *replica)
 {
 	replica->phase = REPLICA_PREPARING;
 	replica->spared = receiver_child_pid(replica->engine->receiver);
-	replica->busy = workers_submit(replica->engine->task_workers, prepare_run, prepare_done,
+	replica->busy = workers_submit(replica->engine->storage_workers, prepare_run, prepare_done,
 				       replica) == 0;
 }
 
@@ -299,6 +299,13 @@ void replica_closed(struct replica *replica, int error, const char *text)
 void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica_done_cb done,
 		  void *arg)
 {
+	if (replica->paused_since_ms != 0) {
+		/* detached already: only a worker that is not back keeps it in the list */
+		if (done != NULL) {
+			done(arg, 0, "");
+		}
+		return;
+	}
 	replica_answer_stop(replica, -EALREADY, "another stop took over");
 	replica->stop_done = done;
 	replica->stop_arg = arg;
@@ -365,7 +372,9 @@ void replica_free(struct replica *replica)
 void replica_tick(struct replica *replica, int64_t now_ms)
 {
 	if (replica->stopping) {
-		if (replica->phase != REPLICA_GONE && now_ms >= replica->deadline_ms) {
+		/* While PREPARING the receiver holds nothing of it, but other replicas. */
+		if (replica->phase != REPLICA_GONE && replica->phase != REPLICA_PREPARING &&
+		    now_ms >= replica->deadline_ms) {
 			receiver_child_kill(replica->engine->receiver,
 					    "a store did not close within the agent's time");
 			replica->deadline_ms = now_ms + REPLICA_RETRY_MS;

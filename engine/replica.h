@@ -47,7 +47,7 @@ struct replica {
 	struct health_attribute attribute;
 	replica_done_cb start_done, stop_done;
 	void *start_arg, *stop_arg;
-	int task_error;
+	char task_error[REASON_MAX]; /* the worker's, taken over when it is done */
 };
 
 /* Take what settings holds (left empty) and open the store; done (may be NULL) is called when it is

@@ -12,9 +12,12 @@
 #include "engine/replica.h"
 #include "engine/replica_domain.h"
 #include "engine/store_directory.h"
+#include "engine/store_release.h"
 #include "proto/validate.h"
 
 #define DEFINITION_RETRY_MS 30000
+/* Of the agent's time for a stop: the store's lock is looked at, and the answer travels. */
+#define RELEASE_TIME_MS (STORE_RELEASE_MIN_MS + 500)
 
 /* A worker's share: copies, so that the control thread goes on. */
 struct definition_job {
@@ -74,7 +77,8 @@ bool replica_definition_is_busy(const struct replica_definition *definition)
 
 bool replica_definition_holds(const struct replica_definition *definition, int64_t now_ms)
 {
-	return replica_definition_is_busy(definition) && now_ms < definition->replica->deadline_ms;
+	return replica_definition_is_busy(definition) &&
+	       now_ms < definition->replica->deadline_ms - RELEASE_TIME_MS;
 }
 
 /* ---- on the worker ---- */
@@ -267,7 +271,7 @@ void replica_definition_tick(struct replica_definition *definition, int64_t now_
 	}
 	tops = join_tops(replica->status);
 	job = tops != NULL && is_due(definition, tops, now_ms) ? make_job(definition) : NULL;
-	if (job == NULL || workers_submit(replica->engine->task_workers, definition_run,
+	if (job == NULL || workers_submit(replica->engine->storage_workers, definition_run,
 					  definition_done, job) < 0) {
 		free(job);
 		free(tops);

@@ -22,8 +22,9 @@ struct replica_definition *replica_definition_new(struct replica *replica);
 /* Not while it is busy, unless the workers have ended. NULL allowed. */
 void replica_definition_free(struct replica_definition *definition);
 bool replica_definition_is_busy(const struct replica_definition *definition); /* NULL: no */
-/* A stop must wait: what is written here may not come after what the next owner writes. Not beyond
- * the replica's deadline_ms: storage that hangs is no reason to have this node fenced. */
+/* A stop must wait: what is written here may not come after what the next owner writes. Not so long
+ * that the replica's deadline_ms leaves no time for its lock: storage that hangs is no reason to
+ * have this node fenced. */
 bool replica_definition_holds(const struct replica_definition *definition, int64_t now_ms);
 /* Begin when something changed. NULL allowed. */
 void replica_definition_tick(struct replica_definition *definition, int64_t now_ms);

@@ -150,18 +150,22 @@ void storage_examine(struct storage_info *info, unsigned int uid, unsigned int g
 	info->writable = true;
 }
 
+void storage_user(unsigned int *ret_uid, unsigned int *ret_gid)
+{
+	struct passwd buffer, *user = NULL;
+	char strings[1024];
+
+	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
+	*ret_uid = user != NULL ? user->pw_uid : 0;
+	*ret_gid = user != NULL ? user->pw_gid : 0;
+}
+
 static int probe_run(void *arg)
 {
 	struct storage_probe *probe = arg;
-	struct passwd buffer, *user = NULL;
-	char strings[1024];
-	unsigned int uid = 0, gid = 0;
+	unsigned int uid, gid;
 
-	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
-	if (user != NULL) {
-		uid = user->pw_uid;
-		gid = user->pw_gid;
-	}
+	storage_user(&uid, &gid);
 	for (size_t i = 0; i < probe->work_count; i++) {
 		storage_examine(&probe->work[i], uid, gid);
 	}
@@ -254,7 +258,7 @@ void storage_probe_tick(struct storage_probe *probe, int64_t now_ms)
 	probe->next_ms = now_ms + STORAGE_PROBE_MS;
 	probe_list_paths(probe);
 	probe->busy =
-		workers_submit(probe->engine->task_workers, probe_run, probe_done, probe) == 0;
+		workers_submit(probe->engine->storage_workers, probe_run, probe_done, probe) == 0;
 }
 
 void storage_probe_fill(const struct storage_probe *probe,

@@ -35,6 +35,8 @@ void storage_probe_fill(const struct storage_probe *probe,
 			Vmreplica__Cluster__Announcement *announcement);
 void storage_probe_release(Vmreplica__Cluster__Announcement *announcement);
 
+/* The receiver's user and group; root where there is no such user. May block. */
+void storage_user(unsigned int *ret_uid, unsigned int *ret_gid);
 /* Look at info->path and fill the rest. Makes the marker when it is missing. uid and gid: the
  * receiver's user, who must reach it. Blocking. */
 void storage_examine(struct storage_info *info, unsigned int uid, unsigned int gid);

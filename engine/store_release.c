@@ -51,7 +51,7 @@ void store_release(struct engine *engine, const char *directory, int64_t timeout
 							    : (int)timeout_ms;
 	job->done = done;
 	job->arg = arg;
-	if (workers_submit(engine->task_workers, release_run, release_done, job) < 0) {
+	if (workers_submit(engine->storage_workers, release_run, release_done, job) < 0) {
 		done(arg, -ENOMEM, "out of memory");
 		free(job);
 	}

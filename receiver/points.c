@@ -279,6 +279,10 @@ void points_tend(struct store *store, const struct manifest_cut *cut, bool appli
 	bool make = atomic_load(&store->points) > 0 && (forced || cut_is_due(store, &asked));
 	struct answer answer;
 
+	/* A merge that runs beside the applier may have found the image untrustworthy, and closed
+	 * it, since the applier's flush. */
+	make = make && !store->manifest.resync_needed && store->qsd != NULL &&
+	       store->attachment == STORE_CURRENT && store->attachment_writable;
 	if (!points_are_kept(store) || (!make && !trim_is_due(store))) {
 		return;
 	}

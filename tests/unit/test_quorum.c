@@ -7,6 +7,7 @@
 
 #include "cluster/members.h"
 #include "cluster/quorum.h"
+#include "common/quorum_steps.h"
 #include "tests/unit/unit.h"
 
 static struct cluster_map_node three[] = {
@@ -90,10 +91,39 @@ static void test_members(void)
 	members_destroy(&members);
 }
 
+static void test_report(void)
+{
+	static const char alone[] =
+		"Quorum information\n------------------\nDate:             Mon Mar  2 2026\n"
+		"Nodes:            1\nQuorate:          No\n\nExpected votes:   2\n"
+		"Highest expected: 2\nTotal votes:      1\n"
+		"Quorum:           1 Activity blocked\nFlags:            2Node WaitForAll \n";
+	static const char both[] = "Quorate:          Yes\nExpected votes:   3\nTotal votes:      "
+				   "2\nFlags:            Quorate\n\nWaitForAll\n";
+	struct quorum_report report = {0};
+
+	CU_ASSERT_EQUAL(quorum_report_parse(alone, &report), 0);
+	CU_ASSERT_FALSE(report.quorate);
+	CU_ASSERT_TRUE(report.wait_for_all);
+	CU_ASSERT_EQUAL(report.votes, 1);
+	CU_ASSERT_EQUAL(report.expected, 2);
+	CU_ASSERT_EQUAL(quorum_report_parse(both, &report), 0);
+	CU_ASSERT_TRUE(report.quorate);
+	CU_ASSERT_FALSE(report.wait_for_all);
+	CU_ASSERT_EQUAL(report.votes, 2);
+	CU_ASSERT_EQUAL(quorum_report_parse("Quorate:", &report), 0);
+	CU_ASSERT_FALSE(report.quorate);
+	CU_ASSERT_EQUAL(quorum_report_parse("", &report), -EBADMSG);
+	CU_ASSERT_EQUAL(quorum_report_parse("Cannot initialize QUORUM service\n", &report),
+			-EBADMSG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(quorum_steps(true), "pcs quorum unblock"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(quorum_steps(false), "corosync-quorumtool -e VOTES"));
+}
+
 static const struct unit_test tests[] = {
 	{"sentences", test_sentences},
 	{"many names", test_many_names},
-
+	{"report", test_report},
 	{"members", test_members},
 };
 UNIT_MAIN("quorum", tests)
