@@ -246,9 +246,12 @@ int command_protect(int argc, char **argv)
 	protect.exclude_disks = excluded;
 	points.points = POINTS_DEFAULT;
 	points.interval_s = POINT_INTERVAL_DEFAULT_S;
-	protect.points = &points;
 	protect.maps = maps;
 	while ((code = command_next_option(&common, argc, argv, options)) != -1) {
+		if (code == OPTION_POINTS || code == OPTION_POINT_INTERVAL ||
+		    code == OPTION_APP_INTERVAL) {
+			protect.points = &points; /* else the engine's choice: they may be set */
+		}
 		if (protect_option(&common, code, &protect) != STATUS_DONE) {
 			return STATUS_USAGE;
 		}

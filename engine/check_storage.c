@@ -67,13 +67,12 @@ int check_storages_collect(struct engine *engine, struct check_list *list,
 
 static void list_storage(const struct storage_info *info, struct check_list *list)
 {
-	if (info->error[0] != '\0' || !info->writable) {
+	if (!info->writable) { /* the error names the directory */
 		check_list_add(
 			list, CHECK_FAIL, "storage",
 			"mount it, or make it writable for user vmreplica; vmreplica authorize "
 			"names the directory",
-			"%s: %s", info->path,
-			info->error[0] != '\0' ? info->error : "not writable");
+			"%s", info->error);
 		return;
 	}
 	if (info->free_bytes < STORAGE_LOW) {

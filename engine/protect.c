@@ -60,7 +60,8 @@ static int enroll_run(void *arg)
 	enroll.vm = job->vm.name;
 	enroll.site = job->engine->config->site;
 	enroll.frequency_s = job->frequency_s;
-	enroll.points = &job->points;
+	/* asked again: the replica keeps the settings that its own side has given it since */
+	enroll.points = job->repeated && !job->points_named ? NULL : &job->points;
 	enroll.disks = pointers;
 	enroll.n_disks = job->disk_count;
 	enroll.dry_run = job->dry_run;
@@ -402,6 +403,7 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 	job->points.interval_s = POINT_INTERVAL_DEFAULT_S;
 	if (request->points != NULL) {
 		job->points = *request->points;
+		job->points_named = true;
 	}
 	job->dry_run = request->dry_run;
 	job->force = request->force;

@@ -140,6 +140,36 @@ static bool differs_in_disks(const struct vm_settings *existing,
 	return differs;
 }
 
+/* What is asked of recovery points, when anything is. */
+static bool differs_in_points(const struct vm_settings *existing,
+			      const Vmreplica__PointSettings *asked, bool standalone,
+			      char what[REASON_MAX], char how[REASON_MAX])
+{
+	char value[16];
+
+	if (asked == NULL) {
+		return false;
+	}
+	if (asked->points != existing->points) {
+		snprintf(what, REASON_MAX, "it keeps %u recovery points", existing->points);
+		snprintf(value, sizeof(value), "%u", asked->points);
+		say_how(existing, standalone, "points", value, how);
+	} else if (asked->interval_s != existing->point_interval_s) {
+		snprintf(what, REASON_MAX, "its recovery points are %u s apart",
+			 existing->point_interval_s);
+		snprintf(value, sizeof(value), "%u", asked->interval_s);
+		say_how(existing, standalone, "point_interval", value, how);
+	} else if (asked->app_interval_s != existing->app_interval_s) {
+		snprintf(what, REASON_MAX, "its application-consistent points are %u s apart",
+			 existing->app_interval_s);
+		snprintf(value, sizeof(value), "%u", asked->app_interval_s);
+		say_how(existing, standalone, "app_interval", value, how);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 bool protect_differs(const struct vm_settings *existing,
 		     const Vmreplica__Admin__ProtectRequest *request, bool standalone,
 		     char what[REASON_MAX], char how[REASON_MAX])
@@ -165,7 +195,7 @@ bool protect_differs(const struct vm_settings *existing,
 		snprintf(what, REASON_MAX, "it excludes %zu disks", existing->exclude_count);
 		say_how(existing, standalone, "exclude_disks", value, how);
 	} else {
-		return false;
+		return differs_in_points(existing, request->points, standalone, what, how);
 	}
 	return true;
 }

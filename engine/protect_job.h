@@ -19,6 +19,7 @@ struct protect_job {
 	uint16_t port;
 	uint32_t frequency_s;
 	Vmreplica__PointSettings points;
+	bool points_named; /* by the request: a replica that exists takes them over */
 	char *exclude[DISKS_MAX]; /* owned */
 	size_t exclude_count;
 	uint64_t bandwidth;

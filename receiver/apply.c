@@ -186,14 +186,31 @@ static int image_distrust(struct store *store, const char *why, struct answer *a
 		store, answer, "the replica's storage failed to make data durable: %.200s", why);
 }
 
+/* A merge that could not make a lower layer durable closes the image under the applier: nobody
+ * knows then what it holds, and applied_seq must not claim the batch. Nothing else closes it
+ * meanwhile. */
+static bool image_is_open(const struct store *store)
+{
+	return store->qsd != NULL && store->attachment == STORE_CURRENT &&
+	       store->attachment_writable;
+}
+
 /* Look at how applying went, with the lock held. 0: on with what has come since; negative: the
  * answer. */
 static int apply_conclude(struct apply *apply, int rc, int flush_rc, struct answer *answer)
 {
 	struct store *store = apply->store;
 
-	if (rc == 0 && flush_rc == 0) {
+	if (rc == 0 && flush_rc == 0 && image_is_open(store)) {
 		return end_record(apply, answer);
+	}
+	if (rc == 0 && flush_rc == 0) {
+		return store->manifest.resync_needed
+			       ? 0
+			       : answer_busy(answer, "storage-error", 0,
+					     "the replica of %s was closed while logs were "
+					     "applied: they are applied again",
+					     store->vm);
 	}
 	if (rc == -ECANCELED) {
 		return answer_moved(answer, 0, "closing");

@@ -32,6 +32,16 @@ static int layer_fingerprint(struct store *store, struct manifest_layer *layer)
 	return 0;
 }
 
+/* The daemon's flush is an fdatasync, which leaves the time of the last write in memory: after a
+ * power cut an older one would show, and the layer would look as if somebody had written it. One
+ * that is missing or cannot be made durable stays without a fingerprint: opening it will tell. */
+static void layer_close(struct store *store, struct manifest_layer *layer)
+{
+	if (durable_file_sync(store->dir_fd, layer->file) == 0) {
+		layer_fingerprint(store, layer);
+	}
+}
+
 void image_freeze(struct store *store, const struct manifest *manifest,
 		  struct manifest_image *image, bool with_tops)
 {
@@ -45,8 +55,8 @@ void image_freeze(struct store *store, const struct manifest *manifest,
 
 			if ((ours && !with_tops) || manifest_merge_touches(manifest, layer->file)) {
 				layer->frozen = false;
-			} else if (layer_fingerprint(store, layer) < 0) {
-				layer->frozen = false; /* it is missing: opening it will tell */
+			} else if (!layer->frozen) {
+				layer_close(store, layer);
 			}
 		}
 	}
@@ -76,17 +86,19 @@ static bool layer_is_unchanged(struct store *store, const struct manifest_layer 
 	return what == NULL;
 }
 
-bool image_is_unchanged(struct store *store, const struct manifest_image *image, char *why,
-			size_t why_size)
+struct manifest_layer *image_find_changed(struct store *store, struct manifest_image *image,
+					  char *why, size_t why_size)
 {
 	for (size_t i = 0; i < image->disk_count; i++) {
 		for (size_t k = 0; k < image->disks[i].layer_count; k++) {
-			if (!layer_is_unchanged(store, &image->disks[i].layers[k], why, why_size)) {
-				return false;
+			struct manifest_layer *layer = &image->disks[i].layers[k];
+
+			if (!layer_is_unchanged(store, layer, why, why_size)) {
+				return layer;
 			}
 		}
 	}
-	return true;
+	return NULL;
 }
 
 void image_drop_caches(struct store *store, const struct manifest_image *image)

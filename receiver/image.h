@@ -15,8 +15,8 @@
 int image_attach(struct store *store, enum store_attachment which, bool writable,
 		 struct answer *answer, int *ret_bad_disk);
 
-/* Close all images; the daemon stays, if that works. 0, or -EIO when it had to be stopped and did not
- * end well. */
+/* Close all images; the daemon stays, if that works. 0, or -EIO when it had to be stopped and did
+ * not end well. */
 int image_detach(struct store *store);
 
 /* Stop the daemon (images are closed then). 0, or -EIO when it did not end well. */
@@ -28,9 +28,10 @@ int image_layer_make(struct store *store, struct manifest *next, const char *dis
 		     uint64_t size_bytes, const struct manifest_layer *backing,
 		     struct manifest_layer *ret_layer, struct answer *answer);
 
-/* Record the fingerprints of all layers of image, which is one of manifest's, but (with_tops false)
- * of the tops that our generation writes, and of what a merge writes. Other layers must not be open
- * for writing. */
+/* Make the layers of image, which is one of manifest's, durable and record their fingerprints, but
+ * (with_tops false) not of the tops that our generation writes, nor of what a merge writes. Other
+ * layers must not be open for writing. A fingerprint that stands is kept: what somebody else
+ * writes meanwhile must show. */
 void image_freeze(struct store *store, const struct manifest *manifest,
 		  struct manifest_image *image, bool with_tops);
 
@@ -52,10 +53,10 @@ int image_layer_size(struct store *store, const char *file, uint64_t *ret_bytes)
 #define IMAGE_PATH_LEN (PATH_LEN_MAX + MANIFEST_FILE_MAX + 2)
 char *image_path(const struct store *store, const char *file, char path[IMAGE_PATH_LEN]);
 
-/* Compare frozen layers with what is on disk. True when they are as we left them; else why says
- * which is not. */
-bool image_is_unchanged(struct store *store, const struct manifest_image *image, char *why,
-			size_t why_size);
+/* Compare frozen layers with what is on disk. NULL when they are as we left them; else the first
+ * that is not (borrowed from image), and why says what is wrong with it. */
+struct manifest_layer *image_find_changed(struct store *store, struct manifest_image *image,
+					  char *why, size_t why_size);
 
 /* After a failed flush the kernel may show pages that the disk never got: drop them, so that what
  * is read is what is stored. The daemon must be stopped. */

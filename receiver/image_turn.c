@@ -41,13 +41,13 @@ int image_layer_size(struct store *store, const char *file, uint64_t *ret_bytes)
 
 /* Make sure that the daemon's last writes to a layer are on disk before its fingerprint is taken.
  */
-static int top_close(struct store *store, struct manifest_layer *layer)
+static int top_close(struct store *store, const struct manifest *next, struct manifest_layer *layer)
 {
 	struct stat st;
 	int rc = durable_file_sync(store->dir_fd, layer->file);
 
-	if (rc < 0) {
-		return rc;
+	if (rc < 0 || manifest_merge_touches(next, layer->file)) {
+		return rc; /* its fingerprint is taken when the merge is done */
 	}
 	if (fstatat(store->dir_fd, layer->file, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		return -errno;
@@ -75,7 +75,7 @@ static int disk_turn(struct store *store, struct manifest *next, struct manifest
 		return answer_busy(answer, "storage-error", RETRY_DAEMON_MS,
 				   "cannot put a layer over %s: %.300s", disk->name, error);
 	}
-	rc = top_close(store, manifest_disk_top(disk));
+	rc = top_close(store, next, manifest_disk_top(disk));
 	if (rc == 0) {
 		rc = manifest_disk_push(disk, &layer);
 	}

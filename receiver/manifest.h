@@ -193,6 +193,9 @@ int manifest_point_push(struct manifest *manifest, const struct manifest_cut *cu
 			bool application);
 /* Forget the first count points, and what was kept for them alone. */
 void manifest_point_drop(struct manifest *manifest, size_t count);
+/* Forget the points whose content goes through the layer file: those that end with it or with one
+ * over it. Returns how many there were. */
+size_t manifest_point_drop_over(struct manifest *manifest, const char *file);
 /* True when a point's content ends with this layer. */
 bool manifest_point_uses(const struct manifest *manifest, const char *file);
 /* Before current is replaced by next: keep the chains that points still need and that next does not

@@ -117,6 +117,47 @@ void manifest_point_drop(struct manifest *manifest, size_t count)
 	retired_trim(manifest);
 }
 
+/* Does the layer top stand on the layer file, or is it that one? */
+static bool image_stands_on(const struct manifest_image *image, const char *top, const char *file)
+{
+	for (size_t i = 0; i < image->disk_count; i++) {
+		size_t at = disk_layer_find(&image->disks[i], top);
+
+		if (at != SIZE_MAX && disk_layer_find(&image->disks[i], file) <= at) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool point_stands_on(const struct manifest *manifest, const struct manifest_point *point,
+			    const char *file)
+{
+	for (size_t i = 0; i < point->disk_count; i++) {
+		if (image_stands_on(&manifest->current, point->disks[i].file, file) ||
+		    image_stands_on(&manifest->retired, point->disks[i].file, file)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+size_t manifest_point_drop_over(struct manifest *manifest, const char *file)
+{
+	size_t kept = 0, before = manifest->point_count;
+
+	for (size_t i = 0; i < before; i++) {
+		if (point_stands_on(manifest, &manifest->points[i], file)) {
+			free(manifest->points[i].disks);
+		} else {
+			manifest->points[kept++] = manifest->points[i];
+		}
+	}
+	manifest->point_count = kept;
+	retired_trim(manifest);
+	return before - kept;
+}
+
 /* ---- retired chains ---- */
 
 /* The points that need a layer of disk which next has not. */

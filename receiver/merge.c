@@ -168,8 +168,10 @@ static int merge_distrust(struct store *store, const char *why, struct answer *a
 		       "the recovery points are dropped: the replica's storage failed to make a "
 		       "merge durable: %.200s",
 		       why);
-	return store_require_resync(
-		store, answer, "the replica's storage failed to make data durable: %.200s", why);
+	rc = store_require_resync(store, answer,
+				  "the replica's storage failed to make data durable: %.200s", why);
+	store->broken |= rc < 0;
+	return rc;
 }
 
 /* ---- the layers' files; the lock is held, nobody writes ---- */

@@ -126,6 +126,7 @@ static int decide(struct store *store, const struct manifest *next,
 		.logs = logs,
 		.log_count = history->count,
 		.log_cap_bytes = atomic_load(&store->receiver->history_cap_bytes),
+		.log_count_max = HISTORY_LOGS_MAX,
 		.free_bytes = free_bytes(store),
 		.reserve_bytes = atomic_load(&store->receiver->storage_reserve_bytes),
 	};
@@ -152,7 +153,7 @@ static void decision_report(struct store *store, const struct retention_decision
 			       "logs inside the retention window are dropped (%s): the points "
 			       "stay, but not every cycle between them can be recovered",
 			       decision->reason == RETENTION_CAP
-				       ? "[store] history-cap is reached"
+				       ? "[store] history-cap is reached, or 150,000 logs are"
 				       : "the storage's reserve is reached");
 	}
 	if (decision->drop_logs > 0) {
@@ -279,6 +280,10 @@ void points_tend(struct store *store, const struct manifest_cut *cut, bool appli
 	bool make = atomic_load(&store->points) > 0 && (forced || cut_is_due(store, &asked));
 	struct answer answer;
 
+	/* A merge that runs beside the applier may have found the image untrustworthy, and closed
+	 * it, since the applier's flush. */
+	make = make && !store->manifest.resync_needed && store->qsd != NULL &&
+	       store->attachment == STORE_CURRENT && store->attachment_writable;
 	if (!points_are_kept(store) || (!make && !trim_is_due(store))) {
 		return;
 	}

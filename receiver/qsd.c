@@ -386,11 +386,15 @@ int qsd_disk_turn(struct qsd *qsd, const char *disk, const char *path, char erro
 {
 	struct chain *chain = NULL;
 	char old[32], new[32];
-	struct node_options options = {
-		.number = qsd->next_number++, .path = path, .writable = true};
+	struct node_options options = {.path = path, .writable = true};
 	uint64_t *nodes;
 	int rc;
 
+	if (qsd == NULL) {
+		snprintf(error, QSD_ERROR_LEN, "qemu-storage-daemon does not run");
+		return -ENOTCONN;
+	}
+	options.number = qsd->next_number++;
 	for (size_t i = 0; i < qsd->chain_count; i++) {
 		chain = strcmp(qsd->chains[i].disk, disk) == 0 ? &qsd->chains[i] : chain;
 	}

@@ -55,7 +55,7 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *c
 /* Put the new file at path (made by qsd_image_create over the present top) on top of disk's
  * writable chain: what is written from now on goes there, and the old top is closed for writing
  * with all of it in the file (not yet synced). Clients stay connected. After an error the chain is
- * as it was, or must be detached. */
+ * as it was, or must be detached. -ENOTCONN when qsd is NULL. */
 int qsd_disk_turn(struct qsd *qsd, const char *disk, const char *path, char error[QSD_ERROR_LEN]);
 
 /* Close all chains: clients are cut off, images flushed and closed, locks released. */

@@ -161,13 +161,40 @@ static int manifest_read(struct store *store, struct manifest *next, char error[
 	return rc;
 }
 
-/* Compare the layers with what their last owner left. A changed replica is never offered as it is.
- */
+/* Compare the layers of image with what their last owner left. The points that stand on a changed
+ * one go, and it gets a new fingerprint: all that is read through it from now on is compared with
+ * the primary. True when all are as they were; else why tells of the last. */
+static bool image_judge(struct store *store, struct manifest *next, struct manifest_image *image,
+			char *why, size_t why_size)
+{
+	struct manifest_layer *layer;
+	bool unchanged = true;
+
+	while ((layer = image_find_changed(store, image, why, why_size)) != NULL) {
+		char file[MANIFEST_FILE_MAX + 1];
+		size_t dropped;
+
+		layer->frozen = unchanged = false;
+		memcpy(file, layer->file, sizeof(file)); /* the layer may go with its points */
+		dropped = manifest_point_drop_over(next, file);
+		if (dropped > 0) {
+			receiver_event(store->receiver, "error", store->vm,
+				       "%zu recovery points are dropped: the layer they stand on "
+				       "was changed behind our back: %s",
+				       dropped, why);
+		}
+	}
+	return unchanged;
+}
+
+/* A changed replica is never offered as it is. */
 static void images_judge(struct store *store, struct manifest *next)
 {
 	char why[MANIFEST_FILE_MAX + 64];
 
-	if (!image_is_unchanged(store, &next->current, why, sizeof(why))) {
+	/* One layer can be in all three. */
+	image_judge(store, next, &next->retired, why, sizeof(why));
+	if (!image_judge(store, next, &next->current, why, sizeof(why))) {
 		if (!next->resync_needed) {
 			snprintf(next->resync_reason, sizeof(next->resync_reason),
 				 "the replica's image was changed behind our back: %s", why);
@@ -176,7 +203,7 @@ static void images_judge(struct store *store, struct manifest *next)
 		memset(&next->mark, 0, sizeof(next->mark));
 		log_warning("%s: %s", store->vm, next->resync_reason);
 	}
-	if (!image_is_unchanged(store, &next->pending, why, sizeof(why))) {
+	if (!image_judge(store, next, &next->pending, why, sizeof(why))) {
 		log_warning("%s: an unfinished copy was changed behind our back (%s): it is begun "
 			    "anew",
 			    store->vm, why);
@@ -184,28 +211,41 @@ static void images_judge(struct store *store, struct manifest *next)
 	}
 }
 
-/* The index of logs, in our own directory. One that cannot be had costs the cycles between points,
- * not the points. */
+/* Is the file no index of ours, so that reading it once more would not help? */
+static bool history_is_lost(int rc)
+{
+	return rc == -EFBIG || rc == -EINVAL || rc == -EUCLEAN;
+}
+
+/* The index of logs, in our own directory. One that is lost costs the cycles between points, not
+ * the points; one that storage does not give now must not cost anything: opening is tried again. */
 static int history_take_over(struct store *store, struct manifest *next)
 {
 	uint64_t end_seq = next->log_count > 0 ? next->logs[0].seq : next->applied_seq + 1;
 	int rc = history_load(store->dir_fd, next->history_generation, next->history_from, end_seq,
 			      &store->history);
 
-	if (rc == 0 && next->history_generation != 0 &&
-	    next->history_generation != next->generation) {
-		rc = history_save(store->dir_fd, next->generation, &store->history);
-		next->history_generation = next->generation;
-	}
-	if (rc < 0 && rc != -ENOMEM) {
+	if (history_is_lost(rc)) {
 		log_warning("%s: the index of kept logs is lost (%s): cycles between recovery "
 			    "points cannot be recovered",
 			    store->vm, strerror(-rc));
-		history_destroy(&store->history);
 		next->history_generation = 0;
-		rc = 0;
+		return 0;
 	}
-	return rc;
+	if (rc < 0 || next->history_generation == 0 ||
+	    next->history_generation == next->generation) {
+		return rc;
+	}
+	rc = history_save(store->dir_fd, next->generation, &store->history);
+	if (rc == 0) {
+		next->history_generation = next->generation;
+	} else { /* the old file is read until there are more logs to write down */
+		log_warning("%s: the index of kept logs cannot be written (%s): it stays where "
+			    "it is for now",
+			    store->vm, strerror(-rc));
+		store->history.lines = 0; /* the next append writes all */
+	}
+	return 0;
 }
 
 /* Take the manifest over in our name: from here on an older owner's saves are refused. */

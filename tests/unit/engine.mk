@@ -122,6 +122,11 @@ tests_unit_test_standing_SOURCES = tests/unit/test_standing.c
 tests_unit_test_standing_CFLAGS = $(engine_test_cflags)
 tests_unit_test_standing_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_replica
+tests_unit_test_replica_SOURCES = tests/unit/test_replica.c
+tests_unit_test_replica_CFLAGS = $(engine_test_cflags)
+tests_unit_test_replica_LDADD = $(engine_test_ldadd)
+
 # The replica VM's definition; golden files in tests/fixtures/domain.
 EXTRA_DIST += tests/fixtures/domain
 check_PROGRAMS += tests/unit/test_check_unprotected

@@ -203,6 +203,7 @@ static void test_max_vms(void)
 static void test_existing(void)
 {
 	char *maps[] = {text("net:prod=dr"), text("bridge:br0=br7")}, joined[64];
+	Vmreplica__PointSettings points = VMREPLICA__POINT_SETTINGS__INIT;
 
 	begin("one", "one");
 	settings_resource(&settings, "web1-a-replica", REL_1, "replica", "a.example");
@@ -217,6 +218,14 @@ static void test_existing(void)
 	decide(of_a);
 	CU_ASSERT_TRUE(plan.update_frequency);
 	CU_ASSERT_FALSE(plan.update_map);
+	enroll.frequency_s = 30;
+	enroll.points = &points;
+	decide(of_a);
+	CU_ASSERT_TRUE(plan.update_frequency);
+	enroll.points = NULL; /* asked again: what the replica's side has set stays */
+	decide(of_a);
+	CU_ASSERT_FALSE(plan.update_frequency);
+	enroll.frequency_s = 300;
 	enroll.maps = maps;
 	enroll.n_maps = 2;
 	decide(of_a);

@@ -285,6 +285,30 @@ static void test_retired(void)
 	manifest_destroy(&manifest);
 }
 
+/* Points go with a layer that they stand on, wherever its chain is; those below it stay. */
+static void test_point_drop_over(void)
+{
+	struct manifest manifest = with_points();
+	struct manifest_image fresh = {NULL, 0};
+
+	CU_ASSERT_EQUAL(manifest_point_drop_over(&manifest, "gen-9/vda-1.qcow2"), 0);
+	CU_ASSERT_EQUAL(manifest_point_drop_over(&manifest, "gen-2/vda-20.qcow2"), 1);
+	CU_ASSERT_EQUAL(manifest.point_count, 1);
+	CU_ASSERT_EQUAL(manifest.points[0].cut.seq, 5);
+	memset(&manifest.merge, 0, sizeof(manifest.merge));
+	manifest_pin_drop(&manifest, "web1-test");
+	disk_add(&fresh, "vda", 1);
+	strcpy(fresh.disks[0].layers[0].file, "gen-2/vda-99.qcow2");
+	CU_ASSERT_EQUAL(manifest_retire(&manifest, &fresh), 0);
+	manifest_image_destroy(&manifest.current);
+	manifest.current = fresh;
+	CU_ASSERT_TRUE(manifest.retired.disk_count > 0);
+	CU_ASSERT_EQUAL(manifest_point_drop_over(&manifest, "gen-1/vda-7.qcow2"), 1);
+	CU_ASSERT_EQUAL(manifest.point_count, 0);
+	CU_ASSERT_EQUAL(manifest.retired.disk_count, 0);
+	manifest_destroy(&manifest);
+}
+
 /* A store of format 1 opens: without points. */
 static void test_format_1(void)
 {
@@ -317,6 +341,7 @@ static const struct unit_test tests[] = {
 	{"save", test_save},
 	{"spool", test_spool},
 	{"points round trip", test_points_round_trip},
+	{"points dropped over a layer", test_point_drop_over},
 	{"retired", test_retired},
 	{"format 1", test_format_1},
 	{"prefix copy", test_prefix_copy},

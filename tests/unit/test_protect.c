@@ -98,8 +98,38 @@ static void test_other(void)
 	vm_settings_destroy(&settings);
 }
 
+static void test_points(void)
+{
+	Vmreplica__Admin__ProtectRequest request = VMREPLICA__ADMIN__PROTECT_REQUEST__INIT;
+	Vmreplica__PointSettings points = VMREPLICA__POINT_SETTINGS__INIT;
+	struct vm_settings settings;
+
+	settings_make(&settings);
+	settings.points = 48;
+	settings.point_interval_s = 600;
+	request.to = text("10.2.0.100");
+	same(&settings, &request); /* not asked for: as they are */
+	request.points = &points;
+	points.points = 48;
+	points.interval_s = 600;
+	same(&settings, &request);
+	points.points = 24;
+	differs(&settings, &request, false, "it keeps 48 recovery points",
+		"change it with: pcs resource update web1-replica points=24");
+	points.points = 48;
+	points.interval_s = 3600;
+	differs(&settings, &request, true, "its recovery points are 600 s apart",
+		"set point_interval = 3600 in /etc/vmreplica/vms.d/web1-replica.conf");
+	points.interval_s = 600;
+	points.app_interval_s = 7200;
+	differs(&settings, &request, false, "its application-consistent points are 0 s apart",
+		"change it with: pcs resource update web1-replica app_interval=7200");
+	vm_settings_destroy(&settings);
+}
+
 static const struct unit_test tests[] = {
 	{"the same again", test_same},
 	{"something else", test_other},
+	{"other recovery points", test_points},
 };
 UNIT_MAIN("protect", tests)

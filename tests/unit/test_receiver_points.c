@@ -309,6 +309,46 @@ static void test_resync_growth_move(void)
 	points_end();
 }
 
+/* Somebody writes a layer in the middle: the points on it and above are gone, those below stay, and
+ * after a resynchronization nothing is held against the layer any more. */
+static void test_changed_behind_our_back(void)
+{
+	char command[RIG_PATH * 2 + 128];
+	struct manifest manifest;
+
+	points_begin(6, 1, 5000);
+	for (int i = 0; i < 3; i++) {
+		cycle(10);
+		applied_wait();
+	}
+	CU_ASSERT_EQUAL(points_wait(4), 4);
+	rig_stop(&rig);
+	sender_drop(&sender);
+	manifest = store_manifest();
+	snprintf(command, sizeof(command),
+		 "qemu-io -f qcow2 -c 'write -P 0x55 1M 64k' '%s/%s' >/dev/null", rig.store,
+		 manifest.points[2].disks[0].file);
+	manifest_destroy(&manifest);
+	CU_ASSERT_EQUAL(system(command), 0);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	CU_ASSERT_EQUAL(points_wait(2), 2);
+	resync_now();
+	CU_ASSERT_EQUAL(points_wait(3), 3);
+	cycle(10);
+	applied_wait();
+	CU_ASSERT_EQUAL(points_wait(4), 4);
+	rig_stop(&rig);
+	sender_drop(&sender);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	manifest = store_manifest();
+	CU_ASSERT_FALSE(manifest.resync_needed);
+	manifest_destroy(&manifest);
+	CU_ASSERT_EQUAL(points_wait(4), 4);
+	points_end();
+}
+
 static uint64_t base_blocks(void)
 {
 	struct manifest manifest = store_manifest();
@@ -370,6 +410,7 @@ static void test_settings_lowered(void)
 
 static const struct unit_test tests[] = {
 	{"resync, growth, move", test_resync_growth_move},
+	{"changed behind our back", test_changed_behind_our_back},
 	{"sparse", test_sparse},
 	{"settings lowered", test_settings_lowered},
 	{"made and merged", test_made_and_merged},
