@@ -193,8 +193,8 @@ static void stop_unknown_replica(struct admin_call *call, const struct vm_settin
 		agent_reply(call, false, false, ""); /* cannot have been started */
 		return;
 	}
-	store_release(admin_call_engine(call), directory, timeout_ms - STOP_ANSWER_MS, stopped_cb,
-		      call);
+	store_release(admin_call_engine(call), directory, false, timeout_ms - STOP_ANSWER_MS,
+		      stopped_cb, call);
 }
 
 static void agent_stop(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request)

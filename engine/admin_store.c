@@ -113,7 +113,7 @@ static void store_free(struct store_job *job)
 		store_done(job, -ENAMETOOLONG);
 		return;
 	}
-	store_release(job->engine, directory, STORE_CLOSE_MS, store_closed_cb, job);
+	store_release(job->engine, directory, false, STORE_CLOSE_MS, store_closed_cb, job);
 }
 
 static bool storage_is_authorized(const struct engine *engine, const char *storage)

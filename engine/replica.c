@@ -264,8 +264,8 @@ static void released_cb(void *arg, int error, const char *text)
 static void replica_release(struct replica *replica, int64_t now_ms)
 {
 	replica->busy = true;
-	store_release(replica->engine, replica->directory, replica->deadline_ms - now_ms,
-		      released_cb, replica);
+	store_release(replica->engine, replica->directory, replica->closed,
+		      replica->deadline_ms - now_ms, released_cb, replica);
 }
 
 static void replica_send_close(struct replica *replica)
@@ -274,6 +274,7 @@ static void replica_send_close(struct replica *replica)
 
 	close_message.relationship = replica->settings.relationship;
 	close_message.destroy = replica->destroy;
+	replica->held = replica->phase == REPLICA_OPEN;
 	replica->phase = REPLICA_CLOSING;
 	if (receiver_child_send(replica->engine->receiver, FRAME_STORE_CLOSE, &close_message.base) <
 	    0) {
@@ -292,6 +293,7 @@ void replica_closed(struct replica *replica, int error, const char *text)
 		receiver_child_kill(replica->engine->receiver, "a store did not close");
 		return; /* replica_receiver_lost follows */
 	}
+	replica->closed = replica->held;
 	replica->phase = REPLICA_GONE;
 	replica_tick(replica, clock_monotonic_ms());
 }

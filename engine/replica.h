@@ -38,6 +38,8 @@ struct replica {
 	bool suspended;
 	bool destroy; /* closing for good */
 	bool stopping;
+	bool held;    /* the receiver had it open when it was told to close */
+	bool closed;  /* it did, and says that it has let the store go */
 	bool busy;    /* a worker prepares the directory, or waits for the store's lock */
 	pid_t spared; /* our receiver while the directory is prepared */
 	uint64_t generation, moves, last_pause_ms;

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/log.h"
 #include "engine/store_lock.h"
 
 struct release_job {
 	const char *node; /* the configuration's */
 	char directory[PATH_LEN_MAX + 1];
+	bool closed;
 	int timeout_ms;
 	void (*done)(void *arg, int error, const char *text);
 	void *arg;
@@ -30,12 +32,16 @@ static void release_done(void *arg, int result)
 
 	if (result == -ECANCELED) {
 		snprintf(job->error, sizeof(job->error), "the engine is stopping");
+	} else if (result < 0 && result != -EBUSY && job->closed) {
+		log_warning("%s; the receiver has closed it, so it is taken for let go",
+			    job->error);
+		result = 0;
 	}
 	job->done(job->arg, result, result < 0 ? job->error : "");
 	free(job);
 }
 
-void store_release(struct engine *engine, const char *directory, int64_t timeout_ms,
+void store_release(struct engine *engine, const char *directory, bool closed, int64_t timeout_ms,
 		   void (*done)(void *arg, int error, const char *text), void *arg)
 {
 	struct release_job *job = calloc(1, sizeof(*job));
@@ -46,6 +52,7 @@ void store_release(struct engine *engine, const char *directory, int64_t timeout
 	}
 	job->node = engine->config->node;
 	snprintf(job->directory, sizeof(job->directory), "%s", directory);
+	job->closed = closed;
 	job->timeout_ms = timeout_ms < STORE_RELEASE_MIN_MS ? STORE_RELEASE_MIN_MS
 			  : timeout_ms > INT_MAX	    ? INT_MAX
 							    : (int)timeout_ms;

@@ -16,7 +16,8 @@
 #include "receiver/durable.h"
 
 #define LINE_LEN      400u
-#define HISTORY_MAX   (64u * 1024u * 1024u) /* bytes of the index; some 200,000 logs */
+#define HISTORY_MAX   (64u * 1024u * 1024u) /* bytes of the index */
+#define LINES_MAX     250000u		    /* that fit into it: a line has 260 bytes at most */
 #define COMPACT_LINES 1024u		    /* fewer dropped ones do not matter */
 
 void history_destroy(struct history *history)
@@ -272,7 +273,8 @@ int history_append(int dir_fd, uint64_t generation, struct history *history, siz
 	char name[64];
 	int rc;
 
-	if (history->lines == 0 || history->lines > 2 * history->count + COMPACT_LINES) {
+	if (history->lines == 0 || history->lines > 2 * history->count + COMPACT_LINES ||
+	    history->lines + history->count - first > LINES_MAX) {
 		return history_save(dir_fd, generation, history);
 	}
 	rc = lines_make(history, first, &text);

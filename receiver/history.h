@@ -15,7 +15,8 @@
 
 #include "receiver/manifest.h"
 
-#define HISTORY_NAME "history"
+#define HISTORY_NAME	 "history"
+#define HISTORY_LOGS_MAX 150000u /* kept at once: what is read at an open has an end */
 
 struct history_entry {
 	uint64_t seq, generation, size_bytes;
@@ -52,7 +53,7 @@ int history_load(int dir_fd, uint64_t generation, uint64_t from_seq, uint64_t en
 /* Write the whole index, durably. */
 int history_save(int dir_fd, uint64_t generation, struct history *history);
 /* Append the entries from index first on to the file, durably; the whole file anew when most of it
- * is of dropped ones. */
+ * is of dropped ones, or when it would become too long. */
 int history_append(int dir_fd, uint64_t generation, struct history *history, size_t first);
 
 #endif

@@ -320,7 +320,13 @@ static int image_switch(const struct cycle *cycle, struct manifest *next)
 {
 	int rc = points_are_kept(cycle->store) ? points_take_logs(cycle->store, next, 0) : 0;
 
-	rc = rc < 0 ? rc : manifest_retire(next, &next->pending);
+	if (rc < 0) { /* they are not worth a replica that stays without a resynchronization */
+		receiver_event(cycle->store->receiver, "warning", cycle->store->vm,
+			       "the newest logs before this resynchronization are not kept (%s): "
+			       "the points stay, but not every cycle between them can be recovered",
+			       strerror(-rc));
+	}
+	rc = manifest_retire(next, &next->pending);
 	if (rc < 0) {
 		return rc;
 	}

@@ -126,6 +126,7 @@ static int decide(struct store *store, const struct manifest *next,
 		.logs = logs,
 		.log_count = history->count,
 		.log_cap_bytes = atomic_load(&store->receiver->history_cap_bytes),
+		.log_count_max = HISTORY_LOGS_MAX,
 		.free_bytes = free_bytes(store),
 		.reserve_bytes = atomic_load(&store->receiver->storage_reserve_bytes),
 	};
@@ -152,7 +153,7 @@ static void decision_report(struct store *store, const struct retention_decision
 			       "logs inside the retention window are dropped (%s): the points "
 			       "stay, but not every cycle between them can be recovered",
 			       decision->reason == RETENTION_CAP
-				       ? "[store] history-cap is reached"
+				       ? "[store] history-cap is reached, or 150,000 logs are"
 				       : "the storage's reserve is reached");
 	}
 	if (decision->drop_logs > 0) {

@@ -68,7 +68,9 @@ void retention_decide(const struct retention_input *input, struct retention_deci
 	while (decision.drop_logs < input->log_count) {
 		uint64_t size = input->logs[decision.drop_logs].size_bytes;
 
-		if (input->log_cap_bytes != 0 && bytes > input->log_cap_bytes) {
+		if ((input->log_cap_bytes != 0 && bytes > input->log_cap_bytes) ||
+		    (input->log_count_max != 0 &&
+		     input->log_count - decision.drop_logs > input->log_count_max)) {
 			decision.reason = RETENTION_CAP;
 		} else if (free_bytes < input->reserve_bytes) {
 			decision.reason = RETENTION_RESERVE;

@@ -42,13 +42,14 @@ struct retention_input {
 	const struct retention_log *logs; /* applied ones that are kept, ascending */
 	size_t log_count;
 	uint64_t log_cap_bytes;		    /* of those logs; 0 = no cap */
+	size_t log_count_max;		    /* the same; 0 = no bound */
 	uint64_t free_bytes, reserve_bytes; /* of the file system */
 };
 
 enum retention_reason {
 	RETENTION_AGE,	    /* nothing but what is older than the window goes */
 	RETENTION_NO_POINT, /* there is no point to replay logs upon */
-	RETENTION_CAP,	    /* also logs inside the window: the cap */
+	RETENTION_CAP,	    /* also logs inside the window: the cap, or their number */
 	RETENTION_RESERVE,  /* the same: the file system's reserve */
 };
 
@@ -59,7 +60,7 @@ struct retention_decision {
 };
 
 /* Points beyond the number go, oldest first; then logs at or below the oldest point that stays,
- * then, oldest first, those over the cap or needed for the reserve. */
+ * then, oldest first, those over the cap or the number, or needed for the reserve. */
 void retention_decide(const struct retention_input *input, struct retention_decision *ret_decision);
 
 #endif

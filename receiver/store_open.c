@@ -211,28 +211,41 @@ static void images_judge(struct store *store, struct manifest *next)
 	}
 }
 
-/* The index of logs, in our own directory. One that cannot be had costs the cycles between points,
- * not the points. */
+/* Is the file no index of ours, so that reading it once more would not help? */
+static bool history_is_lost(int rc)
+{
+	return rc == -EFBIG || rc == -EINVAL || rc == -EUCLEAN;
+}
+
+/* The index of logs, in our own directory. One that is lost costs the cycles between points, not
+ * the points; one that storage does not give now must not cost anything: opening is tried again. */
 static int history_take_over(struct store *store, struct manifest *next)
 {
 	uint64_t end_seq = next->log_count > 0 ? next->logs[0].seq : next->applied_seq + 1;
 	int rc = history_load(store->dir_fd, next->history_generation, next->history_from, end_seq,
 			      &store->history);
 
-	if (rc == 0 && next->history_generation != 0 &&
-	    next->history_generation != next->generation) {
-		rc = history_save(store->dir_fd, next->generation, &store->history);
-		next->history_generation = next->generation;
-	}
-	if (rc < 0 && rc != -ENOMEM) {
+	if (history_is_lost(rc)) {
 		log_warning("%s: the index of kept logs is lost (%s): cycles between recovery "
 			    "points cannot be recovered",
 			    store->vm, strerror(-rc));
-		history_destroy(&store->history);
 		next->history_generation = 0;
-		rc = 0;
+		return 0;
 	}
-	return rc;
+	if (rc < 0 || next->history_generation == 0 ||
+	    next->history_generation == next->generation) {
+		return rc;
+	}
+	rc = history_save(store->dir_fd, next->generation, &store->history);
+	if (rc == 0) {
+		next->history_generation = next->generation;
+	} else { /* the old file is read until there are more logs to write down */
+		log_warning("%s: the index of kept logs cannot be written (%s): it stays where "
+			    "it is for now",
+			    store->vm, strerror(-rc));
+		store->history.lines = 0; /* the next append writes all */
+	}
+	return 0;
 }
 
 /* Take the manifest over in our name: from here on an older owner's saves are refused. */

@@ -241,6 +241,72 @@ static void test_changed_behind_our_back(void)
 	scene_end();
 }
 
+static size_t cycles_listed(void)
+{
+	rig_list(&rig, true, 0);
+	CU_ASSERT_EQUAL(rig.list_error, 0);
+	for (size_t i = 1; i < rig.list_count; i++) {
+		CU_ASSERT_STRING_EQUAL(rig.list[i].verdict, "ok");
+	}
+	return rig.list_count;
+}
+
+/* Storage that does not give or take the index of logs for a while costs no cycle. */
+static void test_index_trouble(void)
+{
+	char index[RIG_PATH + 32], gen[RIG_PATH + 32], block[RIG_PATH + 64];
+	size_t listed;
+	uid_t uid;
+	gid_t gid;
+	bool drops;
+
+	rig_init(&rig);
+	rig.points = 2;
+	rig.point_interval_s = 600;
+	model_init(&model);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	sender.cut_time_ms = 1795326900000;
+	sender.cut_step_ms = 5000;
+	scene_initial();
+	for (int i = 0; i < 40; i++) { /* more than the manifest lists */
+		scene_delta(2);
+		CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, sender.committed.seq, 30000));
+	}
+	listed = cycles_listed();
+	CU_ASSERT_EQUAL(listed, 41);
+	sender_drop(&sender);
+	rig_stop(&rig);
+	snprintf(index, sizeof(index), "%s/gen-1/history", rig.store);
+	snprintf(gen, sizeof(gen), "%s/gen-2", rig.store);
+	snprintf(block, sizeof(block), "%s/history.new", gen);
+	rig_user(&uid, &gid, &drops);
+	CU_ASSERT_EQUAL(mkdir(gen, 0750), 0);
+	CU_ASSERT_EQUAL(chown(gen, uid, gid), 0);
+	CU_ASSERT_EQUAL(mkdir(block, 0750), 0);
+	CU_ASSERT_EQUAL(chmod(index, 0), 0);
+	rig_start(&rig, "b2");
+	CU_ASSERT_EQUAL(rig_open(&rig), -EACCES);
+	CU_ASSERT_EQUAL(chmod(index, 0640), 0);
+	CU_ASSERT_EQUAL(rig_open(&rig), 0); /* but the index cannot be written */
+	CU_ASSERT_EQUAL(cycles_listed(), listed);
+	CU_ASSERT_EQUAL(rmdir(block), 0);
+	scene_enter();
+	for (int i = 0; i < 40; i++) {
+		scene_delta(2);
+		CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, sender.committed.seq, 30000));
+	}
+	CU_ASSERT_EQUAL(cycles_listed(), listed + 40);
+	sender_drop(&sender);
+	rig_stop(&rig);
+	rig_start(&rig, "b2");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	CU_ASSERT_EQUAL(access(index, F_OK), -1); /* the new one stands for it */
+	CU_ASSERT_EQUAL(cycles_listed(), listed + 40);
+	sender.cut_time_ms = sender.cut_step_ms = 0;
+	scene_end();
+}
+
 static void test_second_opener(void)
 {
 	struct rig other;
@@ -315,6 +381,7 @@ static const struct unit_test tests[] = {
 	{"daemon killed", test_daemon_killed},
 	{"log damaged", test_log_damaged},
 	{"changed behind our back", test_changed_behind_our_back},
+	{"index trouble", test_index_trouble},
 	{"second opener", test_second_opener},
 	{"newer format", test_newer_format},
 	{"destroyed", test_destroyed},

@@ -10,6 +10,7 @@
 #include "engine/announcer.h"
 #include "engine/receiver_child.h"
 #include "engine/replica.h"
+#include "engine/store_release.h"
 #include "unit.h"
 
 #define UUID "0b0c6a0e-3f1d-4c53-9d27-2f3f0d3f7a11"
@@ -186,10 +187,30 @@ static void test_failed(void)
 	engine_unmake(&engine);
 }
 
+/* A lock that cannot be read (here: there is no directory in a file) fails a release, but not when
+ * the receiver has closed the store. */
+static void test_unreadable_lock(void)
+{
+	struct engine engine;
+	struct answer unknown = {0}, closed = {0};
+
+	engine_make(&engine);
+	store_release(&engine, "/dev/null", false, 0, answered_cb, &unknown);
+	wait_for(&unknown);
+	CU_ASSERT_EQUAL(unknown.count, 1);
+	CU_ASSERT_EQUAL(unknown.error, -ENOTDIR);
+	store_release(&engine, "/dev/null", true, 0, answered_cb, &closed);
+	wait_for(&closed);
+	CU_ASSERT_EQUAL(closed.count, 1);
+	CU_ASSERT_EQUAL(closed.error, 0);
+	engine_unmake(&engine);
+}
+
 static const struct unit_test tests[] = {
 	{"stopped while its directory is made", test_stop_while_preparing},
 	{"the receiver ends meanwhile", test_lost_while_preparing},
 	{"a directory that cannot be made", test_failed},
+	{"a lock that cannot be read", test_unreadable_lock},
 };
 
 UNIT_MAIN("replica", tests)

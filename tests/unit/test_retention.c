@@ -153,6 +153,12 @@ static void test_limits(void)
 	CU_ASSERT_STRING_EQUAL(window_format(&window, text, sizeof(text)), "10 15 20 | 18 19 20");
 	window = full();
 	input.log_cap_bytes = 0;
+	input.log_count_max = 2;
+	CU_ASSERT_EQUAL(step(&window, &input), RETENTION_CAP);
+	CU_ASSERT_STRING_EQUAL(window_format(&window, text, sizeof(text)), "10 15 20 | 19 20");
+	CU_ASSERT_EQUAL(step(&window, &input), RETENTION_AGE);
+	window = full();
+	input.log_count_max = 0;
 	input.reserve_bytes = 1250; /* 10 goes anyway, then two more */
 	CU_ASSERT_EQUAL(step(&window, &input), RETENTION_RESERVE);
 	CU_ASSERT_STRING_EQUAL(window_format(&window, text, sizeof(text)),
