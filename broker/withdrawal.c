@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A WITHDRAW carried out: delete the resource, wait until Pacemaker has stopped it, destroy the
- * store. */
+ * store. Standing orders for it go with it. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "broker/enrollment_internal.h"
+#include "cluster/standing_order.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -91,6 +92,49 @@ static void destroy_ask(struct job *job)
 	}
 }
 
+static bool setting_is_there(const Vmreplica__Ipc__CibSettings *settings, const char *name)
+{
+	for (size_t i = 0; settings != NULL && i < settings->n_settings; i++) {
+		if (strcmp(settings->settings[i]->name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void order_removed_cb(void *arg, int error, const char *text)
+{
+	(void)arg;
+	if (error < 0 && error != -ENOENT) {
+		log_warning("an order for a replica that is gone stays in the cluster's settings: "
+			    "%s; made again, it is obeyed: vmreplica resume",
+			    text);
+	}
+}
+
+/* What admins ordered here must not hold for a replica that is made again. */
+static void withdrawal_remove_orders(const struct job *job)
+{
+	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC};
+	struct cluster *cluster = &job->enrollment->broker->cluster;
+	struct enroll_world world;
+
+	job_world(job, &world);
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		char name[STANDING_NAME_LEN];
+		int rc;
+
+		snprintf(name, sizeof(name), "%s%s", orders[i], job->relationship);
+		if (!setting_is_there(world.settings, name)) {
+			continue;
+		}
+		rc = cluster->ops->set_setting(cluster, name, NULL, order_removed_cb, NULL);
+		if (rc < 0) {
+			order_removed_cb(NULL, rc, strerror(-rc));
+		}
+	}
+}
+
 static void withdrawal_deleted_cb(void *arg, int error, const char *text)
 {
 	struct job *job = arg;
@@ -102,6 +146,7 @@ static void withdrawal_deleted_cb(void *arg, int error, const char *text)
 	}
 	log_notice("replica resource %s is deleted: %s has withdrawn it", job->withdraw.resource,
 		   job->peer);
+	withdrawal_remove_orders(job);
 	if (job->withdraw.keep_store) {
 		withdrawal_end(job);
 		return;

@@ -23,7 +23,7 @@ libvmr_cluster_la_SOURCES = \
 	cluster/authorize.c cluster/authorize.h \
 	cluster/cib_client.c cluster/cib_client.h \
 	cluster/cib_process.c cluster/cib_process.h \
-	cluster/cluster.c cluster/cluster.h \
+	cluster/cluster.c cluster/cluster.h cluster/standing_order.h \
 	cluster/cmap.c cluster/cmap.h \
 	cluster/cpg.c cluster/cpg.h \
 	cluster/forward.c cluster/forward.h \

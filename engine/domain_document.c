@@ -34,6 +34,29 @@ static bool has_doctype(const char *xml, size_t len)
 	return false;
 }
 
+/* The parser compares all attributes of an element with each other, before it shows us any. They
+ * are counted in the bytes therefore: each has an equals sign before a quote, and all of them stand
+ * before the next "<", whatever is inside of quotes. Text has such signs as well, so the bound is a
+ * loose one, that costs the parser little. */
+#define ASSIGNMENTS_MAX 1024u
+
+static bool has_crowded_tag(const char *xml, size_t len)
+{
+	unsigned int count = 0;
+	bool assigned = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (xml[i] == '<') {
+			count = 0;
+		} else if (assigned && (xml[i] == '"' || xml[i] == '\'') &&
+			   ++count > ASSIGNMENTS_MAX) {
+			return true;
+		}
+		assigned = xml[i] == '=' || (assigned && strchr(" \t\r\n", xml[i]) != NULL);
+	}
+	return false;
+}
+
 /* The parser may not build what would be refused anyway: it is stopped at the first element beyond
  * a bound. */
 struct bounds {
@@ -50,7 +73,9 @@ static void start_element_cb(void *ctx, const xmlChar *name, const xmlChar *pref
 	struct bounds *bounds = ((xmlParserCtxt *)ctx)->_private;
 
 	if (++bounds->depth > DOMAIN_XML_DEPTH_MAX ||
-	    ++bounds->elements > DOMAIN_XML_ELEMENTS_MAX) {
+	    ++bounds->elements > DOMAIN_XML_ELEMENTS_MAX ||
+	    attributes > (int)DOMAIN_XML_ATTRIBUTES_MAX ||
+	    namespaces > (int)DOMAIN_XML_ATTRIBUTES_MAX) {
 		bounds->crossed = true;
 		xmlStopParser(ctx);
 		return;
@@ -101,10 +126,12 @@ int domain_document_read(const char *xml, size_t len, xmlDoc **ret_document,
 	if (memchr(xml, '\0', len) != NULL || has_doctype(xml, len)) {
 		return refuse(error, -EBADMSG, "has a document type or is no text: not libvirt's");
 	}
-	document = read_bounded(xml, len, &bounds);
+	bounds.crossed = has_crowded_tag(xml, len);
+	document = bounds.crossed ? NULL : read_bounded(xml, len, &bounds);
 	if (bounds.crossed) {
 		xmlFreeDoc(document);
-		return refuse(error, -E2BIG, "has too many elements or is nested too deep");
+		return refuse(error, -E2BIG,
+			      "has too many elements or attributes, or is nested too deep");
 	}
 	root = document != NULL ? xmlDocGetRootElement(document) : NULL;
 	if (root == NULL || root->ns != NULL || strcmp((const char *)root->name, "domain") != 0) {

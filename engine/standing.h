@@ -7,17 +7,10 @@
 #ifndef VMR_ENGINE_STANDING_H
 #define VMR_ENGINE_STANDING_H
 
+#include "cluster/standing_order.h"
 #include "engine/engine.h"
 
-/* Paused, on either side; the value says how: "1", or STANDING_RELEASED when our bitmaps shall not
- * stand on the VM's disks meanwhile. */
-#define STANDING_SUSPENDED "vmreplica-suspended-"
-#define STANDING_RELEASED  "release"
-/* The next cycle is a resynchronization. Taken away when one is committed. */
-#define STANDING_RESYNC	  "vmreplica-resync-"
-#define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
-
-/* The name of the setting: order is one of the prefixes above. */
+/* The name of the setting: order is a prefix of cluster/standing_order.h. */
 void standing_name(const char *order, const char *relationship, char name[STANDING_NAME_LEN]);
 /* Its value, or NULL: not given (or the settings are not known yet). Valid until the loop goes on.
  */

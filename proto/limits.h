@@ -36,12 +36,13 @@
 #define DIGEST_COUNT_MAX 4096u /* digests in one frame: 64 KiB of payload */
 
 /* A peer's definition of a VM, and what stands for its networks here. */
-#define DOMAIN_XML_DEPTH_MAX	12u
-#define DOMAIN_XML_ELEMENTS_MAX 16384u
-#define ENROLL_XML_MAX		(40u * 1024u) /* one that an ENROLL carries: it is in one frame */
-#define NETWORK_MAPS_MAX	32u
-#define NETWORK_NAME_MAX	64u
-#define WARNINGS_MAX		80u /* that ENROLLED carries */
+#define DOMAIN_XML_DEPTH_MAX	  12u
+#define DOMAIN_XML_ELEMENTS_MAX	  16384u
+#define DOMAIN_XML_ATTRIBUTES_MAX 64u		/* of one element; as many namespaces */
+#define ENROLL_XML_MAX		  (40u * 1024u) /* one that an ENROLL carries: it is in one frame */
+#define NETWORK_MAPS_MAX	  32u
+#define NETWORK_NAME_MAX	  64u
+#define WARNINGS_MAX		  80u /* that ENROLLED carries */
 
 #define FREQUENCY_MIN_S	    5u
 #define FREQUENCY_MAX_S	    86400u

@@ -84,7 +84,7 @@ struct fixture_settings {
 	Vmreplica__Ipc__CibResource resources[4], *resource_list[4];
 	Vmreplica__Ipc__CibNvpair parameters[4][8], *parameter_list[4][8];
 	char values[FIXTURE_SETTINGS][AUTHORIZATION_VALUE_LEN];
-	char names[FIXTURE_SETTINGS][AUTHORIZATION_NAME_LEN];
+	char names[FIXTURE_SETTINGS][AUTHORIZATION_NAME_LEN + 64];
 };
 
 static inline void settings_init(struct fixture_settings *s)

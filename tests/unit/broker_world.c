@@ -357,7 +357,7 @@ static int fake_delete(struct cluster *cluster, const char *resource, cluster_do
 	return 0;
 }
 
-/* Replace, add or (value "") remove. */
+/* Replace, add or (value "" or NULL) remove. */
 static void apply_setting(const char *name, const char *value)
 {
 	size_t i = 0;
@@ -365,7 +365,7 @@ static void apply_setting(const char *name, const char *value)
 	while (i < settings.message.n_settings && strcmp(settings.pair_list[i]->name, name) != 0) {
 		i++;
 	}
-	if (value[0] == '\0') {
+	if (value == NULL || value[0] == '\0') {
 		if (i < settings.message.n_settings) {
 			settings.pair_list[i] = settings.pair_list[--settings.message.n_settings];
 		}
@@ -381,12 +381,18 @@ static void apply_setting(const char *name, const char *value)
 	settings.message.n_settings += i == settings.message.n_settings;
 }
 
+void world_set(const char *name, const char *value)
+{
+	apply_setting(name, value);
+}
+
 static int fake_set_setting(struct cluster *cluster, const char *name, const char *value,
 			    cluster_done_cb done, void *arg)
 {
 	(void)cluster;
 	snprintf(the_world.setting_name, sizeof(the_world.setting_name), "%s", name);
-	snprintf(the_world.setting_value, sizeof(the_world.setting_value), "%s", value);
+	snprintf(the_world.setting_value, sizeof(the_world.setting_value), "%s",
+		 value != NULL ? value : "");
 	apply_setting(name, value);
 	later(tell_settings, NULL);
 	outcome_later(done, arg, 0);

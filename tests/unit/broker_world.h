@@ -43,6 +43,8 @@ void world_set_quorum(struct world *world, bool quorate, const char *missing);
 /* The resource of REL_1, as if it had been enrolled; and where it runs. */
 void world_add_replica(struct world *world);
 void world_announce(struct world *world);
+/* A setting of the cluster's, before the broker reads it. */
+void world_set(const char *name, const char *value);
 /* Run fn(arg) in a thread while the broker's loop runs, until it returns. */
 void world_run(struct world *world, void (*fn)(void *arg), void *arg);
 void world_run_ms(struct world *world, unsigned ms);

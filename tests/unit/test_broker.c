@@ -367,12 +367,17 @@ static void test_enroll(void)
 	world_run(world, enroll_client, &talk);
 	CU_ASSERT_EQUAL(talk.answer, FRAME_ENROLLED);
 	CU_ASSERT_STRING_EQUAL(world->updated_parameters, "web1-a-replica frequency=300");
+	world_set("vmreplica-suspended-" REL_1, "1");
+	world_set("vmreplica-suspended-" REL_2, "1");
 	world->store_busy = true; /* its resource is stopping still at the first try */
 	world_run(world, withdraw_client, &answer);
 	CU_ASSERT_EQUAL(answer, FRAME_WITHDRAWN);
 	CU_ASSERT_EQUAL(world->deleted, 1);
 	CU_ASSERT_EQUAL(world->destroyed, 1);
 	CU_ASSERT_STRING_EQUAL(world->deleted_resource, "web1-a-replica");
+	/* the admin's order went with it, and no other's */
+	CU_ASSERT_STRING_EQUAL(world->setting_name, "vmreplica-suspended-" REL_1);
+	CU_ASSERT_STRING_EQUAL(world->setting_value, "");
 	world_run(world, withdraw_client, &answer); /* gone is gone */
 	CU_ASSERT_EQUAL(answer, FRAME_WITHDRAWN);
 	CU_ASSERT_EQUAL(world->deleted, 1);

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "engine/replica_domain.h"
 #include "proto/limits.h"
 #include "tests/unit/golden.h"
+#include "tests/unit/sentences.h"
 #include "tests/unit/unit.h"
 
 static const char *const fixtures[] = {
@@ -207,6 +209,38 @@ static void test_bounds(void)
 	CU_ASSERT_EQUAL(replica_domain_make(text, len, &options, &xml, &notes, error), 0);
 }
 
+/* One element with count attributes, or namespaces, that nobody knows. */
+static int make_crowded(char *text, const char *prefix, unsigned int count)
+{
+	struct replica_domain_options options = options_make();
+	cleanup_sentences struct sentence_list notes = {0};
+	cleanup_free char *xml = NULL;
+	char error[DOMAIN_ERROR_LEN], *end = text;
+
+	end += sprintf(end, "<domain type='kvm'><name>web1</name><memory>1</memory><os>"
+			    "<type>hvm</type></os><devices><panic");
+	for (unsigned int i = 0; i < count; i++) {
+		end += sprintf(end, " %s%u%s'u'", prefix, i, i % 2 == 0 ? "=" : " = ");
+	}
+	end += sprintf(end, "/></devices></domain>");
+	return replica_domain_make(text, (size_t)(end - text), &options, &xml, &notes, error);
+}
+
+/* So many attributes that comparing each with each would take long are refused at once. */
+static void test_many_attributes(void)
+{
+	cleanup_free char *text = malloc(DOMAIN_XML_MAX);
+	int64_t begin_ms = clock_monotonic_ms();
+
+	CU_ASSERT_EQUAL(make_crowded(text, "a", DOMAIN_XML_ATTRIBUTES_MAX), 0);
+	CU_ASSERT_EQUAL(make_crowded(text, "a", DOMAIN_XML_ATTRIBUTES_MAX + 1), -E2BIG);
+	CU_ASSERT_EQUAL(make_crowded(text, "a", 70000), -E2BIG);
+	CU_ASSERT_EQUAL(make_crowded(text, "xmlns:n", DOMAIN_XML_ATTRIBUTES_MAX), 0);
+	CU_ASSERT_EQUAL(make_crowded(text, "xmlns:n", DOMAIN_XML_ATTRIBUTES_MAX + 1), -E2BIG);
+	CU_ASSERT_EQUAL(make_crowded(text, "xmlns:n", 50000), -E2BIG);
+	CU_ASSERT(clock_monotonic_ms() - begin_ms < 2000);
+}
+
 /* Many elements, each of them known, in all sizes round the bound. */
 static void test_many_elements(void)
 {
@@ -264,6 +298,7 @@ int main(void)
 		{"MACs", test_macs},
 		{"bounds", test_bounds},
 		{"many elements", test_many_elements},
+		{"many attributes", test_many_attributes},
 		{"result", test_result},
 	};
 

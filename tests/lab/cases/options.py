@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What protect and authorize are told holds: the commands of --dry-run, run by hand, give the same
 configuration and replicate; an excluded disk does not travel; bandwidth bounds what is on the
-wire, also when it is changed under way; an entry takes no more VMs than it says."""
+wire, also when it is changed under way; an entry takes no more VMs than it says; unprotect leaves
+nothing on either side, or what it is told to leave."""
 import json
 import re
 import time
@@ -19,13 +20,14 @@ def run(lab):
     rep.remove(lab)
     rep.authorize(lab, more="--max-vms 1")
     try:
-        dry_run(lab)
+        before = dry_run(lab)
         excluded(lab)
         bandwidth(lab)
         one_vm_only(lab)
+        keep_replica(lab, before)
+        forced(lab, before)
     finally:
         rep.authorize(lab)
-    rep.remove(lab)
 
 
 # ---- --dry-run
@@ -39,7 +41,13 @@ def configuration(lab, site="A"):
     return re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID", "\n".join(parts))
 
 
+def same(lab, site, before):
+    require(configuration(lab, site) == before[site], f"something is left in site {site}: "
+            f"{configuration(lab, site)}\nbefore: {before[site]}")
+
+
 def dry_run(lab):
+    """Returns both sides' configuration without web1's replication."""
     before = {site: configuration(lab, site) for site in "AB"}
     commands = lab.vmreplica("a2", f"protect web1 {OPTIONS} --dry-run").splitlines()
     for site in "AB":
@@ -51,13 +59,22 @@ def dry_run(lab):
     found = rep.wait_replicating(lab, 90)
     require(rep.known(lab, "B", "web1"), "B has no replica after the commands")
     say(f"{len(commands)} commands by hand, replicating at cycle {found['seq']}")
+    there = rep.replica(lab)
+    require(is_there(lab, there["store"]), f"no store {there['store']}")
     rep.remove(lab)
-    require(configuration(lab) == before["A"], "unprotect left something of the commands' work")
+    for site in "AB":
+        same(lab, site, before)
+    wait_until("the store is gone", lambda: not is_there(lab, there["store"]), 10)
     lab.vmreplica("a2", f"protect web1 {OPTIONS}", 120)
     by_tool = configuration(lab)
     if by_tool != by_hand:
         raise Failure(f"by hand: {by_hand}\nby the tool: {by_tool}")
     rep.wait_replicating(lab, 90)
+    return before
+
+
+def is_there(lab, path):
+    return lab.run(rep.node_of(lab, "B"), f"test -e {path}").returncode == 0
 
 
 # ---- --exclude-disk
@@ -149,3 +166,36 @@ def domain(images):
             "machine='pc-q35-7.2'>hvm</type></os>\n<devices>\n<disk type='file' device='disk'>"
             f"<driver name='qemu' type='qcow2'/><source file='{images}/two-vda.qcow2'/>"
             "<target dev='vda' bus='virtio'/></disk>\n</devices>\n</domain>\n")
+
+
+# ---- unprotect --keep-replica, --force
+
+def keep_replica(lab, before):
+    """The resources go on both sides, the replica's files stay and hold what they held."""
+    there = rep.wait_applied(lab, rep.sync(lab)["seq"])
+    image = there["disks"][0]["top"]
+    said = lab.vmreplica("a1", "unprotect web1 --keep-replica", 120)
+    for site in "AB":
+        same(lab, site, before)
+    lab.on("b1", f"qemu-img check {image}")
+    say(f"kept: {there['store']}: {said.strip().splitlines()[-1]}")
+    lab.on("b1", f"rm -r {there['store']}")
+
+
+def forced(lab, before):
+    """Site B cannot be reached: that is an error, until it is told not to mind."""
+    lab.vmreplica("a1", f"protect web1 {OPTIONS}", 120)
+    there = wait_until("B has a store", lambda: rep.replica(lab)["store"] and rep.replica(lab), 30)
+    lab.cut("wan")
+    result = lab.run("a1", "vmreplica unprotect web1", 120)
+    require(result.returncode == 1 and "--force" in result.stderr and rep.protected(lab),
+            f"unprotect without B: exit {result.returncode}: {result.stderr}")
+    say(result.stderr.strip().replace("\n", ""))
+    said = lab.vmreplica("a1", "unprotect web1 --force", 120)
+    require("stays" in said, said)
+    same(lab, "A", before)
+    lab.heal("wan")
+    require(rep.known(lab, "B", "web1") and is_there(lab, there["store"]), "B's replica is gone")
+    lab.on("b1", f"pcs resource delete web1-a-replica && rm -r {there['store']}", 60)
+    wait_until("B has forgotten web1", lambda: not rep.known(lab, "B", "web1"), 30)
+    same(lab, "B", before)

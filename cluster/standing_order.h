@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How standing orders are called in the cluster's settings: a prefix, then the relationship. What
+ * they are: engine/standing.h. */
+#ifndef VMR_CLUSTER_STANDING_ORDER_H
+#define VMR_CLUSTER_STANDING_ORDER_H
+
+#include "proto/limits.h"
+
+/* Paused, on either side; the value says how: "1", or STANDING_RELEASED when our bitmaps shall not
+ * stand on the VM's disks meanwhile. */
+#define STANDING_SUSPENDED "vmreplica-suspended-"
+#define STANDING_RELEASED  "release"
+/* The next cycle is a resynchronization. Taken away when one is committed. */
+#define STANDING_RESYNC	  "vmreplica-resync-"
+#define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
+
+#endif
