@@ -3,7 +3,7 @@
 files; a stop of either engine is survived without a resynchronization."""
 import replication as rep
 import shape as shapes
-from case import require, wait_until
+from case import require, say, wait_until
 
 SHAPE = {"standalone": True}
 TIMEOUT = 240
@@ -11,6 +11,7 @@ TIMEOUT = 240
 
 def run(lab):
     lab.vmreplica("b1", "authorize add a.example --storage /srv/replica")
+    preflight(lab)
     lab.vmreplica("a1", "protect web1 --to b.example --frequency 5", 60)
     before = rep.wait_replicating(lab)
     lab.guest("load 300000 50")
@@ -24,6 +25,19 @@ def run(lab):
     lab.vmreplica("a1", "unprotect web1", 60)
     require(not lab.on("a1", "virsh checkpoint-list web1 --name").strip(), "checkpoints are left")
     wait_until("B forgot it", lambda: not rep.known(lab, "B", "web1"), 30)
+
+
+def preflight(lab):
+    """What libvirt knows is looked at before it is protected; what it does not is said."""
+    shown = lab.vmreplica("a1", "check web1 --peer b.example")
+    for words in ("VM web1: not protected yet, runs on this node", "disks web1: vdb: /srv/vms/",
+                  "peer b.example: reachable, and authorizes us for /srv/replica"):
+        require(words in shown, f"no '{words}' in {shown}")
+    result = lab.run("a1", "vmreplica check nosuchvm")
+    lines = [line for line in result.stdout.splitlines() if "nosuchvm" in line]
+    require(result.returncode == 1 and len(lines) == 1 and lines[0].startswith("fail"),
+            f"exit {result.returncode}: {result.stdout}")
+    say(lines[0])
 
 
 def restart_engine(lab, node):
