@@ -58,29 +58,6 @@ void sentence_list_add(struct sentence_list *list, const char *format, ...)
 	take(list, text);
 }
 
-void sentence_list_append(struct sentence_list *list, const struct sentence_list *more)
-{
-	for (size_t i = 0; i < more->count; i++) {
-		take(list, more->items[i]);
-	}
-	list->left_out += more->left_out;
-}
-
-char *sentence_list_join(const struct sentence_list *list, char *buf, size_t size)
-{
-	size_t used = 0;
-
-	buf[0] = '\0';
-	for (size_t i = 0; i < list->count && used < size; i++) {
-		used += (size_t)snprintf(buf + used, size - used, "%s%s", i > 0 ? "; " : "",
-					 list->items[i]);
-	}
-	if (list->left_out > 0 && used < size) {
-		snprintf(buf + used, size - used, "; and %zu more", list->left_out);
-	}
-	return buf;
-}
-
 void sentence_list_destroy(struct sentence_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {

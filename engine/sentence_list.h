@@ -22,15 +22,6 @@ struct sentence_list {
 /* Without memory the sentence counts as left out. */
 void sentence_list_add(struct sentence_list *list, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-void sentence_list_append(struct sentence_list *list, const struct sentence_list *more);
-/* All of them as one line, "; " between, into buf (cut off where it ends). Returns buf. */
-char *sentence_list_join(const struct sentence_list *list, char *buf, size_t size);
 void sentence_list_destroy(struct sentence_list *list);
-
-static inline void cleanup_sentences_fn(struct sentence_list *list)
-{
-	sentence_list_destroy(list);
-}
-#define cleanup_sentences __attribute__((cleanup(cleanup_sentences_fn)))
 
 #endif

@@ -12,11 +12,6 @@ static const char *const kinds[] = {
 #define KINDS	  (sizeof(kinds) / sizeof(kinds[0]))
 #define ENTRY_LEN (2 * (NETWORK_NAME_MAX + 8))
 
-const char *network_kind_to_string(enum network_kind kind)
-{
-	return kinds[kind];
-}
-
 bool network_name_is_valid(const char *name)
 {
 	size_t len = strlen(name);

@@ -45,6 +45,5 @@ bool network_map_find(const struct network_map *map, const struct network *from,
 
 /* Letters, digits, '.', '_', '-', ':' is not among them; 1 to NETWORK_NAME_MAX. */
 bool network_name_is_valid(const char *name);
-const char *network_kind_to_string(enum network_kind kind); /* "net", "bridge", "direct" */
 
 #endif

@@ -18,6 +18,7 @@
 #define BYTES_PER_S    (64ull << 20) /* read and written */
 #define YIELD_MS       500	     /* to a log that is applied, for each piece */
 #define MARK_MS	       5000	     /* between records of how far it is */
+#define CHECK_MS       1000	     /* between looks whether another node took the store */
 #define FINISH_IDLE_MS 20000
 #define SLICE_MS       20000 /* then the next store has its turn */
 
@@ -254,15 +255,29 @@ static int wait_turn(struct store *store, int timeout_ms)
 	return merge_is_blocked(store) ? -ECANCELED : store->applying ? -EBUSY : 0;
 }
 
-static int pace(struct store *store, struct rate_bucket *bucket, const struct merge_copy *copy,
-		uint64_t *done_bytes)
+/* How fast a copy goes, and whether it goes on. */
+struct pace {
+	struct rate_bucket bucket;
+	uint64_t done_bytes; /* charged so far */
+	int64_t check_ms;    /* monotonic; when to look next whether the store is still ours */
+};
+
+static int pace(struct store *store, struct pace *pace, const struct merge_copy *copy,
+		struct answer *answer)
 {
 	uint64_t now_bytes = copy->read_bytes + copy->written_bytes;
-	int64_t wait_ms = rate_bucket_charge(bucket, now_bytes - *done_bytes, clock_monotonic_ms());
+	int64_t now_ms = clock_monotonic_ms();
+	int64_t wait_ms = rate_bucket_charge(&pace->bucket, now_bytes - pace->done_bytes, now_ms);
 	int rc;
 
-	*done_bytes = now_bytes;
+	pace->done_bytes = now_bytes;
 	pthread_mutex_lock(&store->lock);
+	if (now_ms >= pace->check_ms) {
+		pace->check_ms = now_ms + CHECK_MS;
+		/* A node that took the store over reads the layer that is written here. What is
+		 * only not readable now is seen by the next look, or by the next record. */
+		store_check_generation(store, answer);
+	}
 	/* A log that takes long does not stop a merge for good: the merge makes room, too. */
 	rc = wait_turn(store, YIELD_MS);
 	pthread_mutex_unlock(&store->lock);
@@ -293,13 +308,12 @@ static int mark(struct store *store, struct merge_copy *copy, bool copied, struc
 static int copy_all(struct store *store, struct merge_copy *copy, struct answer *answer)
 {
 	int64_t mark_ms = clock_monotonic_ms() + MARK_MS;
-	struct rate_bucket bucket;
-	uint64_t done_bytes = 0;
+	struct pace rate = {.done_bytes = 0};
 	int rc = 1;
 
-	rate_bucket_init(&bucket, BYTES_PER_S, clock_monotonic_ms());
+	rate_bucket_init(&rate.bucket, BYTES_PER_S, clock_monotonic_ms());
 	while (rc > 0) {
-		rc = pace(store, &bucket, copy, &done_bytes);
+		rc = pace(store, &rate, copy, answer);
 		if (rc < 0) {
 			return answer_moved(answer, 0, "something else comes first");
 		}

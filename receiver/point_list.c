@@ -60,13 +60,6 @@ static void cycle_add(struct point_build *build, const struct history_entry *log
 	build->count++;
 }
 
-static bool log_file_is_right(const struct point_build *build, const struct history_entry *log)
-{
-	char file[MANIFEST_FILE_MAX + 1];
-
-	return build->file_is_right(build->arg, history_file_format(log, file), log->size_bytes);
-}
-
 /* Follow the logs from point index up to and with the cycle last_seq; adds those on the way (but
  * for the last one, when it is a point). Tells how that went for what stands at its end. */
 static enum point_verdict logs_follow(struct point_build *build, size_t index, uint64_t last_seq,
@@ -87,7 +80,7 @@ static enum point_verdict logs_follow(struct point_build *build, size_t index, u
 			return hash == build->manifest->points[index].cut.log_hash ? POINT_NO_LOGS
 										   : POINT_BROKEN;
 		}
-		if (!log_file_is_right(build, log)) {
+		if (!build->file_is_right(build->arg, log)) {
 			return POINT_DAMAGED;
 		}
 		if (log->seq < last_seq || last_hash == NULL) {

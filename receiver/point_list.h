@@ -29,8 +29,8 @@ struct point_item {
 	uint64_t wrong_seq; /* BROKEN, DAMAGED: the log that is wrong */
 };
 
-/* True when the log's file is as it was written. */
-typedef bool (*point_file_cb)(void *arg, const char *file, uint64_t size_bytes);
+/* True when the log's file is as it was written. Asked for ascending logs. */
+typedef bool (*point_file_cb)(void *arg, const struct history_entry *log);
 
 /* All points, and with cycles also what can be recovered between and after them (the newest cycle
  * is the last), ascending by seq. 0 with *ret_items (caller frees; NULL for none), or -ENOMEM. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "receiver/borrow.h"
@@ -33,31 +34,100 @@ struct query {
 };
 
 #define TEXT_LEN 128u
+#define ATTEMPTS 3
 
-static bool file_is_right(void *arg, const char *file, uint64_t size_bytes)
+/* Of the store, at one moment: its lock is not held while files are looked at. */
+struct snapshot {
+	const struct query *query;
+	struct manifest manifest;
+	struct history history;
+	int dir_fd;
+	uint64_t base_seq; /* of the point that the page's first logs lead on from */
+	size_t on_page;	   /* logs that were right and are listed after after_seq */
+	bool missed;	   /* a file was not as it should be: perhaps it went just now */
+};
+
+static void snapshot_destroy(struct snapshot *snapshot)
 {
-	const struct store *store = arg;
+	manifest_destroy(&snapshot->manifest);
+	history_destroy(&snapshot->history);
+	if (snapshot->dir_fd >= 0) {
+		close(snapshot->dir_fd);
+	}
+}
+
+static int history_copy(const struct history *history, struct history *ret_copy)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < history->count && rc == 0; i++) {
+		rc = history_push(ret_copy, &history->entries[i]);
+	}
+	return rc;
+}
+
+static int snapshot_take(const struct query *query, struct snapshot *snapshot)
+{
+	struct store *store = query->store;
+	int rc;
+
+	*snapshot = (struct snapshot){.query = query, .dir_fd = -1};
+	pthread_mutex_lock(&store->lock);
+	rc = store->dir_fd < 0 ? -ENOENT : manifest_copy(&store->manifest, &snapshot->manifest);
+	rc = rc < 0 ? rc : history_copy(&store->history, &snapshot->history);
+	if (rc == 0) {
+		snapshot->dir_fd = fcntl(store->dir_fd, F_DUPFD_CLOEXEC, 0);
+		rc = snapshot->dir_fd < 0 ? -errno : 0;
+	}
+	pthread_mutex_unlock(&store->lock);
+	for (size_t i = 0; rc == 0 && i < snapshot->manifest.point_count &&
+			   snapshot->manifest.points[i].cut.seq <= query->after_seq;
+	     i++) {
+		snapshot->base_seq = snapshot->manifest.points[i].cut.seq;
+	}
+	return rc;
+}
+
+/* There can be 150,000 logs: only those are looked at that tell something of what is on the page.
+ */
+static bool log_is_right(void *arg, const struct history_entry *log)
+{
+	struct snapshot *snapshot = arg;
+	const struct query *query = snapshot->query;
+	char file[MANIFEST_FILE_MAX + 1];
 	struct stat st;
 
-	return fstatat(store->dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size == size_bytes;
+	if (log->seq <= snapshot->base_seq || (query->cycles && snapshot->on_page > query->limit)) {
+		return true;
+	}
+	if (fstatat(snapshot->dir_fd, history_file_format(log, file), &st, AT_SYMLINK_NOFOLLOW) <
+		    0 ||
+	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size != log->size_bytes) {
+		snapshot->missed = true;
+		return false;
+	}
+	snapshot->on_page += log->seq > query->after_seq;
+	return true;
 }
 
 /* What the layers that end a point take on the disk. */
-static uint64_t layers_size(const struct store *store, const struct manifest_point *point,
+static uint64_t layers_size(struct snapshot *snapshot, const struct manifest_point *point,
 			    bool *ret_pinned)
 {
+	const struct manifest *manifest = &snapshot->manifest;
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < point->disk_count; i++) {
 		struct stat st;
 
-		if (fstatat(store->dir_fd, point->disks[i].file, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (fstatat(snapshot->dir_fd, point->disks[i].file, &st, AT_SYMLINK_NOFOLLOW) ==
+		    0) {
 			sum += (uint64_t)st.st_blocks * 512;
+		} else {
+			snapshot->missed = true;
 		}
-		for (size_t k = 0; k < store->manifest.pin_count; k++) {
-			*ret_pinned |=
-				strcmp(store->manifest.pins[k].file, point->disks[i].file) == 0;
+		for (size_t k = 0; k < manifest->pin_count; k++) {
+			*ret_pinned |= strcmp(manifest->pins[k].file, point->disks[i].file) == 0;
 		}
 	}
 	return sum;
@@ -80,7 +150,7 @@ static void text_make(const struct point_item *item, char text[TEXT_LEN])
 	}
 }
 
-static void point_fill(const struct query *query, struct point_item *item, char *text,
+static void point_fill(struct snapshot *snapshot, struct point_item *item, char *text,
 		       Vmreplica__Point *to)
 {
 	bool pinned = false;
@@ -91,10 +161,10 @@ static void point_fill(const struct query *query, struct point_item *item, char 
 	to->time_ms = item->cut.time_ms;
 	to->consistency = borrow(item->application ? "application" : "crash");
 	to->point = item->is_point;
-	to->size_bytes = item->is_point
-				 ? layers_size(query->store,
-					       &query->store->manifest.points[item->point], &pinned)
-				 : item->size_bytes;
+	to->size_bytes =
+		item->is_point
+			? layers_size(snapshot, &snapshot->manifest.points[item->point], &pinned)
+			: item->size_bytes;
 	to->verdict = borrow(point_verdict_to_string(item->verdict));
 	to->text = text;
 	to->cut_id = text + TEXT_LEN - sizeof(item->cut.cut_id);
@@ -102,7 +172,8 @@ static void point_fill(const struct query *query, struct point_item *item, char 
 	to->pinned = pinned;
 }
 
-static int query_take(struct query *query, struct point_item *items, size_t count)
+static int query_take(struct query *query, struct snapshot *snapshot, struct point_item *items,
+		      size_t count)
 {
 	size_t first = 0;
 
@@ -118,26 +189,43 @@ static int query_take(struct query *query, struct point_item *items, size_t coun
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < query->count; i++) {
-		point_fill(query, &items[first + i], query->texts + i * TEXT_LEN,
+		point_fill(snapshot, &items[first + i], query->texts + i * TEXT_LEN,
 			   &query->points[i]);
 	}
 	return 0;
 }
 
+static int query_answer(struct query *query, bool *ret_missed)
+{
+	cleanup_free struct point_item *items = NULL;
+	struct snapshot snapshot;
+	size_t count = 0;
+	int rc = snapshot_take(query, &snapshot);
+
+	rc = rc < 0 ? rc
+		    : point_list_make(&snapshot.manifest, &snapshot.history, query->cycles,
+				      log_is_right, &snapshot, &items, &count);
+	rc = rc < 0 ? rc : query_take(query, &snapshot, items, count);
+	*ret_missed = snapshot.missed;
+	snapshot_destroy(&snapshot);
+	return rc;
+}
+
 static int query_run(void *arg)
 {
 	struct query *query = arg;
-	struct store *store = query->store;
-	cleanup_free struct point_item *items = NULL;
-	size_t count = 0;
-	int rc;
+	bool missed = true;
+	int rc = 0;
 
-	pthread_mutex_lock(&store->lock);
-	rc = store->dir_fd < 0 ? -ENOENT
-			       : point_list_make(&store->manifest, &store->history, query->cycles,
-						 file_is_right, store, &items, &count);
-	rc = rc < 0 ? rc : query_take(query, items, count);
-	pthread_mutex_unlock(&store->lock);
+	/* What is missing may only have gone since the manifest was copied. */
+	for (int attempt = 0; attempt < ATTEMPTS && missed && rc == 0; attempt++) {
+		free(query->points);
+		free(query->texts);
+		query->points = NULL;
+		query->texts = NULL;
+		query->count = 0;
+		rc = query_answer(query, &missed);
+	}
 	return rc;
 }
 

@@ -16,12 +16,14 @@ import time
 import guest
 import lifecycle
 import namespaces
+import pool
 import shape as shapes
 import stage
 
 CASES = f"{shapes.HERE}/cases"
 RESULTS = os.path.join(shapes.TOP, "_build", "lab-results")
 DEFAULT_TIMEOUT_S = 120
+WORKERS = 2     # most of a case is waiting; two of them keep two CPUs busy
 
 
 class Case:
@@ -52,6 +54,22 @@ class Runner:
         self.progress, self.passed, self.failed, self.skipped = progress, [], [], []
         self.times, self.begun = {}, time.monotonic()
         self.running = None     # the key of the shape of the lab that runs
+
+    def forget(self):
+        self.passed, self.failed, self.skipped, self.times = [], [], [], {}
+
+    def outcome(self):
+        return {"passed": self.passed, "failed": self.failed, "skipped": self.skipped,
+                "times": self.times}
+
+    def take(self, outcome):
+        """Add what came of a case in another process."""
+        if outcome.get("lost"):
+            self.progress(f"FAIL {outcome['failed'][0]}: its process has ended without a word")
+        self.passed += outcome.get("passed", [])
+        self.failed += outcome.get("failed", [])
+        self.skipped += outcome.get("skipped", [])
+        self.times.update(outcome.get("times", {}))
 
     def down(self):
         lifecycle.down()
@@ -158,19 +176,18 @@ def main(kind, arguments):
     runner = Runner(progress)
     cases = load_cases(kind, pattern)
     with lifecycle.lock(f"{kind}"):
-        lifecycle.down()
         try:
             stage.build(progress)
             if kind == "check" and pattern in "unit":
                 unit_tests(runner)
             guest.build(progress)
-            for case in cases:
-                runner.run_case(case)
+            pool.run(cases, WORKERS if kind == "check" else 1, lambda: Runner(progress),
+                     runner.take)
         except shapes.LabError as error:
             runner.failed.append("build")
             progress(f"FAIL build: {error}")
-        finally:
-            runner.down()
+        except KeyboardInterrupt:
+            runner.failed.append("interrupted")
     if not cases and not runner.passed:
         print(f"no case's name contains {pattern}")
     return runner.verdict()

@@ -135,10 +135,10 @@ tests_unit_test_check_unprotected_CFLAGS = $(engine_test_cflags)
 tests_unit_test_check_unprotected_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_network_map tests/unit/test_replica_domain
-tests_unit_test_network_map_SOURCES = tests/unit/test_network_map.c
+tests_unit_test_network_map_SOURCES = tests/unit/test_network_map.c tests/unit/sentences.h
 tests_unit_test_network_map_CFLAGS = $(engine_test_cflags)
 tests_unit_test_network_map_LDADD = $(engine_test_ldadd)
-tests_unit_test_replica_domain_SOURCES = tests/unit/test_replica_domain.c tests/unit/golden.h
+tests_unit_test_replica_domain_SOURCES = tests/unit/test_replica_domain.c tests/unit/sentences.h tests/unit/golden.h
 tests_unit_test_replica_domain_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_replica_domain_LDADD = $(engine_test_ldadd)
 

@@ -8,6 +8,7 @@
 #include "engine/replica_domain.h"
 #include "proto/limits.h"
 #include "tests/unit/golden.h"
+#include "tests/unit/sentences.h"
 #include "tests/unit/unit.h"
 
 static const char *const fixtures[] = {

@@ -16,7 +16,7 @@ CHANGED = "changed behind our back"
 def run(lab):
     rep.remove(lab)
     for node in lab.nodes("B"):
-        for path, size in ((LOCAL, "1500M"), (SMALL, "900M")):
+        for path, size in ((LOCAL, "1500M"), (SMALL, "48M")):
             lab.on(node, f"mkdir -p {path} && mount -t tmpfs -o size={size} local {path} && "
                    f"chown vmreplica {path}")
     try:
@@ -31,7 +31,7 @@ def run(lab):
 
 
 def no_room(lab):
-    """The reserve of 1 GiB is more than there is."""
+    """The reserve of the lab's nodes, 64 MiB, is more than there is."""
     rep.authorize(lab, storage=SMALL)
 
     def refused():
