@@ -219,10 +219,11 @@ def unharmed(lab, most_gap_s=5.0, may_move=False):
     yield
     took = time.monotonic() - start
     after = lab.guest_status()
-    require(may_move or lab.wait_resource("web1") == node, f"web1 was moved from {node}")
+    where = lab.wait_resource("web1")
+    require(may_move or where == node, f"web1 was moved from {node} to {where}")
     require(after["boots"] == before["boots"], "web1 was restarted")
     require(lab.client.ask("status")["nodes"][node]["boots"] == boots[node], f"{node} was fenced")
-    require("paused" not in lab.on(node, "virsh domstate web1") or may_move, "web1 is paused")
+    require("paused" not in lab.on(where, "virsh domstate web1"), "web1 is paused")
     require(after["seq"] > before["seq"], "web1 does not write")
     require(after["max_gap_ms"] <= most_gap_s * 1000,
             f"web1's records have a gap of {after['max_gap_ms']:.0f} ms")

@@ -43,7 +43,7 @@ def one_move(lab, number):
     after = rep.status(lab)
     interrupted = after["cycles"]["ok"] == found["cycles"]["ok"]
     say(f"move {number + 1} from {source} by {way.__doc__} took {took:.1f} s, "
-        f"{unsent(found) / MIB:.1f} MiB unsent, cycle "
+        f"{rep.unsent(found) / MIB:.1f} MiB unsent, cycle "
         f"{'interrupted' if interrupted else 'committed before'}, "
         f"paused {after['moves']['last_pause_ms']} ms")
     return interrupted
@@ -64,13 +64,6 @@ def by_standby(lab, source):
 
 def in_a_cycle(lab, source):
     found = rep.status(lab)
-    if unsent(found) < UNSENT + ON_THE_WAY:
+    if rep.unsent(found) < UNSENT + ON_THE_WAY:
         return None
     return found if "Backup" in lab.on(source, "virsh domjobinfo web1") else None
-
-
-def unsent(found):
-    progress = found["progress"]
-    if not progress or progress["kind"] != "delta":
-        return 0
-    return progress["total_bytes"] - progress["done_bytes"]
