@@ -64,8 +64,9 @@ def bitmaps(lab, node):
 def kill_engine(lab, node):
     pid = lab.on(node, "pgrep -x vmreplica-engin").split()[0]
     lab.on(node, f"kill -9 {pid}")
+    # Asked there: what the others heard last is not yet true again.
     wait_until("the engine is back", lambda: lab.run(node, f"kill -0 {pid}").returncode != 0 and
-               rep.status(lab)["owner"] == node, 60)
+               lab.vm_status(node)["owner"] == node, 60)
 
 
 def stays_paused(lab, node, before):
