@@ -83,19 +83,29 @@ static void release_begin(struct order *order)
 	}
 }
 
-static void release_resync_cb(void *arg, int error, const char *text)
+/* The order to resynchronize stands: obey it here. False when it could not be written; the call is
+ * answered then, and order is gone. */
+static bool resync_ordered(struct order *order, int error, const char *text)
 {
-	struct order *order = arg;
 	struct relationship *rel = engine_find_relationship(order->engine, order->relationship);
 
 	if (error < 0) {
 		order_not_written(order, error, text);
-		return;
+		return false;
 	}
 	if (rel != NULL) {
 		relationship_request_resync(rel);
 	}
-	release_begin(order);
+	return true;
+}
+
+static void release_resync_cb(void *arg, int error, const char *text)
+{
+	struct order *order = arg;
+
+	if (resync_ordered(order, error, text)) {
+		release_begin(order);
+	}
 }
 
 /* Without bitmaps nothing but a resynchronization goes on: so it is ordered, also for
@@ -196,15 +206,12 @@ void admin_resume(struct admin_call *call, const Vmreplica__Admin__Request *requ
 static void resync_done_cb(void *arg, int error, const char *text)
 {
 	struct order *order = arg;
-	struct relationship *rel = engine_find_relationship(order->engine, order->relationship);
+	const struct relationship *rel;
 
-	if (error < 0) {
-		order_not_written(order, error, text);
+	if (!resync_ordered(order, error, text)) {
 		return;
 	}
-	if (rel != NULL) {
-		relationship_request_resync(rel);
-	}
+	rel = engine_find_relationship(order->engine, order->relationship);
 	engine_event(order->engine, "notice", order->vm, "resynchronization asked for");
 	if (rel != NULL && rel->suspended) {
 		admin_call_done(order->call,

@@ -14,6 +14,7 @@
 #include "proto/codec.h"
 #include "proto/validate.h"
 #include "receiver/durable.h"
+#include "receiver/manifest_json.h"
 
 #define LINE_LEN      400u
 #define HISTORY_MAX   (64u * 1024u * 1024u) /* bytes of the index */
@@ -108,34 +109,13 @@ bool history_refers_to(const struct history *history, const char *file)
 
 /* ---- lines ---- */
 
-static void hash_print(const uint8_t hash[LOG_HASH_LEN], char text[2 * LOG_HASH_LEN + 1])
-{
-	for (size_t i = 0; i < LOG_HASH_LEN; i++) {
-		snprintf(text + 2 * i, 3, "%02x", hash[i]);
-	}
-}
-
-static int hash_parse(const char *text, uint8_t ret_hash[LOG_HASH_LEN])
-{
-	if (strlen(text) != 2 * LOG_HASH_LEN ||
-	    strspn(text, "0123456789abcdef") != 2 * LOG_HASH_LEN) {
-		return -EBADMSG;
-	}
-	for (size_t i = 0; i < LOG_HASH_LEN; i++) {
-		char digits[3] = {text[2 * i], text[2 * i + 1], '\0'};
-
-		ret_hash[i] = (uint8_t)strtoul(digits, NULL, 16);
-	}
-	return 0;
-}
-
 static size_t line_format(const struct history_entry *entry, char line[LINE_LEN])
 {
 	char hash[2 * LOG_HASH_LEN + 1], previous[2 * LOG_HASH_LEN + 1];
 	int n, end;
 
-	hash_print(entry->hash, hash);
-	hash_print(entry->previous_hash, previous);
+	manifest_hash_encode(entry->hash, hash);
+	manifest_hash_encode(entry->previous_hash, previous);
 	n = snprintf(line, LINE_LEN, "%" PRIu64 " %" PRIu64 " %s %" PRId64 " %s %" PRIu64 " %s %s",
 		     entry->seq, entry->generation, entry->cut_id, entry->time_ms,
 		     entry->application ? "application" : "crash", entry->size_bytes, hash,
@@ -159,8 +139,8 @@ static int line_parse(const char *line, struct history_entry *ret_entry)
 		   &entry.seq, &entry.generation, cut_id, &entry.time_ms, word, &entry.size_bytes,
 		   hash, previous, &checksum) != 9 ||
 	    checksum != codec_checksum(line, (size_t)(last - line), 0) ||
-	    !validate_cut_id(cut_id) || hash_parse(hash, entry.hash) < 0 ||
-	    hash_parse(previous, entry.previous_hash) < 0) {
+	    !validate_cut_id(cut_id) || manifest_hash_decode(hash, entry.hash) < 0 ||
+	    manifest_hash_decode(previous, entry.previous_hash) < 0) {
 		return -EBADMSG;
 	}
 	memcpy(entry.cut_id, cut_id, sizeof(entry.cut_id));

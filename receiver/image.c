@@ -18,7 +18,7 @@
 
 /* ---- fingerprints ---- */
 
-static int layer_fingerprint(struct store *store, struct manifest_layer *layer)
+int image_layer_fingerprint(struct store *store, struct manifest_layer *layer)
 {
 	struct stat st;
 
@@ -38,7 +38,7 @@ static int layer_fingerprint(struct store *store, struct manifest_layer *layer)
 static void layer_close(struct store *store, struct manifest_layer *layer)
 {
 	if (durable_file_sync(store->dir_fd, layer->file) == 0) {
-		layer_fingerprint(store, layer);
+		image_layer_fingerprint(store, layer);
 	}
 }
 
@@ -71,7 +71,7 @@ static bool layer_is_unchanged(struct store *store, const struct manifest_layer 
 	if (!layer->frozen) {
 		return true;
 	}
-	if (layer_fingerprint(store, &found) < 0) {
+	if (image_layer_fingerprint(store, &found) < 0) {
 		what = "is missing";
 	} else if (found.size_bytes != layer->size_bytes) {
 		what = "has another size";

@@ -28,6 +28,10 @@ int image_layer_make(struct store *store, struct manifest *next, const char *dis
 		     uint64_t size_bytes, const struct manifest_layer *backing,
 		     struct manifest_layer *ret_layer, struct answer *answer);
 
+/* Take the fingerprint of a layer whose file is durable and that nobody writes: it is frozen then.
+ * 0 or a negative errno (layer is unchanged). */
+int image_layer_fingerprint(struct store *store, struct manifest_layer *layer);
+
 /* Make the layers of image, which is one of manifest's, durable and record their fingerprints, but
  * (with_tops false) not of the tops that our generation writes, nor of what a merge writes. Other
  * layers must not be open for writing. A fingerprint that stands is kept: what somebody else

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -43,20 +42,12 @@ int image_layer_size(struct store *store, const char *file, uint64_t *ret_bytes)
  */
 static int top_close(struct store *store, const struct manifest *next, struct manifest_layer *layer)
 {
-	struct stat st;
 	int rc = durable_file_sync(store->dir_fd, layer->file);
 
 	if (rc < 0 || manifest_merge_touches(next, layer->file)) {
 		return rc; /* its fingerprint is taken when the merge is done */
 	}
-	if (fstatat(store->dir_fd, layer->file, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		return -errno;
-	}
-	layer->size_bytes = (uint64_t)st.st_size;
-	layer->inode = st.st_ino;
-	layer->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-	layer->frozen = true;
-	return 0;
+	return image_layer_fingerprint(store, layer);
 }
 
 static int disk_turn(struct store *store, struct manifest *next, struct manifest_disk *disk,

@@ -129,6 +129,18 @@ void scene_recover(void)
 	CU_ASSERT_TRUE(scene_wait_code("", 5000));
 }
 
+void scene_resync_whole(void)
+{
+	scene_enter();
+	sender_begin(&sender, &model, RESYNC, false);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, i, 0, model.disks[i].size),
+				    UINT64_MAX);
+	}
+	CU_ASSERT_TRUE(sender_end(&sender));
+	model_clear_dirty(&model);
+}
+
 void scene_resync_now(const char *why)
 {
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
@@ -140,14 +152,7 @@ void scene_resync_now(const char *why)
 	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, why));
 	sender_begin(&sender, &model, DELTA, false);
 	scene_expect(FRAME_FAILURE, "sequence", why);
-	scene_enter();
-	sender_begin(&sender, &model, RESYNC, false);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, i, 0, model.disks[i].size),
-				    UINT64_MAX);
-	}
-	CU_ASSERT_TRUE(sender_end(&sender));
-	model_clear_dirty(&model);
+	scene_resync_whole();
 	scene_check();
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_REPLICATING, 5000));
 	scene_delta(5);

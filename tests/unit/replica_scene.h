@@ -42,6 +42,8 @@ void scene_recover(void);
 /* Wait until the status has this reason code. */
 bool scene_wait_code(const char *code, int timeout_ms);
 
+/* Connect anew and resynchronize both disks whole, to the commit. */
+void scene_resync_whole(void);
 /* The replica waits for a resynchronization for this reason, refuses deltas until it is done, and
  * is right again afterwards. */
 void scene_resync_now(const char *why);

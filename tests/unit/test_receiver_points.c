@@ -249,14 +249,7 @@ static void test_killed_anywhere(void)
 
 static void resync_now(void)
 {
-	scene_enter();
-	sender_begin(&sender, &model, RESYNC, false);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, i, 0, model.disks[i].size),
-				    UINT64_MAX);
-	}
-	CU_ASSERT_TRUE(sender_end(&sender));
-	model_clear_dirty(&model);
+	scene_resync_whole();
 	cut_note();
 }
 

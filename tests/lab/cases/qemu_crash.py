@@ -24,12 +24,12 @@ def run(lab):
     differing, size = differing_bytes(lab, before["seq"]), disk_bytes(lab)
     require(differing < size / 20, f"{differing >> 20} MiB differ: too much for this case")
     lab.rate("4mbit")           # so that there is a middle
-    sent = sent_by(lab, node)
+    sent = rep.sent_by(lab, node)
     lab.heal("wan")
     done, left = interrupted(lab, node, "vmreplica-engine", size)
     more, left = interrupted(lab, rep.replica(lab)["owner"], "vmreplica-receiver", left)
     found = wait_until("it replicates again", lambda: resynced(lab, before), 120)
-    sent = sent_by(lab, node) - sent
+    sent = rep.sent_by(lab, node) - sent
     say(f"{differing / MIB:.1f} MiB differed, {sent / MIB:.1f} MiB left {node}, "
         f"{(done + more + left) / MIB:.0f} MiB were hashed, of {size / MIB:.0f} MiB of disks")
     require(found["resyncs"] == before["resyncs"] + 1, f"{found['resyncs']} resynchronizations")
@@ -94,10 +94,6 @@ def resynced(lab, before):
     found = rep.status(lab)
     good = found["resyncs"] > before["resyncs"] and found["state"] == "Replicating"
     return found if good else None
-
-
-def sent_by(lab, node):
-    return int(lab.on(node, "cat /sys/class/net/eth0/statistics/tx_bytes"))
 
 
 def disk_bytes(lab):
