@@ -12,6 +12,7 @@
 #define VMR_ENGINE_CYCLE_H
 
 #include "common/buffer.h"
+#include "engine/cycle_verify.h"
 #include "engine/dirty_map.h"
 #include "engine/peer.h"
 #include "engine/resume.h"
@@ -36,6 +37,7 @@ struct cycle {
 	struct cycle_progress *progress;
 	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
 	bool enrolled;	   /* the other side has had its replica: it is not made again from here */
+	struct verify_state *verify; /* compare with this cut, too; NULL = not */
 
 	/* results, for the control thread after the end */
 	struct trouble trouble; /* code "" when committed */

@@ -51,6 +51,7 @@ ENGINE_PURE = \
 ENGINE_CYCLE = \
 	engine/canceller.c engine/canceller.h \
 	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle_verify.c engine/cycle_verify.h engine/verify_state.c \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
 	engine/peer.c engine/peer_frames.c engine/peer.h \
@@ -63,6 +64,8 @@ ENGINE_CYCLE = \
 # The daemon's control thread.
 ENGINE_CONTROL = \
 	engine/admin_points.c engine/admin_points.h \
+	engine/admin_verify.c \
+	engine/relationship_verify.c engine/relationship_verify.h \
 	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
 	engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
 	engine/admin_vm.c engine/admin_vm.h \

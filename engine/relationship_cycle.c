@@ -43,6 +43,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.force_resync = rel->force_resync,
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
 	};
+	rel->cycle.verify = relationship_verify_take(rel, now_ms);
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
 	if (workers_submit(engine->cycle_workers, cycle_job_run, cycle_job_done, rel) < 0) {
@@ -224,6 +225,7 @@ static void cycle_job_done(void *arg, int result)
 	}
 	relationship_finish_schedule(rel, now);
 	relationship_finish_waits(rel, now);
+	relationship_verify_note(rel, now);
 	relationship_save(rel);
 	log_debug("%s: cycle %" PRIu64 " %s after %" PRId64 " ms", rel->settings.vm,
 		  rel->cycle.cut.seq,
