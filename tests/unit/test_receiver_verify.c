@@ -85,14 +85,13 @@ static void test_flipped_byte(void)
 	scene_begin();
 	scene_initial();
 	for (size_t i = 0; i < sizeof(marker); i++) {
-		marker[i] = (uint8_t)(rig_random(250) + 1);
+		marker[i] = (uint8_t)(rig_random(100) + 1); /* never layer_spoil's 'x' */
 	}
 	memcpy(model.disks[0].data + block * MODEL_CLUSTER + 4096, marker, sizeof(marker));
 	model.disks[0].dirty[block] = 1;
 	scene_delta_of_dirty();
 	verify_equal();
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, sender.committed.seq, 30000));
-	marker[0] = marker[0] == 'x' ? 'y' : marker[0];
 	layer_spoil(rig.status.tops[0], marker, sizeof(marker));
 	CU_ASSERT_EQUAL(verify_disk(0, &first), 1);
 	CU_ASSERT_EQUAL(first, block);
