@@ -35,6 +35,7 @@ struct cycle {
 	struct peer *peer;
 	struct cycle_progress *progress;
 	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
+	bool want_application; /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	   /* the other side has had its replica: it is not made again from here */
 
 	/* results, for the control thread after the end */
@@ -49,6 +50,10 @@ struct cycle {
 	struct checkpoint_name cut;
 	int64_t cut_time_ms; /* wall clock */
 	int64_t latency_ms;  /* cut to committed */
+	bool application;    /* the guest's file systems held still at the cut */
+	int64_t frozen_ms;   /* ... for so long */
+	/* wanted, tried, and not had: why; "" otherwise */
+	char application_why[SOURCE_ERROR_LEN];
 	uint64_t data_bytes, wire_bytes;
 	uint64_t epoch;
 	struct cycle_disk disks[DISKS_MAX]; /* the replicated ones, as found */

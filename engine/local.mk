@@ -13,6 +13,7 @@ ENGINE_SOURCE = \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
+	engine/source_freeze.c engine/source_freeze.h \
 	engine/source_host.c engine/source_host.h \
 	engine/source_image.c engine/source_image.h \
 	engine/source_job.c engine/source_job.h engine/source_job_live.c engine/source_job_offline.c \
@@ -107,3 +108,10 @@ sbin_PROGRAMS += vmreplica-engine
 vmreplica_engine_SOURCES = engine/main.c
 vmreplica_engine_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
 vmreplica_engine_LDADD = libvmr-engine.la
+
+# Thaws a guest also when the engine is gone.
+daemon_PROGRAMS += vmreplica-freeze
+vmreplica_freeze_SOURCES = engine/freezer.c engine/freeze_guest.c engine/freeze_guest.h \
+	engine/freeze_note.c engine/freeze_note.h engine/source_freeze.h
+vmreplica_freeze_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
+vmreplica_freeze_LDADD = libvmr-common.la $(LIBVIRT_LIBS)
