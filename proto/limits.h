@@ -31,9 +31,12 @@
 #define DOMAIN_XML_MAX	 (1024u * 1024u)
 #define DOMAIN_XML_INLINE_MAX                                                                      \
 	(48u * 1024u) /* in the message itself; what is longer travels as payload */
-#define DIGEST_BLOCK_MIN 4096u
-#define DIGEST_BLOCK_MAX (1024u * 1024u)
-#define DIGEST_COUNT_MAX 4096u /* digests in one frame: 64 KiB of payload */
+#define DIGEST_BLOCK_MIN  4096u
+#define DIGEST_BLOCK_MAX  (1024u * 1024u)
+#define DIGEST_COUNT_MAX  4096u /* digests in one frame: 64 KiB of payload */
+#define EXTENTS_COUNT_MAX 4096u /* extents in one EXTENTS frame */
+#define EXTENTS_FRAMES_MAX                                                                         \
+	4096u /* that may follow a WELCOME; more changes are a resynchronization */
 
 /* A peer's definition of a VM, and what stands for its networks here. */
 #define DOMAIN_XML_DEPTH_MAX	  12u

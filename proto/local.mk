@@ -27,6 +27,7 @@ libvmr_proto_la_SOURCES = \
 	proto/network_map.c proto/network_map.h \
 	proto/version.c proto/version.h \
 	proto/validate.c proto/validate.h \
+	proto/validate_order.c proto/validate_order.h \
 	proto/validate_fields.c proto/validate_fields.h proto/validate_name.c
 libvmr_proto_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS) $(XXHASH_CFLAGS) -Wno-cast-qual -Wno-undef
 libvmr_proto_la_LIBADD = libvmr-common.la $(QB_LIBS) $(PROTOBUF_C_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(XXHASH_LIBS)

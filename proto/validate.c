@@ -15,6 +15,7 @@
 #include "proto/limits.h"
 #include "proto/network_map.h"
 #include "proto/validate_fields.h"
+#include "proto/validate_order.h"
 #include "proto/wire.pb-c.h"
 
 #define RETRY_MAX_MS (24u * 3600u * 1000u)
@@ -167,7 +168,7 @@ static const char *check_hello(const struct frame *frame)
 	const Vmreplica__Wire__Hello *m = message_of(frame);
 
 	return validate_field_version(m->version) ?: validate_field_relationship(m->relationship) ?: validate_field_epoch(m->epoch)
-		?: check_vm(m->vm) ?: validate_field_site(m->site) ?: check_node(m->node)
+		?: check_vm(m->vm) ?: validate_field_site(m->site) ?: check_node(m->node) ?: validate_order_address(m->peer_address)
 		?: validate_field_disks(m->disks, m->n_disks) ?: validate_field_frequency(m->frequency_s);
 }
 
@@ -184,6 +185,9 @@ static const char *check_welcome(const struct frame *frame)
 	}
 	if (why == NULL && m->epoch != NULL) {
 		why = validate_field_epoch(m->epoch);
+	}
+	if (m->extents > EXTENTS_FRAMES_MAX) {
+		return "too many extents are announced";
 	}
 	/* NONE: nothing is expected now. */
 	return why
@@ -373,6 +377,10 @@ static const struct {
 	{FRAME_ENROLLED, check_enrolled},
 	{FRAME_WITHDRAW, check_withdraw},
 	{FRAME_WITHDRAWN, check_nothing},
+	{FRAME_QUERY, validate_query},
+	{FRAME_QUERY_ANSWER, validate_query_answer},
+	{FRAME_ORDER, validate_order},
+	{FRAME_ORDERED, validate_ordered},
 	{FRAME_HELLO, check_hello},
 	{FRAME_WELCOME, check_welcome},
 	{FRAME_MOVED, check_moved},
@@ -390,6 +398,7 @@ static const struct {
 	{FRAME_PEER_STATE, check_peer_state},
 	{FRAME_PING, check_nothing},
 	{FRAME_PONG, check_nothing},
+	{FRAME_EXTENTS, validate_extents},
 };
 
 int validate_frame(const struct frame *frame, char error[VALIDATE_ERROR_LEN])
