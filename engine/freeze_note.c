@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +32,8 @@ static bool is_the_path_s(int fd, const char *path)
 {
 	struct stat ours, theirs;
 
-	return fstat(fd, &ours) == 0 && lstat(path, &theirs) == 0 &&
-	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+	return fstat(fd, &ours) == 0 && lstat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+	       ours.st_ino == theirs.st_ino;
 }
 
 int freeze_note_take(const char *directory, const char *vm, struct freeze_note *ret_note)
@@ -64,7 +65,8 @@ int freeze_note_take(const char *directory, const char *vm, struct freeze_note *
 int freeze_note_write(struct freeze_note *note, int domain_id, bool frozen)
 {
 	char text[NOTE_LEN];
-	int len = snprintf(text, sizeof(text), "%d %s\n", domain_id, frozen ? "frozen" : "freezing");
+	int len =
+		snprintf(text, sizeof(text), "%d %s\n", domain_id, frozen ? "frozen" : "freezing");
 	ssize_t written = pwrite(note->fd, text, (size_t)len, 0);
 
 	if (written < 0) {

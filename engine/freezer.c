@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vmreplica-freeze: holds one guest frozen for one cut, and thaws it whatever becomes of the engine.
+ * vmreplica-freeze: holds one guest frozen for one cut, and thaws it whatever becomes of the
+ * engine.
  *
  *   engine  starts it with a socket as descriptor 3
  *        <- "frozen N\n": N file systems of the guest hold still
@@ -11,8 +12,8 @@
  *
  * A process of its own, in a session of its own, because a thaw must not depend on a process that
  * may be killed, or on a thread and a connection that other calls block. Should this one be killed
- * too, the note (freeze_note.h) is left: `vmreplica-freeze --thaw`, which engine and agents run when
- * they find one, goes on with it.
+ * too, the note (freeze_note.h) is left: `vmreplica-freeze --thaw`, which engine and agents run
+ * when they find one, goes on with it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -41,7 +42,8 @@
 
 static const char usage[] =
 	"Usage: vmreplica-freeze --thaw [VM]\n"
-	"Thaw guests (or VM alone) that a vmreplica-freeze before this one left frozen; goes on in\n"
+	"Thaw guests (or VM alone) that a vmreplica-freeze before this one left frozen; goes on "
+	"in\n"
 	"the background until it is done. The engine and the agents call it by themselves.\n\n"
 	"      --notes DIRECTORY  where it is noted who is frozen (" SOURCE_FREEZE_DIR ")\n"
 	"      --uri URI          libvirt (qemu:///system)\n"
@@ -208,9 +210,8 @@ static int freeze(const struct freezer *freezer)
 	int result = freeze_note_take(freezer->notes, freezer->vm, &note);
 
 	if (result < 0) {
-		say("refused %s", result == -EWOULDBLOCK
-					  ? "a thaw of the guest is still waited for"
-					  : strerror(-result));
+		say("refused %s", result == -EWOULDBLOCK ? "a thaw of the guest is still waited for"
+							 : strerror(-result));
 		return EXIT_FAILURE;
 	}
 	if (freeze_note_read(&note) >= 0) {

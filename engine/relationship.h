@@ -73,6 +73,10 @@ struct relationship {
 		largest_bytes;
 	uint64_t latency_ms, latency_max_ms, epoch;
 	int64_t last_replicated_ms; /* wall clock of the last committed cut; 0 = never */
+	int64_t last_app_ms;	    /* the same of the last application-consistent one */
+	int64_t app_tried_ms;	    /* wall clock of a later attempt that failed; 0 = none */
+	uint64_t frozen_ms;
+	char app_reason[REASON_MAX]; /* why the last attempt failed; "" = it did not */
 	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
 	char cut_id[CUT_ID_LEN + 1];

@@ -162,6 +162,12 @@ void relationship_fill_status(const struct relationship *rel, struct vm_status_f
 
 		status->behind_s = behind > 0 ? behind / 1000 : 0;
 	}
+	status->app_interval_s = rel->settings.app_interval_s;
+	status->last_app_ms = rel->last_app_ms;
+	status->frozen_ms = rel->frozen_ms;
+	/* one who asks for none is told of none */
+	status->app_reason =
+		vm_status_borrow(rel->settings.app_interval_s > 0 ? rel->app_reason : "");
 	status->suspended = rel->suspended;
 	fill_progress(rel, status->progress);
 	fill_counters(rel, status);
@@ -173,6 +179,9 @@ void relationship_adopt(struct relationship *rel, const Vmreplica__VmStatus *sta
 	relationship_state_adopt(&rel->state, status->state);
 	rel->seq = status->seq;
 	rel->last_replicated_ms = status->last_replicated_ms;
+	rel->last_app_ms = status->last_app_ms;
+	rel->frozen_ms = status->frozen_ms;
+	snprintf(rel->app_reason, sizeof(rel->app_reason), "%s", status->app_reason);
 	rel->resyncs = status->resyncs;
 	rel->moves = status->moves;
 	rel->last_pause_ms = status->last_pause_ms;

@@ -71,7 +71,8 @@ int64_t schedule_next_ms(const struct schedule_entry *const *entries, size_t cou
 int64_t schedule_retry_ms(uint32_t failures, uint32_t frequency_s);
 /* How often a peer that denied us is asked again: ten frequencies, within 1 to 30 minutes. */
 int64_t schedule_recheck_ms(uint32_t frequency_s);
-/* When a guest was frozen last, and when that did not do. Wall clock, as the times of points are. */
+/* When a guest was frozen last, and when that did not do. Wall clock, as the times of points are.
+ */
 struct schedule_application {
 	uint32_t interval_s; /* between application-consistent cuts; 0 = none are wanted */
 	uint32_t frequency_s;

@@ -18,8 +18,8 @@
 
 #define THAW_START_MS 5000
 
-const struct source_freeze_options source_freeze_installed = {
-	.program = SOURCE_FREEZE_PROGRAM, .notes = SOURCE_FREEZE_DIR};
+const struct source_freeze_options source_freeze_installed = {.program = SOURCE_FREEZE_PROGRAM,
+							      .notes = SOURCE_FREEZE_DIR};
 
 /* In the child: only async-signal-safe calls, because the parent has other threads. */
 __attribute__((noreturn)) static void become(const char *const *argv, int fd)
@@ -91,13 +91,15 @@ static int take_answer(int result, const char *line, char error[SOURCE_ERROR_LEN
 	int count = 0;
 
 	if (result == -ETIMEDOUT) {
-		return source_fail(result, error,
-				   "the guest was not frozen within %d s: its agent is slow, or has "
-				   "much to write out",
-				   SOURCE_FREEZE_ANSWER_MS / 1000);
+		return source_fail(
+			result, error,
+			"the guest was not frozen within %d s: its agent is slow, or has "
+			"much to write out",
+			SOURCE_FREEZE_ANSWER_MS / 1000);
 	}
 	if (result < 0) {
-		return source_fail(result, error, SOURCE_FREEZE_NAME " ended early (%s): see its log",
+		return source_fail(result, error,
+				   SOURCE_FREEZE_NAME " ended early (%s): see its log",
 				   strerror(-result));
 	}
 	if (strncmp(line, "refused ", strlen("refused ")) == 0) {
@@ -113,7 +115,7 @@ int source_freeze_begin(const struct source_freeze_options *options, const char 
 			char error[SOURCE_ERROR_LEN])
 {
 	const char *uri = options->uri != NULL ? options->uri : "qemu:///system";
-	const char *const argv[] = {options->program, "--freeze",	vm,    "--uri", uri,
+	const char *const argv[] = {options->program, "--freeze",     vm,  "--uri", uri,
 				    "--notes",	      options->notes, NULL};
 	char line[SOURCE_FREEZE_LINE_LEN];
 	int ends[2], result;

@@ -8,21 +8,21 @@
 
 #include "engine/source.h"
 
-#define SOURCE_FREEZE_NAME	"vmreplica-freeze"
-#define SOURCE_FREEZE_PROGRAM	VMR_DAEMONDIR "/" SOURCE_FREEZE_NAME
-#define SOURCE_FREEZE_DIR	VMR_RUNDIR "/frozen"
-#define SOURCE_FREEZE_FD	3
-#define SOURCE_FREEZE_LINE_LEN	512
+#define SOURCE_FREEZE_NAME     "vmreplica-freeze"
+#define SOURCE_FREEZE_PROGRAM  VMR_DAEMONDIR "/" SOURCE_FREEZE_NAME
+#define SOURCE_FREEZE_DIR      VMR_RUNDIR "/frozen"
+#define SOURCE_FREEZE_FD       3
+#define SOURCE_FREEZE_LINE_LEN 512
 
 /* The bound on the freeze, counted from its order to the thaw's: the process thaws by itself then,
  * and the cut does not count as application-consistent. Freezing itself takes as long as the guest
  * needs to write its caches out, and a cut about 80 ms. */
-#define SOURCE_FREEZE_HOLD_MS	3000
+#define SOURCE_FREEZE_HOLD_MS 3000
 /* How long a cycle waits for the guest to be frozen; after that it is crash-consistent, and what
  * was frozen too late is thawed at once. */
 #define SOURCE_FREEZE_ANSWER_MS 4000
 /* How long it waits to hear of the thaw, which goes on without it. */
-#define SOURCE_THAW_ANSWER_MS	5000
+#define SOURCE_THAW_ANSWER_MS 5000
 
 /* What is used: the process of an installation, or a test's own. */
 struct source_freeze_options {
