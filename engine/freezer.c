@@ -47,11 +47,10 @@ static const char usage[] =
 	"the background until it is done. The engine and the agents call it by themselves.\n\n"
 	"      --notes DIRECTORY  where it is noted who is frozen (" SOURCE_FREEZE_DIR ")\n"
 	"      --uri URI          libvirt (qemu:///system)\n"
-	"      --log DIRECTORY    write " SOURCE_FREEZE_NAME ".log there too\n"
 	"      --help\n";
 
 struct freezer {
-	const char *uri, *vm, *notes, *log;
+	const char *uri, *vm, *notes;
 	int hold_ms;
 	bool thaw;
 };
@@ -275,11 +274,13 @@ static int thaw_all(const struct freezer *freezer)
 
 static int parse(int argc, char **argv, struct freezer *freezer)
 {
-	static const struct option options[] = {
-		{"freeze", required_argument, NULL, 'f'}, {"hold", required_argument, NULL, 'h'},
-		{"thaw", no_argument, NULL, 't'},	  {"uri", required_argument, NULL, 'u'},
-		{"notes", required_argument, NULL, 'n'},  {"log", required_argument, NULL, 'l'},
-		{"help", no_argument, NULL, '?' + 1},	  {0}};
+	static const struct option options[] = {{"freeze", required_argument, NULL, 'f'},
+						{"hold", required_argument, NULL, 'h'},
+						{"thaw", no_argument, NULL, 't'},
+						{"uri", required_argument, NULL, 'u'},
+						{"notes", required_argument, NULL, 'n'},
+						{"help", no_argument, NULL, '?' + 1},
+						{0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -298,9 +299,6 @@ static int parse(int argc, char **argv, struct freezer *freezer)
 			break;
 		case 'n':
 			freezer->notes = optarg;
-			break;
-		case 'l':
-			freezer->log = optarg;
 			break;
 		case '?' + 1:
 			fputs(usage, stdout);
@@ -327,7 +325,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	virSetErrorFunc(NULL, ignore_error_cb);
-	log_open(SOURCE_FREEZE_NAME, freezer.log, "notice", false);
+	if (log_open(SOURCE_FREEZE_NAME, VMR_LOGDIR, "notice", false) < 0) {
+		log_open(SOURCE_FREEZE_NAME, NULL, "notice", false); /* syslog alone */
+	}
 	if (freezer.thaw) {
 		return thaw_all(&freezer);
 	}

@@ -119,7 +119,7 @@ def engine_killed(lab):
 def both_killed(lab):
     """Nobody is left who knows: the note is."""
     node = lab.wait_resource(VM)
-    both = f"kill -9 $(cat {ENGINE_PID}) $(pgrep -f 'vmreplica-freeze --freeze {VM}')"
+    both = f"kill -9 $(cat {ENGINE_PID}) $(pgrep -f '[v]mreplica-freeze --freeze {VM}')"
     killed = kill_when_frozen(lab, node, both)
     require(lab.run(node, f"grep -q frozen {NOTE}").returncode == 0, "it was thawed already")
     wait_until("thawed by the agent or the next engine",
