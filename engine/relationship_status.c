@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/failover_job.h"
 
 #define OBSTACLE_GRACE_MS 10000
 
@@ -169,6 +170,8 @@ void relationship_fill_status(const struct relationship *rel, struct vm_status_f
 	status->app_reason =
 		vm_status_borrow(rel->settings.app_interval_s > 0 ? rel->app_reason : "");
 	status->suspended = rel->suspended;
+	status->job =
+		vm_status_borrow(failover_job_running_id(rel->engine, rel->settings.relationship));
 	fill_progress(rel, status->progress);
 	fill_counters(rel, status);
 	fill_disks(rel, frame);

@@ -44,8 +44,8 @@ static void show_status(int fd)
 	    run, (unsigned long long)g.seq, g.boots, g.rate, g.stopped, (long long)g.load_rate,
 	    (long long)g.load_left, (unsigned long long)g.load_done, g.compressible, g.max_gap_ms,
 	    (long long)(g.max_flush_us / 1000), g.error,
-	    (long long)(clock_ns(CLOCK_MONOTONIC) / 1000000000LL),
-	    (unsigned long long)g.file_lines, g.file_gap_ms);
+	    (long long)(clock_ns(CLOCK_MONOTONIC) / 1000000000LL), (unsigned long long)g.file_lines,
+	    g.file_gap_ms);
 }
 
 static void wait_load(int fd)
