@@ -12,7 +12,7 @@ import cib
 import replication as rep
 from case import require, say, wait_until
 
-TIMEOUT = 240
+TIMEOUT = 180
 VM, POINTS, APP_S = "app1", 12, 2 * rep.FAST
 MORE = f"--points {POINTS} --point-interval {rep.FAST} --app-interval {APP_S}"
 NOTE = f"/run/vmreplica/frozen/{VM}"
