@@ -42,6 +42,8 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.progress = &rel->progress,
 		.force_resync = rel->force_resync,
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
+		.epoch = rel->epoch,
+		.peer_address = engine_broker_address(engine),
 	};
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
@@ -104,7 +106,6 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 
 	rel->seq = cycle->cut.seq;
 	memcpy(rel->cut_id, cycle->cut.cut_id, sizeof(rel->cut_id));
-	rel->epoch = cycle->epoch;
 	rel->last_replicated_ms = cycle->cut_time_ms;
 	rel->last_success_ms = now;
 	rel->latency_ms = (uint64_t)cycle->latency_ms;
@@ -223,6 +224,7 @@ static void cycle_job_done(void *arg, int result)
 		relationship_interrupted(rel, now);
 	}
 	relationship_finish_schedule(rel, now);
+	relationship_note_heard(rel);
 	relationship_finish_waits(rel, now);
 	relationship_save(rel);
 	log_debug("%s: cycle %" PRIu64 " %s after %" PRId64 " ms", rel->settings.vm,
