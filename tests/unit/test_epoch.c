@@ -8,7 +8,7 @@
 #include "unit.h"
 
 #define SITES	  3
-#define DEPTH	  6
+#define DEPTH	  9
 #define NAMES_MAX 64
 
 static const char *const sites[SITES] = {"a.example", "b.example", "c.example"};
