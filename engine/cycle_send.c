@@ -123,7 +123,7 @@ static int cycle_make_cut(struct cycle *cycle)
 
 	memcpy(cycle->cut.relationship, cycle->settings->relationship,
 	       sizeof(cycle->cut.relationship));
-	cycle->cut.epoch = cycle->epoch;
+	cycle->cut.epoch = cycle->epoch.number;
 	cycle->cut.seq = cycle->plan.seq;
 	if (name_make_cut_id(cycle->cut.cut_id) < 0) {
 		return trouble_set(&cycle->trouble, -EIO, SCHEDULE_FAILED, "internal",

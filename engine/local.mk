@@ -51,10 +51,12 @@ ENGINE_PURE = \
 
 # One cycle, on workers: from the broker's answer to COMMITTED.
 ENGINE_CYCLE = \
+	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
 	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
+	engine/order_client.c engine/order_client.h \
 	engine/peer.c engine/peer_frames.c engine/peer.h \
 	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
 	engine/sender_stream.c engine/sender_stream.h \
@@ -80,6 +82,7 @@ ENGINE_CONTROL = \
 	engine/definition_file.c engine/definition_file.h \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
+	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover_job.c engine/failover_job.h \
 	engine/health_attribute.c engine/health_attribute.h \

@@ -55,6 +55,8 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.force_resync = rel->force_resync,
 		.want_application = application_is_due(rel),
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
+		.epoch = rel->epoch,
+		.peer_address = engine_broker_address(engine),
 	};
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
@@ -144,7 +146,6 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 
 	rel->seq = cycle->cut.seq;
 	memcpy(rel->cut_id, cycle->cut.cut_id, sizeof(rel->cut_id));
-	rel->epoch = cycle->epoch;
 	rel->last_replicated_ms = cycle->cut_time_ms;
 	if (cycle->application) {
 		rel->last_app_ms = cycle->cut_time_ms;
@@ -267,6 +268,7 @@ static void cycle_job_done(void *arg, int result)
 		relationship_interrupted(rel, now);
 	}
 	relationship_finish_schedule(rel, now);
+	relationship_note_heard(rel);
 	relationship_finish_waits(rel, now);
 	relationship_save(rel);
 	log_debug("%s: cycle %" PRIu64 " %s after %" PRId64 " ms", rel->settings.vm,

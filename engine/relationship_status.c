@@ -152,9 +152,7 @@ void relationship_fill_status(const struct relationship *rel, struct vm_status_f
 	status->peer_node = vm_status_borrow(rel->peer_node);
 	status->resource = vm_status_borrow(rel->settings.resource);
 	status->vm_resource = vm_status_borrow(rel->settings.vm_resource);
-	status->epoch->number = rel->epoch > 0 ? rel->epoch : 1;
-	status->epoch->lineage = vm_status_borrow(rel->settings.relationship);
-	status->epoch->site = rel->engine->config->site;
+	epoch_to_message(&rel->epoch, status->epoch);
 	status->seq = rel->seq;
 	status->frequency_s = rel->settings.frequency_s;
 	status->last_replicated_ms = rel->last_replicated_ms;
@@ -197,9 +195,6 @@ void relationship_adopt(struct relationship *rel, const Vmreplica__VmStatus *sta
 		rel->cycles.ok = status->cycles->ok;
 		rel->cycles.missed = status->cycles->missed;
 		rel->cycles.failed = status->cycles->failed;
-	}
-	if (status->epoch != NULL) {
-		rel->epoch = status->epoch->number;
 	}
 }
 
