@@ -28,6 +28,7 @@ libvmr_cluster_la_SOURCES = \
 	cluster/cluster.c cluster/cluster.h cluster/standing_order.h \
 	cluster/cmap.c cluster/cmap.h \
 	cluster/cpg.c cluster/cpg.h \
+	cluster/epoch.c cluster/epoch.h \
 	cluster/forward.c cluster/forward.h \
 	cluster/implementations.h \
 	cluster/local_group.c cluster/local_group.h \

@@ -69,6 +69,11 @@ const char *engine_setting(const struct engine *engine, const char *name)
 	return NULL;
 }
 
+const char *engine_broker_address(const struct engine *engine)
+{
+	return engine->broker_address;
+}
+
 /* ---- told to others ---- */
 
 void engine_event(struct engine *engine, const char *severity, const char *vm, const char *format,
@@ -129,6 +134,25 @@ static void settings_cb(void *arg, const Vmreplica__Ipc__CibSettings *settings)
 	engine_wake(engine);
 }
 
+/* One that listens on any address is reached at its node's. */
+static void engine_note_broker(struct engine *engine, const Vmreplica__Cluster__BrokerState *broker)
+{
+	const char *host = broker->address;
+
+	if (host[0] == '\0' && strcmp(broker->node, engine->config->node) == 0) {
+		host = engine->cluster.ops->node_address(&engine->cluster);
+	} else if (host[0] == '\0') {
+		const struct table_node *node =
+			cluster_table_find_node(&engine->table, broker->node);
+
+		host = node != NULL ? node->announcement->host : NULL;
+	}
+	if (broker->active && host != NULL && host[0] != '\0') {
+		snprintf(engine->broker_address, sizeof(engine->broker_address),
+			 strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, broker->port);
+	}
+}
+
 static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bool from_self)
 {
 	struct engine *engine = arg;
@@ -143,6 +167,9 @@ static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bo
 			log_warning("out of memory: an announcement of %s is lost",
 				    message->announcement->node);
 		}
+		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_BROKER:
+		engine_note_broker(engine, message->broker);
 		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_JOB:
 		failover_job_heard(engine, message->job);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "engine/announcer.h"
 #include "engine/failover_job.h"
 #include "engine/receiver_child.h"
@@ -95,7 +96,12 @@ static int64_t engine_run_schedule(struct engine *engine, int64_t now)
 static int orphans_run(void *arg)
 {
 	struct engine *engine = arg;
+	char error[SOURCE_ERROR_LEN] = "";
 
+	if (source_thaw_left(error) < 0) {
+		log_error("guests that an earlier engine may have left frozen are not thawed: %s",
+			  error);
+	}
 	source_sweep_scratch(engine->config->scratch_directory);
 	return source_end_orphans(engine->libvirt, ENGINE_BACKUP_DIR);
 }

@@ -26,6 +26,12 @@ tests_unit_test_cib_templates_SOURCES = tests/unit/test_cib_templates.c $(cib_se
 tests_unit_test_cib_templates_CFLAGS = $(cluster_test_cflags)
 tests_unit_test_cib_templates_LDADD = $(cluster_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_epoch
+tests_unit_test_epoch_SOURCES = tests/unit/test_epoch.c tests/unit/golden.h
+tests_unit_test_epoch_CFLAGS = $(cluster_test_cflags)
+tests_unit_test_epoch_LDADD = $(cluster_test_ldadd)
+EXTRA_DIST += tests/fixtures/cluster
+
 check_PROGRAMS += tests/unit/test_pcs_commands
 tests_unit_test_pcs_commands_SOURCES = tests/unit/test_pcs_commands.c $(cib_session_sources)
 tests_unit_test_pcs_commands_CFLAGS = $(cluster_test_cflags)
