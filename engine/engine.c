@@ -10,15 +10,19 @@
 #include "cluster/authorize.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
 #include "engine/admin_service.h"
 #include "engine/adoption.h"
 #include "engine/announcer.h"
 #include "engine/directories.h"
+#include "engine/failover_job.h"
+#include "engine/job_table.h"
 #include "engine/pipeline.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/storage_probe.h"
 
@@ -64,6 +68,11 @@ const char *engine_setting(const struct engine *engine, const char *name)
 		}
 	}
 	return NULL;
+}
+
+const char *engine_broker_address(const struct engine *engine)
+{
+	return engine->broker_address;
 }
 
 /* ---- told to others ---- */
@@ -126,6 +135,25 @@ static void settings_cb(void *arg, const Vmreplica__Ipc__CibSettings *settings)
 	engine_wake(engine);
 }
 
+/* One that listens on any address is reached at its node's. */
+static void engine_note_broker(struct engine *engine, const Vmreplica__Cluster__BrokerState *broker)
+{
+	const char *host = broker->address;
+
+	if (host[0] == '\0' && strcmp(broker->node, engine->config->node) == 0) {
+		host = engine->cluster.ops->node_address(&engine->cluster);
+	} else if (host[0] == '\0') {
+		const struct table_node *node =
+			cluster_table_find_node(&engine->table, broker->node);
+
+		host = node != NULL ? node->announcement->host : NULL;
+	}
+	if (broker->active && host != NULL && host[0] != '\0') {
+		snprintf(engine->broker_address, sizeof(engine->broker_address),
+			 strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, broker->port);
+	}
+}
+
 static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bool from_self)
 {
 	struct engine *engine = arg;
@@ -140,6 +168,12 @@ static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bo
 			log_warning("out of memory: an announcement of %s is lost",
 				    message->announcement->node);
 		}
+		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_BROKER:
+		engine_note_broker(engine, message->broker);
+		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_JOB:
+		failover_job_heard(engine, message->job);
 		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_SOLICIT:
 		announcer_touch(engine->announcer);
@@ -161,6 +195,9 @@ static void member_cb(void *arg, const char *node, const char *member, bool join
 		cluster_table_leave(&engine->table, node);
 	} else if (strcmp(member, CLUSTER_MEMBER_BROKER) == 0) {
 		engine->brokers += joined ? 1 : -1;
+	}
+	if (joined && strcmp(member, CLUSTER_MEMBER_ENGINE) == 0) {
+		failover_job_member_joined(engine);
 	}
 	/* a newcomer knows nothing of us yet */
 	announcer_touch(engine->announcer);
@@ -211,9 +248,11 @@ static int engine_make_parts(struct engine *engine, char *error)
 	engine->pool = buffer_pool_new(buffers, PIPELINE_CHUNK);
 	engine->announcer = announcer_new(engine);
 	engine->storages = storage_probe_new(engine);
+	engine->jobs = job_table_new(ENGINE_JOBS_DIR, engine->task_workers);
 	if (engine->cycle_workers == NULL || engine->task_workers == NULL ||
 	    engine->storage_workers == NULL || engine->libvirt == NULL || engine->tls == NULL ||
-	    engine->pool == NULL || engine->announcer == NULL || engine->storages == NULL) {
+	    engine->pool == NULL || engine->announcer == NULL || engine->storages == NULL ||
+	    engine->jobs == NULL) {
 		return engine_fail(error, -ENOMEM, "cannot start");
 	}
 	return 0;
@@ -318,7 +357,10 @@ void engine_destroy(struct engine *engine)
 		relationship_cancel(rel);
 	}
 	engine_end_workers(engine);
+	failover_job_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
+	admin_jobs_tick(engine, INT64_MAX);
+	replica_takeover_tick(engine, INT64_MAX);
 	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {
@@ -339,6 +381,7 @@ void engine_destroy(struct engine *engine)
 	announcer_free(engine->announcer);
 	storage_probe_free(engine->storages);
 	cluster_table_destroy(&engine->table);
+	job_table_free(engine->jobs);
 	if (engine->pool != NULL) {
 		buffer_pool_free(engine->pool);
 	}

@@ -2,6 +2,7 @@
 /* What a replica shows: to status, to the other engines, to crm_mon. */
 #include <string.h>
 
+#include "engine/failover_job.h"
 #include "engine/replica.h"
 
 void replica_note_status(struct replica *replica, const Vmreplica__VmStatus *status)
@@ -50,9 +51,12 @@ void replica_fill_status(const struct replica *replica, struct vm_status_frame *
 	status->resource = vm_status_borrow(replica->settings.resource);
 	status->store = vm_status_borrow(replica->directory);
 	status->frequency_s = replica->settings.frequency_s;
+	status->app_interval_s = replica->settings.app_interval_s;
 	status->suspended = replica->suspended;
 	status->last_pause_ms = replica->last_pause_ms;
 	status->paused_since_ms = replica->paused_since_ms;
+	status->job = vm_status_borrow(
+		failover_job_running_id(replica->engine, replica->settings.relationship));
 	replica_definition_fill_status(replica->definition, status);
 }
 

@@ -21,6 +21,13 @@ int manifest_points_decode(json_t *root, struct manifest *ret_manifest);
 const char *manifest_hash_encode(const uint8_t hash[LOG_HASH_LEN], char text[2 * LOG_HASH_LEN + 1]);
 json_t *manifest_cut_encode(const struct manifest_cut *cut);
 json_t *manifest_image_encode(const struct manifest_image *image);
+/* The finished text of len bytes with its checksums as one more member. Takes text; NULL when out
+ * of memory. (manifest_sum.c) */
+char *manifest_sum_append(char *text, size_t *len);
+/* False when the text carries checksums that do not fit it; *ret_offset is then where the first
+ * piece of 4 KiB begins that is not as it was written. A text without any is of an older vmreplica.
+ */
+bool manifest_sum_is_right(const char *text, size_t len, size_t *ret_offset);
 /* 0, or nonzero when out of memory. */
 int manifest_points_encode(json_t *root, const struct manifest *manifest);
 

@@ -9,6 +9,7 @@
 
 #include "receiver/durable.h"
 #include "receiver/manifest.h"
+#include "receiver/ownership.h"
 #include "receiver/spool.h"
 #include "tempdir.h"
 #include "unit.h"
@@ -133,6 +134,7 @@ static int decode_changed(const char *from, const char *to)
 	int rc;
 
 	text = manifest_encode(&manifest, &len);
+	strcpy(strstr(text, ",\n \"sum\": "), "\n}"); /* as before there were checksums */
 	at = strstr(text, from);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(at);
 	snprintf(changed, 65536, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
@@ -144,6 +146,34 @@ static int decode_changed(const char *from, const char *to)
 	free(changed);
 	manifest_destroy(&manifest);
 	return rc;
+}
+
+/* No byte of the text can change without being noticed, and the place is told to 4 KiB. */
+static void test_checksum(void)
+{
+	struct manifest manifest = sample(), back;
+	char error[MANIFEST_ERROR_LEN], *text;
+	size_t len;
+
+	for (uint64_t seq = 20; seq < 60; seq++) {
+		log_add(&manifest, seq);
+	}
+	text = manifest_encode(&manifest, &len);
+	CU_ASSERT_TRUE(len > 8192);
+	for (size_t i = 0; i < len; i++) {
+		int rc;
+
+		text[i] ^= 4;
+		rc = manifest_decode(text, len, &back, error);
+		CU_ASSERT_TRUE(rc == -EBADMSG || rc == -EPROTONOSUPPORT);
+		CU_ASSERT_PTR_NOT_NULL(strstr(error, rc == -EBADMSG ? "at byte" : "format"));
+		text[i] ^= 4;
+	}
+	*strstr(text + 5000, "gen-") = 'G';
+	CU_ASSERT_EQUAL(manifest_decode(text, len, &back, error), -EBADMSG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "at byte 4096 "));
+	free(text);
+	manifest_destroy(&manifest);
 }
 
 static void test_not_believed(void)
@@ -178,18 +208,59 @@ static void test_save(void)
 
 	CU_ASSERT_EQUAL(manifest_load(dir_fd, &back, error), -ENOENT);
 	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 2), -ESTALE);
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), -ESTALE); /* nobody's yet */
+	CU_ASSERT_EQUAL(ownership_take(dir_fd, 2), 0);
 	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), 0);
 	CU_ASSERT_FALSE(uncertain);
 	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 2), 0);
 	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 1), -ESTALE);
 	CU_ASSERT_EQUAL_FATAL(manifest_load(dir_fd, &back, error), 0);
 	CU_ASSERT_EQUAL(back.next_seq, 10);
-	CU_ASSERT_NOT_EQUAL(access(temp_path(path, "manifest.json.new"), F_OK), 0);
+	CU_ASSERT_NOT_EQUAL(access(temp_path(path, "own-2/manifest.json"), F_OK), 0);
 	manifest_destroy(&back);
 	manifest_destroy(&manifest);
 	CU_ASSERT_EQUAL(unlink(temp_path(path, "manifest.json")), 0);
 	CU_ASSERT_EQUAL(symlink("/etc/passwd", path), 0);
 	CU_ASSERT_EQUAL(manifest_load(dir_fd, &back, error), -ELOOP);
+	close(dir_fd);
+}
+
+/* A new owner takes the store away: whatever the older one had begun, nothing of it comes any more.
+ */
+static void test_fence(void)
+{
+	struct manifest manifest = sample();
+	char path[TEMP_PATH_LEN], text[16] = "";
+	int dir_fd = open(tempdir(), O_RDONLY | O_DIRECTORY), fd;
+	bool uncertain;
+
+	unlink(temp_path(path, "manifest.json"));
+	CU_ASSERT_EQUAL(ownership_take(dir_fd, 2), 0);
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), 0);
+	/* It was stopped with its new file written, before the rename. */
+	fd = openat(dir_fd, "own-2/manifest.json", O_WRONLY | O_CREAT, 0600);
+	CU_ASSERT_EQUAL(write(fd, "stale", 5), 5);
+	CU_ASSERT_EQUAL(ownership_fence(dir_fd), 0);
+	CU_ASSERT_EQUAL(ownership_take(dir_fd, 3), 0);
+	CU_ASSERT_EQUAL(write(fd, "stale", 5), 5);
+	close(fd);
+	CU_ASSERT_TRUE(renameat(dir_fd, "own-2/manifest.json", dir_fd, "manifest.json") < 0 &&
+		       errno == ENOENT);
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), -ESTALE);
+	CU_ASSERT_FALSE(uncertain);
+	CU_ASSERT_EQUAL(ownership_file_replace(dir_fd, 2, "domain.xml", "x", 1, &uncertain),
+			-ESTALE);
+	CU_ASSERT_EQUAL(ownership_file_remove(dir_fd, 2, "manifest.json"), -ESTALE);
+	CU_ASSERT_EQUAL(ownership_file_remove(dir_fd, 3, "nothing"), -ENOENT);
+	fd = openat(dir_fd, "manifest.json", O_RDONLY);
+	CU_ASSERT_TRUE(read(fd, text, 5) == 5 && strncmp(text, "stale", 5) != 0);
+	close(fd);
+	manifest.generation = 3;
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), 0);
+	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 3), 0);
+	CU_ASSERT_EQUAL(ownership_file_remove(dir_fd, 3, "manifest.json"), 0);
+	CU_ASSERT_NOT_EQUAL(access(temp_path(path, "manifest.json"), F_OK), 0);
+	manifest_destroy(&manifest);
 	close(dir_fd);
 }
 
@@ -337,8 +408,10 @@ static void test_prefix_copy(void)
 static const struct unit_test tests[] = {
 	{"round trip", test_round_trip},
 	{"truncated", test_truncated},
+	{"checksum", test_checksum},
 	{"not believed", test_not_believed},
 	{"save", test_save},
+	{"fence", test_fence},
 	{"spool", test_spool},
 	{"points round trip", test_points_round_trip},
 	{"points dropped over a layer", test_point_drop_over},
