@@ -13,7 +13,7 @@
 
 #include "cluster/epoch.h"
 #include "common/buffer.h"
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 #include "engine/peer.h"
 #include "engine/resume.h"
 #include "engine/sender_stream.h"
