@@ -98,6 +98,7 @@ ENGINE_CONTROL = \
 	engine/replica.c engine/replica_status.c engine/replica.h \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
+	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \
