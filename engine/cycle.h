@@ -14,12 +14,12 @@
 #include "cluster/epoch.h"
 #include "common/buffer.h"
 #include "engine/cycle_verify.h"
-#include "engine/dirty_map.h"
 #include "engine/peer.h"
 #include "engine/resume.h"
 #include "engine/sender_stream.h"
 #include "engine/source.h"
 #include "engine/vm_settings.h"
+#include "proto/dirty_map.h"
 
 /* the code of the trouble that another side holds a higher epoch */
 #define CYCLE_TROUBLE_EPOCH "epoch"

@@ -7,7 +7,7 @@
 #ifndef VMR_ENGINE_CYCLE_READER_H
 #define VMR_ENGINE_CYCLE_READER_H
 
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 #include "engine/pipeline.h"
 #include "engine/resume.h"
 #include "engine/selection.h"

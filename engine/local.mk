@@ -31,7 +31,6 @@ ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
 
 # Pure decisions: no clock, no I/O.
 ENGINE_PURE = \
-	engine/dirty_map.c engine/dirty_map.h \
 	engine/domain_document.c engine/domain_document.h \
 	engine/domain_fit.c engine/domain_fit.h \
 	engine/domain_fit_devices.c engine/domain_fit_devices.h \
