@@ -12,6 +12,8 @@
 #define STANDING_RELEASED  "release"
 /* The next cycle is a resynchronization. Taken away when one is committed. */
 #define STANDING_RESYNC	  "vmreplica-resync-"
+/* Initial replication begins then: milliseconds of wall clock, in decimal. */
+#define STANDING_START_AT "vmreplica-start-at-"
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

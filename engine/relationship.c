@@ -248,10 +248,12 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	relationship_clear_resync(rel, now);
 	relationship_count_missed(rel, now);
 	relationship_answer_waiters(rel, 0, NULL, now);
+	relationship_tick_resync(rel, now);
 	relationship_verify_tick(rel, now);
 	relationship_judge(rel, now);
 	relationship_tell_peer(rel);
 	rel->schedule.eligible = rel->ready && rel->standing_known && !rel->suspended &&
-				 !rel->dismissed && !rel->busy;
+				 !rel->dismissed && !rel->busy &&
+				 !relationship_waits_for_start(rel);
 	relationship_publish(rel, now);
 }
