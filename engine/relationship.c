@@ -95,6 +95,9 @@ void relationship_take_pending(struct relationship *rel, int64_t now)
 		schedule_entry_restart(&rel->schedule, now);
 	}
 	vm_settings_move(&rel->settings, &rel->pending);
+	if (rel->resync_waits) { /* perhaps in another window now, and the status shall say which */
+		schedule_entry_restart(&rel->schedule, now);
+	}
 	rel->has_pending = false;
 	rel->peer.locate.port = rel->settings.peer_port;
 	rel->schedule.priority = rel->settings.priority;

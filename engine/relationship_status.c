@@ -27,11 +27,13 @@ static int64_t relationship_since_success(const struct relationship *rel, int64_
 	return age > 0 ? age : 0;
 }
 
-/* That the replica was on its way to another node is over once data flows there. */
+/* That the replica was on its way to another node, or that a resynchronization had to wait, is over
+ * once data flows. */
 static bool obstacle_is_passed(const struct relationship *rel)
 {
 	return rel->running && atomic_load(&rel->progress.kind) != 0 &&
-	       strncmp(rel->obstacle.code, "replica-", strlen("replica-")) == 0;
+	       (strncmp(rel->obstacle.code, "replica-", strlen("replica-")) == 0 ||
+		strncmp(rel->obstacle.code, "resync-", strlen("resync-")) == 0);
 }
 
 /* A cycle that only had to wait (the VM or its replica moves, another tool's job) is no matter of
