@@ -23,6 +23,7 @@ ENGINE_SOURCE = \
 	engine/source_orphan.c engine/source_orphan.h \
 	engine/source_rpc.c engine/source_rpc_job.c engine/source_rpc.h \
 	engine/source_scratch.c engine/source_scratch.h \
+	engine/source_state.c engine/source_state.h \
 	engine/source_tool.c engine/source_tool.h \
 	engine/source_version.c engine/source_version.h \
 	engine/source_xml.c engine/source_xml.h
@@ -54,6 +55,7 @@ ENGINE_CYCLE = \
 	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
 	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle_state.c \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
 	engine/order_client.c engine/order_client.h \

@@ -50,6 +50,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/session.c receiver/session.h \
 	receiver/spool.c receiver/spool.h \
 	receiver/spool_files.c \
+	receiver/states.c receiver/states.h receiver/manifest_states.c \
 	receiver/status.c receiver/status.h \
 	receiver/store.c receiver/store.h \
 	receiver/store_open.c \
