@@ -38,6 +38,7 @@ ENGINE_PURE = \
 	engine/domain_rules.c engine/domain_rules.h \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \
+	engine/guard.c engine/guard.h \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \
 	engine/relationship_state.c engine/relationship_state.h \
@@ -69,7 +70,7 @@ ENGINE_CONTROL = \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
 	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
-	engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
+	engine/admin_guard.c engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
 	engine/admin_vm.c engine/admin_vm.h \
 	engine/adoption.c engine/adoption.h \
 	engine/announcer.c engine/announcer.h \
@@ -89,6 +90,7 @@ ENGINE_CONTROL = \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
+	engine/peer_contact.c engine/peer_contact.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \

@@ -58,6 +58,7 @@ struct relationship {
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
+	bool blind; /* its guard let it start while the other side was silent */
 	bool dismissed;			      /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
