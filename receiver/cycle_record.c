@@ -6,7 +6,7 @@
 
 #include "common/clock.h"
 #include "receiver/cycle.h"
-#include "receiver/durable.h"
+#include "receiver/ownership.h"
 
 void cycle_record(const struct cycle *cycle, struct manifest *next,
 		  const uint8_t log_hash[LOG_HASH_LEN])
@@ -67,13 +67,16 @@ int cycle_take_definition(struct cycle *cycle, const void *xml, size_t len, stru
 
 int cycle_keep_definition(const struct cycle *cycle, struct answer *answer)
 {
+	struct store *store = cycle->store;
 	bool uncertain;
 	int rc;
 
 	if (cycle->domain_xml == NULL) {
 		return 0;
 	}
-	rc = durable_file_replace(cycle->store->dir_fd, "domain.xml", cycle->domain_xml,
-				  cycle->domain_xml_len, &uncertain);
-	return rc < 0 ? answer_storage(answer, rc, "writing domain.xml") : 0;
+	rc = ownership_file_replace(store->dir_fd, store->manifest.generation, "domain.xml",
+				    cycle->domain_xml, cycle->domain_xml_len, &uncertain);
+	return rc == -ESTALE ? store_fenced(store, answer)
+	       : rc < 0	     ? answer_storage(answer, rc, "writing domain.xml")
+			     : 0;
 }
