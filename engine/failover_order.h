@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cluster/epoch.h"
 #include "engine/job_message.h"
 #include "proto/admin.pb-c.h"
 #include "proto/limits.h"
@@ -24,11 +25,7 @@ struct failover_order {
 	bool undo;   /* it could not be done, and is being taken back */
 	bool latest; /* else seq */
 	uint64_t seq;
-	struct {
-		uint64_t number; /* 0: this kind raises none */
-		char lineage[RELATIONSHIP_LEN + 1];
-		char site[SITE_NAME_MAX + 1];
-	} epoch;
+	struct epoch epoch; /* to be raised to; number 0: this kind raises none */
 	char network[NETWORK_NAME_MAX + 1]; /* TEST */
 };
 

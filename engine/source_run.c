@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/source_vm.h"
+#include "engine/source_run.h"
 
 #include <errno.h>
 #include <libxml/parser.h>
@@ -53,8 +53,8 @@ static bool parse_user(const char *xml, uid_t *ret_uid, gid_t *ret_gid)
 	return ok;
 }
 
-int source_vm_qemu_user(struct source_connection *connection, uid_t *ret_uid, gid_t *ret_gid,
-			char error[SOURCE_ERROR_LEN])
+int source_run_user(struct source_connection *connection, uid_t *ret_uid, gid_t *ret_gid,
+		    char error[SOURCE_ERROR_LEN])
 {
 	cleanup_source_call struct source_call *call =
 		source_call_new(connection, NULL, ask_capabilities, NULL, NULL);
@@ -88,8 +88,8 @@ static int ask_state(struct source_call *call, virConnectPtr conn, virDomainPtr 
 	return 0;
 }
 
-int source_vm_state(struct source_connection *connection, const char *vm,
-		    enum source_vm_state *ret_state, char error[SOURCE_ERROR_LEN])
+int source_run_state(struct source_connection *connection, const char *vm,
+		     enum source_run_state *ret_state, char error[SOURCE_ERROR_LEN])
 {
 	cleanup_source_call struct source_call *call =
 		source_call_new(connection, vm, ask_state, NULL, NULL);
@@ -100,11 +100,11 @@ int source_vm_state(struct source_connection *connection, const char *vm,
 	}
 	result = source_call_run(call, SOURCE_CALL_QUERY_MS, error);
 	if (result == -ENOENT) {
-		*ret_state = SOURCE_VM_ABSENT;
+		*ret_state = SOURCE_RUN_ABSENT;
 		return 0;
 	}
 	if (result == 0) {
-		*ret_state = call->number == 1 ? SOURCE_VM_RUNNING : SOURCE_VM_OFF;
+		*ret_state = call->number == 1 ? SOURCE_RUN_RUNNING : SOURCE_RUN_OFF;
 	}
 	return result;
 }
@@ -123,14 +123,14 @@ static int create(struct source_call *call, virConnectPtr conn, virDomainPtr dom
 	return 0;
 }
 
-int source_vm_create(struct source_connection *connection, const char *vm, const char *xml,
-		     char error[SOURCE_ERROR_LEN])
+int source_run_create(struct source_connection *connection, const char *vm, const char *xml,
+		      char error[SOURCE_ERROR_LEN])
 {
 	cleanup_source_call struct source_call *call = NULL;
-	enum source_vm_state state;
-	int result = source_vm_state(connection, vm, &state, error);
+	enum source_run_state state;
+	int result = source_run_state(connection, vm, &state, error);
 
-	if (result < 0 || state == SOURCE_VM_RUNNING) {
+	if (result < 0 || state == SOURCE_RUN_RUNNING) {
 		return result;
 	}
 	call = source_call_new(connection, NULL, create, xml, NULL);
@@ -161,21 +161,21 @@ static int run_on(struct source_connection *connection, const char *vm, source_c
 			    : source_call_run(call, SOURCE_CALL_CHANGE_MS, error);
 }
 
-int source_vm_end(struct source_connection *connection, const char *vm, int grace_ms,
-		  char error[SOURCE_ERROR_LEN])
+int source_run_end(struct source_connection *connection, const char *vm, int grace_ms,
+		   char error[SOURCE_ERROR_LEN])
 {
 	int64_t deadline = clock_monotonic_ms() + grace_ms;
-	enum source_vm_state state = SOURCE_VM_ABSENT;
-	int result = source_vm_state(connection, vm, &state, error);
+	enum source_run_state state = SOURCE_RUN_ABSENT;
+	int result = source_run_state(connection, vm, &state, error);
 
-	if (result == 0 && state == SOURCE_VM_RUNNING && grace_ms > 0) {
+	if (result == 0 && state == SOURCE_RUN_RUNNING && grace_ms > 0) {
 		run_on(connection, vm, shut_down, error); /* what it does not obey, it is made to */
 	}
-	while (result == 0 && state == SOURCE_VM_RUNNING && clock_monotonic_ms() < deadline) {
+	while (result == 0 && state == SOURCE_RUN_RUNNING && clock_monotonic_ms() < deadline) {
 		clock_sleep_ms(POLL_MS);
-		result = source_vm_state(connection, vm, &state, error);
+		result = source_run_state(connection, vm, &state, error);
 	}
-	if (result == 0 && state == SOURCE_VM_RUNNING) {
+	if (result == 0 && state == SOURCE_RUN_RUNNING) {
 		result = run_on(connection, vm, destroy, error);
 		/* it may have ended by itself meanwhile */
 		result = result == -ENOENT || result == -EINVAL ? 0 : result;
@@ -251,9 +251,9 @@ static int commit_wait(struct source_connection *connection, const char *vm, con
 	return result;
 }
 
-int source_vm_commit(struct source_connection *connection, const char *vm, const char *disk,
-		     const char *base, const char *top, const volatile bool *stop,
-		     char error[SOURCE_ERROR_LEN])
+int source_run_commit(struct source_connection *connection, const char *vm, const char *disk,
+		      const char *base, const char *top, const volatile bool *stop,
+		      char error[SOURCE_ERROR_LEN])
 {
 	cleanup_source_call struct source_call *call = NULL;
 	cleanup_free char *what = NULL;
