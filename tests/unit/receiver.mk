@@ -50,6 +50,12 @@ tests_unit_test_receiver_points_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_points_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_points_DEPENDENCIES = vmreplica-receiver
 
+check_PROGRAMS += tests/unit/test_receiver_lend
+tests_unit_test_receiver_lend_SOURCES = tests/unit/test_receiver_lend.c $(receiver_rig_sources)
+tests_unit_test_receiver_lend_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_lend_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_lend_DEPENDENCIES = vmreplica-receiver
+
 check_PROGRAMS += tests/unit/test_retention
 tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
 tests_unit_test_retention_CFLAGS = $(receiver_test_cflags)
