@@ -57,6 +57,9 @@ enum frame_type {
 	FRAME_PING,
 	FRAME_PONG,
 	FRAME_EXTENTS, /* owner to sender, after WELCOME */
+	FRAME_VM_STATE,
+	FRAME_VERIFY = 64,
+	FRAME_VERIFIED,
 	/* admin.proto */
 	FRAME_ADMIN_REQUEST = 96,
 	FRAME_ADMIN_RESPONSE,
