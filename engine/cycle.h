@@ -13,12 +13,13 @@
 
 #include "cluster/epoch.h"
 #include "common/buffer.h"
-#include "engine/dirty_map.h"
+#include "engine/cycle_verify.h"
 #include "engine/peer.h"
 #include "engine/resume.h"
 #include "engine/sender_stream.h"
 #include "engine/source.h"
 #include "engine/vm_settings.h"
+#include "proto/dirty_map.h"
 
 /* the code of the trouble that another side holds a higher epoch */
 #define CYCLE_TROUBLE_EPOCH "epoch"
@@ -39,6 +40,7 @@ struct cycle {
 	struct peer *peer;
 	struct cycle_progress *progress;
 	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
+	struct verify_state *verify; /* compare with this cut, too; NULL = not */
 	bool want_application; /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */
@@ -60,6 +62,8 @@ struct cycle {
 	int64_t frozen_ms;   /* ... for so long */
 	/* wanted, tried, and not had: why; "" otherwise */
 	char application_why[SOURCE_ERROR_LEN];
+	char vm_state_why[SOURCE_ERROR_LEN]; /* why UEFI variables or TPM did not travel; "" = they
+						did, or there are none */
 	uint64_t data_bytes, wire_bytes;
 	/* a higher epoch that the other side told of, to be made durable; number 0: none */
 	struct epoch heard;
@@ -76,6 +80,9 @@ struct cycle {
 	struct resume_plan plan;
 	bool begun; /* CYCLE_BEGIN was sent, or tried to be */
 	struct dirty_map *maps[DISKS_MAX];
+	uint8_t *vm_state; /* owned: what the VM keeps beside its disks; NULL = nothing */
+	size_t vm_state_len;
+	uint8_t vm_state_hash[32];
 	struct source_job *job;
 	struct pipeline *pipeline;
 	struct sender_stream stream;
@@ -96,6 +103,12 @@ int cycle_ask_epoch(struct cycle *cycle);
 int cycle_connect(struct cycle *cycle);
 /* Decide what to send; delete the checkpoints that the receiver's word frees. */
 int cycle_plan(struct cycle *cycle);
+/* cycle_state.c: read what the VM keeps beside its disks (right after the cut; what cannot be read
+ * is told in vm_state_why and stays out); send it behind CYCLE_BEGIN unless the receiver has it;
+ * note that it has. */
+void cycle_take_state(struct cycle *cycle);
+int cycle_send_state(struct cycle *cycle);
+void cycle_state_committed(struct cycle *cycle);
 /* Job, stream, reader, until COMMITTED or a trouble. */
 int cycle_send(struct cycle *cycle);
 

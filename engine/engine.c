@@ -22,6 +22,7 @@
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/storage_probe.h"
 
@@ -359,6 +360,7 @@ void engine_destroy(struct engine *engine)
 	failover_job_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);
+	replica_takeover_tick(engine, INT64_MAX);
 	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {

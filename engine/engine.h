@@ -68,7 +68,9 @@ struct engine {
 	struct points_wait *points_waits;   /* owned list: asked of the receiver (admin_points.c) */
 	struct job_table *jobs;		    /* of all nodes */
 	struct failover_job *failover_jobs; /* owned list: carried out here */
-	struct jobs_wait *jobs_waits;	    /* owned list: who follows a job (admin_jobs.c) */
+	struct takeover_wait
+		*takeover_waits;      /* owned list: asked of the receiver (replica_takeover.c) */
+	struct jobs_wait *jobs_waits; /* owned list: who follows a job (admin_jobs.c) */
 	struct cluster_table table;
 	struct announcer *announcer;
 	struct storage_probe *storages;

@@ -15,6 +15,7 @@
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/replica_takeover.h"
 #include "engine/storage_probe.h"
 
 #define ENGINE_TICK_MS	  1000
@@ -159,6 +160,7 @@ static void engine_tick_cb(void *data)
 	receiver_child_tick(engine->receiver, now);
 	admin_points_tick(engine, now);
 	admin_jobs_tick(engine, now);
+	replica_takeover_tick(engine, now);
 	failover_job_tick(engine);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);

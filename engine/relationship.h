@@ -17,6 +17,7 @@
 #include "engine/health.h"
 #include "engine/health_attribute.h"
 #include "engine/relationship_state.h"
+#include "engine/relationship_verify.h"
 #include "engine/schedule.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
@@ -58,6 +59,7 @@ struct relationship {
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
+	bool blind; /* its guard let it start while the other side was silent */
 	bool dismissed;			      /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
@@ -77,6 +79,7 @@ struct relationship {
 	int64_t last_app_ms;	    /* the same of the last application-consistent one */
 	int64_t app_tried_ms;	    /* wall clock of a later attempt that failed; 0 = none */
 	uint64_t frozen_ms;
+	bool state_stays;	     /* UEFI variables or TPM did not travel: it was told */
 	char app_reason[REASON_MAX]; /* why the last attempt failed; "" = it did not */
 	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
@@ -99,6 +102,7 @@ struct relationship {
 	char task_error[SOURCE_ERROR_LEN];
 	bool task_has_checkpoints;
 
+	struct verify_run *verify;	     /* owned; NULL = none since attach */
 	struct relationship_waiter *waiters; /* owned */
 	relationship_done_cb stop_done;
 	void *stop_arg;

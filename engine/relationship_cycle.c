@@ -58,6 +58,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.epoch = rel->epoch,
 		.peer_address = engine_broker_address(engine),
 	};
+	rel->cycle.verify = relationship_verify_take(rel, now_ms);
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
 	if (workers_submit(engine->cycle_workers, cycle_job_run, cycle_job_done, rel) < 0) {
@@ -137,6 +138,17 @@ static void relationship_note_application(struct relationship *rel)
 		}
 		rel->app_reason[0] = '\0';
 	}
+}
+
+/* The replica VM would start with older variables, or another TPM. */
+static void relationship_note_vm_state(struct relationship *rel)
+{
+	const char *why = rel->cycle.vm_state_why;
+
+	if (why[0] != '\0' && !rel->state_stays) {
+		engine_event(rel->engine, "warning", rel->settings.vm, "%s", why);
+	}
+	rel->state_stays = why[0] != '\0';
 }
 
 static void relationship_committed(struct relationship *rel, int64_t now)
@@ -259,6 +271,7 @@ static void cycle_job_done(void *arg, int result)
 	memcpy(rel->peer_node, rel->peer.node, sizeof(rel->peer_node));
 	relationship_count_bytes(rel, &rel->cycle);
 	relationship_note_application(rel);
+	relationship_note_vm_state(rel);
 	if (rel->cycle.harm[0] != '\0') {
 		engine_event(rel->engine, "error", rel->settings.vm, "%s", rel->cycle.harm);
 	}
@@ -270,6 +283,7 @@ static void cycle_job_done(void *arg, int result)
 	relationship_finish_schedule(rel, now);
 	relationship_note_heard(rel);
 	relationship_finish_waits(rel, now);
+	relationship_verify_note(rel, now);
 	relationship_save(rel);
 	log_debug("%s: cycle %" PRIu64 " %s after %" PRId64 " ms", rel->settings.vm,
 		  rel->cycle.cut.seq,

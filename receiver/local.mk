@@ -51,6 +51,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/session.c receiver/session.h \
 	receiver/spool.c receiver/spool.h \
 	receiver/spool_files.c \
+	receiver/states.c receiver/states.h receiver/manifest_states.c \
 	receiver/status.c receiver/status.h \
 	receiver/store.c receiver/store.h \
 	receiver/store_destroy.c \
@@ -59,6 +60,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/stores.c receiver/stores.h \
 	receiver/stores_tick.c receiver/stores_table.h \
 	receiver/target.c receiver/target.h \
+	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef
 libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
