@@ -161,7 +161,9 @@ void rig_configure(struct rig *rig)
 	config.spool_cap_bytes = rig->cap_bytes;
 	config.history_cap_bytes = rig->history_cap_bytes;
 	config.storage_reserve_bytes = rig->reserve_bytes;
-	config.log_level = text("error");
+	/* RIG_LOG: a directory for its log, when one wants to know more. */
+	config.log_level = text(getenv("RIG_LOG") != NULL ? "debug" : "error");
+	config.log_directory = text(getenv("RIG_LOG") != NULL ? getenv("RIG_LOG") : "");
 	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
 }
 
@@ -230,7 +232,7 @@ void rig_start(struct rig *rig, const char *node)
 	rig->fd = pair[0];
 	rig->port = 0;
 	rig->opened = false;
-	rig->status.count = 0;
+	memset(&rig->status, 0, sizeof(rig->status));
 	snprintf(rig->node, sizeof(rig->node), "%s", node);
 	channel_init_fd(&rig->channel, rig->fd);
 	arena_init(&rig->arena, 1024 * 1024);
