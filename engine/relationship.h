@@ -61,6 +61,7 @@ struct relationship {
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
+	bool blind; /* its guard let it start while the other side was silent */
 	bool dismissed;			      /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
@@ -80,6 +81,7 @@ struct relationship {
 	int64_t last_app_ms;	    /* the same of the last application-consistent one */
 	int64_t app_tried_ms;	    /* wall clock of a later attempt that failed; 0 = none */
 	uint64_t frozen_ms;
+	bool state_stays;	     /* UEFI variables or TPM did not travel: it was told */
 	char app_reason[REASON_MAX]; /* why the last attempt failed; "" = it did not */
 	int64_t last_success_ms;     /* monotonic; 0 = not since attach */
 	struct health_counts cycles;

@@ -98,6 +98,7 @@ void relationship_note_standing(struct relationship *rel)
 	if (engine_settings(rel->engine) == NULL) {
 		return;
 	}
+	rel->blind = standing_get(rel->engine, STANDING_BLIND, id) != NULL;
 	engine_epoch_known(rel->engine, id, rel->engine->config->site, &rel->epoch);
 	if (!rel->standing_known && standing_get(rel->engine, STANDING_RESYNC, id) != NULL) {
 		relationship_request_resync(rel);
@@ -118,11 +119,22 @@ static void heard_stored_cb(void *arg, int error, const char *text)
 	}
 }
 
+/* A WELCOME in our epoch: the other side was heard. */
+static void relationship_clear_blind(struct relationship *rel)
+{
+	if (rel->blind && rel->cycle.committed) {
+		rel->blind = false;
+		standing_set(rel->engine, STANDING_BLIND, rel->settings.relationship, NULL,
+			     heard_stored_cb, NULL);
+	}
+}
+
 void relationship_note_heard(struct relationship *rel)
 {
 	const struct epoch *heard = &rel->cycle.heard;
 	enum epoch_verdict verdict = epoch_judge(&rel->epoch, heard, rel->engine->config->site);
 
+	relationship_clear_blind(rel);
 	if (heard->number == 0 || (verdict != EPOCH_GRANTED && verdict != EPOCH_LOST)) {
 		return;
 	}

@@ -70,6 +70,7 @@ void relationship_judge(struct relationship *rel, int64_t now)
 		.resync_ordered = rel->resync_stored && rel->force_resync,
 		.replica_suspended = rel->replica_suspended,
 		.denied = rel->denied,
+		.blind = rel->blind,
 		.exhausted = schedule_entry_is_exhausted(&rel->schedule),
 		.frequency_s = rel->settings.frequency_s,
 		.counts = health_window_sum(&rel->window, now),
