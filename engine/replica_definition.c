@@ -25,6 +25,8 @@ struct definition_job {
 	char store[PATH_LEN_MAX + 1];
 	char path[PATH_LEN_MAX + 1];
 	char vm[VM_NAME_MAX + 1];
+	char nvram[PATH_LEN_MAX + 1];
+	uint64_t nvram_bytes;
 	const char *boot_directory; /* the configuration's */
 	struct network_map networks;
 	struct {
@@ -99,7 +101,11 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 	struct replica_domain_options options = {.name = job->vm,
 						 .disks = disks,
 						 .disk_count = job->disk_count,
-						 .networks = &job->networks};
+						 .networks = &job->networks,
+						 .nvram = job->nvram,
+						 .nvram_bytes = job->nvram_bytes};
+	struct firmware_list firmwares = {.count = 0};
+	int result;
 
 	if (job->boot_directory[0] != '\0') {
 		options.boot_directory = job->boot_directory;
@@ -113,7 +119,13 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 		}
 		disks[i] = (struct replica_domain_disk){job->disks[i].target, job->disks[i].path};
 	}
-	return replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
+	if (firmware_list_load_host(&firmwares) < 0) {
+		return -ENOMEM;
+	}
+	options.firmwares = &firmwares;
+	result = replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
+	firmware_list_destroy(&firmwares);
+	return result;
 }
 
 static int definition_run(void *arg)
@@ -250,8 +262,11 @@ static struct definition_job *make_job(struct replica_definition *definition)
 		snprintf(job->disks[i].path, sizeof(job->disks[i].path), "%s", disk->top);
 		job->disk_count++;
 	}
+	job->nvram_bytes = replica->status->nvram_bytes;
 	if (store_directory_definition(settings->storage, settings->peer, settings->vm,
-				       settings->relationship, job->path, sizeof(job->path)) < 0) {
+				       settings->relationship, job->path, sizeof(job->path)) < 0 ||
+	    store_directory_nvram(settings->storage, settings->peer, settings->vm,
+				  settings->relationship, job->nvram, sizeof(job->nvram)) < 0) {
 		free(job);
 		return NULL;
 	}
