@@ -181,7 +181,9 @@ static void cycle_finish(struct cycle *cycle)
 	}
 	resume_plan_destroy(&cycle->plan);
 	free(cycle->checkpoints);
+	free(cycle->vm_state);
 	cycle->checkpoints = NULL;
+	cycle->vm_state = NULL;
 	source_close(cycle->source);
 	cycle->source = NULL;
 	atomic_store(&cycle->progress->kind, 0);
@@ -200,6 +202,7 @@ int cycle_run(struct cycle *cycle)
 	if (result == 0) {
 		cycle->committed = true;
 		cycle->trouble = (struct trouble){0};
+		cycle_state_committed(cycle);
 		cycle_drop_old_checkpoints(cycle);
 	} else if (cycle->begun || cycle->trouble.outcome == SCHEDULE_CANCELLED) {
 		/* What is under way ends with it: HELLO tells both sides where they are. A cycle

@@ -63,6 +63,8 @@ struct cycle {
 	int64_t frozen_ms;   /* ... for so long */
 	/* wanted, tried, and not had: why; "" otherwise */
 	char application_why[SOURCE_ERROR_LEN];
+	char vm_state_why[SOURCE_ERROR_LEN]; /* why UEFI variables or TPM did not travel; "" = they
+						did, or there are none */
 	uint64_t data_bytes, wire_bytes;
 	/* a higher epoch that the other side told of, to be made durable; number 0: none */
 	struct epoch heard;
@@ -79,6 +81,9 @@ struct cycle {
 	struct resume_plan plan;
 	bool begun; /* CYCLE_BEGIN was sent, or tried to be */
 	struct dirty_map *maps[DISKS_MAX];
+	uint8_t *vm_state; /* owned: what the VM keeps beside its disks; NULL = nothing */
+	size_t vm_state_len;
+	uint8_t vm_state_hash[32];
 	struct source_job *job;
 	struct pipeline *pipeline;
 	struct sender_stream stream;
@@ -103,6 +108,12 @@ bool cycle_has_extra(const struct cycle *cycle);
 int cycle_take_extra(struct cycle *cycle);
 /* Decide what to send; delete the checkpoints that the receiver's word frees. */
 int cycle_plan(struct cycle *cycle);
+/* cycle_state.c: read what the VM keeps beside its disks (right after the cut; what cannot be read
+ * is told in vm_state_why and stays out); send it behind CYCLE_BEGIN unless the receiver has it;
+ * note that it has. */
+void cycle_take_state(struct cycle *cycle);
+int cycle_send_state(struct cycle *cycle);
+void cycle_state_committed(struct cycle *cycle);
 /* Job, stream, reader, until COMMITTED or a trouble. */
 int cycle_send(struct cycle *cycle);
 

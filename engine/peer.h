@@ -55,6 +55,7 @@ struct peer {
 	bool greeted;		       /* there was a WELCOME, on any connection */
 	uint8_t sent_xml_hash[32]; /* of the domain XML that this connection's receiver has; zeros =
 				      none */
+	uint8_t sent_state_hash[32]; /* of the VM's state that it has committed; likewise */
 };
 
 /* host and tls are borrowed for the peer's life. */

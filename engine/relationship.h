@@ -79,6 +79,7 @@ struct relationship {
 	int64_t last_app_ms;	    /* the same of the last application-consistent one */
 	int64_t app_tried_ms;	    /* wall clock of a later attempt that failed; 0 = none */
 	uint64_t frozen_ms;
+	bool state_stays;	     /* UEFI variables or TPM did not travel: it was told */
 	char app_reason[REASON_MAX]; /* why the last attempt failed; "" = it did not */
 	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
 	struct health_counts cycles;

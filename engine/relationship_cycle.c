@@ -140,6 +140,17 @@ static void relationship_note_application(struct relationship *rel)
 	}
 }
 
+/* The replica VM would start with older variables, or another TPM. */
+static void relationship_note_vm_state(struct relationship *rel)
+{
+	const char *why = rel->cycle.vm_state_why;
+
+	if (why[0] != '\0' && !rel->state_stays) {
+		engine_event(rel->engine, "warning", rel->settings.vm, "%s", why);
+	}
+	rel->state_stays = why[0] != '\0';
+}
+
 static void relationship_committed(struct relationship *rel, int64_t now)
 {
 	const struct cycle *cycle = &rel->cycle;
@@ -260,6 +271,7 @@ static void cycle_job_done(void *arg, int result)
 	memcpy(rel->peer_node, rel->peer.node, sizeof(rel->peer_node));
 	relationship_count_bytes(rel, &rel->cycle);
 	relationship_note_application(rel);
+	relationship_note_vm_state(rel);
 	if (rel->cycle.harm[0] != '\0') {
 		engine_event(rel->engine, "error", rel->settings.vm, "%s", rel->cycle.harm);
 	}

@@ -28,6 +28,7 @@ void manifest_destroy(struct manifest *manifest)
 	manifest_point_drop(manifest, manifest->point_count);
 	free(manifest->points);
 	free(manifest->pins);
+	free(manifest->states);
 	free(manifest->logs);
 	memset(manifest, 0, sizeof(*manifest));
 }
@@ -97,17 +98,21 @@ static int points_copy(const struct manifest *from, struct manifest *to)
 
 static int lists_copy(const struct manifest *from, struct manifest *to)
 {
-	void *logs = NULL, *pins = NULL;
+	void *logs = NULL, *pins = NULL, *states = NULL;
 
 	if (array_copy(from->logs, from->log_count, sizeof(*from->logs), &logs) < 0 ||
-	    array_copy(from->pins, from->pin_count, sizeof(*from->pins), &pins) < 0) {
+	    array_copy(from->pins, from->pin_count, sizeof(*from->pins), &pins) < 0 ||
+	    array_copy(from->states, from->state_count, sizeof(*from->states), &states) < 0) {
 		free(logs);
+		free(pins);
 		return -ENOMEM;
 	}
 	to->logs = logs;
 	to->log_count = from->log_count;
 	to->pins = pins;
 	to->pin_count = from->pin_count;
+	to->states = states;
+	to->state_count = from->state_count;
 	return points_copy(from, to);
 }
 
@@ -121,7 +126,8 @@ int manifest_copy(const struct manifest *from, struct manifest *ret_copy)
 	copy.logs = NULL;
 	copy.pins = NULL;
 	copy.points = NULL;
-	copy.log_count = copy.pin_count = copy.point_count = 0;
+	copy.states = NULL;
+	copy.log_count = copy.pin_count = copy.point_count = copy.state_count = 0;
 	if (manifest_image_copy(&from->current, &copy.current) < 0 ||
 	    manifest_image_copy(&from->pending, &copy.pending) < 0 ||
 	    manifest_image_copy(&from->retired, &copy.retired) < 0 || lists_copy(from, &copy) < 0) {
@@ -229,6 +235,11 @@ bool manifest_refers_to(const struct manifest *manifest, const char *file)
 {
 	for (size_t i = 0; i < manifest->log_count; i++) {
 		if (strcmp(manifest->logs[i].file, file) == 0) {
+			return true;
+		}
+	}
+	for (size_t i = 0; i < manifest->state_count; i++) {
+		if (strcmp(manifest->states[i].file, file) == 0) {
 			return true;
 		}
 	}

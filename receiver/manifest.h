@@ -23,6 +23,7 @@
 #define MANIFEST_POINTS_MAX 250u
 #define MANIFEST_PINS_MAX   16u
 #define MANIFEST_HOLDER_MAX 64u
+#define MANIFEST_STATES_MAX 512u /* more than points */
 #define MANIFEST_ERROR_LEN  256
 
 /* One qcow2 file. A closed layer is recognized by its fingerprint: a change that we did not make
@@ -112,6 +113,14 @@ struct manifest_pin {
 	char holder[MANIFEST_HOLDER_MAX + 1]; /* for messages, e.g. "web1-test" */
 };
 
+/* What the VM keeps beside its disks, as the cycle seq brought it (states.h). */
+struct manifest_state {
+	uint64_t seq;
+	char file[MANIFEST_FILE_MAX + 1];
+	uint8_t hash[LOG_HASH_LEN]; /* SHA-256 of the file */
+	uint64_t size_bytes;
+};
+
 struct manifest_epoch {
 	uint64_t number; /* 0 = none yet */
 	char lineage[RELATIONSHIP_LEN + 1];
@@ -160,6 +169,8 @@ struct manifest {
 	/* history.h: whose directory has the index of applied logs (0: there is none), and the
 	 * lowest cycle whose log is kept */
 	uint64_t history_generation, history_from;
+	struct manifest_state *states; /* owned, ascending by seq */
+	size_t state_count;
 };
 
 void manifest_destroy(struct manifest *manifest); /* leaves it zeroed */
@@ -212,6 +223,15 @@ size_t manifest_pin_drop(struct manifest *manifest, const char *holder);
 /* The pin that keeps layer index of disk as it is (on it, or on one above), or NULL. */
 const struct manifest_pin *manifest_pin_find(const struct manifest *manifest,
 					     const struct manifest_disk *disk, size_t index);
+
+/* ---- what a VM keeps beside its disks (manifest_states.c) ---- */
+/* Append a state. 0, -ENOMEM, -E2BIG. */
+int manifest_state_push(struct manifest *manifest, const struct manifest_state *state);
+/* That of cycle seq: the newest that is not younger. NULL when there is none. */
+const struct manifest_state *manifest_state_find(const struct manifest *manifest, uint64_t seq);
+/* Forget the states that no cycle has any more which can be recovered, and those between points
+ * that are too many. */
+void manifest_states_trim(struct manifest *manifest);
 
 /* "initial", "delta", "resync"; "" for none. */
 const char *manifest_mode_to_word(Vmreplica__Wire__Mode mode);

@@ -75,6 +75,7 @@ int manifest_points_encode(json_t *root, const struct manifest *manifest)
 				      json_pack("{s:I, s:I}", "generation",
 						(json_int_t)manifest->history_generation, "from",
 						(json_int_t)manifest->history_from));
+	failed |= json_object_set_new(root, "states", manifest_states_encode(manifest));
 	return failed;
 }
 
@@ -215,13 +216,13 @@ static int pins_decode(json_t *pins, struct manifest *m)
 
 int manifest_points_decode(json_t *root, struct manifest *m)
 {
-	json_t *points, *retired, *merge, *pins;
+	json_t *points, *retired, *merge, *pins, *states = NULL;
 	json_int_t generation, from;
 	int rc;
 
-	if (json_unpack(root, "{s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "points", &points, "retired",
+	if (json_unpack(root, "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s?o}", "points", &points, "retired",
 			&retired, "merge", &merge, "pins", &pins, "history", "generation",
-			&generation, "from", &from) < 0 ||
+			&generation, "from", &from, "states", &states) < 0 ||
 	    manifest_number_decode(generation, INT64_MAX, &m->history_generation) < 0 ||
 	    manifest_number_decode(from, INT64_MAX, &m->history_from) < 0) {
 		return -EBADMSG;
@@ -230,5 +231,6 @@ int manifest_points_decode(json_t *root, struct manifest *m)
 	rc = rc < 0 ? rc : manifest_image_decode(retired, &m->retired);
 	rc = rc < 0 ? rc : merge_decode(merge, &m->merge);
 	rc = rc < 0 ? rc : pins_decode(pins, m);
+	rc = rc < 0 || states == NULL ? rc : manifest_states_decode(states, m);
 	return rc < 0 ? rc : points_check(m);
 }

@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "receiver/states.h"
 #include "receiver/stores.h"
 
 #define RETRY_MOVED_MS	      1000
@@ -159,11 +160,13 @@ int store_check_generation(struct store *store, struct answer *answer)
 int store_save(struct store *store, struct manifest *next, struct answer *answer)
 {
 	bool uncertain = false;
+	struct manifest before;
 	int rc = store_check_generation(store, answer);
 
 	if (rc < 0) {
 		return rc;
 	}
+	manifest_states_trim(next);
 	rc = manifest_save(store->dir_fd, next, &uncertain);
 	if (rc == -ESTALE) {
 		return store_fenced(store, answer);
@@ -172,9 +175,11 @@ int store_save(struct store *store, struct manifest *next, struct answer *answer
 		store->broken = store->broken || uncertain;
 		return answer_storage(answer, rc, "writing " MANIFEST_NAME);
 	}
-	manifest_destroy(&store->manifest);
+	before = store->manifest;
 	store->manifest = *next;
 	memset(next, 0, sizeof(*next));
+	states_unlink(store, &before);
+	manifest_destroy(&before);
 	view_set_manifest(&store->view, &store->manifest, store->directory);
 	stores_status_soon(store->receiver);
 	pthread_cond_broadcast(&store->changed);
@@ -296,7 +301,11 @@ static bool file_is_left_over(const struct store *store, const char *generation,
 	if (strncmp(name, HISTORY_NAME, strlen(HISTORY_NAME)) == 0) {
 		return strcmp(file, index) != 0;
 	}
+	if (name_ends_with(name, ".extents")) {
+		return true; /* whoever asked for it is gone */
+	}
 	return (name_ends_with(name, ".part") || name_ends_with(name, ".vrl") ||
+		name_ends_with(name, STATE_SUFFIX) || name_ends_with(name, STATE_SUFFIX ".new") ||
 		name_ends_with(name, ".qcow2")) &&
 	       !manifest_refers_to(&store->manifest, file) &&
 	       !history_refers_to(&store->history, file);

@@ -47,6 +47,11 @@ tests_unit_test_source_scratch_SOURCES = tests/unit/test_source_scratch.c
 tests_unit_test_source_scratch_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_scratch_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_source_state
+tests_unit_test_source_state_SOURCES = tests/unit/test_source_state.c
+tests_unit_test_source_state_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_state_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_source_xml
 tests_unit_test_source_xml_SOURCES = tests/unit/test_source_xml.c
 tests_unit_test_source_xml_CFLAGS = $(source_test_cflags)
@@ -183,3 +188,8 @@ check_PROGRAMS += tests/unit/test_failover_job
 tests_unit_test_failover_job_SOURCES = tests/unit/test_failover_job.c tests/unit/tempdir.h
 tests_unit_test_failover_job_CFLAGS = $(engine_test_cflags)
 tests_unit_test_failover_job_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_failover_plan
+tests_unit_test_failover_plan_SOURCES = tests/unit/test_failover_plan.c tests/unit/golden.h
+tests_unit_test_failover_plan_CFLAGS = $(engine_test_cflags)
+tests_unit_test_failover_plan_LDADD = $(engine_test_ldadd)
