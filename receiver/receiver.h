@@ -21,6 +21,7 @@
 #define STREAM_WORKERS 16
 #define STORE_WORKERS  2 /* opening and closing stores */
 #define APPLY_WORKERS  2
+#define LEND_WORKERS   1 /* reading where logs write may take a while: nothing waits behind it */
 #define MERGE_WORKERS  1 /* merges of all stores together must leave the disks to replication */
 #define STREAM_BUFFERS 3
 #define APPLY_BUFFERS                                                                              \
@@ -35,7 +36,8 @@ struct authorization;
 struct receiver {
 	qb_loop_t *loop;
 	struct link *link; /* to the engine; NULL once it is gone */
-	struct workers *stream_workers, *store_workers, *apply_workers, *merge_workers;
+	struct workers *stream_workers, *store_workers, *apply_workers, *merge_workers,
+		*lend_workers;
 	struct buffer_pool *stream_buffers, *apply_buffers;
 	struct store_table *stores;
 	struct authorization *authorization;
