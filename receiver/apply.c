@@ -172,9 +172,8 @@ static int log_quarantine(struct apply *apply, struct answer *answer)
 
 	snprintf(aside, sizeof(aside), "%s.damaged", log->file);
 	renameat(store->dir_fd, log->file, store->dir_fd, aside);
-	return store_require_resync(store, answer,
-				    "the log of cycle %" PRIu64 " is damaged: %.300s", log->seq,
-				    apply->why);
+	return store_ask_resync(store, answer, "the log of cycle %" PRIu64 " is damaged: %.300s",
+				log->seq, apply->why);
 }
 
 /* A flush failed: what the image holds is not known any more. */

@@ -24,6 +24,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/manifest_encode.c receiver/manifest_json.h \
 	receiver/manifest_points.c \
 	receiver/manifest_points_json.c \
+	receiver/manifest_takeover.c \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
 	receiver/merge_plan.c \
@@ -47,6 +48,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
 	receiver/stores_tick.c receiver/stores_table.h \
+	receiver/takeover_target.c receiver/takeover_target.h \
 	receiver/target.c receiver/target.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef

@@ -176,29 +176,54 @@ int store_save(struct store *store, struct manifest *next, struct answer *answer
 	return 0;
 }
 
-int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
+__attribute__((format(printf, 4, 0))) static int resync_require(struct store *store, bool distrust,
+								struct answer *answer,
+								const char *format, va_list args)
 {
 	struct manifest next = {0};
-	va_list args;
+	bool news = !store->manifest.resync_needed;
 	int rc;
 
-	if (store->manifest.resync_needed) {
+	if (!news && (!distrust || store->manifest.distrusted)) {
 		return 0;
 	}
 	if (manifest_copy(&store->manifest, &next) < 0) {
 		return answer_storage(answer, -ENOMEM, "planning a resynchronization");
 	}
-	va_start(args, format);
-	vsnprintf(next.resync_reason, sizeof(next.resync_reason), format, args);
-	va_end(args);
+	if (news) {
+		vsnprintf(next.resync_reason, sizeof(next.resync_reason), format, args);
+		memset(&next.mark, 0, sizeof(next.mark)); /* of a delta that will not be needed */
+	}
 	next.resync_needed = true;
-	memset(&next.mark, 0, sizeof(next.mark)); /* of a delta that will not be needed */
+	next.distrusted |= distrust;
 	rc = store_save(store, &next, answer);
 	manifest_destroy(&next);
-	if (rc == 0) {
+	if (rc == 0 && news) {
 		receiver_event(store->receiver, "warning", store->vm,
 			       "resynchronization required: %s", store->manifest.resync_reason);
 	}
+	return rc;
+}
+
+int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
+{
+	va_list args;
+	int rc;
+
+	va_start(args, format);
+	rc = resync_require(store, true, answer, format, args);
+	va_end(args);
+	return rc;
+}
+
+int store_ask_resync(struct store *store, struct answer *answer, const char *format, ...)
+{
+	va_list args;
+	int rc;
+
+	va_start(args, format);
+	rc = resync_require(store, false, answer, format, args);
+	va_end(args);
 	return rc;
 }
 

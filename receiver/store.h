@@ -103,9 +103,12 @@ int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN]);
 /* Make next the manifest: durable first, then in memory (next is taken then, else untouched).
  * Checks that we still own the store. 0 or as answer_storage / answer_moved. */
 int store_save(struct store *store, struct manifest *next, struct answer *answer);
-/* As above without filling an answer: require a resynchronization for reason (kept if one is
- * required already). */
+/* As above: require a resynchronization for reason (kept if one is required already), and distrust
+ * the current image. */
 int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same, but the current image is what it was at applied_seq. */
+int store_ask_resync(struct store *store, struct answer *answer, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* 0 when nothing forbids work on the store; else -ESTALE/-EBUSY with the answer. */
 int store_check(struct store *store, struct answer *answer);

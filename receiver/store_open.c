@@ -199,7 +199,7 @@ static void images_judge(struct store *store, struct manifest *next)
 			snprintf(next->resync_reason, sizeof(next->resync_reason),
 				 "the replica's image was changed behind our back: %s", why);
 		}
-		next->resync_needed = true;
+		next->resync_needed = next->distrusted = true;
 		memset(&next->mark, 0, sizeof(next->mark));
 		log_warning("%s: %s", store->vm, next->resync_reason);
 	}
