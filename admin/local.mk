@@ -11,13 +11,16 @@ libvmr_admin_la_SOURCES = \
 	admin/command.c admin/command.h \
 	admin/control.c \
 	admin/events.c \
+	admin/job_output.c admin/job_output.h \
+	admin/jobs.c \
 	admin/locate.c \
 	admin/output.c admin/output.h \
 	admin/pki.c \
 	admin/points.c \
 	admin/protect.c \
 	admin/status.c \
-	admin/status_output.c admin/status_output.h
+	admin/status_output.c admin/status_output.h \
+	admin/store.c
 # protobuf-c's own INIT macros cast const away.
 libvmr_admin_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
 libvmr_admin_la_LIBADD = libvmr-proto.la libvmr-common.la $(JANSSON_LIBS)

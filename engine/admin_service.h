@@ -65,6 +65,8 @@ void admin_resync(struct admin_call *call, const Vmreplica__Admin__Request *requ
 void admin_authorize(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_points.c */
 void admin_points(struct admin_call *call, const Vmreplica__Admin__Request *request);
+/* admin_jobs.c */
+void admin_jobs(struct admin_call *call, const Vmreplica__Admin__JobsRequest *request);
 void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request);
 void admin_inspect(struct admin_call *call, const Vmreplica__Admin__InspectRequest *request);
 void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseRequest *request);

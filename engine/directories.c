@@ -46,6 +46,7 @@ int directories_make(const struct config *config, char *error, unsigned int size
 		{ENGINE_BACKUP_DIR, 0750, {0, 0}},
 		{VMR_STATEDIR, 0751, root}, /* QEMU passes through it to the scratch files */
 		{ENGINE_STATE_DIR, 0700, {0, 0}},
+		{ENGINE_JOBS_DIR, 0700, {0, 0}},
 		{config->scratch_directory, 0750, {0, 0}},
 		{config->log_directory, 0770, root},
 	};

@@ -10,11 +10,14 @@
 #include "cluster/authorize.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
 #include "engine/admin_service.h"
 #include "engine/adoption.h"
 #include "engine/announcer.h"
 #include "engine/directories.h"
+#include "engine/failover_job.h"
+#include "engine/job_table.h"
 #include "engine/pipeline.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
@@ -141,6 +144,9 @@ static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bo
 				    message->announcement->node);
 		}
 		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_JOB:
+		failover_job_heard(engine, message->job);
+		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_SOLICIT:
 		announcer_touch(engine->announcer);
 		engine_wake(engine);
@@ -161,6 +167,9 @@ static void member_cb(void *arg, const char *node, const char *member, bool join
 		cluster_table_leave(&engine->table, node);
 	} else if (strcmp(member, CLUSTER_MEMBER_BROKER) == 0) {
 		engine->brokers += joined ? 1 : -1;
+	}
+	if (joined && strcmp(member, CLUSTER_MEMBER_ENGINE) == 0) {
+		failover_job_member_joined(engine);
 	}
 	/* a newcomer knows nothing of us yet */
 	announcer_touch(engine->announcer);
@@ -211,9 +220,11 @@ static int engine_make_parts(struct engine *engine, char *error)
 	engine->pool = buffer_pool_new(buffers, PIPELINE_CHUNK);
 	engine->announcer = announcer_new(engine);
 	engine->storages = storage_probe_new(engine);
+	engine->jobs = job_table_new(ENGINE_JOBS_DIR, engine->task_workers);
 	if (engine->cycle_workers == NULL || engine->task_workers == NULL ||
 	    engine->storage_workers == NULL || engine->libvirt == NULL || engine->tls == NULL ||
-	    engine->pool == NULL || engine->announcer == NULL || engine->storages == NULL) {
+	    engine->pool == NULL || engine->announcer == NULL || engine->storages == NULL ||
+	    engine->jobs == NULL) {
 		return engine_fail(error, -ENOMEM, "cannot start");
 	}
 	return 0;
@@ -318,7 +329,9 @@ void engine_destroy(struct engine *engine)
 		relationship_cancel(rel);
 	}
 	engine_end_workers(engine);
+	failover_job_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
+	admin_jobs_tick(engine, INT64_MAX);
 	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {
@@ -339,6 +352,7 @@ void engine_destroy(struct engine *engine)
 	announcer_free(engine->announcer);
 	storage_probe_free(engine->storages);
 	cluster_table_destroy(&engine->table);
+	job_table_free(engine->jobs);
 	if (engine->pool != NULL) {
 		buffer_pool_free(engine->pool);
 	}

@@ -11,6 +11,7 @@
  *   replica.c         one replica whose store this node owns (its work is the receiver's)
  *   receiver_child.c  the receiver process
  *   announcer.c       what this node tells the cluster; cluster_table.c: what the others told
+ *   failover_job.c    a failover that this node carries out; job_table.c: jobs of all nodes
  *   admin_*.c         requests of admins and agents
  */
 #ifndef VMR_ENGINE_ENGINE_H
@@ -37,6 +38,7 @@
 #define ENGINE_SOCKET	       VMR_RUNDIR "/engine.sock"
 #define ENGINE_BACKUP_DIR      VMR_RUNDIR "/backup"
 #define ENGINE_STATE_DIR       VMR_STATEDIR "/engine"
+#define ENGINE_JOBS_DIR	       VMR_STATEDIR "/jobs"
 #define ENGINE_ERROR_LEN       512
 #define ENGINE_MISSING_LEN     512
 
@@ -62,7 +64,10 @@ struct engine {
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */
 	struct receiver_child *receiver;
-	struct points_wait *points_waits; /* owned list: asked of the receiver (admin_points.c) */
+	struct points_wait *points_waits;   /* owned list: asked of the receiver (admin_points.c) */
+	struct job_table *jobs;		    /* of all nodes */
+	struct failover_job *failover_jobs; /* owned list: carried out here */
+	struct jobs_wait *jobs_waits;	    /* owned list: who follows a job (admin_jobs.c) */
 	struct cluster_table table;
 	struct announcer *announcer;
 	struct storage_probe *storages;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The clock of the engine: each second, and when something ended, looks at all that waits and
  * starts what is due. */
+#include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
 #include "engine/engine.h"
 
@@ -9,6 +10,7 @@
 
 #include "common/clock.h"
 #include "engine/announcer.h"
+#include "engine/failover_job.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
@@ -150,6 +152,8 @@ static void engine_tick_cb(void *data)
 	engine->tick_armed = false;
 	receiver_child_tick(engine->receiver, now);
 	admin_points_tick(engine, now);
+	admin_jobs_tick(engine, now);
+	failover_job_tick(engine);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);
 	}

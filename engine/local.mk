@@ -38,6 +38,7 @@ ENGINE_PURE = \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \
 	engine/health.c engine/health.h \
+	engine/job_message.c engine/job_message.h \
 	engine/relationship_state.c engine/relationship_state.h \
 	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
 	engine/replica_domain.c engine/replica_domain.h \
@@ -62,6 +63,7 @@ ENGINE_CYCLE = \
 
 # The daemon's control thread.
 ENGINE_CONTROL = \
+	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
 	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
 	engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
@@ -78,8 +80,11 @@ ENGINE_CONTROL = \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/failover_job.c engine/failover_job.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
+	engine/job_store.c engine/job_store.h \
+	engine/job_table.c engine/job_table.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/failover_job.h"
 
 #define OBSTACLE_GRACE_MS 10000
 
@@ -163,6 +164,8 @@ void relationship_fill_status(const struct relationship *rel, struct vm_status_f
 		status->behind_s = behind > 0 ? behind / 1000 : 0;
 	}
 	status->suspended = rel->suspended;
+	status->job =
+		vm_status_borrow(failover_job_running_id(rel->engine, rel->settings.relationship));
 	fill_progress(rel, status->progress);
 	fill_counters(rel, status);
 	fill_disks(rel, frame);

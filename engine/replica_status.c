@@ -2,6 +2,7 @@
 /* What a replica shows: to status, to the other engines, to crm_mon. */
 #include <string.h>
 
+#include "engine/failover_job.h"
 #include "engine/replica.h"
 
 void replica_note_status(struct replica *replica, const Vmreplica__VmStatus *status)
@@ -53,6 +54,8 @@ void replica_fill_status(const struct replica *replica, struct vm_status_frame *
 	status->suspended = replica->suspended;
 	status->last_pause_ms = replica->last_pause_ms;
 	status->paused_since_ms = replica->paused_since_ms;
+	status->job = vm_status_borrow(
+		failover_job_running_id(replica->engine, replica->settings.relationship));
 	replica_definition_fill_status(replica->definition, status);
 }
 

@@ -195,6 +195,34 @@ int history_load(int dir_fd, uint64_t generation, uint64_t from_seq, uint64_t en
 	return 0;
 }
 
+int history_find_damage(int dir_fd, uint64_t generation, uint64_t *ret_offset)
+{
+	cleanup_free char *text = NULL;
+	char name[64], *line, *rest;
+	size_t len = 0;
+	int rc;
+
+	index_name(generation, name);
+	rc = generation == 0 ? 0 : durable_file_read(dir_fd, name, HISTORY_MAX, &text, &len);
+	if (rc < 0) {
+		return rc;
+	}
+	for (line = text; line != NULL && line < text + len; line = rest) {
+		struct history_entry entry;
+
+		rest = memchr(line, '\n', (size_t)(text + len - line));
+		if (rest == NULL) {
+			return 0;
+		}
+		*rest++ = '\0';
+		if (strlen(line) + 1 != (size_t)(rest - line) || line_parse(line, &entry) < 0) {
+			*ret_offset = (uint64_t)(line - text);
+			return -EBADMSG;
+		}
+	}
+	return 0;
+}
+
 /* The lines of entries from index first on. */
 static int lines_make(const struct history *history, size_t first, struct byte_buffer *ret_text)
 {

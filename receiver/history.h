@@ -50,6 +50,10 @@ bool history_refers_to(const struct history *history, const char *file);
 /* Read the index of generation: entries of [from_seq, end_seq). No file: none. 0 or an errno. */
 int history_load(int dir_fd, uint64_t generation, uint64_t from_seq, uint64_t end_seq,
 		 struct history *ret_history);
+/* Look for a line of the index that is not as it was written. A last one that is torn is what a
+ * crash leaves, not damage. 0; -EBADMSG with where in the file it begins; or an errno of reading.
+ */
+int history_find_damage(int dir_fd, uint64_t generation, uint64_t *ret_offset);
 /* Write the whole index, durably. */
 int history_save(int dir_fd, uint64_t generation, struct history *history);
 /* Append the entries from index first on to the file, durably; the whole file anew when most of it

@@ -8,6 +8,14 @@ libvmr_receiver_la_SOURCES = \
 	receiver/authorization.c receiver/authorization.h \
 	receiver/batch.c receiver/batch.h \
 	receiver/borrow.h \
+	receiver/check.c receiver/check.h \
+	receiver/check_content.c \
+	receiver/check_image.c receiver/check_image.h \
+	receiver/check_layers.c \
+	receiver/check_logs.c \
+	receiver/check_points.c \
+	receiver/check_print.c \
+	receiver/check_program.c \
 	receiver/cycle.c receiver/cycle.h \
 	receiver/cycle_record.c \
 	receiver/digest.c receiver/digest.h \
@@ -25,6 +33,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/manifest_points.c \
 	receiver/manifest_points_json.c \
 	receiver/manifest_takeover.c \
+	receiver/manifest_sum.c \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
 	receiver/merge_plan.c \

@@ -21,6 +21,7 @@
 #include "common/log.h"
 #include "common/tls.h"
 #include "receiver/authorization.h"
+#include "receiver/check.h"
 #include "receiver/listener.h"
 #include "receiver/points_query.h"
 #include "receiver/privileges.h"
@@ -372,7 +373,9 @@ int main(int argc, char **argv)
 	static struct program program;
 	struct stat st;
 
-	(void)argv;
+	if (argc > 1 && strcmp(argv[1], "--check") == 0) {
+		return check_main(argc, argv);
+	}
 	if (argc > 1 || fstat(ENGINE_FD, &st) < 0 || !S_ISSOCK(st.st_mode)) {
 		fprintf(stderr, "vmreplica-receiver is started by vmreplica-engine, not by hand\n");
 		return 2;

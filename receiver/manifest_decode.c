@@ -383,9 +383,11 @@ int manifest_decode(const char *text, size_t len, struct manifest *ret_manifest,
 	struct manifest manifest = {0};
 	const char *part = "";
 	json_int_t format;
+	size_t offset = 0;
 
 	if (root == NULL || json_unpack(root, "{s:I}", "format", &format) < 0) {
-		snprintf(error, MANIFEST_ERROR_LEN, MANIFEST_NAME " is damaged: %.100s",
+		snprintf(error, MANIFEST_ERROR_LEN, MANIFEST_NAME " is damaged at byte %d: %.100s",
+			 root == NULL ? where.position : 0,
 			 root == NULL ? where.text : "it has no format version");
 		return -EBADMSG;
 	}
@@ -400,6 +402,13 @@ int manifest_decode(const char *text, size_t len, struct manifest *ret_manifest,
 				       "by a newer one; update this node",
 			 (long long)format, MANIFEST_FORMAT);
 		return -EPROTONOSUPPORT;
+	}
+	if (!manifest_sum_is_right(text, len, &offset)) {
+		snprintf(error, MANIFEST_ERROR_LEN,
+			 MANIFEST_NAME " is damaged at byte %zu or in the 4 KiB after it: its "
+				       "checksum is another",
+			 offset);
+		return -EBADMSG;
 	}
 	if (manifest_decode_root(root, format, &manifest, &part) < 0) {
 		manifest_destroy(&manifest);

@@ -159,8 +159,9 @@ char *manifest_encode(const struct manifest *manifest, size_t *ret_len)
 	failed |= json_object_set_new(root, "counters", counters_encode(&manifest->counters));
 	failed |= manifest_points_encode(root, manifest);
 	text = failed != 0 ? NULL : json_dumps(root, JSON_INDENT(1));
-	if (text != NULL) {
-		*ret_len = strlen(text);
+	if (text == NULL) {
+		return NULL;
 	}
-	return text;
+	*ret_len = strlen(text);
+	return manifest_sum_append(text, ret_len);
 }

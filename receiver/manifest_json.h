@@ -26,6 +26,13 @@ json_t *manifest_cut_encode(const struct manifest_cut *cut);
 json_t *manifest_layer_encode(const struct manifest_layer *layer);
 json_t *manifest_takeover_encode(const struct manifest_takeover *takeover);
 json_t *manifest_image_encode(const struct manifest_image *image);
+/* The finished text of len bytes with its checksums as one more member. Takes text; NULL when out
+ * of memory. (manifest_sum.c) */
+char *manifest_sum_append(char *text, size_t *len);
+/* False when the text carries checksums that do not fit it; *ret_offset is then where the first
+ * piece of 4 KiB begins that is not as it was written. A text without any is of an older vmreplica.
+ */
+bool manifest_sum_is_right(const char *text, size_t len, size_t *ret_offset);
 /* 0, or nonzero when out of memory. */
 int manifest_points_encode(json_t *root, const struct manifest *manifest);
 

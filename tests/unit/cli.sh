@@ -41,7 +41,7 @@ wrong() {
 
 expect 0 out '^vmreplica [0-9]+\.[0-9]+' "$cli" --version
 expect 0 out '^Usage: vmreplica COMMAND' "$cli" --help
-for command in status protect unprotect authorize sync pause resume resync locate broker events check pki agent; do
+for command in status protect unprotect authorize sync pause resume resync store points jobs locate broker events check pki agent; do
     expect 0 out "^Usage: vmreplica $command" "$cli" "$command" --help
 done
 
@@ -51,6 +51,12 @@ wrong 'option "--wach"' status --wach
 wrong 'option "--json=1"' status --json=1
 wrong 'one VM at a time' status web1 web2
 wrong 'cannot be the name' status ../web1
+wrong 'check DIRECTORY' store
+wrong 'check DIRECTORY' store mend /srv
+wrong 'one directory' store check
+wrong 'one directory' store check /srv /tmp
+wrong 'cannot be a job' jobs web1
+wrong 'needs the id' jobs --follow
 wrong 'name a VM' protect --to 10.0.0.1
 wrong 'where to with --to' protect web1
 wrong 'option "--to" needs a value' protect web1 --to

@@ -158,3 +158,8 @@ check_PROGRAMS += tests/unit/test_definition_file
 tests_unit_test_definition_file_SOURCES = tests/unit/test_definition_file.c tests/unit/tempdir.h
 tests_unit_test_definition_file_CFLAGS = $(engine_test_cflags)
 tests_unit_test_definition_file_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_failover_job
+tests_unit_test_failover_job_SOURCES = tests/unit/test_failover_job.c tests/unit/tempdir.h
+tests_unit_test_failover_job_CFLAGS = $(engine_test_cflags)
+tests_unit_test_failover_job_LDADD = $(engine_test_ldadd)

@@ -71,3 +71,9 @@ tests_unit_test_store_lock_SOURCES = tests/unit/test_store_lock.c $(receiver_rig
 tests_unit_test_store_lock_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_store_lock_LDADD = libvmr-engine.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_store_lock_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_store_check
+tests_unit_test_store_check_SOURCES = tests/unit/test_store_check.c $(receiver_rig_sources)
+tests_unit_test_store_check_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_store_check_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_store_check_DEPENDENCIES = vmreplica-receiver

@@ -133,6 +133,7 @@ static int decode_changed(const char *from, const char *to)
 	int rc;
 
 	text = manifest_encode(&manifest, &len);
+	strcpy(strstr(text, ",\n \"sum\": "), "\n}"); /* as before there were checksums */
 	at = strstr(text, from);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(at);
 	snprintf(changed, 65536, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
@@ -144,6 +145,34 @@ static int decode_changed(const char *from, const char *to)
 	free(changed);
 	manifest_destroy(&manifest);
 	return rc;
+}
+
+/* No byte of the text can change without being noticed, and the place is told to 4 KiB. */
+static void test_checksum(void)
+{
+	struct manifest manifest = sample(), back;
+	char error[MANIFEST_ERROR_LEN], *text;
+	size_t len;
+
+	for (uint64_t seq = 20; seq < 60; seq++) {
+		log_add(&manifest, seq);
+	}
+	text = manifest_encode(&manifest, &len);
+	CU_ASSERT_TRUE(len > 8192);
+	for (size_t i = 0; i < len; i++) {
+		int rc;
+
+		text[i] ^= 4;
+		rc = manifest_decode(text, len, &back, error);
+		CU_ASSERT_TRUE(rc == -EBADMSG || rc == -EPROTONOSUPPORT);
+		CU_ASSERT_PTR_NOT_NULL(strstr(error, rc == -EBADMSG ? "at byte" : "format"));
+		text[i] ^= 4;
+	}
+	*strstr(text + 5000, "gen-") = 'G';
+	CU_ASSERT_EQUAL(manifest_decode(text, len, &back, error), -EBADMSG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "at byte 4096 "));
+	free(text);
+	manifest_destroy(&manifest);
 }
 
 static void test_not_believed(void)
@@ -337,6 +366,7 @@ static void test_prefix_copy(void)
 static const struct unit_test tests[] = {
 	{"round trip", test_round_trip},
 	{"truncated", test_truncated},
+	{"checksum", test_checksum},
 	{"not believed", test_not_believed},
 	{"save", test_save},
 	{"spool", test_spool},

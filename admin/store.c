@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vmreplica store: what is done to a replica's directory without any daemon. The one program that
+ * reads stores is the receiver, which gives up root for that; this one starts it. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/command.h"
+
+#define RECEIVER_PROGRAM VMR_DAEMONDIR "/vmreplica-receiver"
+
+static const char help[] =
+	"Usage: vmreplica store check DIRECTORY [--json]\n"
+	"Check the directory of a replica (vmreplica status VM names it) without changing it: the\n"
+	"manifest, the chain of hashes over the kept logs, every log's checksums, every layer "
+	"(its\n"
+	"fingerprint, its place in the chain, qemu-img check), recovery points and pins; and "
+	"whether\n"
+	"points and the newest image read as the kept logs say. Damage is named by file and "
+	"offset.\n"
+	"\n"
+	"It needs no engine, takes no lock, and may run on any node that reaches the directory, "
+	"also\n"
+	"while the replica is in use: what is being written at the time is left out then. What no\n"
+	"kept log wrote has no second source here: vmreplica resync compares it with the primary.\n"
+	"\n"
+	"Exit status: 0 sound, 1 the check could not be made, 2 wrong use, 3 damage was found.\n"
+	"\n"
+	"      --json          print JSON\n"
+	"  -h, --help          show this text\n";
+
+static int check_exec(const char *directory, bool json)
+{
+	char *argv[] = {(char *)(uintptr_t)RECEIVER_PROGRAM, (char *)(uintptr_t) "--check",
+			(char *)(uintptr_t)directory, json ? (char *)(uintptr_t) "--json" : NULL,
+			NULL};
+
+	fflush(stdout);
+	execv(argv[0], argv);
+	fprintf(stderr, "vmreplica: cannot run %s: %s\n", argv[0], strerror(errno));
+	return STATUS_FAILED;
+}
+
+int command_store(int argc, char **argv)
+{
+	static const struct option options[] = {{"help", no_argument, NULL, OPTION_HELP},
+						{"json", no_argument, NULL, OPTION_JSON},
+						{0}};
+	struct common_options common = {.command = "store", .help = help};
+
+	while (command_next_option(&common, argc, argv, options) != -1) {
+	}
+	if (optind == argc || strcmp(argv[optind], "check") != 0) {
+		return command_misused(&common, "say what to do: check DIRECTORY");
+	}
+	if (argc - optind != 2) {
+		return command_misused(&common, "name one directory");
+	}
+	return check_exec(argv[optind + 1], common.json);
+}
