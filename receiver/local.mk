@@ -57,6 +57,13 @@ libvmr_receiver_la_SOURCES = \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
 	receiver/stores_tick.c receiver/stores_table.h \
+	receiver/materialize.c receiver/materialize.h \
+	receiver/overlay.c receiver/overlay.h \
+	receiver/takeover.c receiver/takeover.h \
+	receiver/takeover_end.c \
+	receiver/takeover_failover.c \
+	receiver/takeover_steps.c receiver/takeover_job.h \
+	receiver/takeover_test.c \
 	receiver/takeover_target.c receiver/takeover_target.h \
 	receiver/target.c receiver/target.h \
 	receiver/view.c receiver/view.h

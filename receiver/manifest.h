@@ -14,19 +14,19 @@
 #include "proto/limits.h"
 #include "proto/wire.pb-c.h"
 
-#define MANIFEST_NAME	    "manifest.json"
+#define MANIFEST_NAME "manifest.json"
 /* 1: without recovery points; read, and rewritten as 2. 3: something stands that an older receiver
  * would run over (a takeover); without that, 2 is written. */
-#define MANIFEST_FORMAT	    3
+#define MANIFEST_FORMAT	      3
 #define MANIFEST_FORMAT_PLAIN 2
-#define MANIFEST_SIZE_MAX   (4u * 1024u * 1024u)
-#define MANIFEST_FILE_MAX   127u /* of "gen-<N>/<disk>-<n>.qcow2" */
-#define MANIFEST_LAYERS_MAX 250u /* of one disk; a longer chain is replaced by a fresh base */
-#define MANIFEST_LOGS_MAX   2048u
-#define MANIFEST_POINTS_MAX 250u
-#define MANIFEST_PINS_MAX   (2u * DISKS_MAX)
-#define MANIFEST_HOLDER_MAX 64u
-#define MANIFEST_ERROR_LEN  256
+#define MANIFEST_SIZE_MAX     (4u * 1024u * 1024u)
+#define MANIFEST_FILE_MAX     127u /* of "gen-<N>/<disk>-<n>.qcow2" */
+#define MANIFEST_LAYERS_MAX   250u /* of one disk; a longer chain is replaced by a fresh base */
+#define MANIFEST_LOGS_MAX     2048u
+#define MANIFEST_POINTS_MAX   250u
+#define MANIFEST_PINS_MAX     (2u * DISKS_MAX)
+#define MANIFEST_HOLDER_MAX   64u
+#define MANIFEST_ERROR_LEN    256
 
 /* One qcow2 file. A closed layer is recognized by its fingerprint: a change that we did not make
  * shows. */
@@ -129,7 +129,7 @@ struct manifest_takeover {
 	char holder[MANIFEST_HOLDER_MAX + 1];
 	struct manifest_cut cut; /* what it begins from */
 	bool application;
-	bool ready; /* all files are made, durable, and were handed out */
+	bool ready;			   /* all files are made, durable, and were handed out */
 	struct manifest_taken_disk *disks; /* owned */
 	size_t disk_count;
 	/* FAILOVER */

@@ -139,13 +139,13 @@ char *manifest_encode(const struct manifest *manifest, size_t *ret_len)
 {
 	cleanup_json json_t *root = json_pack(
 		"{s:i, s:s, s:s, s:s, s:I, s:s, s:b, s:I, s:I, s:I, s:I, s:b, s:s}", "format",
-		manifest_format(manifest), "relationship", manifest->relationship, "vm", manifest->vm,
-		"peer_site", manifest->peer_site, "generation", (json_int_t)manifest->generation,
-		"owner_node", manifest->owner_node, "closed", manifest->closed, "applied_seq",
-		(json_int_t)manifest->applied_seq, "batch_seq", (json_int_t)manifest->batch_seq,
-		"next_seq", (json_int_t)manifest->next_seq, "next_layer",
-		(json_int_t)manifest->next_layer, "resync_needed", manifest->resync_needed,
-		"resync_reason", manifest->resync_reason);
+		manifest_format(manifest), "relationship", manifest->relationship, "vm",
+		manifest->vm, "peer_site", manifest->peer_site, "generation",
+		(json_int_t)manifest->generation, "owner_node", manifest->owner_node, "closed",
+		manifest->closed, "applied_seq", (json_int_t)manifest->applied_seq, "batch_seq",
+		(json_int_t)manifest->batch_seq, "next_seq", (json_int_t)manifest->next_seq,
+		"next_layer", (json_int_t)manifest->next_layer, "resync_needed",
+		manifest->resync_needed, "resync_reason", manifest->resync_reason);
 	json_t *epoch = json_pack("{s:I, s:s, s:s}", "number", (json_int_t)manifest->epoch.number,
 				  "lineage", manifest->epoch.lineage, "site", manifest->epoch.site);
 	int failed = json_object_set_new(root, "epoch", epoch);

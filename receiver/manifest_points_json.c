@@ -250,8 +250,8 @@ static int takeovers_decode(json_t *root, struct manifest *m)
 					      &m->test);
 	}
 	if (rc == 0 && failover != NULL) {
-		rc = manifest_takeover_decode(
-			failover, VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER, &m->failover);
+		rc = manifest_takeover_decode(failover, VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER,
+					      &m->failover);
 	}
 	rc = rc < 0 ? rc : takeover_check(m, &m->test);
 	return rc < 0 ? rc : takeover_check(m, &m->failover);

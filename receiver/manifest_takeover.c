@@ -56,8 +56,7 @@ static const struct manifest_disk *image_chain_find(const struct manifest_image 
 const struct manifest_disk *manifest_chain_find(const struct manifest *manifest, const char *file,
 						size_t *ret_index)
 {
-	const struct manifest_disk *disk =
-		image_chain_find(&manifest->current, file, ret_index);
+	const struct manifest_disk *disk = image_chain_find(&manifest->current, file, ret_index);
 
 	return disk != NULL ? disk : image_chain_find(&manifest->retired, file, ret_index);
 }
@@ -90,9 +89,8 @@ json_t *manifest_takeover_encode(const struct manifest_takeover *takeover)
 	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:I, s:b, s:b, s:b}", "holder",
 			 takeover->holder, "cut", manifest_cut_encode(&takeover->cut),
 			 "application", takeover->application, "ready", takeover->ready, "disks",
-			 disks, "epoch", (json_int_t)takeover->epoch, "planned",
-			 takeover->planned, "committed", takeover->committed, "advanced",
-			 takeover->advanced);
+			 disks, "epoch", (json_int_t)takeover->epoch, "planned", takeover->planned,
+			 "committed", takeover->committed, "advanced", takeover->advanced);
 }
 
 static int disk_decode(json_t *json, struct manifest_taken_disk *ret_disk)
@@ -109,8 +107,7 @@ static int disk_decode(json_t *json, struct manifest_taken_disk *ret_disk)
 			       manifest_number_decode(size, DISK_SIZE_MAX, &ret_disk->size_bytes) <
 				       0 ||
 			       manifest_file_decode(base, ret_disk->base) < 0 ||
-			       (built != NULL &&
-				manifest_layer_decode(built, &ret_disk->built) < 0)
+			       (built != NULL && manifest_layer_decode(built, &ret_disk->built) < 0)
 		       ? -EBADMSG
 		       : 0;
 }
@@ -147,9 +144,9 @@ int manifest_takeover_decode(json_t *json, Vmreplica__TakeoverKind kind,
 	json_int_t epoch;
 
 	if (json_unpack(json, "{s:s, s:o, s:b, s:b, s:o, s:I, s:b, s:b, s:b}", "holder", &holder,
-			"cut", &cut, "application", &application, "ready", &ready, "disks",
-			&disks, "epoch", &epoch, "planned", &planned, "committed", &committed,
-			"advanced", &advanced) < 0 ||
+			"cut", &cut, "application", &application, "ready", &ready, "disks", &disks,
+			"epoch", &epoch, "planned", &planned, "committed", &committed, "advanced",
+			&advanced) < 0 ||
 	    manifest_text_decode(holder, takeover->holder, sizeof(takeover->holder)) < 0 ||
 	    manifest_cut_decode(cut, &takeover->cut) < 0 || takeover->cut.seq == 0 ||
 	    manifest_number_decode(epoch, INT64_MAX, &takeover->epoch) < 0) {

@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "receiver/overlay.h"
 #include "receiver/stores.h"
 
 #define RETRY_MOVED_MS	      1000
@@ -124,13 +125,28 @@ void store_wait(struct store *store, int timeout_ms)
 	pthread_cond_timedwait(&store->changed, &store->lock, &until);
 }
 
-int store_check(struct store *store, struct answer *answer)
+int store_check_open(struct store *store, struct answer *answer)
 {
 	if (atomic_load(&store->closing) || store->dir_fd < 0) {
 		return answer_moved(answer, RETRY_MOVED_MS,
 				    "the replica of %s is leaving this node", store->vm);
 	}
 	return store_check_owner(store, answer);
+}
+
+int store_check(struct store *store, struct answer *answer)
+{
+	const struct manifest *manifest = &store->manifest;
+	int rc = store_check_open(store, answer);
+
+	if (rc == 0 && manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		return answer_denied(answer, "epoch",
+				     "the replica of %s has failed over to cycle %" PRIu64
+				     " (epoch %" PRIu64 " of %.100s): nothing more is taken",
+				     store->vm, manifest->failover.cut.seq, manifest->epoch.number,
+				     manifest->epoch.site);
+	}
+	return rc;
 }
 
 static void store_become_stale(struct store *store)
@@ -366,4 +382,5 @@ void store_sweep(struct store *store)
 		}
 	}
 	closedir(dir);
+	overlay_sweep(store, &store->manifest.failover);
 }

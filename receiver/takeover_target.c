@@ -83,14 +83,13 @@ static void base_find(const struct manifest *manifest, const struct history *log
 	}
 	if (current_is_sound(manifest) && manifest->applied_seq <= seq &&
 	    (!ret_base->found || manifest->applied_seq > ret_base->seq)) {
-		*ret_base = (struct base){
-			.found = true,
-			.on_current = true,
-			.seq = manifest->applied_seq,
-			.hash = applied != NULL ? applied->hash
-				: manifest->committed.seq == manifest->applied_seq
-					? manifest->committed.log_hash
-					: NULL};
+		*ret_base = (struct base){.found = true,
+					  .on_current = true,
+					  .seq = manifest->applied_seq,
+					  .hash = applied != NULL ? applied->hash
+						  : manifest->committed.seq == manifest->applied_seq
+							  ? manifest->committed.log_hash
+							  : NULL};
 	}
 }
 
@@ -137,11 +136,12 @@ static int logs_take(const struct history *logs, const struct base *base, point_
 		}
 		if ((hash != NULL && memcmp(log->previous_hash, hash, LOG_HASH_LEN) != 0) ||
 		    !is_right(arg, log)) {
-			return refuse(error, -ENOENT,
-				      "cycle %" PRIu64 " cannot be reached: the log of cycle %" PRIu64
-				      " is gone, damaged, or does not follow the one before; what can "
-				      "be reached on this way ends with seq:%" PRIu64,
-				      target->cut.seq, log->seq, reached);
+			return refuse(
+				error, -ENOENT,
+				"cycle %" PRIu64 " cannot be reached: the log of cycle %" PRIu64
+				" is gone, damaged, or does not follow the one before; what can "
+				"be reached on this way ends with seq:%" PRIu64,
+				target->cut.seq, log->seq, reached);
 		}
 		hash = log->hash;
 		reached = log->seq;
@@ -151,7 +151,8 @@ static int logs_take(const struct history *logs, const struct base *base, point_
 	return reached == target->cut.seq
 		       ? 0
 		       : refuse(error, -ENOENT,
-				"cycle %" PRIu64 " cannot be reached: its log is not kept; the state "
+				"cycle %" PRIu64
+				" cannot be reached: its log is not kept; the state "
 				"before it that is kept is seq:%" PRIu64,
 				target->cut.seq, reached);
 }
@@ -164,8 +165,9 @@ static int target_find(const struct manifest *manifest, const struct history *lo
 	struct base base;
 
 	if (manifest->current.disk_count == 0 && manifest->point_count == 0) {
-		return refuse(error, -ENOENT, "initial replication is not complete: there is "
-					      "nothing to start from");
+		return refuse(error, -ENOENT,
+			      "initial replication is not complete: there is "
+			      "nothing to start from");
 	}
 	if (!cut_find(manifest, logs, seq, target)) {
 		return refuse(error, -ENOENT,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which state of a store a VM is to begin from, and how to get there: what stands already (a point's
- * layers, or the current image), and the logs to replay upon it. Pure, but for the logs' files,
- * which are asked for through a callback. */
+/* Which state of a store a VM is to begin from, and how to get there: what stands already (a
+ * point's layers, or the current image), and the logs to replay upon it. Pure, but for the logs'
+ * files, which are asked for through a callback. */
 #ifndef VMR_RECEIVER_TAKEOVER_TARGET_H
 #define VMR_RECEIVER_TAKEOVER_TARGET_H
 

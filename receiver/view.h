@@ -41,7 +41,8 @@ struct view {
 	uint64_t applied_seq, batch_seq, generation, spool_bytes;
 	bool has_image, has_pending, resync_needed;
 	char resync_reason[REASON_MAX + 1];
-	struct view_disk *disks; /* owned */
+	struct manifest_takeover test, failover; /* without their disks */
+	struct view_disk *disks;		 /* owned */
 	size_t disk_count;
 
 	/* from streams and the applier */
