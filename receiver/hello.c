@@ -251,6 +251,25 @@ static void welcome_fill(struct welcome *welcome, const struct manifest *manifes
 	welcome->message.next_seq = manifest->next_seq;
 }
 
+/* Where the other side's broker is: needed when the primary does not come any more. */
+static int address_keep(struct store *store, const char *address, struct answer *answer)
+{
+	struct manifest next = {0};
+	int rc;
+
+	if (address[0] == '\0' || strlen(address) > MANIFEST_ADDRESS_MAX ||
+	    strcmp(address, store->manifest.peer_address) == 0) {
+		return 0;
+	}
+	if (manifest_copy(&store->manifest, &next) < 0) {
+		return answer_storage(answer, -ENOMEM, "recording the peer's address");
+	}
+	snprintf(next.peer_address, sizeof(next.peer_address), "%s", address);
+	rc = store_save(store, &next, answer);
+	manifest_destroy(&next);
+	return rc;
+}
+
 /* With the store ours: its epoch, then what it expects. */
 static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hello,
 			 struct welcome *welcome, struct answer *answer)
@@ -266,6 +285,7 @@ static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hell
 	rc = rc < 0 ? rc : epoch_check(store, hello->epoch, answer);
 	rc = rc < 0 ? rc : store_check(store, answer);
 	rc = rc < 0 ? rc : epoch_take(store, hello->epoch, answer);
+	rc = rc < 0 ? rc : address_keep(store, hello->peer_address, answer);
 	if (rc == 0) {
 		welcome_fill(welcome, &store->manifest, disks, hello->n_disks);
 	}

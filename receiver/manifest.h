@@ -26,6 +26,7 @@
 #define MANIFEST_POINTS_MAX   250u
 #define MANIFEST_PINS_MAX     (2u * DISKS_MAX)
 #define MANIFEST_HOLDER_MAX   64u
+#define MANIFEST_ADDRESS_MAX  (SITE_NAME_MAX + 8u) /* "host:port" of the primary side's broker */
 #define MANIFEST_ERROR_LEN    256
 
 /* One qcow2 file. A closed layer is recognized by its fingerprint: a change that we did not make
@@ -154,6 +155,7 @@ struct manifest {
 	char relationship[RELATIONSHIP_LEN + 1];
 	char vm[VM_NAME_MAX + 1];
 	char peer_site[SITE_NAME_MAX + 1];
+	char peer_address[MANIFEST_ADDRESS_MAX + 1]; /* "" = not told */
 	uint64_t generation;
 	char owner_node[NODE_NAME_MAX + 1];
 	bool closed; /* the layers' fingerprints were taken after the last writer had ended */

@@ -75,6 +75,7 @@ int manifest_points_encode(json_t *root, const struct manifest *manifest)
 				      json_pack("{s:I, s:I}", "generation",
 						(json_int_t)manifest->history_generation, "from",
 						(json_int_t)manifest->history_from));
+	failed |= json_object_set_new(root, "peer_address", json_string(manifest->peer_address));
 	failed |= json_object_set_new(root, "distrusted", json_boolean(manifest->distrusted));
 	if (manifest->test.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
 		failed |= json_object_set_new(root, "test",
@@ -238,9 +239,12 @@ static int takeover_check(const struct manifest *m, const struct manifest_takeov
 static int takeovers_decode(json_t *root, struct manifest *m)
 {
 	json_t *test = NULL, *failover = NULL;
+	const char *peer_address = "";
 	int distrusted = m->distrusted; /* an older receiver did not write it down */
-	int rc = json_unpack(root, "{s?b, s?o, s?o}", "distrusted", &distrusted, "test", &test,
-			     "failover", &failover) < 0
+	int rc = json_unpack(root, "{s?b, s?o, s?o, s?s}", "distrusted", &distrusted, "test", &test,
+			     "failover", &failover, "peer_address", &peer_address) < 0 ||
+				 manifest_text_decode(peer_address, m->peer_address,
+						      sizeof(m->peer_address)) < 0
 			 ? -EBADMSG
 			 : 0;
 

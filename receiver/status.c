@@ -209,6 +209,7 @@ static int status_send_locked(struct link *link, const struct view *view,
 	vm.owner = borrow(names->node);
 	vm.peer = borrow(names->peer_site);
 	vm.peer_node = borrow(view->peer_node);
+	vm.peer_address = borrow(view->peer_address);
 	vm.store = borrow(names->directory);
 	vm.resource = borrow(names->resource);
 	numbers_fill(view, &vm);

@@ -41,6 +41,7 @@ struct view {
 	uint64_t applied_seq, batch_seq, generation, spool_bytes;
 	bool has_image, has_pending, resync_needed;
 	char resync_reason[REASON_MAX + 1];
+	char peer_address[MANIFEST_ADDRESS_MAX + 1];
 	struct manifest_takeover test, failover; /* without their disks */
 	struct view_disk *disks;		 /* owned */
 	size_t disk_count;
