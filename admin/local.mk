@@ -2,7 +2,7 @@
 # admin: the CLI. One file a subcommand; owns jansson.
 noinst_LTLIBRARIES += libvmr-admin.la
 libvmr_admin_la_SOURCES = \
-	admin/agent.c \
+	admin/agent.c admin/agent_guard.c admin/agent_guard.h \
 	admin/authorize.c \
 	admin/broker.c \
 	admin/check.c \
@@ -20,7 +20,8 @@ libvmr_admin_la_SOURCES = \
 	admin/protect.c \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h \
-	admin/store.c
+	admin/store.c \
+	admin/verify.c
 # protobuf-c's own INIT macros cast const away.
 libvmr_admin_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
 libvmr_admin_la_LIBADD = libvmr-proto.la libvmr-common.la $(JANSSON_LIBS)

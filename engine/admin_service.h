@@ -63,6 +63,7 @@ void admin_pause(struct admin_call *call, const Vmreplica__Admin__Request *reque
 void admin_resume(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_resync(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_authorize(struct admin_call *call, const Vmreplica__Admin__Request *request);
+void admin_verify(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_points.c */
 void admin_points(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_jobs.c */
@@ -71,6 +72,8 @@ void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *
 void admin_inspect(struct admin_call *call, const Vmreplica__Admin__InspectRequest *request);
 void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseRequest *request);
 void admin_fit(struct admin_call *call, const Vmreplica__Admin__FitRequest *request);
+/* admin_guard.c */
+void admin_guard(struct admin_call *call, const Vmreplica__Admin__GuardRequest *request);
 void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *request);
 /* protect.c, unprotect.c */
 void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request);

@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 
 /* libvirt's errors in the scheduler's terms. */
 static int source_trouble(struct cycle *cycle, int error, const char *why)
@@ -91,10 +91,9 @@ int cycle_open_source(struct cycle *cycle)
 	if (result < 0) {
 		return source_trouble(cycle, result, error);
 	}
-	cycle->epoch = 1;
 	for (size_t i = 0; i < cycle->checkpoint_count; i++) {
-		if (cycle->checkpoints[i].epoch > cycle->epoch) {
-			cycle->epoch = cycle->checkpoints[i].epoch;
+		if (cycle->checkpoints[i].epoch > cycle->disk_epoch) {
+			cycle->disk_epoch = cycle->checkpoints[i].epoch;
 		}
 	}
 	return cycle_list_disks(cycle);
@@ -180,7 +179,9 @@ static void cycle_finish(struct cycle *cycle)
 	}
 	resume_plan_destroy(&cycle->plan);
 	free(cycle->checkpoints);
+	free(cycle->vm_state);
 	cycle->checkpoints = NULL;
+	cycle->vm_state = NULL;
 	source_close(cycle->source);
 	cycle->source = NULL;
 	atomic_store(&cycle->progress->kind, 0);
@@ -199,6 +200,7 @@ int cycle_run(struct cycle *cycle)
 	if (result == 0) {
 		cycle->committed = true;
 		cycle->trouble = (struct trouble){0};
+		cycle_state_committed(cycle);
 		cycle_drop_old_checkpoints(cycle);
 	} else if (cycle->begun || cycle->trouble.outcome == SCHEDULE_CANCELLED) {
 		/* What is under way ends with it: HELLO tells both sides where they are. A cycle

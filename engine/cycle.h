@@ -11,13 +11,18 @@
 #ifndef VMR_ENGINE_CYCLE_H
 #define VMR_ENGINE_CYCLE_H
 
+#include "cluster/epoch.h"
 #include "common/buffer.h"
-#include "engine/dirty_map.h"
+#include "engine/cycle_verify.h"
 #include "engine/peer.h"
 #include "engine/resume.h"
 #include "engine/sender_stream.h"
 #include "engine/source.h"
 #include "engine/vm_settings.h"
+#include "proto/dirty_map.h"
+
+/* the code of the trouble that another side holds a higher epoch */
+#define CYCLE_TROUBLE_EPOCH "epoch"
 
 struct cycle_disk {
 	char name[DISK_NAME_MAX + 1];
@@ -35,7 +40,11 @@ struct cycle {
 	struct peer *peer;
 	struct cycle_progress *progress;
 	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
-	bool enrolled;	   /* the other side has had its replica: it is not made again from here */
+	struct verify_state *verify; /* compare with this cut, too; NULL = not */
+	bool want_application; /* freeze the guest round the cut, where that is of use */
+	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
+	struct epoch epoch; /* the highest that this site knows */
+	const char *peer_address; /* our own broker, where the other side's orders go; may be "" */
 
 	/* results, for the control thread after the end */
 	struct trouble trouble; /* code "" when committed */
@@ -49,8 +58,15 @@ struct cycle {
 	struct checkpoint_name cut;
 	int64_t cut_time_ms; /* wall clock */
 	int64_t latency_ms;  /* cut to committed */
+	bool application;    /* the guest's file systems held still at the cut */
+	int64_t frozen_ms;   /* ... for so long */
+	/* wanted, tried, and not had: why; "" otherwise */
+	char application_why[SOURCE_ERROR_LEN];
+	char vm_state_why[SOURCE_ERROR_LEN]; /* why UEFI variables or TPM did not travel; "" = they
+						did, or there are none */
 	uint64_t data_bytes, wire_bytes;
-	uint64_t epoch;
+	/* a higher epoch that the other side told of, to be made durable; number 0: none */
+	struct epoch heard;
 	struct cycle_disk disks[DISKS_MAX]; /* the replicated ones, as found */
 	uint32_t disk_count;
 
@@ -60,9 +76,13 @@ struct cycle {
 	uint64_t disk_sizes[DISKS_MAX];
 	struct checkpoint_name *checkpoints; /* owned */
 	size_t checkpoint_count, broken;
+	uint64_t disk_epoch; /* the highest among the checkpoints */
 	struct resume_plan plan;
 	bool begun; /* CYCLE_BEGIN was sent, or tried to be */
 	struct dirty_map *maps[DISKS_MAX];
+	uint8_t *vm_state; /* owned: what the VM keeps beside its disks; NULL = nothing */
+	size_t vm_state_len;
+	uint8_t vm_state_hash[32];
 	struct source_job *job;
 	struct pipeline *pipeline;
 	struct sender_stream stream;
@@ -76,10 +96,19 @@ int cycle_run(struct cycle *cycle);
 /* ---- steps, for cycle.c and its tests ---- */
 /* Open the VM, list its replicated disks and our checkpoints. */
 int cycle_open_source(struct cycle *cycle);
+/* May this site send? Asks the other side how epochs stand. 0: nothing there forbids it; else a
+ * trouble, perhaps with heard set. */
+int cycle_ask_epoch(struct cycle *cycle);
 /* Have a connection to the replica's owner and its WELCOME (or what COMMITTED left). */
 int cycle_connect(struct cycle *cycle);
 /* Decide what to send; delete the checkpoints that the receiver's word frees. */
 int cycle_plan(struct cycle *cycle);
+/* cycle_state.c: read what the VM keeps beside its disks (right after the cut; what cannot be read
+ * is told in vm_state_why and stays out); send it behind CYCLE_BEGIN unless the receiver has it;
+ * note that it has. */
+void cycle_take_state(struct cycle *cycle);
+int cycle_send_state(struct cycle *cycle);
+void cycle_state_committed(struct cycle *cycle);
 /* Job, stream, reader, until COMMITTED or a trouble. */
 int cycle_send(struct cycle *cycle);
 

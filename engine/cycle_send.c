@@ -12,6 +12,7 @@
 #include "engine/cycle_reader.h"
 
 #define SEND_BEGIN_MS 60000
+#define KEEP_STEP_MS  100
 
 static int job_trouble(struct cycle *cycle, int error, const char *why)
 {
@@ -42,7 +43,14 @@ static int job_trouble(struct cycle *cycle, int error, const char *why)
 static int cycle_begin_job(struct cycle *cycle, const struct checkpoint_name *incremental,
 			   const struct checkpoint_name *cut)
 {
-	struct source_job_request request = {.incremental = incremental, .cut = cut};
+	struct source_job_request request = {
+		.incremental = incremental,
+		.cut = cut,
+		/* An initial copy and a resynchronization are many cuts. The delta after them has
+		 * its turn. */
+		.application = cycle->want_application && cut != NULL &&
+			       cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_DELTA,
+	};
 	char error[SOURCE_ERROR_LEN] = "";
 	int result;
 
@@ -111,11 +119,12 @@ static int cycle_look(struct cycle *cycle)
 
 static int cycle_make_cut(struct cycle *cycle)
 {
+	const char *why;
 	int result;
 
 	memcpy(cycle->cut.relationship, cycle->settings->relationship,
 	       sizeof(cycle->cut.relationship));
-	cycle->cut.epoch = cycle->epoch;
+	cycle->cut.epoch = cycle->epoch.number;
 	cycle->cut.seq = cycle->plan.seq;
 	if (name_make_cut_id(cycle->cut.cut_id) < 0) {
 		return trouble_set(&cycle->trouble, -EIO, SCHEDULE_FAILED, "internal",
@@ -124,8 +133,13 @@ static int cycle_make_cut(struct cycle *cycle)
 	result = cycle_begin_job(
 		cycle, cycle->plan.has_incremental ? &cycle->plan.incremental : NULL, &cycle->cut);
 	if (result == 0) {
+		cycle->application =
+			source_job_application(cycle->job, &cycle->frozen_ms, &why) == 1;
+		snprintf(cycle->application_why, sizeof(cycle->application_why), "%s",
+			 cycle->application ? "" : why);
 		cycle->cut_time_ms = source_job_cut_time_ms(cycle->job);
 		cycle->kind = cycle->plan.kind;
+		cycle_take_state(cycle);
 	}
 	return result;
 }
@@ -219,7 +233,7 @@ static int cycle_send_begin(struct cycle *cycle, uint64_t estimate_bytes)
 	begin.seq = cycle->cut.seq;
 	begin.cut_id = cycle->cut.cut_id;
 	begin.cut_time_ms = cycle->cut_time_ms;
-	begin.consistency = borrow("crash");
+	begin.consistency = borrow(cycle->application ? "application" : "crash");
 	begin.estimate_bytes = estimate_bytes;
 	if (cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_DELTA) {
 		begin_fill_base(&begin, &parts, &cycle->peer->position);
@@ -283,8 +297,24 @@ static int cycle_confirm_read(struct cycle *cycle)
 			  : 0;
 }
 
+/* The job stays for a verification of this cut: its scratch is watched on while the stream ends. */
+static void cycle_keep_job(struct cycle *cycle, struct cycle_reader *reader)
+{
+	struct trouble trouble = {0};
+
+	reader->trouble = &trouble;
+	while (cycle->job != NULL && !sender_stream_is_finished(&cycle->stream)) {
+		if (reader_watch(reader) < 0) {
+			cycle_end_job(cycle);
+			cycle->verify->trouble = trouble;
+		}
+		clock_sleep_ms(KEEP_STEP_MS);
+	}
+	reader->trouble = &cycle->trouble;
+}
+
 /* Reader here, sender on its thread. The job ends with the last read, before the network is
- * through. */
+ * through; but for a verification. */
 static int cycle_transfer(struct cycle *cycle, struct cycle_reader *reader)
 {
 	int read_result, stream_result;
@@ -298,8 +328,11 @@ static int cycle_transfer(struct cycle *cycle, struct cycle_reader *reader)
 		read_result = cycle_confirm_read(cycle);
 	}
 	cycle_reader_close(reader);
-	cycle_end_job(cycle);
+	if (read_result < 0 || cycle->verify == NULL) {
+		cycle_end_job(cycle);
+	}
 	cycle_push_end(cycle, read_result);
+	cycle_keep_job(cycle, reader);
 	stream_result = sender_stream_join(&cycle->stream);
 	cycle->data_bytes = cycle->stream.data_bytes;
 	cycle->wire_bytes = atomic_load(&cycle->progress->wire_bytes);
@@ -328,6 +361,14 @@ static void cycle_start_progress(struct cycle *cycle, uint64_t total_bytes)
 	atomic_store(&progress->kind, (int)cycle->plan.kind);
 }
 
+/* The cycle is committed: what comes now may be given up at any moment. */
+static void cycle_verify(struct cycle *cycle, struct cycle_reader *reader)
+{
+	atomic_store(&cycle->progress->is_ending, false);
+	atomic_store(&cycle->progress->kind, 0);
+	cycle_verify_slice(cycle, reader);
+}
+
 static int cycle_send_cut(struct cycle *cycle)
 {
 	struct cycle_reader reader = cycle_make_reader(cycle);
@@ -339,7 +380,14 @@ static int cycle_send_cut(struct cycle *cycle)
 		result = cycle_send_begin(cycle, total_bytes);
 	}
 	if (result == 0) {
+		result = cycle_send_state(cycle);
+	}
+	if (result == 0) {
 		result = cycle_transfer(cycle, &reader);
+		cycle->latency_ms = clock_monotonic_ms() - cycle->job_begin_ms;
+		if (result == 0 && cycle->job != NULL) {
+			cycle_verify(cycle, &reader);
+		}
 	} else {
 		cycle_reader_close(&reader);
 	}
@@ -366,6 +414,5 @@ int cycle_send(struct cycle *cycle)
 	result = cycle_send_cut(cycle);
 	pipeline_free(cycle->pipeline);
 	cycle->pipeline = NULL;
-	cycle->latency_ms = clock_monotonic_ms() - cycle->job_begin_ms;
 	return result;
 }

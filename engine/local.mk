@@ -13,6 +13,7 @@ ENGINE_SOURCE = \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
+	engine/source_freeze.c engine/source_freeze.h \
 	engine/source_host.c engine/source_host.h \
 	engine/source_image.c engine/source_image.h \
 	engine/source_job.c engine/source_job.h engine/source_job_live.c engine/source_job_offline.c \
@@ -22,6 +23,7 @@ ENGINE_SOURCE = \
 	engine/source_orphan.c engine/source_orphan.h \
 	engine/source_rpc.c engine/source_rpc_job.c engine/source_rpc.h \
 	engine/source_scratch.c engine/source_scratch.h \
+	engine/source_state.c engine/source_state.h \
 	engine/source_tool.c engine/source_tool.h \
 	engine/source_version.c engine/source_version.h \
 	engine/source_xml.c engine/source_xml.h
@@ -30,13 +32,13 @@ ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
 
 # Pure decisions: no clock, no I/O.
 ENGINE_PURE = \
-	engine/dirty_map.c engine/dirty_map.h \
 	engine/domain_document.c engine/domain_document.h \
 	engine/domain_fit.c engine/domain_fit.h \
 	engine/domain_fit_devices.c engine/domain_fit_devices.h \
 	engine/domain_rules.c engine/domain_rules.h \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \
+	engine/guard.c engine/guard.h \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \
 	engine/relationship_state.c engine/relationship_state.h \
@@ -50,10 +52,14 @@ ENGINE_PURE = \
 
 # One cycle, on workers: from the broker's answer to COMMITTED.
 ENGINE_CYCLE = \
+	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
 	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle_state.c \
+	engine/cycle_verify.c engine/cycle_verify.h engine/verify_state.c \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
+	engine/order_client.c engine/order_client.h \
 	engine/peer.c engine/peer_frames.c engine/peer.h \
 	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
 	engine/sender_stream.c engine/sender_stream.h \
@@ -65,8 +71,10 @@ ENGINE_CYCLE = \
 ENGINE_CONTROL = \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
+	engine/admin_verify.c \
+	engine/relationship_verify.c engine/relationship_verify.h \
 	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
-	engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
+	engine/admin_guard.c engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
 	engine/admin_vm.c engine/admin_vm.h \
 	engine/adoption.c engine/adoption.h \
 	engine/announcer.c engine/announcer.h \
@@ -79,12 +87,14 @@ ENGINE_CONTROL = \
 	engine/definition_file.c engine/definition_file.h \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
+	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover_job.c engine/failover_job.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
+	engine/peer_contact.c engine/peer_contact.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
@@ -95,6 +105,7 @@ ENGINE_CONTROL = \
 	engine/replica.c engine/replica_status.c engine/replica.h \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
+	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \
@@ -112,3 +123,10 @@ sbin_PROGRAMS += vmreplica-engine
 vmreplica_engine_SOURCES = engine/main.c
 vmreplica_engine_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
 vmreplica_engine_LDADD = libvmr-engine.la
+
+# Thaws a guest also when the engine is gone.
+daemon_PROGRAMS += vmreplica-freeze
+vmreplica_freeze_SOURCES = engine/freezer.c engine/freeze_guest.c engine/freeze_guest.h \
+	engine/freeze_note.c engine/freeze_note.h engine/source_freeze.h
+vmreplica_freeze_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
+vmreplica_freeze_LDADD = libvmr-common.la $(LIBVIRT_LIBS)

@@ -40,6 +40,7 @@ void peer_close(struct peer *peer)
 	peer->conn = NULL;
 	memset(&peer->position, 0, sizeof(peer->position));
 	memset(peer->sent_xml_hash, 0, sizeof(peer->sent_xml_hash));
+	memset(peer->sent_state_hash, 0, sizeof(peer->sent_state_hash));
 	memset(&peer->told, 0, sizeof(peer->told));
 }
 

@@ -17,6 +17,7 @@
 #include "engine/health.h"
 #include "engine/health_attribute.h"
 #include "engine/relationship_state.h"
+#include "engine/relationship_verify.h"
 #include "engine/schedule.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
@@ -58,6 +59,7 @@ struct relationship {
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
+	bool blind; /* its guard let it start while the other side was silent */
 	bool dismissed;			      /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
@@ -71,8 +73,14 @@ struct relationship {
 	/* shown and announced; survives moves */
 	uint64_t generation, seq, resyncs, moves, last_pause_ms, bytes_dirty, bytes_wire,
 		largest_bytes;
-	uint64_t latency_ms, latency_max_ms, epoch;
+	uint64_t latency_ms, latency_max_ms;
+	struct epoch epoch; /* the highest that this site knows */
 	int64_t last_replicated_ms; /* wall clock of the last committed cut; 0 = never */
+	int64_t last_app_ms;	    /* the same of the last application-consistent one */
+	int64_t app_tried_ms;	    /* wall clock of a later attempt that failed; 0 = none */
+	uint64_t frozen_ms;
+	bool state_stays;	     /* UEFI variables or TPM did not travel: it was told */
+	char app_reason[REASON_MAX]; /* why the last attempt failed; "" = it did not */
 	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
 	char cut_id[CUT_ID_LEN + 1];
@@ -94,6 +102,7 @@ struct relationship {
 	char task_error[SOURCE_ERROR_LEN];
 	bool task_has_checkpoints;
 
+	struct verify_run *verify;	     /* owned; NULL = none since attach */
 	struct relationship_waiter *waiters; /* owned */
 	relationship_done_cb stop_done;
 	void *stop_arg;
@@ -150,6 +159,8 @@ void relationship_tell_peer(struct relationship *relationship);
 void relationship_answer_release(struct relationship *relationship, int error, const char *text);
 /* Read the standing orders, if the cluster's settings are known. */
 void relationship_note_standing(struct relationship *relationship);
+/* A higher epoch was told of: make it durable, and go by it when it is. */
+void relationship_note_heard(struct relationship *relationship);
 void relationship_clear_resync(struct relationship *relationship, int64_t now_ms);
 
 /* ---- relationship_cycle.c ---- */

@@ -17,6 +17,8 @@ libvmr_proto_la_SOURCES = \
 	proto/arena.c proto/arena.h \
 	proto/channel.c \
 	proto/codec.c proto/codec.h \
+	proto/dirty_map.c proto/dirty_map.h \
+	proto/extent_file.c proto/extent_file.h \
 	proto/frame.c proto/frame.h \
 	proto/limits.h \
 	proto/link.c proto/link.h \
@@ -26,6 +28,7 @@ libvmr_proto_la_SOURCES = \
 	proto/names.c proto/names.h \
 	proto/network_map.c proto/network_map.h \
 	proto/version.c proto/version.h \
+	proto/vm_state.c proto/vm_state.h \
 	proto/validate.c proto/validate.h \
 	proto/validate_order.c proto/validate_order.h \
 	proto/validate_fields.c proto/validate_fields.h proto/validate_name.c

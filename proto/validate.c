@@ -15,6 +15,7 @@
 #include "proto/limits.h"
 #include "proto/network_map.h"
 #include "proto/validate_fields.h"
+#include "proto/vm_state.h"
 #include "proto/validate_order.h"
 #include "proto/wire.pb-c.h"
 
@@ -250,6 +251,17 @@ static const char *check_cycle_begin(const struct frame *frame)
 	return why ?: m->domain_xml.len > DOMAIN_XML_INLINE_MAX ? "the domain's XML is too long" : NULL;
 }
 
+static const char *check_vm_state(const struct frame *frame)
+{
+	const Vmreplica__Wire__VmState *m = message_of(frame);
+
+	return m->length == 0 || m->length > VM_STATE_MAX || frame->payload_len == 0 ||
+			       frame->payload_len > m->length ||
+			       m->codec > VMREPLICA__WIRE__CODEC__CODEC_ZSTD
+		       ? "the VM's state is out of range"
+		       : NULL;
+}
+
 static const char *check_chunk_data(const Vmreplica__Wire__Chunk *m, uint32_t payload_len)
 {
 	if (m->length > CHUNK_MAX || payload_len == 0 || payload_len > m->length) {
@@ -314,6 +326,39 @@ static const char *check_digest_reply(const struct frame *frame)
 		       ?: frame->payload_len != (m->count + 7u) / 8u
 			  ? "the answer's bits are not as many as announced"
 			  : NULL;
+}
+
+static const char *check_verified_disk(const char *disk)
+{
+	return validate_disk_name(disk) ? NULL : "the disk's name is malformed";
+}
+
+static const char *check_verify(const struct frame *frame)
+{
+	const Vmreplica__Wire__Verify *m = message_of(frame);
+
+	return check_cut_id(m->cut_id)
+		       ?: check_verified_disk(m->disk)
+		       ?: check_blocks(0, m->offset, m->block_bytes, m->count)
+		       ?: frame->payload_len != m->count * DIGEST_LEN
+			  ? "the digests are not as many as announced"
+			  : NULL;
+}
+
+static const char *check_verified(const struct frame *frame)
+{
+	const Vmreplica__Wire__Verified *m = message_of(frame);
+	const char *why = check_verified_disk(m->disk)
+				  ?: check_blocks(0, m->offset, m->block_bytes, m->count)
+				  ?: validate_field_reason(m->reason);
+
+	if (why == NULL && m->code[0] != '\0') {
+		why = check_code(m->code) ?: frame->payload_len != 0 ? "a refusal carries bits"
+								     : NULL;
+	} else if (why == NULL && frame->payload_len != (m->count + 7u) / 8u) {
+		why = "the answer's bits are not as many as announced";
+	}
+	return why;
 }
 
 static const char *check_mark_request(const struct frame *frame)
@@ -387,6 +432,7 @@ static const struct {
 	{FRAME_BUSY, check_busy},
 	{FRAME_FAILURE, check_failure},
 	{FRAME_CYCLE_BEGIN, check_cycle_begin},
+	{FRAME_VM_STATE, check_vm_state},
 	{FRAME_CHUNK, check_chunk},
 	{FRAME_DIGEST, check_digest},
 	{FRAME_DIGEST_REPLY, check_digest_reply},
@@ -399,6 +445,8 @@ static const struct {
 	{FRAME_PING, check_nothing},
 	{FRAME_PONG, check_nothing},
 	{FRAME_EXTENTS, validate_extents},
+	{FRAME_VERIFY, check_verify},
+	{FRAME_VERIFIED, check_verified},
 };
 
 int validate_frame(const struct frame *frame, char error[VALIDATE_ERROR_LEN])

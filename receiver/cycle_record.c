@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What every kind of cycle leaves in the manifest. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "receiver/cycle.h"
-#include "receiver/durable.h"
+#include "receiver/ownership.h"
 
 void cycle_record(const struct cycle *cycle, struct manifest *next,
 		  const uint8_t log_hash[LOG_HASH_LEN])
@@ -46,15 +48,35 @@ void cycle_record_mark(const struct cycle *cycle, const Vmreplica__Wire__Mark *m
 	}
 }
 
+int cycle_take_definition(struct cycle *cycle, const void *xml, size_t len, struct answer *answer)
+{
+	if (len == 0) {
+		return 0;
+	}
+	if (len > DOMAIN_XML_MAX) {
+		return answer_failure(answer, "limits", "a domain definition of %zu bytes", len);
+	}
+	cycle->domain_xml = malloc(len);
+	if (cycle->domain_xml == NULL) {
+		return answer_storage(answer, -ENOMEM, "taking the domain definition");
+	}
+	memcpy(cycle->domain_xml, xml, len);
+	cycle->domain_xml_len = len;
+	return 0;
+}
+
 int cycle_keep_definition(const struct cycle *cycle, struct answer *answer)
 {
+	struct store *store = cycle->store;
 	bool uncertain;
 	int rc;
 
 	if (cycle->domain_xml == NULL) {
 		return 0;
 	}
-	rc = durable_file_replace(cycle->store->dir_fd, "domain.xml", cycle->domain_xml,
-				  cycle->domain_xml_len, &uncertain);
-	return rc < 0 ? answer_storage(answer, rc, "writing domain.xml") : 0;
+	rc = ownership_file_replace(store->dir_fd, store->manifest.generation, "domain.xml",
+				    cycle->domain_xml, cycle->domain_xml_len, &uncertain);
+	return rc == -ESTALE ? store_fenced(store, answer)
+	       : rc < 0	     ? answer_storage(answer, rc, "writing domain.xml")
+			     : 0;
 }

@@ -37,6 +37,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
 	receiver/merge_plan.c \
+	receiver/ownership.c receiver/ownership.h \
 	receiver/pending.c receiver/pending.h \
 	receiver/plan.c receiver/plan.h \
 	receiver/point_list.c receiver/point_list.h \
@@ -51,8 +52,10 @@ libvmr_receiver_la_SOURCES = \
 	receiver/session.c receiver/session.h \
 	receiver/spool.c receiver/spool.h \
 	receiver/spool_files.c \
+	receiver/states.c receiver/states.h receiver/manifest_states.c \
 	receiver/status.c receiver/status.h \
 	receiver/store.c receiver/store.h \
+	receiver/store_destroy.c \
 	receiver/store_open.c \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
@@ -66,6 +69,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/takeover_test.c \
 	receiver/takeover_target.c receiver/takeover_target.h \
 	receiver/target.c receiver/target.h \
+	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef
 libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread

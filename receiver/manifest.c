@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "receiver/durable.h"
+#include "receiver/ownership.h"
 
 void manifest_image_destroy(struct manifest_image *image)
 {
@@ -27,6 +28,7 @@ void manifest_destroy(struct manifest *manifest)
 	manifest_point_drop(manifest, manifest->point_count);
 	free(manifest->points);
 	free(manifest->pins);
+	free(manifest->states);
 	free(manifest->logs);
 	manifest_takeover_destroy(&manifest->test);
 	manifest_takeover_destroy(&manifest->failover);
@@ -98,17 +100,21 @@ static int points_copy(const struct manifest *from, struct manifest *to)
 
 static int lists_copy(const struct manifest *from, struct manifest *to)
 {
-	void *logs = NULL, *pins = NULL;
+	void *logs = NULL, *pins = NULL, *states = NULL;
 
 	if (array_copy(from->logs, from->log_count, sizeof(*from->logs), &logs) < 0 ||
-	    array_copy(from->pins, from->pin_count, sizeof(*from->pins), &pins) < 0) {
+	    array_copy(from->pins, from->pin_count, sizeof(*from->pins), &pins) < 0 ||
+	    array_copy(from->states, from->state_count, sizeof(*from->states), &states) < 0) {
 		free(logs);
+		free(pins);
 		return -ENOMEM;
 	}
 	to->logs = logs;
 	to->log_count = from->log_count;
 	to->pins = pins;
 	to->pin_count = from->pin_count;
+	to->states = states;
+	to->state_count = from->state_count;
 	return points_copy(from, to);
 }
 
@@ -124,7 +130,8 @@ int manifest_copy(const struct manifest *from, struct manifest *ret_copy)
 	copy.logs = NULL;
 	copy.pins = NULL;
 	copy.points = NULL;
-	copy.log_count = copy.pin_count = copy.point_count = 0;
+	copy.states = NULL;
+	copy.log_count = copy.pin_count = copy.point_count = copy.state_count = 0;
 	if (manifest_image_copy(&from->current, &copy.current) < 0 ||
 	    manifest_image_copy(&from->pending, &copy.pending) < 0 ||
 	    manifest_image_copy(&from->retired, &copy.retired) < 0 ||
@@ -238,6 +245,11 @@ bool manifest_refers_to(const struct manifest *manifest, const char *file)
 			return true;
 		}
 	}
+	for (size_t i = 0; i < manifest->state_count; i++) {
+		if (strcmp(manifest->states[i].file, file) == 0) {
+			return true;
+		}
+	}
 	return (manifest->mark.mode != VMREPLICA__WIRE__MODE__MODE_NONE &&
 		strcmp(manifest->mark.file, file) == 0) ||
 	       image_refers_to(&manifest->current, file) ||
@@ -289,5 +301,6 @@ int manifest_save(int dir_fd, const struct manifest *manifest, bool *ret_uncerta
 	if (len > MANIFEST_SIZE_MAX) {
 		return -EFBIG;
 	}
-	return durable_file_replace(dir_fd, MANIFEST_NAME, text, len, ret_uncertain);
+	return ownership_file_replace(dir_fd, manifest->generation, MANIFEST_NAME, text, len,
+				      ret_uncertain);
 }

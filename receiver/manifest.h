@@ -26,6 +26,7 @@
 #define MANIFEST_POINTS_MAX   250u
 #define MANIFEST_PINS_MAX     (2u * DISKS_MAX)
 #define MANIFEST_HOLDER_MAX   64u
+#define MANIFEST_STATES_MAX   512u		   /* more than points */
 #define MANIFEST_ADDRESS_MAX  (SITE_NAME_MAX + 8u) /* "host:port" of the primary side's broker */
 #define MANIFEST_ERROR_LEN    256
 
@@ -139,6 +140,14 @@ struct manifest_takeover {
 	bool advanced; /* logs behind the cut are not needed any more */
 };
 
+/* What the VM keeps beside its disks, as the cycle seq brought it (states.h). */
+struct manifest_state {
+	uint64_t seq;
+	char file[MANIFEST_FILE_MAX + 1];
+	uint8_t hash[LOG_HASH_LEN]; /* SHA-256 of the file */
+	uint64_t size_bytes;
+};
+
 struct manifest_epoch {
 	uint64_t number; /* 0 = none yet */
 	char lineage[RELATIONSHIP_LEN + 1];
@@ -191,6 +200,8 @@ struct manifest {
 	/* The current image may not be what it was at applied_seq; only with resync_needed. */
 	bool distrusted;
 	struct manifest_takeover test, failover; /* manifest_takeover.c */
+	struct manifest_state *states;		 /* owned, ascending by seq */
+	size_t state_count;
 };
 
 void manifest_destroy(struct manifest *manifest); /* leaves it zeroed */
@@ -252,6 +263,15 @@ bool manifest_takeover_refers_to(const struct manifest_takeover *takeover, const
 const struct manifest_disk *manifest_chain_find(const struct manifest *manifest, const char *file,
 						size_t *ret_index);
 
+/* ---- what a VM keeps beside its disks (manifest_states.c) ---- */
+/* Append a state. 0, -ENOMEM, -E2BIG. */
+int manifest_state_push(struct manifest *manifest, const struct manifest_state *state);
+/* That of cycle seq: the newest that is not younger. NULL when there is none. */
+const struct manifest_state *manifest_state_find(const struct manifest *manifest, uint64_t seq);
+/* Forget the states that no cycle has any more which can be recovered, and those between points
+ * that are too many. */
+void manifest_states_trim(struct manifest *manifest);
+
 /* "initial", "delta", "resync"; "" for none. */
 const char *manifest_mode_to_word(Vmreplica__Wire__Mode mode);
 
@@ -266,7 +286,8 @@ int manifest_decode(const char *text, size_t len, struct manifest *ret_manifest,
 /* ---- files; blocking ---- */
 /* Read dir_fd/manifest.json. 0, -ENOENT, as manifest_decode, or an errno of reading. */
 int manifest_load(int dir_fd, struct manifest *ret_manifest, char error[MANIFEST_ERROR_LEN]);
-/* Replace it durably. *ret_uncertain as durable_file_replace. */
+/* Replace it durably, as the owner of its generation (ownership.h): -ESTALE when that one is
+ * fenced. *ret_uncertain as durable_file_replace. */
 int manifest_save(int dir_fd, const struct manifest *manifest, bool *ret_uncertain);
 /* -ESTALE when the file on disk belongs to another generation: another node took the store over. */
 int manifest_check_generation(int dir_fd, uint64_t generation);

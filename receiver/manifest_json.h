@@ -33,6 +33,8 @@ char *manifest_sum_append(char *text, size_t *len);
  * piece of 4 KiB begins that is not as it was written. A text without any is of an older vmreplica.
  */
 bool manifest_sum_is_right(const char *text, size_t len, size_t *ret_offset);
+json_t *manifest_states_encode(const struct manifest *manifest);
+int manifest_states_decode(json_t *states, struct manifest *ret_manifest);
 /* 0, or nonzero when out of memory. */
 int manifest_points_encode(json_t *root, const struct manifest *manifest);
 

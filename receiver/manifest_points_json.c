@@ -85,6 +85,7 @@ int manifest_points_encode(json_t *root, const struct manifest *manifest)
 		failed |= json_object_set_new(root, "failover",
 					      manifest_takeover_encode(&manifest->failover));
 	}
+	failed |= json_object_set_new(root, "states", manifest_states_encode(manifest));
 	return failed;
 }
 
@@ -263,13 +264,13 @@ static int takeovers_decode(json_t *root, struct manifest *m)
 
 int manifest_points_decode(json_t *root, struct manifest *m)
 {
-	json_t *points, *retired, *merge, *pins;
+	json_t *points, *retired, *merge, *pins, *states = NULL;
 	json_int_t generation, from;
 	int rc;
 
-	if (json_unpack(root, "{s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "points", &points, "retired",
-			&retired, "merge", &merge, "pins", &pins, "history", "generation",
-			&generation, "from", &from) < 0 ||
+	if (json_unpack(root, "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s?o}", "points", &points,
+			"retired", &retired, "merge", &merge, "pins", &pins, "history",
+			"generation", &generation, "from", &from, "states", &states) < 0 ||
 	    manifest_number_decode(generation, INT64_MAX, &m->history_generation) < 0 ||
 	    manifest_number_decode(from, INT64_MAX, &m->history_from) < 0) {
 		return -EBADMSG;
@@ -278,6 +279,7 @@ int manifest_points_decode(json_t *root, struct manifest *m)
 	rc = rc < 0 ? rc : manifest_image_decode(retired, &m->retired);
 	rc = rc < 0 ? rc : merge_decode(merge, &m->merge);
 	rc = rc < 0 ? rc : pins_decode(pins, m);
+	rc = rc < 0 || states == NULL ? rc : manifest_states_decode(states, m);
 	rc = rc < 0 ? rc : points_check(m);
 	return rc < 0 ? rc : takeovers_decode(root, m);
 }

@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "receiver/overlay.h"
+#include "receiver/states.h"
 #include "receiver/stores.h"
 
 #define RETRY_MOVED_MS	      1000
@@ -149,11 +150,14 @@ int store_check(struct store *store, struct answer *answer)
 	return rc;
 }
 
-static void store_become_stale(struct store *store)
+int store_fenced(struct store *store, struct answer *answer)
 {
+	if (!store->stale) {
+		log_error("%s: another node has taken over %s; this one writes nothing more",
+			  store->vm, store->directory);
+	}
 	store->stale = true;
-	log_error("%s: another node has taken over %s; this one writes nothing more", store->vm,
-		  store->directory);
+	return store_check_owner(store, answer);
 }
 
 int store_check_generation(struct store *store, struct answer *answer)
@@ -162,8 +166,7 @@ int store_check_generation(struct store *store, struct answer *answer)
 
 	rc = rc < 0 ? rc : manifest_check_generation(store->dir_fd, store->manifest.generation);
 	if (rc == -ESTALE && !store->stale) {
-		store_become_stale(store);
-		return store_check_owner(store, answer);
+		return store_fenced(store, answer);
 	}
 	return rc < 0 && !store->stale && !store->broken
 		       ? answer_storage(answer, rc, "reading " MANIFEST_NAME)
@@ -173,19 +176,26 @@ int store_check_generation(struct store *store, struct answer *answer)
 int store_save(struct store *store, struct manifest *next, struct answer *answer)
 {
 	bool uncertain = false;
+	struct manifest before;
 	int rc = store_check_generation(store, answer);
 
 	if (rc < 0) {
 		return rc;
 	}
+	manifest_states_trim(next);
 	rc = manifest_save(store->dir_fd, next, &uncertain);
+	if (rc == -ESTALE) {
+		return store_fenced(store, answer);
+	}
 	if (rc < 0) {
 		store->broken = store->broken || uncertain;
 		return answer_storage(answer, rc, "writing " MANIFEST_NAME);
 	}
-	manifest_destroy(&store->manifest);
+	before = store->manifest;
 	store->manifest = *next;
 	memset(next, 0, sizeof(*next));
+	states_unlink(store, &before);
+	manifest_destroy(&before);
 	view_set_manifest(&store->view, &store->manifest, store->directory);
 	stores_status_soon(store->receiver);
 	pthread_cond_broadcast(&store->changed);
@@ -333,6 +343,7 @@ static bool file_is_left_over(const struct store *store, const char *generation,
 		return strcmp(file, index) != 0;
 	}
 	return (name_ends_with(name, ".part") || name_ends_with(name, ".vrl") ||
+		name_ends_with(name, STATE_SUFFIX) || name_ends_with(name, STATE_SUFFIX ".new") ||
 		name_ends_with(name, ".qcow2")) &&
 	       !manifest_refers_to(&store->manifest, file) &&
 	       !history_refers_to(&store->history, file);

@@ -84,6 +84,7 @@ static void taken_fill(const struct takeover_job *job, Vmreplica__Ipc__StoreTake
 	message->cut_id = borrow(job->taken.cut.cut_id);
 	message->time_ms = job->taken.cut.time_ms;
 	message->consistency = borrow(job->taken.application ? "application" : "crash");
+	message->state = borrow(job->state);
 	message->last_seq = job->last.seq;
 	message->last_cut_id = borrow(job->last.cut_id);
 }

@@ -28,9 +28,10 @@ struct takeover_job {
 	/* the answer */
 	char error[TAKEOVER_ERROR_LEN];
 	uint64_t bytes;
-	struct manifest_takeover taken; /* owned; what stands, when it does */
-	struct manifest_image chains;	/* owned */
-	struct manifest_cut last;	/* last received */
+	struct manifest_takeover taken;			  /* owned; what stands, when it does */
+	struct manifest_image chains;			  /* owned */
+	char state[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2]; /* "" = none */
+	struct manifest_cut last;			  /* last received */
 };
 
 int takeover_test_run(struct takeover_job *job);     /* takeover_test.c */

@@ -14,7 +14,7 @@
 #include "receiver/durable.h"
 #include "receiver/image.h"
 #include "receiver/materialize.h"
-#include "receiver/merge.h"
+#include "receiver/states.h"
 #include "receiver/takeover_job.h"
 
 #define APPLY_IDLE_MS 60000
@@ -324,6 +324,9 @@ int takeover_answer(struct takeover_job *job, const struct manifest_takeover *re
 {
 	manifest_takeover_destroy(&job->taken);
 	job->last = job->store->manifest.committed;
+	if (states_path(job->store, record->cut.seq, job->state, sizeof(job->state)) < 0) {
+		job->state[0] = '\0';
+	}
 	return manifest_takeover_copy(record, &job->taken) < 0
 		       ? takeover_refuse(job, -ENOMEM, "out of memory")
 		       : 0;

@@ -32,6 +32,11 @@ tests_unit_test_source_domain_SOURCES = tests/unit/test_source_domain.c
 tests_unit_test_source_domain_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_domain_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_source_freeze
+tests_unit_test_source_freeze_SOURCES = tests/unit/test_source_freeze.c engine/freeze_note.c engine/freeze_note.h
+tests_unit_test_source_freeze_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_freeze_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_source_image
 tests_unit_test_source_image_SOURCES = tests/unit/test_source_image.c
 tests_unit_test_source_image_CFLAGS = $(source_test_cflags)
@@ -41,6 +46,11 @@ check_PROGRAMS += tests/unit/test_source_scratch
 tests_unit_test_source_scratch_SOURCES = tests/unit/test_source_scratch.c
 tests_unit_test_source_scratch_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_scratch_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_source_state
+tests_unit_test_source_state_SOURCES = tests/unit/test_source_state.c
+tests_unit_test_source_state_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_state_LDADD = $(source_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_source_xml
 tests_unit_test_source_xml_SOURCES = tests/unit/test_source_xml.c
@@ -56,6 +66,11 @@ tests_unit_test_source_offline_LDADD = $(source_test_ldadd)
 engine_test_cflags = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
 engine_test_ldadd = libvmr-engine.la $(CUNIT_LIBS)
 EXTRA_DIST += tests/fixtures/engine
+
+check_PROGRAMS += tests/unit/test_guard
+tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/golden.h
+tests_unit_test_guard_CFLAGS = $(engine_test_cflags)
+tests_unit_test_guard_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_extent_list
 tests_unit_test_extent_list_SOURCES = tests/unit/test_extent_list.c
@@ -158,6 +173,11 @@ check_PROGRAMS += tests/unit/test_definition_file
 tests_unit_test_definition_file_SOURCES = tests/unit/test_definition_file.c tests/unit/tempdir.h
 tests_unit_test_definition_file_CFLAGS = $(engine_test_cflags)
 tests_unit_test_definition_file_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_verify_state
+tests_unit_test_verify_state_SOURCES = tests/unit/test_verify_state.c
+tests_unit_test_verify_state_CFLAGS = $(engine_test_cflags)
+tests_unit_test_verify_state_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_failover_job
 tests_unit_test_failover_job_SOURCES = tests/unit/test_failover_job.c tests/unit/tempdir.h

@@ -50,6 +50,12 @@ tests_unit_test_receiver_points_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_points_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_points_DEPENDENCIES = vmreplica-receiver
 
+check_PROGRAMS += tests/unit/test_receiver_states
+tests_unit_test_receiver_states_SOURCES = tests/unit/test_receiver_states.c $(receiver_rig_sources)
+tests_unit_test_receiver_states_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_states_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_states_DEPENDENCIES = vmreplica-receiver
+
 check_PROGRAMS += tests/unit/test_retention
 tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
 tests_unit_test_retention_CFLAGS = $(receiver_test_cflags)
@@ -71,6 +77,12 @@ tests_unit_test_store_lock_SOURCES = tests/unit/test_store_lock.c $(receiver_rig
 tests_unit_test_store_lock_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_store_lock_LDADD = libvmr-engine.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_store_lock_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_verify
+tests_unit_test_receiver_verify_SOURCES = tests/unit/test_receiver_verify.c $(receiver_rig_sources)
+tests_unit_test_receiver_verify_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_verify_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_verify_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_store_check
 tests_unit_test_store_check_SOURCES = tests/unit/test_store_check.c $(receiver_rig_sources)

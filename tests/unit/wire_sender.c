@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "proto/names.h"
+#include "proto/vm_state.h"
 
 #define LINEAGE	    "0f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e22"
 #define CHUNK_BYTES (1024u * 1024u)
@@ -235,6 +236,35 @@ void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplic
 	sender_send(sender, FRAME_CYCLE_BEGIN, &begin.base, apart ? sender->definition : NULL,
 		    apart ? (uint32_t)len : 0);
 	sender->definition = NULL;
+	if (sender->nvram != NULL) {
+		sender_state(sender, sender->nvram);
+		sender->nvram = NULL;
+	}
+}
+
+void sender_state(struct sender *sender, const char *nvram)
+{
+	Vmreplica__Wire__VmState message = VMREPLICA__WIRE__VM_STATE__INIT;
+	struct vm_state state = {.files = {{VM_STATE_NVRAM, (const uint8_t *)nvram, strlen(nvram)}},
+				 .count = 1};
+	uint8_t *archive = NULL, *room;
+	size_t len = 0, packed = 0;
+
+	if (vm_state_encode(&state, &archive, &len) < 0) {
+		abort();
+	}
+	archive[len - 1] ^= sender->spoil_state ? 1 : 0;
+	room = malloc(len);
+	message.length = (uint32_t)len;
+	message.codec = (Vmreplica__Wire__Codec)codec_compress(sender->codec, archive, len, room,
+							       len, 1, &packed);
+	if (message.codec == VMREPLICA__WIRE__CODEC__CODEC_PLAIN) {
+		memcpy(room, archive, len);
+		packed = len;
+	}
+	sender_send(sender, FRAME_VM_STATE, &message.base, room, (uint32_t)packed);
+	free(archive);
+	free(room);
 }
 
 void sender_begin(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,
@@ -348,6 +378,41 @@ bool sender_mark(struct sender *sender, unsigned int disk, uint64_t offset)
 	return sender_answer(sender, ANSWER_MS) == FRAME_MARKED;
 }
 
+static void model_digests(const struct model *model, unsigned int disk, uint64_t offset,
+			  uint32_t count, uint8_t *ret_digests)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t at = offset + (uint64_t)i * MODEL_CLUSTER;
+		uint64_t left = model->disks[disk].size - at;
+
+		codec_digest(model->disks[disk].data + at,
+			     left < MODEL_CLUSTER ? left : MODEL_CLUSTER,
+			     ret_digests + (size_t)i * 16);
+	}
+}
+
+const char *sender_verify(struct sender *sender, const struct model *model, unsigned int disk,
+			  uint64_t offset, uint32_t count, uint8_t *ret_map)
+{
+	Vmreplica__Wire__Verify verify = VMREPLICA__WIRE__VERIFY__INIT;
+	static uint8_t digests[4096 * 16];
+	struct frame frame;
+
+	model_digests(model, disk, offset, count, digests);
+	verify.seq = sender->committed.seq;
+	verify.cut_id = sender->committed.cut_id;
+	verify.disk = (char *)(uintptr_t)model->disks[disk].name;
+	verify.offset = offset;
+	verify.block_bytes = MODEL_CLUSTER;
+	verify.count = count;
+	sender_send(sender, FRAME_VERIFY, &verify.base, digests, count * 16);
+	return channel_receive(&sender->channel, &sender->arena, &frame, ret_map, (count + 7) / 8,
+			       ANSWER_MS) == 0 &&
+			       frame.type == FRAME_VERIFIED
+		       ? ((const Vmreplica__Wire__Verified *)frame.message)->code
+		       : NULL;
+}
+
 bool sender_digest(struct sender *sender, const struct model *model, unsigned int disk,
 		   uint64_t offset, uint32_t count, uint8_t *ret_map)
 {
@@ -355,13 +420,7 @@ bool sender_digest(struct sender *sender, const struct model *model, unsigned in
 	static uint8_t digests[4096 * 16];
 	struct frame frame;
 
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t at = offset + (uint64_t)i * MODEL_CLUSTER;
-		uint64_t left = model->disks[disk].size - at;
-
-		codec_digest(model->disks[disk].data + at,
-			     left < MODEL_CLUSTER ? left : MODEL_CLUSTER, digests + (size_t)i * 16);
-	}
+	model_digests(model, disk, offset, count, digests);
 	digest.disk = disk;
 	digest.offset = offset;
 	digest.block_bytes = MODEL_CLUSTER;

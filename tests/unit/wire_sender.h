@@ -46,8 +46,9 @@ struct sender {
 	enum frame_type answer;
 	char code[64], reason[600];
 	const char *definition; /* of the next cycle; NULL = unchanged */
+	const char *nvram;	/* of the next cycle: sent as the VM's state; NULL = unchanged */
 	/* wrongs */
-	bool spoil_checksum, spoil_hash;
+	bool spoil_checksum, spoil_hash, spoil_state;
 	uint64_t epoch; /* 0 = 1 */
 	const char *lineage;
 	const char *site;		   /* NULL = RIG_SITE */
@@ -73,6 +74,8 @@ void sender_begin(struct sender *sender, const struct model *model, Vmreplica__W
 /* The same, with a given cut (a repetition). */
 void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,
 		      bool resumed, const struct sender_cut *cut);
+/* VM_STATE that holds nvram; sender_begin does it by itself when there is one. */
+void sender_state(struct sender *sender, const char *nvram);
 /* One chunk of the model's data, compressed as the codec likes; zeros as ZERO. */
 void sender_chunk(struct sender *sender, const struct model *model, unsigned int disk,
 		  uint64_t offset, uint64_t length);
@@ -88,6 +91,11 @@ bool sender_mark(struct sender *sender, unsigned int disk, uint64_t offset);
 /* DIGEST of a range; bit map of what differs into ret_map. */
 bool sender_digest(struct sender *sender, const struct model *model, unsigned int disk,
 		   uint64_t offset, uint32_t count, uint8_t *ret_map);
+/* VERIFY of a range at the last committed cut (what is compared: the model): the answer's code, ""
+ * with the bit map of what differs in ret_map; NULL when there was no VERIFIED. Valid until the
+ * next answer. */
+const char *sender_verify(struct sender *sender, const struct model *model, unsigned int disk,
+			  uint64_t offset, uint32_t count, uint8_t *ret_map);
 /* Digest resynchronization of disk in [from, to): sends what differs; returns bytes sent. */
 uint64_t sender_resync_range(struct sender *sender, const struct model *model, unsigned int disk,
 			     uint64_t from, uint64_t to);
