@@ -26,6 +26,7 @@ ENGINE_SOURCE = \
 	engine/source_state.c engine/source_state.h \
 	engine/source_tool.c engine/source_tool.h \
 	engine/source_version.c engine/source_version.h \
+	engine/source_run.c engine/source_run.h \
 	engine/source_xml.c engine/source_xml.h
 ENGINE_SOURCE_CFLAGS = $(LIBVIRT_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS) $(ACL_CFLAGS)
 ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
@@ -38,6 +39,8 @@ ENGINE_PURE = \
 	engine/domain_rules.c engine/domain_rules.h \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \
+	engine/failover_order.c engine/failover_order.h \
+	engine/failover_plan.c engine/failover_plan.h \
 	engine/guard.c engine/guard.h \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \

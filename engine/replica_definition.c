@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/domain_resource.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "engine/definition_file.h"
+#include "engine/failover_job.h"
 #include "engine/replica.h"
 #include "engine/replica_domain.h"
 #include "engine/store_directory.h"
@@ -16,6 +18,11 @@
 #include "proto/validate.h"
 
 #define DEFINITION_RETRY_MS 30000
+/* VirtualDomain would take a VM of this site that has the same name for the replica VM, and stop
+ * it: until a failover the name is another one. */
+#define NOT_FAILED_OVER_NAME "-not-failed-over"
+/* Said by libvirt when somebody starts the VM all the same. */
+#define NOT_FAILED_OVER_DIRECTORY "not-failed-over"
 /* Of the agent's time for a stop: the store's lock is looked at, and the answer travels. */
 #define RELEASE_TIME_MS (STORE_RELEASE_MIN_MS + 500)
 
@@ -24,14 +31,14 @@ struct definition_job {
 	struct replica_definition *definition;
 	char store[PATH_LEN_MAX + 1];
 	char path[PATH_LEN_MAX + 1];
-	char vm[VM_NAME_MAX + 1];
+	char vm[RESOURCE_ID_MAX + sizeof(NOT_FAILED_OVER_NAME)];
 	const char *boot_directory; /* the configuration's */
 	struct network_map networks;
-	struct {
-		char target[DISK_NAME_MAX + 1];
-		char path[PATH_LEN_MAX + 1];
-	} disks[DISKS_MAX];
-	size_t disk_count;
+	struct definition_images images;
+	struct definition_test test; /* its name is "" when this is none */
+	/* ordered by a failover: */
+	replica_definition_cb done;
+	void *arg;
 	/* out */
 	struct sentence_list notes;
 	bool written; /* it is another one than before */
@@ -84,34 +91,43 @@ bool replica_definition_holds(const struct replica_definition *definition, int64
 /* ---- on the worker ---- */
 
 /* The receiver names the images, and it parses what peers send: QEMU gets nothing outside of its
- * store by its word. */
-static bool image_is_in_store(const struct definition_job *job, const char *path)
+ * store by its word. A test's images are the engine's own. */
+static bool image_is_allowed(const struct definition_job *job, const char *path)
 {
-	size_t len = strlen(job->store);
+	const char *place = job->test.name[0] != '\0' ? job->test.directory : job->store;
+	size_t len = strlen(place);
 
-	return validate_absolute_path(path) && strncmp(path, job->store, len) == 0 &&
-	       path[len] == '/';
+	return validate_absolute_path(path) && strncmp(path, place, len) == 0 && path[len] == '/';
 }
 
 static int make(struct definition_job *job, const char *theirs, size_t len, char **ret_xml)
 {
+	const struct replica_domain_test test = {
+		.name = job->test.name,
+		.uuid = job->test.uuid,
+		.network = job->test.network[0] != '\0' ? job->test.network : NULL,
+	};
 	struct replica_domain_disk disks[DISKS_MAX];
 	struct replica_domain_options options = {.name = job->vm,
 						 .disks = disks,
-						 .disk_count = job->disk_count,
-						 .networks = &job->networks};
+						 .disk_count = job->images.count,
+						 .networks = &job->networks,
+						 .test = job->test.name[0] != '\0' ? &test : NULL};
 
 	if (job->boot_directory[0] != '\0') {
 		options.boot_directory = job->boot_directory;
 	}
-	for (size_t i = 0; i < job->disk_count; i++) {
-		if (!image_is_in_store(job, job->disks[i].path)) {
+	for (size_t i = 0; i < job->images.count; i++) {
+		const char *target = job->images.disks[i].target;
+		const char *path = job->images.disks[i].path;
+
+		if (!image_is_allowed(job, path)) {
 			snprintf(job->error, sizeof(job->error),
-				 "the image of disk %.32s is not in the store: %.150s",
-				 job->disks[i].target, job->disks[i].path);
+				 "the image of disk %.32s is not in the store: %.150s", target,
+				 path);
 			return -EBADMSG;
 		}
-		disks[i] = (struct replica_domain_disk){job->disks[i].target, job->disks[i].path};
+		disks[i] = (struct replica_domain_disk){target, path};
 	}
 	return replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
 }
@@ -124,7 +140,7 @@ static int definition_run(void *arg)
 	size_t len;
 	int result = definition_file_read(job->store, &theirs, &len);
 
-	if (result == -ENOENT) {
+	if (result == -ENOENT && job->done == NULL) {
 		return result; /* it comes with the next cycle that has one */
 	}
 	if (result < 0) {
@@ -166,6 +182,24 @@ static void take_failure(struct replica_definition *definition, const struct def
 	}
 }
 
+/* A failover's: what the replica has otherwise stays as it is. */
+static void ordered_done(struct definition_job *job, int result)
+{
+	struct replica_definition *definition = job->definition;
+	struct replica *replica = definition->replica;
+
+	if (result == 0 && job->test.name[0] == '\0') {
+		snprintf(definition->path, sizeof(definition->path), "%s", job->path);
+		free(definition->tops); /* made anew when the failover is cancelled */
+		definition->tops = NULL;
+		take_notes(definition, job);
+	}
+	job->done(job->arg, result, job->error);
+	sentence_list_destroy(&job->notes);
+	free(job);
+	replica_tick(replica, clock_monotonic_ms());
+}
+
 static void definition_done(void *arg, int result)
 {
 	struct definition_job *job = arg;
@@ -173,6 +207,10 @@ static void definition_done(void *arg, int result)
 	struct replica *replica = definition->replica;
 
 	definition->busy = false;
+	if (job->done != NULL) {
+		ordered_done(job, result);
+		return;
+	}
 	if (result < 0 && result != -ENOENT) {
 		take_failure(definition, job);
 	} else if (result == 0) {
@@ -229,6 +267,20 @@ static bool is_due(const struct replica_definition *definition, const char *tops
 		      sizeof(definition->networks)) != 0;
 }
 
+char *replica_definition_vm(const struct replica *replica, char *buf)
+{
+	const struct vm_settings *settings = &replica->settings;
+	const Vmreplica__Ipc__CibResource *ours = domain_resource_find(
+		engine_settings(replica->engine), settings->relationship, false);
+	char id[RESOURCE_ID_MAX + 1];
+
+	/* what the id would be if nothing else had it */
+	domain_resource_id(NULL, settings->vm, settings->relationship, settings->peer, id);
+	snprintf(buf, RESOURCE_ID_MAX + 1, "%s",
+		 ours == NULL || strcmp(ours->id, id) == 0 ? settings->vm : ours->id);
+	return buf;
+}
+
 static struct definition_job *make_job(struct replica_definition *definition)
 {
 	const struct replica *replica = definition->replica;
@@ -242,20 +294,78 @@ static struct definition_job *make_job(struct replica_definition *definition)
 	job->boot_directory = replica->engine->config->boot_directory;
 	job->networks = settings->networks;
 	snprintf(job->store, sizeof(job->store), "%s", replica->directory);
-	snprintf(job->vm, sizeof(job->vm), "%s", settings->vm);
-	for (size_t i = 0; i < replica->status->n_disks; i++) {
-		const Vmreplica__DiskStatus *disk = replica->status->disks[i];
-
-		snprintf(job->disks[i].target, sizeof(job->disks[i].target), "%s", disk->name);
-		snprintf(job->disks[i].path, sizeof(job->disks[i].path), "%s", disk->top);
-		job->disk_count++;
-	}
 	if (store_directory_definition(settings->storage, settings->peer, settings->vm,
 				       settings->relationship, job->path, sizeof(job->path)) < 0) {
 		free(job);
 		return NULL;
 	}
 	return job;
+}
+
+/* Before a failover: disks that never exist. */
+static struct definition_job *make_waiting_job(struct replica_definition *definition)
+{
+	const struct replica *replica = definition->replica;
+	struct definition_job *job = make_job(definition);
+
+	if (job == NULL) {
+		return NULL;
+	}
+	replica_definition_vm(replica, job->vm);
+	strcat(job->vm, NOT_FAILED_OVER_NAME); /* there is room: see its size */
+	for (size_t i = 0; i < replica->status->n_disks; i++) {
+		const char *name = replica->status->disks[i]->name;
+
+		snprintf(job->images.disks[i].target, sizeof(job->images.disks[i].target), "%s",
+			 name);
+		snprintf(job->images.disks[i].path, sizeof(job->images.disks[i].path),
+			 "%.*s/" NOT_FAILED_OVER_DIRECTORY "/%.32s.qcow2", (int)(PATH_LEN_MAX - 64),
+			 job->store, name);
+		job->images.count++;
+	}
+	return job;
+}
+
+int replica_definition_write(struct replica_definition *definition,
+			     const struct definition_images *images,
+			     const struct definition_test *test, replica_definition_cb done,
+			     void *arg)
+{
+	struct definition_job *job;
+	int result;
+
+	if (definition == NULL || (job = make_job(definition)) == NULL) {
+		return -ENOMEM;
+	}
+	job->images = *images;
+	job->done = done;
+	job->arg = arg;
+	replica_definition_vm(definition->replica, job->vm);
+	if (test != NULL) {
+		job->test = *test;
+		snprintf(job->path, sizeof(job->path), "%.*s/domain.xml", (int)(PATH_LEN_MAX - 16),
+			 test->directory);
+	}
+	result = definition->busy ? -EBUSY
+				  : workers_submit(definition->replica->engine->storage_workers,
+						   definition_run, definition_done, job);
+	if (result < 0) {
+		free(job);
+		return result;
+	}
+	definition->busy = true;
+	return 0;
+}
+
+/* From a failover on the definition is the failover's. */
+static bool is_failed_over(const struct replica *replica)
+{
+	const Vmreplica__Takeover *takeover = replica->status->takeover;
+
+	return replica->failed_over ||
+	       (takeover != NULL &&
+		takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER) ||
+	       failover_job_running_id(replica->engine, replica->settings.relationship)[0] != '\0';
 }
 
 void replica_definition_tick(struct replica_definition *definition, int64_t now_ms)
@@ -266,11 +376,12 @@ void replica_definition_tick(struct replica_definition *definition, int64_t now_
 
 	/* Before the first cycle is whole there is nothing that could be started. */
 	if (definition == NULL || definition->busy || !replica_is_open(replica) ||
-	    replica->status == NULL || replica->status->seq == 0) {
+	    replica->status == NULL || replica->status->seq == 0 || is_failed_over(replica)) {
 		return;
 	}
 	tops = join_tops(replica->status);
-	job = tops != NULL && is_due(definition, tops, now_ms) ? make_job(definition) : NULL;
+	job = tops != NULL && is_due(definition, tops, now_ms) ? make_waiting_job(definition)
+							       : NULL;
 	if (job == NULL || workers_submit(replica->engine->storage_workers, definition_run,
 					  definition_done, job) < 0) {
 		free(job);

@@ -8,6 +8,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/authorization.c receiver/authorization.h \
 	receiver/batch.c receiver/batch.h \
 	receiver/borrow.h \
+	receiver/changes.c receiver/changes.h \
 	receiver/check.c receiver/check.h \
 	receiver/check_content.c \
 	receiver/check_image.c receiver/check_image.h \
@@ -26,6 +27,8 @@ libvmr_receiver_la_SOURCES = \
 	receiver/image.c receiver/image.h \
 	receiver/image_turn.c \
 	receiver/json.h \
+	receiver/lend.c receiver/lend.h \
+	receiver/lend_state.c receiver/lend_job.h \
 	receiver/listener.c receiver/listener.h \
 	receiver/manifest.c receiver/manifest.h \
 	receiver/manifest_decode.c \

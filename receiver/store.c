@@ -342,6 +342,9 @@ static bool file_is_left_over(const struct store *store, const char *generation,
 	if (strncmp(name, HISTORY_NAME, strlen(HISTORY_NAME)) == 0) {
 		return strcmp(file, index) != 0;
 	}
+	if (name_ends_with(name, ".extents")) {
+		return true; /* whoever asked for it is gone */
+	}
 	return (name_ends_with(name, ".part") || name_ends_with(name, ".vrl") ||
 		name_ends_with(name, STATE_SUFFIX) || name_ends_with(name, STATE_SUFFIX ".new") ||
 		name_ends_with(name, ".qcow2")) &&

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
+#include "receiver/lend.h"
 #include "receiver/merge.h"
 #include "receiver/ownership.h"
 #include "receiver/spool.h"
@@ -359,6 +360,7 @@ int store_open(struct store *store, char error[STORE_ERROR_LEN])
 		history_destroy(&store->history);
 	} else {
 		atomic_store(&store->taken, failover_stands(store));
+		lend_opened(store);
 		view_set_manifest(&store->view, &store->manifest, store->directory);
 	}
 	pthread_mutex_unlock(&store->lock);

@@ -189,6 +189,7 @@ static int commit_record(struct takeover_job *job)
 	manifest_image_destroy(&next.retired);
 	logs_cut(&next, next.failover.advanced ? next.next_seq : next.failover.cut.seq);
 	next.applied_seq = next.failover.cut.seq;
+	next.pin_count = 0; /* whoever still read must end: layers are merged from here on */
 	next.resync_needed = next.distrusted = false;
 	next.resync_reason[0] = '\0';
 	next.failover.committed = true;

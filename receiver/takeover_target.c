@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "receiver/changes.h"
+
 /* Where replaying would begin. */
 struct base {
 	bool found, on_current;
@@ -31,24 +33,6 @@ void takeover_target_destroy(struct takeover_target *target)
 {
 	free(target->logs);
 	memset(target, 0, sizeof(*target));
-}
-
-static int logs_collect(const struct manifest *manifest, const struct history *history,
-			struct history *ret_logs)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < history->count && rc == 0; i++) {
-		rc = history_push(ret_logs, &history->entries[i]);
-	}
-	for (size_t i = 0; i < manifest->log_count && rc == 0; i++) {
-		struct history_entry entry;
-
-		if (history_entry_from_log(&manifest->logs[i], &entry) == 0) {
-			rc = history_push(ret_logs, &entry);
-		}
-	}
-	return rc;
 }
 
 static const struct history_entry *log_find(const struct history *logs, uint64_t seq)
@@ -91,30 +75,6 @@ static void base_find(const struct manifest *manifest, const struct history *log
 							  ? manifest->committed.log_hash
 							  : NULL};
 	}
-}
-
-/* What is known of the cut of seq. */
-static bool cut_find(const struct manifest *manifest, const struct history *logs, uint64_t seq,
-		     struct takeover_target *target)
-{
-	const struct history_entry *log = log_find(logs, seq);
-
-	for (size_t i = 0; i < manifest->point_count; i++) {
-		if (manifest->points[i].cut.seq == seq) {
-			target->cut = manifest->points[i].cut;
-			target->application = manifest->points[i].application;
-			return true;
-		}
-	}
-	if (log != NULL) {
-		target->cut = (struct manifest_cut){.seq = seq, .time_ms = log->time_ms};
-		memcpy(target->cut.cut_id, log->cut_id, sizeof(target->cut.cut_id));
-		memcpy(target->cut.log_hash, log->hash, LOG_HASH_LEN);
-		target->application = log->application;
-		return true;
-	}
-	target->cut = manifest->committed;
-	return seq != 0 && manifest->committed.seq == seq;
 }
 
 /* The logs behind base up to the target: whole, and each following the one before. */
@@ -169,7 +129,7 @@ static int target_find(const struct manifest *manifest, const struct history *lo
 			      "initial replication is not complete: there is "
 			      "nothing to start from");
 	}
-	if (!cut_find(manifest, logs, seq, target)) {
+	if (changes_find_cut(manifest, logs, seq, &target->cut, &target->application) < 0) {
 		return refuse(error, -ENOENT,
 			      "cycle %" PRIu64 " is not kept here: see vmreplica points --cycles",
 			      seq);
@@ -199,7 +159,7 @@ int takeover_target_find(const struct manifest *manifest, const struct history *
 {
 	struct takeover_target target = {.log_count = 0};
 	struct history logs = {0};
-	int rc = logs_collect(manifest, history, &logs);
+	int rc = changes_list_logs(manifest, history, &logs);
 
 	rc = rc < 0 ? refuse(error, rc, "out of memory")
 		    : target_find(manifest, &logs, wish, file_is_right, arg, &target, error);

@@ -183,3 +183,8 @@ check_PROGRAMS += tests/unit/test_failover_job
 tests_unit_test_failover_job_SOURCES = tests/unit/test_failover_job.c tests/unit/tempdir.h
 tests_unit_test_failover_job_CFLAGS = $(engine_test_cflags)
 tests_unit_test_failover_job_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_failover_plan
+tests_unit_test_failover_plan_SOURCES = tests/unit/test_failover_plan.c tests/unit/golden.h
+tests_unit_test_failover_plan_CFLAGS = $(engine_test_cflags)
+tests_unit_test_failover_plan_LDADD = $(engine_test_ldadd)

@@ -11,6 +11,7 @@
 #include "common/tls.h"
 #include "proto/frame.h"
 #include "proto/ipc.pb-c.h"
+#include "proto/limits.h"
 
 #define RIG_RELATIONSHIP "5f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e11"
 #define RIG_SITE	 "a.example"
@@ -69,6 +70,15 @@ struct rig {
 	int list_error;
 	bool listed, list_more;
 	struct rig_status status;
+	struct {
+		bool answered;
+		int error;
+		char text[600];
+		uint64_t seq;
+		char cut_id[CUT_ID_LEN + 1];
+		size_t disk_count, known_count;
+		char names[4][40], layers[4][RIG_PATH], extents[RIG_PATH];
+	} lent;		       /* the last STORE_LENT */
 	uint64_t peak_rss_kib; /* of the receivers stopped so far */
 	char last_event[600];
 	int opened_error, closed_error; /* of the last STORE_OPENED, STORE_CLOSED */
@@ -104,6 +114,12 @@ void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t
 int rig_open(struct rig *rig);
 int rig_close(struct rig *rig, bool destroy);
 void rig_suspend(struct rig *rig, bool suspended);
+
+/* Have the newest state lent to the relationship reader; changes since the cut after ("" = none)
+ * are written down, the cuts of known (NULL-terminated, or NULL) asked about. 0 or the error. */
+int rig_lend(struct rig *rig, const char *reader, const char *after, const char *const *known,
+	     bool look);
+void rig_lend_end(struct rig *rig, const char *reader);
 
 /* Ask for the points (and cycles) of the store, over as many questions of limit as it takes. */
 void rig_list(struct rig *rig, bool cycles, uint32_t limit);

@@ -84,6 +84,27 @@ static void taken_take(struct rig *rig, const Vmreplica__Ipc__StoreTaken *answer
 	}
 }
 
+static void lent_take(struct rig *rig, const Vmreplica__Ipc__StoreLent *answer)
+{
+	memset(&rig->lent, 0, sizeof(rig->lent));
+	rig->lent.answered = true;
+	rig->lent.error = answer->error;
+	snprintf(rig->lent.text, sizeof(rig->lent.text), "%s", answer->text);
+	if (answer->cut != NULL) {
+		rig->lent.seq = answer->cut->seq;
+		snprintf(rig->lent.cut_id, sizeof(rig->lent.cut_id), "%s", answer->cut->cut_id);
+	}
+	rig->lent.disk_count = answer->n_disks < 4 ? answer->n_disks : 4;
+	for (size_t i = 0; i < rig->lent.disk_count; i++) {
+		snprintf(rig->lent.names[i], sizeof(rig->lent.names[i]), "%s",
+			 answer->disks[i]->name);
+		snprintf(rig->lent.layers[i], sizeof(rig->lent.layers[i]), "%s",
+			 answer->disks[i]->backing);
+	}
+	snprintf(rig->lent.extents, sizeof(rig->lent.extents), "%s", answer->extents);
+	rig->lent.known_count = answer->n_known;
+}
+
 void rig_take(struct rig *rig, const struct frame *frame)
 {
 	switch (frame->type) {
@@ -114,6 +135,9 @@ void rig_take(struct rig *rig, const struct frame *frame)
 		break;
 	case FRAME_REPLICA_POINTS:
 		points_take(rig, (const Vmreplica__Ipc__ReplicaPoints *)frame->message);
+		break;
+	case FRAME_STORE_LENT:
+		lent_take(rig, (const Vmreplica__Ipc__StoreLent *)frame->message);
 		break;
 	default:
 		rig_die("the receiver sent %s", frame_type_to_string(frame->type));
