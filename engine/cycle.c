@@ -163,6 +163,7 @@ int cycle_plan(struct cycle *cycle)
 		.next_seq = position->next_seq,
 		.disk_sizes = cycle->disk_sizes,
 		.disk_count = cycle->disk_count,
+		.extra = cycle_has_extra(cycle),
 		.force_resync = cycle->force_resync,
 	};
 	int result;
@@ -177,7 +178,8 @@ int cycle_plan(struct cycle *cycle)
 		return cycle_refuse_resync(cycle, position->reason[0] != '\0' ? position->reason
 									      : cycle->plan.reason);
 	}
-	return cycle_free_checkpoints(cycle);
+	result = cycle_free_checkpoints(cycle);
+	return result == 0 ? cycle_take_extra(cycle) : result;
 }
 
 /* The old cuts are behind the committed one. */

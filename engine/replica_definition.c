@@ -32,6 +32,8 @@ struct definition_job {
 	char store[PATH_LEN_MAX + 1];
 	char path[PATH_LEN_MAX + 1];
 	char vm[RESOURCE_ID_MAX + sizeof(NOT_FAILED_OVER_NAME)];
+	char nvram[PATH_LEN_MAX + 1];
+	uint64_t nvram_bytes;
 	const char *boot_directory; /* the configuration's */
 	struct network_map networks;
 	struct definition_images images;
@@ -112,7 +114,11 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 						 .disks = disks,
 						 .disk_count = job->images.count,
 						 .networks = &job->networks,
+						 .nvram = job->nvram,
+						 .nvram_bytes = job->nvram_bytes,
 						 .test = job->test.name[0] != '\0' ? &test : NULL};
+	struct firmware_list firmwares = {.count = 0};
+	int result;
 
 	if (job->boot_directory[0] != '\0') {
 		options.boot_directory = job->boot_directory;
@@ -129,7 +135,13 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 		}
 		disks[i] = (struct replica_domain_disk){target, path};
 	}
-	return replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
+	if (firmware_list_load_host(&firmwares) < 0) {
+		return -ENOMEM;
+	}
+	options.firmwares = &firmwares;
+	result = replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
+	firmware_list_destroy(&firmwares);
+	return result;
 }
 
 static int definition_run(void *arg)
@@ -294,8 +306,11 @@ static struct definition_job *make_job(struct replica_definition *definition)
 	job->boot_directory = replica->engine->config->boot_directory;
 	job->networks = settings->networks;
 	snprintf(job->store, sizeof(job->store), "%s", replica->directory);
+	job->nvram_bytes = replica->status != NULL ? replica->status->nvram_bytes : 0;
 	if (store_directory_definition(settings->storage, settings->peer, settings->vm,
-				       settings->relationship, job->path, sizeof(job->path)) < 0) {
+				       settings->relationship, job->path, sizeof(job->path)) < 0 ||
+	    store_directory_nvram(settings->storage, settings->peer, settings->vm,
+				  settings->relationship, job->nvram, sizeof(job->nvram)) < 0) {
 		free(job);
 		return NULL;
 	}
