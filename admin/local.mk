@@ -21,6 +21,7 @@ libvmr_admin_la_SOURCES = \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h \
 	admin/store.c \
+	admin/transfer.c \
 	admin/verify.c
 # protobuf-c's own INIT macros cast const away.
 libvmr_admin_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual

@@ -66,6 +66,7 @@ struct engine {
 	struct replica *replicas;	    /* owned list: stores here */
 	struct receiver_child *receiver;
 	struct points_wait *points_waits;   /* owned list: asked of the receiver (admin_points.c) */
+	struct transfer *transfers;	    /* owned list: exports and imports (transfer.c) */
 	struct job_table *jobs;		    /* of all nodes */
 	struct failover_job *failover_jobs; /* owned list: carried out here */
 	struct takeover_wait
