@@ -118,6 +118,11 @@ tests_unit_test_resume_model_SOURCES = tests/unit/test_resume_model.c
 tests_unit_test_resume_model_CFLAGS = $(engine_test_cflags)
 tests_unit_test_resume_model_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_resync_policy
+tests_unit_test_resync_policy_SOURCES = tests/unit/test_resync_policy.c tests/unit/golden.h
+tests_unit_test_resync_policy_CFLAGS = $(engine_test_cflags)
+tests_unit_test_resync_policy_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_schedule
 tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/golden.h
 tests_unit_test_schedule_CFLAGS = $(engine_test_cflags)
