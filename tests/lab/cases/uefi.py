@@ -16,6 +16,7 @@ TIMEOUT = 240
 VM = "uefi1"
 MORE = f"--points 10 --point-interval {rep.FAST}"
 MARKS = (1001, 1002)
+ENDS = ("_VARS.fd", ".xml")
 HEAD, ENTRY, HASH = 16, 24, 32      # proto/vm_state.h
 
 
@@ -100,10 +101,10 @@ def definition(lab, found, newest):
     nvram.text = f"/srv/replica/{VM}-drill_VARS.fd"
     for disk in root.findall("devices/disk"):
         root.find("devices").remove(disk)
-    folder = rep.folder_path(lab, "B", "/srv/replica")
-    with open(f"{folder}/{VM}-drill_VARS.fd", "wb") as file:
+    files = [rep.folder_path(lab, "B", f"/srv/replica/{VM}-drill{end}") for end in ENDS]
+    with open(files[0], "wb") as file:
         file.write(newest)
-    with open(f"{folder}/{VM}-drill.xml", "w") as file:
+    with open(files[1], "w") as file:
         file.write(tree.tostring(root, encoding="unicode"))
     node = found["owner"]
     lab.on(node, f"chmod 711 /srv/replica; virsh create /srv/replica/{VM}-drill.xml")
@@ -117,8 +118,8 @@ def definition(lab, found, newest):
                    f"\"arguments\":{{\"path\":\"{path}\"}}}}'")
     finally:
         lab.run(node, f"virsh destroy {VM}-drill")
-        for end in ("_VARS.fd", ".xml"):
-            os.unlink(f"{folder}/{VM}-drill{end}")
+        for file in files:
+            os.unlink(file)
     say("the replica's firmware boots with the variables that travelled; the guest finds its own")
 
 
