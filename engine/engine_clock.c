@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/announcer.h"
+#include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
@@ -162,6 +163,7 @@ static void engine_tick_cb(void *data)
 	admin_jobs_tick(engine, now);
 	replica_takeover_tick(engine, now);
 	failover_job_tick(engine);
+	failover_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);
 	}

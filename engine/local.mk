@@ -92,7 +92,10 @@ ENGINE_CONTROL = \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c \
+	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/failover_job.c engine/failover_job.h \
+	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \
