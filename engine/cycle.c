@@ -139,6 +139,7 @@ int cycle_plan(struct cycle *cycle)
 		.next_seq = position->next_seq,
 		.disk_sizes = cycle->disk_sizes,
 		.disk_count = cycle->disk_count,
+		.extra = cycle_has_extra(cycle),
 		.force_resync = cycle->force_resync,
 	};
 	int result;
@@ -158,7 +159,8 @@ int cycle_plan(struct cycle *cycle)
 							       : cycle->plan.reason,
 				   cycle->settings->vm);
 	}
-	return cycle_free_checkpoints(cycle);
+	result = cycle_free_checkpoints(cycle);
+	return result == 0 ? cycle_take_extra(cycle) : result;
 }
 
 /* The old cuts are behind the committed one. */

@@ -41,9 +41,10 @@ struct cycle {
 	struct cycle_progress *progress;
 	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
 	struct verify_state *verify; /* compare with this cut, too; NULL = not */
-	bool want_application; /* freeze the guest round the cut, where that is of use */
+	bool want_application;	     /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */
+	const char *extents_path; /* cycle_extra.c; NULL or "": nothing of that kind */
 	const char *peer_address; /* our own broker, where the other side's orders go; may be "" */
 
 	/* results, for the control thread after the end */
@@ -101,6 +102,10 @@ int cycle_open_source(struct cycle *cycle);
 int cycle_ask_epoch(struct cycle *cycle);
 /* Have a connection to the replica's owner and its WELCOME (or what COMMITTED left). */
 int cycle_connect(struct cycle *cycle);
+/* cycle_extra.c: is there more to send than our bitmaps say, and the maps with it. 0 or a trouble.
+ */
+bool cycle_has_extra(const struct cycle *cycle);
+int cycle_take_extra(struct cycle *cycle);
 /* Decide what to send; delete the checkpoints that the receiver's word frees. */
 int cycle_plan(struct cycle *cycle);
 /* cycle_state.c: read what the VM keeps beside its disks (right after the cut; what cannot be read

@@ -44,6 +44,7 @@ ENGINE_PURE = \
 	engine/guard.c engine/guard.h \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \
+	engine/planned_plan.c engine/planned_plan.h \
 	engine/relationship_state.c engine/relationship_state.h \
 	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
 	engine/replica_domain.c engine/replica_domain.h \
@@ -57,13 +58,13 @@ ENGINE_PURE = \
 ENGINE_CYCLE = \
 	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
-	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle.c engine/cycle_connect.c engine/cycle_extra.c engine/cycle_send.c engine/cycle.h \
 	engine/cycle_state.c \
 	engine/cycle_verify.c engine/cycle_verify.h engine/verify_state.c \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
 	engine/order_client.c engine/order_client.h \
-	engine/peer.c engine/peer_frames.c engine/peer.h \
+	engine/peer.c engine/peer_extents.c engine/peer_frames.c engine/peer.h \
 	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
 	engine/sender_stream.c engine/sender_stream.h \
 	engine/stream_frames.c engine/stream_frames.h \

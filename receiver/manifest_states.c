@@ -56,13 +56,30 @@ static bool state_is_a_point_s(const struct manifest *manifest, size_t index)
 			return true;
 		}
 	}
-	return false;
+	return (manifest->test.cut.seq != 0 &&
+		manifest_state_find(manifest, manifest->test.cut.seq) == state) ||
+	       (manifest->failover.cut.seq != 0 &&
+		manifest_state_find(manifest, manifest->failover.cut.seq) == state);
+}
+
+/* The oldest cycle whose state may be asked for. */
+static uint64_t oldest_seq(const struct manifest *manifest)
+{
+	uint64_t oldest =
+		manifest->point_count > 0 ? manifest->points[0].cut.seq : manifest->applied_seq;
+
+	if (manifest->test.cut.seq != 0 && manifest->test.cut.seq < oldest) {
+		oldest = manifest->test.cut.seq;
+	}
+	if (manifest->failover.cut.seq != 0 && manifest->failover.cut.seq < oldest) {
+		oldest = manifest->failover.cut.seq;
+	}
+	return oldest;
 }
 
 void manifest_states_trim(struct manifest *manifest)
 {
-	uint64_t oldest =
-		manifest->point_count > 0 ? manifest->points[0].cut.seq : manifest->applied_seq;
+	uint64_t oldest = oldest_seq(manifest);
 
 	while (manifest->state_count > 1 && manifest->states[1].seq <= oldest) {
 		state_drop(manifest, 0);

@@ -42,7 +42,9 @@ struct view {
 	int64_t last_app_ms; /* cut of the last application-consistent point; 0 = there is none */
 	bool has_image, has_pending, resync_needed;
 	char resync_reason[REASON_MAX + 1];
-	struct view_disk *disks; /* owned */
+	char peer_address[MANIFEST_ADDRESS_MAX + 1];
+	struct manifest_takeover test, failover; /* without their disks */
+	struct view_disk *disks;		 /* owned */
 	size_t disk_count;
 
 	/* from streams and the applier */

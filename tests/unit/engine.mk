@@ -67,6 +67,11 @@ engine_test_cflags = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLA
 engine_test_ldadd = libvmr-engine.la $(CUNIT_LIBS)
 EXTRA_DIST += tests/fixtures/engine
 
+check_PROGRAMS += tests/unit/test_planned_plan
+tests_unit_test_planned_plan_SOURCES = tests/unit/test_planned_plan.c tests/unit/golden.h
+tests_unit_test_planned_plan_CFLAGS = $(engine_test_cflags)
+tests_unit_test_planned_plan_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_guard
 tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/golden.h
 tests_unit_test_guard_CFLAGS = $(engine_test_cflags)
