@@ -20,6 +20,7 @@
 #include "engine/failover_job.h"
 #include "engine/job_table.h"
 #include "engine/pipeline.h"
+#include "engine/point_find.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
@@ -360,6 +361,7 @@ void engine_destroy(struct engine *engine)
 	engine_end_workers(engine);
 	admin_points_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);
+	point_find_tick(engine, INT64_MAX);
 	replica_takeover_tick(engine, INT64_MAX);
 	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);

@@ -73,6 +73,7 @@ ENGINE_CYCLE = \
 
 # The daemon's control thread.
 ENGINE_CONTROL = \
+	engine/admin_failover.c \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
 	engine/admin_verify.c \
@@ -102,6 +103,7 @@ ENGINE_CONTROL = \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
 	engine/peer_contact.c engine/peer_contact.h \
+	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
