@@ -5,6 +5,7 @@ receiver_rig_sources = \
 	tests/unit/fault_sync.c tests/unit/fault_sync.h \
 	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
 	tests/unit/receiver_rig_frames.c \
+	tests/unit/receiver_rig_process.c \
 	tests/unit/receiver_rig_site.c \
 	tests/unit/replica_model.c tests/unit/replica_model.h \
 	tests/unit/replica_scene.c tests/unit/replica_scene.h \
@@ -98,3 +99,9 @@ tests_unit_test_crash_rounds_SOURCES = tests/unit/test_crash_rounds.c \
 tests_unit_test_crash_rounds_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_crash_rounds_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_crash_rounds_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_stale_owner
+tests_unit_test_stale_owner_SOURCES = tests/unit/test_stale_owner.c $(points_scene_sources)
+tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_stale_owner_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_stale_owner_DEPENDENCIES = vmreplica-receiver
