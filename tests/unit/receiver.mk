@@ -105,3 +105,14 @@ tests_unit_test_stale_owner_SOURCES = tests/unit/test_stale_owner.c $(points_sce
 tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_stale_owner_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_stale_owner_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_merge_plan tests/unit/test_history tests/unit/test_point_list
+tests_unit_test_merge_plan_SOURCES = tests/unit/test_merge_plan.c
+tests_unit_test_merge_plan_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_merge_plan_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+tests_unit_test_history_SOURCES = tests/unit/test_history.c tests/unit/tempdir.h
+tests_unit_test_history_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_history_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+tests_unit_test_point_list_SOURCES = tests/unit/test_point_list.c
+tests_unit_test_point_list_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_point_list_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
