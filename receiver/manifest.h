@@ -146,6 +146,7 @@ struct manifest_state {
 	char file[MANIFEST_FILE_MAX + 1];
 	uint8_t hash[LOG_HASH_LEN]; /* SHA-256 of the file */
 	uint64_t size_bytes;
+	uint64_t nvram_bytes; /* of the UEFI variables in it; 0 = it has none */
 };
 
 struct manifest_epoch {

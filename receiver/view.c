@@ -73,6 +73,9 @@ void view_set_manifest(struct view *view, const struct manifest *manifest, const
 	view->batch_seq = manifest->batch_seq;
 	view->generation = manifest->generation;
 	view->last_app_ms = last_application_ms(manifest);
+	view->nvram_bytes = manifest->state_count > 0
+				    ? manifest->states[manifest->state_count - 1].nvram_bytes
+				    : 0;
 	view->spool_bytes = manifest_spool_bytes(manifest);
 	view->has_image = manifest->current.disk_count > 0;
 	view->has_pending = manifest->pending.disk_count > 0;
