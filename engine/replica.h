@@ -36,11 +36,13 @@ struct replica {
 	struct replica_definition *definition; /* owned: of the VM; NULL without memory */
 	char error[REASON_MAX];		       /* why it is FAILED */
 	bool suspended;
+	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
 	bool destroy; /* closing for good */
 	bool stopping;
 	bool held;    /* the receiver had it open when it was told to close */
 	bool closed;  /* it did, and says that it has let the store go */
 	bool busy;    /* a worker prepares the directory, or waits for the store's lock */
+	uid_t qemu_uid; /* who reads the layers; 0 = root, or not known */
 	pid_t spared; /* our receiver while the directory is prepared */
 	uint64_t generation, moves, last_pause_ms;
 	bool moved_here;

@@ -8,6 +8,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/authorization.c receiver/authorization.h \
 	receiver/batch.c receiver/batch.h \
 	receiver/borrow.h \
+	receiver/changes.c receiver/changes.h \
 	receiver/check.c receiver/check.h \
 	receiver/check_content.c \
 	receiver/check_image.c receiver/check_image.h \
@@ -26,12 +27,15 @@ libvmr_receiver_la_SOURCES = \
 	receiver/image.c receiver/image.h \
 	receiver/image_turn.c \
 	receiver/json.h \
+	receiver/lend.c receiver/lend.h \
+	receiver/lend_state.c receiver/lend_job.h \
 	receiver/listener.c receiver/listener.h \
 	receiver/manifest.c receiver/manifest.h \
 	receiver/manifest_decode.c \
 	receiver/manifest_encode.c receiver/manifest_json.h \
 	receiver/manifest_points.c \
 	receiver/manifest_points_json.c \
+	receiver/manifest_takeover.c \
 	receiver/manifest_sum.c \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
@@ -59,11 +63,19 @@ libvmr_receiver_la_SOURCES = \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
 	receiver/stores_tick.c receiver/stores_table.h \
+	receiver/materialize.c receiver/materialize.h \
+	receiver/overlay.c receiver/overlay.h \
+	receiver/takeover.c receiver/takeover.h \
+	receiver/takeover_end.c \
+	receiver/takeover_failover.c \
+	receiver/takeover_steps.c receiver/takeover_job.h \
+	receiver/takeover_test.c \
+	receiver/takeover_target.c receiver/takeover_target.h \
 	receiver/target.c receiver/target.h \
 	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef
-libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
+libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-access.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
 
 daemon_PROGRAMS += vmreplica-receiver
 vmreplica_receiver_SOURCES = receiver/main.c
