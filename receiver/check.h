@@ -50,6 +50,7 @@ struct check {
 	size_t logs, layers, layers_left; /* checked; not checked because they are being written */
 	uint64_t log_bytes, compared_bytes;
 	bool out_of_memory;
+	bool changed; /* a chain was, in the middle of the check, and that has been said */
 };
 
 /* One layer file of the store, with what its place in the chain says of it. */
