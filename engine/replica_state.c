@@ -14,6 +14,8 @@
 #include "proto/validate.h"
 #include "proto/vm_state.h"
 
+#define PLACED_END ".placed"
+
 static int fail(int code, char *error, const char *doing, const char *path)
 {
 	snprintf(error, REPLICA_STATE_ERROR_LEN, "%s %.300s: %s", doing, path, strerror(-code));
@@ -210,4 +212,68 @@ void replica_state_remove(const struct replica_state_places *places)
 	}
 	snprintf(path, sizeof(path), "%.512s/%s", tpm_top(places), places->uuid);
 	rmdir(path);
+}
+
+/* ---- for a definition ---- */
+
+#define UUID_TAG "<uuid>"
+
+/* Of our own writer's text. uuid has room for RELATIONSHIP_LEN + 1. */
+static struct replica_state_places places_of(const char *nvram, const char *xml, char *uuid)
+{
+	const char *tag = strstr(xml, UUID_TAG);
+	struct replica_state_places places = {.nvram =
+						      strstr(xml, "<nvram") != NULL ? nvram : NULL};
+
+	if (tag != NULL && strstr(xml, "<tpm ") != NULL) {
+		snprintf(uuid, RELATIONSHIP_LEN + 1, "%s", tag + strlen(UUID_TAG));
+		places.uuid = uuid;
+	}
+	return places;
+}
+
+static int note_path(const char *nvram, char path[PATH_LEN_MAX + 1])
+{
+	return snprintf(path, PATH_LEN_MAX + 1, "%s" PLACED_END, nvram) <= (int)PATH_LEN_MAX
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+static int note_make(const char *path)
+{
+	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int replica_state_prepare(const char *store, const char *archive, const char *nvram,
+			  const char *xml, bool is_test, char error[REPLICA_STATE_ERROR_LEN])
+{
+	char uuid[RELATIONSHIP_LEN + 1], note[PATH_LEN_MAX + 1];
+	struct replica_state_places places = places_of(nvram, xml, uuid);
+	int result = note_path(nvram, note);
+
+	if (result < 0) {
+		return fail(result, error, "placing", nvram);
+	}
+	if (!is_test && access(note, F_OK) == 0) {
+		return 0;
+	}
+	result = replica_state_place(store, archive, &places, error);
+	if (result == 0 && !is_test) {
+		result = note_make(note);
+		return result < 0 ? fail(result, error, "writing", note) : 0;
+	}
+	return result;
+}
+
+void replica_state_forget(const char *nvram, const char *xml)
+{
+	char uuid[RELATIONSHIP_LEN + 1], note[PATH_LEN_MAX + 1];
+	struct replica_state_places places = places_of(nvram, xml, uuid);
+
+	if (note_path(nvram, note) == 0 && access(note, F_OK) == 0) {
+		replica_state_remove(&places);
+		unlink(note);
+	}
 }

@@ -7,6 +7,8 @@
 #ifndef VMR_ENGINE_REPLICA_STATE_H
 #define VMR_ENGINE_REPLICA_STATE_H
 
+#include <stdbool.h>
+
 #define REPLICA_STATE_ERROR_LEN 512
 
 /* Where libvirt looks for the TPM of the domain with a UUID: <this>/<uuid>. */
@@ -27,7 +29,15 @@ struct replica_state_places {
 int replica_state_place(const char *store, const char *archive,
 			const struct replica_state_places *places,
 			char error[REPLICA_STATE_ERROR_LEN]);
-/* Take back what was placed (after a test failover). Missing files are fine. */
+/* Take back what was placed. Missing files are fine. */
 void replica_state_remove(const struct replica_state_places *places);
+
+/* The same for a definition that we made (xml), which says what the VM has of all that. Once for
+ * each failover: a note beside nvram keeps a repeated step from taking away what the VM has written
+ * since. Not with is_test, whose directory is new each time. */
+int replica_state_prepare(const char *store, const char *archive, const char *nvram,
+			  const char *xml, bool is_test, char error[REPLICA_STATE_ERROR_LEN]);
+/* There is no failover (any more): the next one places anew. Cheap when there was none. */
+void replica_state_forget(const char *nvram, const char *xml);
 
 #endif

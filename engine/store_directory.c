@@ -174,7 +174,8 @@ static int directory_remove_contents(int fd, int depth)
 /* The definition and the variables, and what a power cut left of new ones. */
 static void remove_definition(int site, const char *name)
 {
-	static const char *const ends[] = {".xml", ".xml.new", NVRAM_END, NVRAM_END ".new"};
+	static const char *const ends[] = {".xml", ".xml.new", NVRAM_END, NVRAM_END ".new",
+					   NVRAM_END ".placed"};
 	char file[NAME_LEN + 16];
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {

@@ -85,6 +85,38 @@ static void test_placed_and_replaced(void)
 	replica_state_remove(&places);
 }
 
+/* A failover's step that is repeated does not take away what the VM has written since. */
+static void test_once_for_a_failover(void)
+{
+	static const char uefi[] = "<domain>\n  <uuid>" UUID "</uuid>\n  <os>\n    <nvram "
+				   "template=\"/x\">/y</nvram>\n  </os>\n</domain>";
+	static const char bios[] = "<domain>\n  <uuid>" UUID "</uuid>\n</domain>";
+	char path[TEMP_PATH_LEN];
+
+	archive_write("boot 1", NULL);
+	CU_ASSERT_EQUAL(replica_state_prepare(store, archive, nvram, uefi, false, error), 0);
+	CU_ASSERT_TRUE(holds(nvram, "boot 1"));
+	temp_file(path, "web1_VARS.fd", "written by the VM");
+	chmod(nvram, 0600);
+	CU_ASSERT_EQUAL(replica_state_prepare(store, archive, nvram, uefi, false, error), 0);
+	CU_ASSERT_TRUE(holds(nvram, "written by the VM"));
+	replica_state_forget(nvram, uefi); /* cancelled */
+	CU_ASSERT_EQUAL(access(nvram, F_OK), -1);
+	archive_write("boot 2", NULL);
+	CU_ASSERT_EQUAL(replica_state_prepare(store, archive, nvram, uefi, false, error), 0);
+	CU_ASSERT_TRUE(holds(nvram, "boot 2"));
+	replica_state_forget(nvram, uefi);
+	replica_state_forget(nvram, uefi);
+	/* a test's is always new */
+	CU_ASSERT_EQUAL(replica_state_prepare(store, archive, nvram, uefi, true, error), 0);
+	archive_write("boot 3", NULL);
+	CU_ASSERT_EQUAL(replica_state_prepare(store, archive, nvram, uefi, true, error), 0);
+	CU_ASSERT_TRUE(holds(nvram, "boot 3"));
+	unlink(nvram);
+	CU_ASSERT_EQUAL(replica_state_prepare(store, archive, nvram, bios, true, error), 0);
+	CU_ASSERT_EQUAL(access(nvram, F_OK), -1);
+}
+
 /* The store is the receiver's user's: nothing in it leads root elsewhere. */
 static void test_a_stranger_s_store(void)
 {
@@ -117,6 +149,7 @@ static void test_a_stranger_s_store(void)
 
 static const struct unit_test tests[] = {
 	{"placed and replaced", test_placed_and_replaced},
+	{"once for a failover", test_once_for_a_failover},
 	{"a stranger's store", test_a_stranger_s_store},
 };
 
