@@ -10,7 +10,6 @@
 #include "tempdir.h"
 #include "unit.h"
 
-static char folder[TEMPDIR_LEN];
 static int dir_fd;
 
 static void file_put(const char *name, const char *text)
@@ -23,15 +22,15 @@ static void file_put(const char *name, const char *text)
 
 static void media_begin(void)
 {
-	tempdir_make(folder);
-	dir_fd = open(folder, O_RDONLY | O_DIRECTORY);
+	dir_fd = open(tempdir(), O_RDONLY | O_DIRECTORY);
 	CU_ASSERT_FATAL(dir_fd >= 0);
 }
 
 static void media_end(void)
 {
 	close(dir_fd);
-	tempdir_remove(folder);
+	tempdir_remove();
+	tempdir_path[0] = '\0'; /* the next test has one of its own */
 }
 
 static struct media sample(void)
