@@ -123,3 +123,72 @@ int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[
 	}
 	return 0;
 }
+
+int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)
+{
+	struct stat status;
+	int result;
+
+	if (stat(path, &status) != 0) {
+		return -errno;
+	}
+	if (may_already(&status, uid, S_IROTH | S_IWOTH)) {
+		*ret_granted = false;
+		return 0;
+	}
+	result = grant_by_acl(path, uid, S_IROTH | S_IWOTH);
+	if (result == 0) {
+		*ret_granted = true;
+	}
+	return result;
+}
+
+/* A mask over no named entry is the group's own permissions once more: it would turn what the ACL
+ * added for us into the group's. */
+static int drop_mask(acl_t *acl)
+{
+	acl_entry_t entry, mask = NULL;
+	acl_tag_t tag;
+
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(*acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		if (acl_get_tag_type(entry, &tag) != 0) {
+			return -1;
+		}
+		if (tag == ACL_USER || tag == ACL_GROUP) {
+			return acl_calc_mask(acl);
+		}
+		mask = tag == ACL_MASK ? entry : mask;
+	}
+	return mask != NULL ? acl_delete_entry(*acl, mask) : 0;
+}
+
+int source_access_revoke_image(const char *path, uid_t uid)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	acl_entry_t entry;
+
+	if (acl == NULL) {
+		return errno == ENOTSUP ? 0 : -errno;
+	}
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		acl_tag_t tag;
+		uid_t *qualifier;
+		bool same;
+
+		if (acl_get_tag_type(entry, &tag) != 0 || tag != ACL_USER) {
+			continue;
+		}
+		qualifier = acl_get_qualifier(entry);
+		same = qualifier != NULL && *qualifier == uid;
+		acl_free(qualifier);
+		if (same) {
+			return acl_delete_entry(acl, entry) == 0 && drop_mask(&acl) == 0 &&
+					       acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0
+				       ? 0
+				       : -errno;
+		}
+	}
+	return 0;
+}
