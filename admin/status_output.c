@@ -151,10 +151,19 @@ static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 			 "bandwidth_bytes_per_s", (json_int_t)vm->bandwidth_bytes_per_s);
 }
 
+static json_t *application_to_json(const Vmreplica__VmStatus *vm)
+{
+	return json_pack("{s:{s:I, s:o, s:o, s:I}}", "application_consistent", "interval_s",
+			 (json_int_t)vm->app_interval_s, "last", output_json_time(vm->last_app_ms),
+			 "reason", output_json_text(vm->app_reason), "frozen_ms",
+			 (json_int_t)vm->frozen_ms);
+}
+
 static json_t *vm_to_json(const Vmreplica__VmStatus *vm)
 {
 	json_t *object = identity_to_json(vm);
-	json_t *parts[] = {replication_to_json(vm), amounts_to_json(vm), definition_to_json(vm)};
+	json_t *parts[] = {replication_to_json(vm), amounts_to_json(vm), definition_to_json(vm),
+			   application_to_json(vm)};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (json_object_update(object, parts[i]) < 0) { /* also when either is NULL */
@@ -265,6 +274,28 @@ static void print_identity(const Vmreplica__VmStatus *vm, FILE *out)
 	}
 }
 
+/* Nothing when it was never asked for. */
+static void print_application(const Vmreplica__VmStatus *vm, FILE *out)
+{
+	char text[128], stamp[RFC3339_LEN];
+	int len;
+
+	if (vm->app_interval_s == 0 && vm->last_app_ms == 0) {
+		return;
+	}
+	len = snprintf(text, sizeof(text), "%s",
+		       vm->last_app_ms == 0 ? "none yet"
+					    : clock_format_rfc3339(vm->last_app_ms, stamp));
+	if (vm->frozen_ms > 0) {
+		snprintf(text + len, sizeof(text) - (size_t)len,
+			 ", the guest was frozen for %" PRIu64 " ms", vm->frozen_ms);
+	}
+	print_field(out, "last application", text);
+	if (vm->app_reason[0] != '\0') {
+		print_field(out, "only crash", vm->app_reason);
+	}
+}
+
 static void print_replication(const Vmreplica__VmStatus *vm, FILE *out)
 {
 	char text[256], number[OUTPUT_TEXT_LEN], stamp[RFC3339_LEN], line[PROGRESS_LINE_LEN];
@@ -279,6 +310,7 @@ static void print_replication(const Vmreplica__VmStatus *vm, FILE *out)
 		    vm->last_replicated_ms == 0
 			    ? "never"
 			    : clock_format_rfc3339(vm->last_replicated_ms, stamp));
+	print_application(vm, out);
 	print_field(out, "behind", output_duration(vm->behind_s, number));
 	if (progress_is_under_way(vm)) {
 		print_field(out, "under way", status_progress_line(vm->progress, line));

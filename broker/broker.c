@@ -12,6 +12,7 @@
 #include "broker/admin_socket.h"
 #include "broker/enrollment.h"
 #include "broker/locate_service.h"
+#include "broker/query_service.h"
 #include "broker/relay_service.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -218,6 +219,12 @@ static void request_cb(void *arg, struct peer_session *session, enum frame_type 
 	case FRAME_ENROLL:
 		enrollment_handle_enroll(broker->enrollment, session,
 					 (const Vmreplica__Wire__Enroll *)message);
+		break;
+	case FRAME_QUERY:
+		query_service_handle(broker, session, (const Vmreplica__Wire__Query *)message);
+		break;
+	case FRAME_ORDER:
+		order_service_handle(broker, session, (const Vmreplica__Wire__Order *)message);
 		break;
 	default:
 		enrollment_handle_withdraw(broker->enrollment, session,

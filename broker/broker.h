@@ -6,6 +6,7 @@
  *   broker.c          wiring: start, the cluster's callbacks into the tables, stop
  *   locate_service.c  LOCATE from peers
  *   enrollment.c      ENROLL and WITHDRAW from peers
+ *   query_service.c   QUERY from peers; order_service.c: ORDER
  *   relay_service.c   relay tokens shown at the access point
  *   admin_service.c   requests of admins, from the local socket and over the group
  */

@@ -14,7 +14,10 @@ libvmr_broker_la_SOURCES = \
 	broker/enrollment.c broker/enrollment.h broker/enrollment_internal.h \
 	broker/locate.c broker/locate.h \
 	broker/locate_service.c broker/locate_service.h \
+	broker/order_service.c \
 	broker/peer_session.c broker/peer_session.h \
+	broker/peer_side.c broker/peer_side.h \
+	broker/query_service.c broker/query_service.h \
 	broker/pipe_pool.c broker/pipe_pool.h \
 	broker/relay.c broker/relay.h \
 	broker/relay_service.c broker/relay_service.h \

@@ -36,6 +36,11 @@ static void session_refuse(struct peer_session *session, const char *reason)
 	session_end(session);
 }
 
+bool peer_session_carries(const struct peer_session *session, const char *host)
+{
+	return session->conn != NULL && tls_peer_carries(session->conn, host);
+}
+
 const char *const *peer_session_names(const struct peer_session *session)
 {
 	return session->conn == NULL ? NULL : tls_peer_names(session->conn);
@@ -211,7 +216,8 @@ static bool session_read_part(struct peer_session *session, uint8_t *buf, size_t
 
 static bool frame_type_is_ours(uint16_t type)
 {
-	return type == FRAME_LOCATE || type == FRAME_ENROLL || type == FRAME_WITHDRAW;
+	return type == FRAME_LOCATE || type == FRAME_ENROLL || type == FRAME_WITHDRAW ||
+	       type == FRAME_QUERY || type == FRAME_ORDER;
 }
 
 /* The header, and room for the message that it announces. True when the message can be read. */

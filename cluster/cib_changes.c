@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cluster/cib_connection.h"
+#include "cluster/cib_domain.h"
 #include "cluster/cib_templates.h"
 #include "cluster/xml_tree.h"
 #include "common/cleanup.h"
@@ -103,6 +104,69 @@ int cib_change_set_setting(const Vmreplica__Ipc__CibSetSetting *request,
 	if (error == 0) {
 		log_notice("%s setting %s", request->value[0] == '\0' ? "removed" : "changed",
 			   request->name);
+	}
+	return error;
+}
+
+int cib_change_create_domain(const Vmreplica__Ipc__CibCreateDomain *request,
+			     char text[VM_RESOURCE_ERROR_LEN])
+{
+	cleanup_configuration xmlNode *configuration = NULL;
+	cleanup_xml_doc xmlDoc *fragment = NULL;
+	int error = cib_connection_query(&configuration, text);
+
+	if (error == 0) {
+		error = cib_template_create_domain(configuration, request, &fragment, text);
+	}
+	if (error == 0 && fragment != NULL) {
+		error = cib_connection_merge(xmlDocGetRootElement(fragment), text);
+	}
+	if (error == 0 && fragment != NULL) {
+		log_notice("created resource %s", request->resource);
+	}
+	return error;
+}
+
+int cib_change_delete_domain(const Vmreplica__Ipc__CibDeleteDomain *request,
+			     char text[VM_RESOURCE_ERROR_LEN])
+{
+	cleanup_configuration xmlNode *configuration = NULL;
+	cleanup_free char *xpath = NULL;
+	int error = cib_connection_query(&configuration, text);
+
+	if (error == 0) {
+		error = cib_template_delete_domain(configuration, request, &xpath, text);
+	}
+	if (error == 0) {
+		error = cib_connection_delete(xpath, text);
+	}
+	if (error == 0) {
+		log_notice("deleted resource %s", request->resource);
+	}
+	return error;
+}
+
+int cib_change_switch(const Vmreplica__Ipc__CibSwitch *request, char text[VM_RESOURCE_ERROR_LEN])
+{
+	cleanup_configuration xmlNode *configuration = NULL;
+	cleanup_xml_doc xmlDoc *fragment = NULL;
+	cleanup_free char *xpath = NULL;
+	int error = cib_connection_query(&configuration, text);
+
+	if (error == 0) {
+		error = cib_template_switch(configuration, request, &xpath, &fragment, text);
+	}
+	if (error == 0 && xpath != NULL) {
+		error = cib_connection_delete(xpath, text);
+	}
+	if (error == 0 && fragment != NULL) {
+		error = cib_connection_merge(xmlDocGetRootElement(fragment), text);
+	}
+	if (error == 0) {
+		log_notice("switched %s%s%s", request->resource,
+			   request->resource[0] != '\0' && request->vm_resource[0] != '\0' ? ", "
+											   : "",
+			   request->vm_resource);
 	}
 	return error;
 }

@@ -16,5 +16,10 @@ int cib_change_update_vm(const Vmreplica__Ipc__CibUpdateVm *request,
 			 char text[VM_RESOURCE_ERROR_LEN]);
 int cib_change_set_setting(const Vmreplica__Ipc__CibSetSetting *request,
 			   char text[VM_RESOURCE_ERROR_LEN]);
+int cib_change_create_domain(const Vmreplica__Ipc__CibCreateDomain *request,
+			     char text[VM_RESOURCE_ERROR_LEN]);
+int cib_change_delete_domain(const Vmreplica__Ipc__CibDeleteDomain *request,
+			     char text[VM_RESOURCE_ERROR_LEN]);
+int cib_change_switch(const Vmreplica__Ipc__CibSwitch *request, char text[VM_RESOURCE_ERROR_LEN]);
 
 #endif

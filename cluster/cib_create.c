@@ -75,10 +75,8 @@ static bool add_primitive(xmlNode *root, const Vmreplica__Ipc__CibCreateVm *requ
 	       add_operations(primitive, request->resource);
 }
 
-/* Start resource after other, and where other runs; influence=false keeps a failure of ours from
- * moving other. */
-static bool add_follow(xmlNode *constraints, const char *resource, const char *other,
-		       enum vm_constraint order, enum vm_constraint colocation)
+bool cib_add_follow(xmlNode *constraints, const char *resource, const char *other,
+		    enum vm_constraint order, enum vm_constraint colocation)
 {
 	char id[VM_RESOURCE_ID_LEN];
 
@@ -92,7 +90,7 @@ static bool add_follow(xmlNode *constraints, const char *resource, const char *o
 
 /* A replica whose storage is local to one node runs there or nowhere; a rule holds for nodes that
  * come later, too. */
-static bool add_location(xmlNode *constraints, const char *resource, const char *node)
+bool cib_add_location(xmlNode *constraints, const char *resource, const char *node)
 {
 	char id[VM_RESOURCE_ID_LEN], rule_id[VM_RESOURCE_ID_LEN + 8],
 		expression_id[VM_RESOURCE_ID_LEN + 16];
@@ -115,16 +113,16 @@ static bool add_constraints(xmlNode *root, const Vmreplica__Ipc__CibCreateVm *re
 		return false;
 	}
 	if (request->vm_resource[0] != '\0' &&
-	    !add_follow(constraints, request->resource, request->vm_resource,
-			VM_CONSTRAINT_ORDER_VM, VM_CONSTRAINT_COLOCATION_VM)) {
+	    !cib_add_follow(constraints, request->resource, request->vm_resource,
+			    VM_CONSTRAINT_ORDER_VM, VM_CONSTRAINT_COLOCATION_VM)) {
 		return false;
 	}
-	if (!add_follow(constraints, request->resource, request->engine_clone,
-			VM_CONSTRAINT_ORDER_ENGINE, VM_CONSTRAINT_COLOCATION_ENGINE)) {
+	if (!cib_add_follow(constraints, request->resource, request->engine_clone,
+			    VM_CONSTRAINT_ORDER_ENGINE, VM_CONSTRAINT_COLOCATION_ENGINE)) {
 		return false;
 	}
 	return request->location_node[0] == '\0' ||
-	       add_location(constraints, request->resource, request->location_node);
+	       cib_add_location(constraints, request->resource, request->location_node);
 }
 
 /* Is what has this id the resource that the request would make, made before? */

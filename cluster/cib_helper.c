@@ -118,6 +118,9 @@ static void helper_handle(struct helper *helper, const struct frame *frame)
 	const Vmreplica__Ipc__CibDeleteVm *delete = message;
 	const Vmreplica__Ipc__CibUpdateVm *update = message;
 	const Vmreplica__Ipc__CibSetSetting *setting = message;
+	const Vmreplica__Ipc__CibCreateDomain *create_domain = message;
+	const Vmreplica__Ipc__CibDeleteDomain *delete_domain = message;
+	const Vmreplica__Ipc__CibSwitch *switched = message;
 	char text[VM_RESOURCE_ERROR_LEN] = "";
 
 	switch (frame->type) {
@@ -134,6 +137,17 @@ static void helper_handle(struct helper *helper, const struct frame *frame)
 		break;
 	case FRAME_CIB_SET_SETTING:
 		helper_answer(helper, setting->id, cib_change_set_setting(setting, text), text);
+		break;
+	case FRAME_CIB_CREATE_DOMAIN:
+		helper_answer(helper, create_domain->id,
+			      cib_change_create_domain(create_domain, text), text);
+		break;
+	case FRAME_CIB_DELETE_DOMAIN:
+		helper_answer(helper, delete_domain->id,
+			      cib_change_delete_domain(delete_domain, text), text);
+		break;
+	case FRAME_CIB_SWITCH:
+		helper_answer(helper, switched->id, cib_change_switch(switched, text), text);
 		break;
 	case FRAME_CIB_SET_HEALTH:
 		helper_set_health(message);

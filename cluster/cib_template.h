@@ -14,7 +14,17 @@
 int cib_refuse(char error[VM_RESOURCE_ERROR_LEN], int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int cib_out_of_memory(char error[VM_RESOURCE_ERROR_LEN]); /* -ENOMEM */
+/* An XPath of a primitive (borrowed, checked by the caller) and of all that refers to it. */
+int cib_delete_primitive(const xmlNode *primitive, char **ret_xpath,
+			 char error[VM_RESOURCE_ERROR_LEN]);
 /* Append <nvpair id="<set_id>-<name>" name= value=>. False when out of memory. */
 bool cib_add_nvpair(xmlNode *set, const char *set_id, const char *name, const char *value);
+
+/* Start resource after other, and where other runs; influence=false keeps a failure of ours from
+ * moving other. False when out of memory. */
+bool cib_add_follow(xmlNode *constraints, const char *resource, const char *other,
+		    enum vm_constraint order, enum vm_constraint colocation);
+/* Only on that node. Likewise. */
+bool cib_add_location(xmlNode *constraints, const char *resource, const char *node);
 
 #endif

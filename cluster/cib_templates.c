@@ -76,17 +76,12 @@ static const xmlNode *find_ours(const xmlNode *configuration, const char *resour
 	"|//tags/tag[count(obj_ref)=1 and obj_ref/@id='%1$s']"                                     \
 	"|//tags/tag[count(obj_ref)>1]/obj_ref[@id='%1$s']"
 
-int cib_template_delete_vm(const xmlNode *configuration, const char *resource, char **ret_xpath,
-			   char error[VM_RESOURCE_ERROR_LEN])
+int cib_delete_primitive(const xmlNode *primitive, char **ret_xpath,
+			 char error[VM_RESOURCE_ERROR_LEN])
 {
-	const xmlNode *primitive;
+	const char *resource = xml_attribute(primitive, "id");
 	char *xpath = NULL;
-	int result;
 
-	primitive = find_ours(configuration, resource, &result, error);
-	if (primitive == NULL) {
-		return result;
-	}
 	if (cib_is_alone_in_group(primitive)) {
 		return cib_refuse(
 			error, -EBUSY,
@@ -99,6 +94,16 @@ int cib_template_delete_vm(const xmlNode *configuration, const char *resource, c
 	}
 	*ret_xpath = xpath;
 	return 0;
+}
+
+int cib_template_delete_vm(const xmlNode *configuration, const char *resource, char **ret_xpath,
+			   char error[VM_RESOURCE_ERROR_LEN])
+{
+	const xmlNode *primitive;
+	int result;
+
+	primitive = find_ours(configuration, resource, &result, error);
+	return primitive == NULL ? result : cib_delete_primitive(primitive, ret_xpath, error);
 }
 
 /* An XPath of the parameters that lose their value; NULL when there are none. 0 or -ENOMEM. */

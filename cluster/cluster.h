@@ -66,6 +66,11 @@ struct cluster_ops {
 	int (*delete_vm)(struct cluster *cluster, const char *resource, cluster_done_cb done, void *arg);
 	int (*update_vm)(struct cluster *cluster, Vmreplica__Ipc__CibUpdateVm *request, cluster_done_cb done, void *arg);
 	int (*set_setting)(struct cluster *cluster, const char *name, const char *value, cluster_done_cb done, void *arg);
+	/* The replica VM's own resource (ipc.proto); standalone has none: the engine starts the VM through libvirt. */
+	int (*create_domain)(struct cluster *cluster, Vmreplica__Ipc__CibCreateDomain *request, cluster_done_cb done, void *arg);
+	int (*delete_domain)(struct cluster *cluster, Vmreplica__Ipc__CibDeleteDomain *request, cluster_done_cb done, void *arg);
+	/* A change of role, or of whether the VM runs. Standalone: parameters and settings only. */
+	int (*switch_role)(struct cluster *cluster, Vmreplica__Ipc__CibSwitch *request, cluster_done_cb done, void *arg);
 	/* Node attribute vmreplica-<vm>; NULL deletes. Fire and forget; the caller limits the rate. */
 	int (*set_health)(struct cluster *cluster, const char *vm, const char *value);
 };

@@ -8,6 +8,8 @@ cluster_cflags = $(AM_CFLAGS) $(LIBXML2_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-q
 # What a protected VM looks like in Pacemaker's configuration: pure, shared by the daemons and the helper.
 libvmr_cib_la_SOURCES = \
 	cluster/cib_create.c cluster/cib_template.h \
+	cluster/cib_domain.c cluster/cib_domain.h cluster/cib_switch.c \
+	cluster/domain_resource.c cluster/domain_resource.h \
 	cluster/cib_lookup.c cluster/cib_lookup.h \
 	cluster/cib_settings.c cluster/cib_settings.h \
 	cluster/cib_templates.c cluster/cib_templates.h \
@@ -26,6 +28,7 @@ libvmr_cluster_la_SOURCES = \
 	cluster/cluster.c cluster/cluster.h cluster/standing_order.h \
 	cluster/cmap.c cluster/cmap.h \
 	cluster/cpg.c cluster/cpg.h \
+	cluster/epoch.c cluster/epoch.h \
 	cluster/forward.c cluster/forward.h \
 	cluster/implementations.h \
 	cluster/local_group.c cluster/local_group.h \

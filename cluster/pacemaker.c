@@ -255,6 +255,29 @@ static int pacemaker_update_vm(struct cluster *cluster, Vmreplica__Ipc__CibUpdat
 				 arg);
 }
 
+static int pacemaker_create_domain(struct cluster *cluster,
+				   Vmreplica__Ipc__CibCreateDomain *request, cluster_done_cb done,
+				   void *arg)
+{
+	return pacemaker_request(cluster, FRAME_CIB_CREATE_DOMAIN, &request->base, &request->id,
+				 done, arg);
+}
+
+static int pacemaker_delete_domain(struct cluster *cluster,
+				   Vmreplica__Ipc__CibDeleteDomain *request, cluster_done_cb done,
+				   void *arg)
+{
+	return pacemaker_request(cluster, FRAME_CIB_DELETE_DOMAIN, &request->base, &request->id,
+				 done, arg);
+}
+
+static int pacemaker_switch_role(struct cluster *cluster, Vmreplica__Ipc__CibSwitch *request,
+				 cluster_done_cb done, void *arg)
+{
+	return pacemaker_request(cluster, FRAME_CIB_SWITCH, &request->base, &request->id, done,
+				 arg);
+}
+
 /* protobuf-c's strings are not const, and packing only reads them. */
 static char *borrowed(const char *text)
 {
@@ -314,5 +337,8 @@ const struct cluster_ops cluster_pacemaker_ops = {
 	.delete_vm = pacemaker_delete_vm,
 	.update_vm = pacemaker_update_vm,
 	.set_setting = pacemaker_set_setting,
+	.create_domain = pacemaker_create_domain,
+	.delete_domain = pacemaker_delete_domain,
+	.switch_role = pacemaker_switch_role,
 	.set_health = pacemaker_set_health,
 };

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "cluster/domain_resource.h"
 #include "cluster/implementations.h"
 #include "cluster/local_group.h"
 #include "cluster/retry.h"
@@ -378,6 +379,47 @@ static int standalone_set_setting(struct cluster *cluster, const char *name, con
 	return 0;
 }
 
+/* Nobody but libvirt runs VMs here, and the engine asks it. */
+static int standalone_create_domain(struct cluster *cluster,
+				    Vmreplica__Ipc__CibCreateDomain *request, cluster_done_cb done,
+				    void *arg)
+{
+	struct outcome *outcome;
+	int error = outcome_new(cluster, done, arg, &outcome);
+
+	if (error == 0) {
+		outcome->error = domain_resource_check_create(request, outcome->text);
+	}
+	return error;
+}
+
+static int standalone_delete_domain(struct cluster *cluster,
+				    Vmreplica__Ipc__CibDeleteDomain *request, cluster_done_cb done,
+				    void *arg)
+{
+	struct outcome *outcome;
+	int error = outcome_new(cluster, done, arg, &outcome);
+
+	if (error == 0) {
+		outcome->error = domain_resource_check_delete(request, outcome->text);
+	}
+	return error;
+}
+
+static int standalone_switch_role(struct cluster *cluster, Vmreplica__Ipc__CibSwitch *request,
+				  cluster_done_cb done, void *arg)
+{
+	struct standalone *standalone = cluster->private_data;
+	struct outcome *outcome;
+	int error = outcome_new(cluster, done, arg, &outcome);
+
+	if (error == 0) {
+		outcome->error = standalone_files_switch_role(standalone->directory, request,
+							      outcome->text);
+	}
+	return error;
+}
+
 /* There is no crm_mon to show it in: the log has it, and `vmreplica status`. */
 static int standalone_set_health(struct cluster *cluster, const char *vm, const char *value)
 {
@@ -401,5 +443,8 @@ const struct cluster_ops cluster_standalone_ops = {
 	.delete_vm = standalone_delete_vm,
 	.update_vm = standalone_update_vm,
 	.set_setting = standalone_set_setting,
+	.create_domain = standalone_create_domain,
+	.delete_domain = standalone_delete_domain,
+	.switch_role = standalone_switch_role,
 	.set_health = standalone_set_health,
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/domain_resource.h"
 #include "cluster/nvpair_list.h"
 #include "cluster/standalone_files.h"
 #include "cluster/standalone_layout.h"
@@ -253,4 +254,24 @@ int standalone_files_set_setting(const char *directory, const char *name, const 
 	}
 	return value[0] == '\0' ? remove_authorization(directory, name, error)
 				: write_authorization(directory, name, value, error);
+}
+
+int standalone_files_switch_role(const char *directory, const Vmreplica__Ipc__CibSwitch *request,
+				 char error[VM_RESOURCE_ERROR_LEN])
+{
+	Vmreplica__Ipc__CibUpdateVm update = VMREPLICA__IPC__CIB_UPDATE_VM__INIT;
+	int result = domain_resource_check_switch(request, error);
+
+	update.resource = request->resource;
+	update.parameters = request->parameters;
+	update.n_parameters = request->n_parameters;
+	/* what is durable about a role goes before the role */
+	for (size_t i = 0; i < request->n_settings && result == 0; i++) {
+		result = standalone_files_set_setting(directory, request->settings[i]->name,
+						      request->settings[i]->value, error);
+	}
+	if (result == 0 && request->n_parameters > 0) {
+		result = standalone_files_update_vm(directory, &update, error);
+	}
+	return result;
 }

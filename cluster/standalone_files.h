@@ -36,5 +36,8 @@ int standalone_files_delete_vm(const char *directory, const char *resource,
 /* value "" or NULL removes. */
 int standalone_files_set_setting(const char *directory, const char *name, const char *value,
 				 char error[VM_RESOURCE_ERROR_LEN]);
+/* Parameters and settings; the VM itself is libvirt's. */
+int standalone_files_switch_role(const char *directory, const Vmreplica__Ipc__CibSwitch *request,
+				 char error[VM_RESOURCE_ERROR_LEN]);
 
 #endif

@@ -36,6 +36,7 @@ char *vm_constraint_id(enum vm_constraint kind, const char *resource, char buf[V
 		[VM_CONSTRAINT_ORDER_ENGINE] = {"order", "-engine"},
 		[VM_CONSTRAINT_COLOCATION_ENGINE] = {"colocation", "-engine"},
 		[VM_CONSTRAINT_LOCATION] = {"location", ""},
+		[VM_CONSTRAINT_ORDER_GUARD] = {"order", "-guard"},
 	};
 
 	(void)snprintf(buf, VM_RESOURCE_ID_LEN, "vmreplica-%s-%s%s", parts[kind].prefix, resource,
@@ -75,7 +76,7 @@ static size_t utf8_length(const unsigned char *text)
 
 /* Text that XML can hold and a line can show: UTF-8, no control characters, none of XML's
  * non-characters. */
-static bool value_is_plain(const char *value, size_t max)
+bool vm_resource_value_is_plain(const char *value, size_t max)
 {
 	const unsigned char *text = (const unsigned char *)value;
 
@@ -94,7 +95,7 @@ static bool value_is_plain(const char *value, size_t max)
 	return true;
 }
 
-static bool node_name_is_valid(const char *name)
+bool vm_resource_node_is_valid(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789._-:";
@@ -127,7 +128,7 @@ static int check_parameters(Vmreplica__Ipc__CibNvpair *const *pairs, size_t coun
 			return refuse(error, "ocf:vmreplica:vm has no parameter \"%.64s\"",
 				      pairs[i]->name);
 		}
-		if (!value_is_plain(pairs[i]->value, VM_RESOURCE_VALUE_MAX)) {
+		if (!vm_resource_value_is_plain(pairs[i]->value, VM_RESOURCE_VALUE_MAX)) {
 			return refuse(error,
 				      "the value of parameter %s is too long or no plain text",
 				      pairs[i]->name);
@@ -178,7 +179,7 @@ int vm_resource_check_create(const Vmreplica__Ipc__CibCreateVm *request,
 		return refuse(error, "\"%.64s\" cannot be the id of the engine's clone",
 			      request->engine_clone);
 	}
-	if (request->location_node[0] != '\0' && !node_name_is_valid(request->location_node)) {
+	if (request->location_node[0] != '\0' && !vm_resource_node_is_valid(request->location_node)) {
 		return refuse(error, "\"%.64s\" cannot be the name of a node",
 			      request->location_node);
 	}
@@ -204,7 +205,7 @@ int vm_resource_check_setting(const char *name, const char *value,
 		return refuse(error, "\"%.64s\" cannot be the name of a setting of vmreplica",
 			      name);
 	}
-	if (!value_is_plain(value, VM_RESOURCE_VALUE_MAX)) {
+	if (!vm_resource_value_is_plain(value, VM_RESOURCE_VALUE_MAX)) {
 		return refuse(error, "the value of %s is too long or no plain text", name);
 	}
 	return 0;
@@ -220,7 +221,7 @@ int vm_resource_check_health(const char *attribute, const char *value,
 	    (!validate_vm_name(attribute + prefix) && !validate_resource_id(attribute + prefix))) {
 		return refuse(error, "\"%.64s\" cannot be the health attribute of a VM", attribute);
 	}
-	if (!value_is_plain(value, VM_RESOURCE_VALUE_MAX)) {
+	if (!vm_resource_value_is_plain(value, VM_RESOURCE_VALUE_MAX)) {
 		return refuse(error, "the value of %s is too long or no plain text", attribute);
 	}
 	return 0;

@@ -11,6 +11,7 @@
 #ifndef VMR_CLUSTER_VM_RESOURCE_H
 #define VMR_CLUSTER_VM_RESOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/ipc.pb-c.h"
@@ -48,6 +49,7 @@ enum vm_constraint {
 	VM_CONSTRAINT_ORDER_ENGINE,
 	VM_CONSTRAINT_COLOCATION_ENGINE,
 	VM_CONSTRAINT_LOCATION,
+	VM_CONSTRAINT_ORDER_GUARD, /* of a replica VM's resource */
 };
 /* "vmreplica-order-<resource>-vm" and so on, into buf. Returns buf. */
 char *vm_constraint_id(enum vm_constraint kind, const char *resource, char buf[VM_RESOURCE_ID_LEN]);
@@ -63,6 +65,10 @@ int vm_resource_check_setting(const char *name, const char *value,
 			      char error[VM_RESOURCE_ERROR_LEN]);
 int vm_resource_check_health(const char *attribute, const char *value,
 			     char error[VM_RESOURCE_ERROR_LEN]);
+
+/* UTF-8 without control characters, at most max bytes. */
+bool vm_resource_value_is_plain(const char *value, size_t max);
+bool vm_resource_node_is_valid(const char *name);
 
 /* The parameters that have a value, ascending by name. *ret_pairs is an array to free; what it
  * points at is borrowed. 0 or -ENOMEM. */

@@ -72,6 +72,9 @@ int tls_fd(const struct tls_conn *conn);
 const char *tls_error(const struct tls_conn *conn);
 /* DNS SANs of the verified peer, NULL-terminated, owned by conn; NULL before the handshake ends. */
 const char *const *tls_peer_names(const struct tls_conn *conn);
+/* Does the verified peer's certificate carry host, a DNS name or a numeric address, in its SANs?
+ * False before the handshake ends. */
+bool tls_peer_carries(const struct tls_conn *conn, const char *host);
 const char *tls_peer_address(const struct tls_conn *conn); /* numeric address and port */
 /* On the wire, as counted at the TLS record layer's BIO. Any thread. */
 uint64_t tls_bytes_sent(const struct tls_conn *conn);

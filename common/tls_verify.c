@@ -122,6 +122,17 @@ static const char *tls_verify_advice(int code)
 	}
 }
 
+bool tls_peer_carries(const struct tls_conn *conn, const char *host)
+{
+	X509 *certificate = conn->ready ? SSL_get0_peer_certificate(conn->ssl) : NULL;
+	const unsigned int flags =
+		X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_WILDCARDS;
+
+	return certificate != NULL && host[0] != '\0' &&
+	       (X509_check_ip_asc(certificate, host, 0) == 1 ||
+		X509_check_host(certificate, host, 0, flags, NULL) == 1);
+}
+
 static void tls_refuse(struct tls_conn *conn, const char *reason, const char *advice)
 {
 	snprintf(conn->refusal, sizeof(conn->refusal), "the certificate of %s is refused: %s%s",

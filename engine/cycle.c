@@ -91,10 +91,9 @@ int cycle_open_source(struct cycle *cycle)
 	if (result < 0) {
 		return source_trouble(cycle, result, error);
 	}
-	cycle->epoch = 1;
 	for (size_t i = 0; i < cycle->checkpoint_count; i++) {
-		if (cycle->checkpoints[i].epoch > cycle->epoch) {
-			cycle->epoch = cycle->checkpoints[i].epoch;
+		if (cycle->checkpoints[i].epoch > cycle->disk_epoch) {
+			cycle->disk_epoch = cycle->checkpoints[i].epoch;
 		}
 	}
 	return cycle_list_disks(cycle);

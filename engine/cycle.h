@@ -11,6 +11,7 @@
 #ifndef VMR_ENGINE_CYCLE_H
 #define VMR_ENGINE_CYCLE_H
 
+#include "cluster/epoch.h"
 #include "common/buffer.h"
 #include "engine/dirty_map.h"
 #include "engine/peer.h"
@@ -18,6 +19,9 @@
 #include "engine/sender_stream.h"
 #include "engine/source.h"
 #include "engine/vm_settings.h"
+
+/* the code of the trouble that another side holds a higher epoch */
+#define CYCLE_TROUBLE_EPOCH "epoch"
 
 struct cycle_disk {
 	char name[DISK_NAME_MAX + 1];
@@ -35,7 +39,10 @@ struct cycle {
 	struct peer *peer;
 	struct cycle_progress *progress;
 	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
-	bool enrolled;	   /* the other side has had its replica: it is not made again from here */
+	bool want_application; /* freeze the guest round the cut, where that is of use */
+	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
+	struct epoch epoch; /* the highest that this site knows */
+	const char *peer_address; /* our own broker, where the other side's orders go; may be "" */
 
 	/* results, for the control thread after the end */
 	struct trouble trouble; /* code "" when committed */
@@ -49,8 +56,13 @@ struct cycle {
 	struct checkpoint_name cut;
 	int64_t cut_time_ms; /* wall clock */
 	int64_t latency_ms;  /* cut to committed */
+	bool application;    /* the guest's file systems held still at the cut */
+	int64_t frozen_ms;   /* ... for so long */
+	/* wanted, tried, and not had: why; "" otherwise */
+	char application_why[SOURCE_ERROR_LEN];
 	uint64_t data_bytes, wire_bytes;
-	uint64_t epoch;
+	/* a higher epoch that the other side told of, to be made durable; number 0: none */
+	struct epoch heard;
 	struct cycle_disk disks[DISKS_MAX]; /* the replicated ones, as found */
 	uint32_t disk_count;
 
@@ -60,6 +72,7 @@ struct cycle {
 	uint64_t disk_sizes[DISKS_MAX];
 	struct checkpoint_name *checkpoints; /* owned */
 	size_t checkpoint_count, broken;
+	uint64_t disk_epoch; /* the highest among the checkpoints */
 	struct resume_plan plan;
 	bool begun; /* CYCLE_BEGIN was sent, or tried to be */
 	struct dirty_map *maps[DISKS_MAX];
@@ -76,6 +89,9 @@ int cycle_run(struct cycle *cycle);
 /* ---- steps, for cycle.c and its tests ---- */
 /* Open the VM, list its replicated disks and our checkpoints. */
 int cycle_open_source(struct cycle *cycle);
+/* May this site send? Asks the other side how epochs stand. 0: nothing there forbids it; else a
+ * trouble, perhaps with heard set. */
+int cycle_ask_epoch(struct cycle *cycle);
 /* Have a connection to the replica's owner and its WELCOME (or what COMMITTED left). */
 int cycle_connect(struct cycle *cycle);
 /* Decide what to send; delete the checkpoints that the receiver's word frees. */

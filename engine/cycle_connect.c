@@ -4,11 +4,15 @@
 #include "engine/cycle.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/order_client.h"
 
-#define ENROLL_WAIT_MS 15000 /* the other side's cluster starts the new resource meanwhile */
+#define EPOCH_GRANTED_RETRY_MS 500
+#define ENROLL_WAIT_MS	       15000 /* the other side's cluster starts the new resource meanwhile */
 
 struct disk_list {
 	Vmreplica__Wire__Disk disks[DISKS_MAX];
@@ -64,9 +68,15 @@ static int cycle_enroll(struct cycle *cycle)
 static int cycle_enroll_first(struct cycle *cycle)
 {
 	const char *vm = cycle->settings->vm;
+	int result;
 
 	if (!cycle->enrolled && cycle->checkpoint_count + cycle->broken == 0) {
 		return cycle_enroll(cycle);
+	}
+	result = cycle_ask_epoch(cycle); /* it may be the primary now */
+	if (result < 0 &&
+	    (strcmp(cycle->trouble.code, CYCLE_TROUBLE_EPOCH) == 0 || cycle->heard.number > 0)) {
+		return result;
 	}
 	return trouble_set(&cycle->trouble, -ENOENT, SCHEDULE_DENIED, "replica-removed",
 			   "%s has no replica of this VM any more, it was removed there: make it "
@@ -103,14 +113,11 @@ static int cycle_locate_enrolled(struct cycle *cycle, struct locate_answer *ret_
 static int cycle_say_hello(struct cycle *cycle, const struct locate_answer *answer)
 {
 	Vmreplica__Wire__Hello hello = VMREPLICA__WIRE__HELLO__INIT;
-	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
+	Vmreplica__Epoch epoch;
 	struct disk_list list;
 
 	disk_list_fill(&list, cycle);
-	epoch.number = cycle->epoch;
-	/* the first epoch's lineage is the relationship's own random id */
-	epoch.lineage = borrow(cycle->settings->relationship);
-	epoch.site = borrow(cycle->site);
+	epoch_to_message(&cycle->epoch, &epoch);
 	hello.relationship = borrow(cycle->settings->relationship);
 	hello.epoch = &epoch;
 	hello.vm = borrow(cycle->settings->vm);
@@ -119,7 +126,75 @@ static int cycle_say_hello(struct cycle *cycle, const struct locate_answer *answ
 	hello.disks = list.pointers;
 	hello.n_disks = cycle->disk_count;
 	hello.frequency_s = cycle->settings->frequency_s;
+	hello.peer_address = borrow(cycle->peer_address);
 	return peer_connect(cycle->peer, answer, &hello, &cycle->trouble);
+}
+
+int cycle_ask_epoch(struct cycle *cycle)
+{
+	const struct vm_settings *settings = cycle->settings;
+	struct order_answer answer;
+	int result = order_client_query(&cycle->peer->locate, settings->relationship, cycle->site,
+					&cycle->epoch, &answer, &cycle->trouble);
+
+	if (result < 0) {
+		return result;
+	}
+	switch (epoch_judge(&cycle->epoch, &answer.epoch, cycle->site)) {
+	case EPOCH_KEEP:
+		return 0;
+	case EPOCH_GRANTED:
+		cycle->heard = answer.epoch;
+		trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_MISSED, "epoch-granted",
+			    "the failover on the other side was cancelled: this side goes on in "
+			    "epoch %" PRIu64,
+			    answer.epoch.number);
+		cycle->trouble.retry_ms = EPOCH_GRANTED_RETRY_MS;
+		return -EAGAIN;
+	case EPOCH_LOST:
+		cycle->heard = answer.epoch;
+		return trouble_set(
+			&cycle->trouble, -ESTALE, SCHEDULE_DENIED, CYCLE_TROUBLE_EPOCH,
+			"%s was failed over: %s is the primary in epoch %" PRIu64
+			", this side knew %" PRIu64 "; nothing is sent from here. Make this side "
+			"the replica: vmreplica reverse %s at %s (or give up what ran there: "
+			"vmreplica failover %s --cancel)",
+			settings->vm, answer.epoch.site, answer.epoch.number, cycle->epoch.number,
+			settings->vm, answer.epoch.site, settings->vm);
+	case EPOCH_CONFLICT:
+		break;
+	}
+	return trouble_set(&cycle->trouble, -ESTALE, SCHEDULE_DENIED, CYCLE_TROUBLE_EPOCH,
+			   "both sides were failed over to an epoch %" PRIu64
+			   " of their own: decide which data is right and fail over there once "
+			   "more: vmreplica failover %s --unplanned --force",
+			   answer.epoch.number, settings->vm);
+}
+
+/* What this side knows by itself. */
+static int cycle_check_epoch(struct cycle *cycle)
+{
+	if (cycle->disk_epoch > cycle->epoch.number) {
+		return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_MISSED, "epoch-unknown",
+				   "the disks' change bitmaps are of epoch %" PRIu64
+				   ", the cluster's setting %s%s is older: it is waited for",
+				   cycle->disk_epoch, EPOCH_SETTING, cycle->settings->relationship);
+	}
+	if (epoch_is_held_by(&cycle->epoch, cycle->site)) {
+		return 0;
+	}
+	if (cycle_ask_epoch(cycle) == 0 || strcmp(cycle->trouble.code, CYCLE_TROUBLE_EPOCH) != 0) {
+		if (cycle->heard.number > 0) {
+			return -EAGAIN;
+		}
+		return trouble_set(&cycle->trouble, -ESTALE, SCHEDULE_DENIED, CYCLE_TROUBLE_EPOCH,
+				   "%s is the primary of %s in epoch %" PRIu64
+				   "; nothing is sent from here. Make this side the replica: "
+				   "vmreplica reverse %s there",
+				   cycle->epoch.site, cycle->settings->vm, cycle->epoch.number,
+				   cycle->settings->vm);
+	}
+	return -ESTALE;
 }
 
 int cycle_connect(struct cycle *cycle)
@@ -141,11 +216,24 @@ int cycle_connect(struct cycle *cycle)
 	if (result < 0 || connected) {
 		return result;
 	}
-	if (answer.kind == LOCATE_ABSENT) {
+	result = cycle_check_epoch(cycle);
+	if (result == 0 && answer.kind == LOCATE_ABSENT) {
 		result = cycle_enroll_first(cycle);
 		if (result == 0) {
 			result = cycle_locate_enrolled(cycle, &answer);
 		}
 	}
-	return result == 0 ? cycle_say_hello(cycle, &answer) : result;
+	if (result < 0) {
+		return result;
+	}
+	result = cycle_say_hello(cycle, &answer);
+	if (result < 0 && strcmp(cycle->trouble.code, CYCLE_TROUBLE_EPOCH) == 0) {
+		struct trouble denied = cycle->trouble;
+
+		/* why, and whether this side shall go on with another */
+		if (cycle_ask_epoch(cycle) == 0) {
+			cycle->trouble = denied;
+		}
+	}
+	return result;
 }

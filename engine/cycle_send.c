@@ -42,7 +42,14 @@ static int job_trouble(struct cycle *cycle, int error, const char *why)
 static int cycle_begin_job(struct cycle *cycle, const struct checkpoint_name *incremental,
 			   const struct checkpoint_name *cut)
 {
-	struct source_job_request request = {.incremental = incremental, .cut = cut};
+	struct source_job_request request = {
+		.incremental = incremental,
+		.cut = cut,
+		/* An initial copy and a resynchronization are many cuts. The delta after them has
+		 * its turn. */
+		.application = cycle->want_application && cut != NULL &&
+			       cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_DELTA,
+	};
 	char error[SOURCE_ERROR_LEN] = "";
 	int result;
 
@@ -111,11 +118,12 @@ static int cycle_look(struct cycle *cycle)
 
 static int cycle_make_cut(struct cycle *cycle)
 {
+	const char *why;
 	int result;
 
 	memcpy(cycle->cut.relationship, cycle->settings->relationship,
 	       sizeof(cycle->cut.relationship));
-	cycle->cut.epoch = cycle->epoch;
+	cycle->cut.epoch = cycle->epoch.number;
 	cycle->cut.seq = cycle->plan.seq;
 	if (name_make_cut_id(cycle->cut.cut_id) < 0) {
 		return trouble_set(&cycle->trouble, -EIO, SCHEDULE_FAILED, "internal",
@@ -124,6 +132,10 @@ static int cycle_make_cut(struct cycle *cycle)
 	result = cycle_begin_job(
 		cycle, cycle->plan.has_incremental ? &cycle->plan.incremental : NULL, &cycle->cut);
 	if (result == 0) {
+		cycle->application =
+			source_job_application(cycle->job, &cycle->frozen_ms, &why) == 1;
+		snprintf(cycle->application_why, sizeof(cycle->application_why), "%s",
+			 cycle->application ? "" : why);
 		cycle->cut_time_ms = source_job_cut_time_ms(cycle->job);
 		cycle->kind = cycle->plan.kind;
 	}
@@ -219,7 +231,7 @@ static int cycle_send_begin(struct cycle *cycle, uint64_t estimate_bytes)
 	begin.seq = cycle->cut.seq;
 	begin.cut_id = cycle->cut.cut_id;
 	begin.cut_time_ms = cycle->cut_time_ms;
-	begin.consistency = borrow("crash");
+	begin.consistency = borrow(cycle->application ? "application" : "crash");
 	begin.estimate_bytes = estimate_bytes;
 	if (cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_DELTA) {
 		begin_fill_base(&begin, &parts, &cycle->peer->position);

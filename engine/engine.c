@@ -22,6 +22,7 @@
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/storage_probe.h"
 
@@ -67,6 +68,11 @@ const char *engine_setting(const struct engine *engine, const char *name)
 		}
 	}
 	return NULL;
+}
+
+const char *engine_broker_address(const struct engine *engine)
+{
+	return engine->broker_address;
 }
 
 /* ---- told to others ---- */
@@ -129,6 +135,25 @@ static void settings_cb(void *arg, const Vmreplica__Ipc__CibSettings *settings)
 	engine_wake(engine);
 }
 
+/* One that listens on any address is reached at its node's. */
+static void engine_note_broker(struct engine *engine, const Vmreplica__Cluster__BrokerState *broker)
+{
+	const char *host = broker->address;
+
+	if (host[0] == '\0' && strcmp(broker->node, engine->config->node) == 0) {
+		host = engine->cluster.ops->node_address(&engine->cluster);
+	} else if (host[0] == '\0') {
+		const struct table_node *node =
+			cluster_table_find_node(&engine->table, broker->node);
+
+		host = node != NULL ? node->announcement->host : NULL;
+	}
+	if (broker->active && host != NULL && host[0] != '\0') {
+		snprintf(engine->broker_address, sizeof(engine->broker_address),
+			 strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, broker->port);
+	}
+}
+
 static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bool from_self)
 {
 	struct engine *engine = arg;
@@ -143,6 +168,9 @@ static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bo
 			log_warning("out of memory: an announcement of %s is lost",
 				    message->announcement->node);
 		}
+		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_BROKER:
+		engine_note_broker(engine, message->broker);
 		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_JOB:
 		failover_job_heard(engine, message->job);
@@ -332,6 +360,7 @@ void engine_destroy(struct engine *engine)
 	failover_job_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);
+	replica_takeover_tick(engine, INT64_MAX);
 	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {

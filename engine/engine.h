@@ -40,6 +40,7 @@
 #define ENGINE_STATE_DIR       VMR_STATEDIR "/engine"
 #define ENGINE_JOBS_DIR	       VMR_STATEDIR "/jobs"
 #define ENGINE_ERROR_LEN       512
+#define ENGINE_ADDRESS_LEN     320
 #define ENGINE_MISSING_LEN     512
 
 struct relationship;
@@ -67,13 +68,16 @@ struct engine {
 	struct points_wait *points_waits;   /* owned list: asked of the receiver (admin_points.c) */
 	struct job_table *jobs;		    /* of all nodes */
 	struct failover_job *failover_jobs; /* owned list: carried out here */
-	struct jobs_wait *jobs_waits;	    /* owned list: who follows a job (admin_jobs.c) */
+	struct takeover_wait
+		*takeover_waits;      /* owned list: asked of the receiver (replica_takeover.c) */
+	struct jobs_wait *jobs_waits; /* owned list: who follows a job (admin_jobs.c) */
 	struct cluster_table table;
 	struct announcer *announcer;
 	struct storage_probe *storages;
 	struct event_ring events;
 	struct admin_service *admin;
 	struct authorizer *authorizer;
+	char broker_address[ENGINE_ADDRESS_LEN]; /* "host:port" as it told; "" = not yet */
 	unsigned int brokers; /* in the group now: at most one, but for moments */
 	uint64_t boot;	      /* random per start */
 	bool quorate;
@@ -107,6 +111,10 @@ void engine_changed(struct engine *engine);
  * be "". */
 void engine_event(struct engine *engine, const char *severity, const char *vm, const char *format,
 		  ...) __attribute__((format(printf, 4, 5)));
+
+/* Where this site's broker listens, "host:port", for the other side's orders; "" when no broker was
+ * heard of. */
+const char *engine_broker_address(const struct engine *engine);
 
 struct relationship *engine_find_relationship(const struct engine *engine,
 					      const char *relationship);

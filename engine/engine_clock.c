@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "engine/announcer.h"
 #include "engine/failover_job.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/replica_takeover.h"
 #include "engine/storage_probe.h"
 
 #define ENGINE_TICK_MS	  1000
@@ -95,7 +97,12 @@ static int64_t engine_run_schedule(struct engine *engine, int64_t now)
 static int orphans_run(void *arg)
 {
 	struct engine *engine = arg;
+	char error[SOURCE_ERROR_LEN] = "";
 
+	if (source_thaw_left(error) < 0) {
+		log_error("guests that an earlier engine may have left frozen are not thawed: %s",
+			  error);
+	}
 	source_sweep_scratch(engine->config->scratch_directory);
 	return source_end_orphans(engine->libvirt, ENGINE_BACKUP_DIR);
 }
@@ -153,6 +160,7 @@ static void engine_tick_cb(void *data)
 	receiver_child_tick(engine->receiver, now);
 	admin_points_tick(engine, now);
 	admin_jobs_tick(engine, now);
+	replica_takeover_tick(engine, now);
 	failover_job_tick(engine);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);

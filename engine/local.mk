@@ -13,6 +13,7 @@ ENGINE_SOURCE = \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
+	engine/source_freeze.c engine/source_freeze.h \
 	engine/source_host.c engine/source_host.h \
 	engine/source_image.c engine/source_image.h \
 	engine/source_job.c engine/source_job.h engine/source_job_live.c engine/source_job_offline.c \
@@ -50,10 +51,12 @@ ENGINE_PURE = \
 
 # One cycle, on workers: from the broker's answer to COMMITTED.
 ENGINE_CYCLE = \
+	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
 	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
+	engine/order_client.c engine/order_client.h \
 	engine/peer.c engine/peer_frames.c engine/peer.h \
 	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
 	engine/sender_stream.c engine/sender_stream.h \
@@ -79,6 +82,7 @@ ENGINE_CONTROL = \
 	engine/definition_file.c engine/definition_file.h \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
+	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover_job.c engine/failover_job.h \
 	engine/health_attribute.c engine/health_attribute.h \
@@ -95,6 +99,7 @@ ENGINE_CONTROL = \
 	engine/replica.c engine/replica_status.c engine/replica.h \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
+	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_directory.c engine/store_directory.h \
@@ -112,3 +117,10 @@ sbin_PROGRAMS += vmreplica-engine
 vmreplica_engine_SOURCES = engine/main.c
 vmreplica_engine_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
 vmreplica_engine_LDADD = libvmr-engine.la
+
+# Thaws a guest also when the engine is gone.
+daemon_PROGRAMS += vmreplica-freeze
+vmreplica_freeze_SOURCES = engine/freezer.c engine/freeze_guest.c engine/freeze_guest.h \
+	engine/freeze_note.c engine/freeze_note.h engine/source_freeze.h
+vmreplica_freeze_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
+vmreplica_freeze_LDADD = libvmr-common.la $(LIBVIRT_LIBS)

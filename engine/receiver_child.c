@@ -18,6 +18,7 @@
 #include "engine/announcer.h"
 #include "engine/receiver_leftover.h"
 #include "engine/replica.h"
+#include "engine/replica_takeover.h"
 #include "proto/link.h"
 
 #define RESTART_MIN_MS 1000
@@ -131,6 +132,10 @@ static void child_frame_cb(void *arg, struct link *link, const struct frame *fra
 	case FRAME_REPLICA_POINTS:
 		admin_points_answered(child->engine,
 				      (const Vmreplica__Ipc__ReplicaPoints *)frame->message);
+		break;
+	case FRAME_STORE_TAKEN:
+		replica_takeover_answered(child->engine,
+					  (const Vmreplica__Ipc__StoreTaken *)frame->message);
 		break;
 	default:
 		log_warning("the receiver sent an unexpected %s",
@@ -279,6 +284,7 @@ static void child_ended(struct receiver_child *child, int status, int64_t now_ms
 	     replica = replica->next) {
 		replica_receiver_lost(replica);
 	}
+	replica_takeover_receiver_lost(child->engine);
 	if (now_ms - child->started_ms >= HEALTHY_MS) {
 		child->backoff_ms = RESTART_MIN_MS;
 	}

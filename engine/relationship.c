@@ -55,6 +55,7 @@ struct relationship *relationship_new(struct engine *engine, struct vm_settings 
 	relationship_recall(rel);
 	/* what is not replicated yet has no cycles to miss */
 	rel->schedule.bulk = rel->state.state != VMREPLICA__STATE__STATE_REPLICATING;
+	epoch_first(rel->settings.relationship, engine->config->site, &rel->epoch);
 	relationship_note_standing(rel);
 	rel->next = engine->relationships;
 	engine->relationships = rel;

@@ -71,8 +71,13 @@ struct relationship {
 	/* shown and announced; survives moves */
 	uint64_t generation, seq, resyncs, moves, last_pause_ms, bytes_dirty, bytes_wire,
 		largest_bytes;
-	uint64_t latency_ms, latency_max_ms, epoch;
+	uint64_t latency_ms, latency_max_ms;
+	struct epoch epoch; /* the highest that this site knows */
 	int64_t last_replicated_ms; /* wall clock of the last committed cut; 0 = never */
+	int64_t last_app_ms;	    /* the same of the last application-consistent one */
+	int64_t app_tried_ms;	    /* wall clock of a later attempt that failed; 0 = none */
+	uint64_t frozen_ms;
+	char app_reason[REASON_MAX]; /* why the last attempt failed; "" = it did not */
 	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
 	char cut_id[CUT_ID_LEN + 1];
@@ -150,6 +155,8 @@ void relationship_tell_peer(struct relationship *relationship);
 void relationship_answer_release(struct relationship *relationship, int error, const char *text);
 /* Read the standing orders, if the cluster's settings are known. */
 void relationship_note_standing(struct relationship *relationship);
+/* A higher epoch was told of: make it durable, and go by it when it is. */
+void relationship_note_heard(struct relationship *relationship);
 void relationship_clear_resync(struct relationship *relationship, int64_t now_ms);
 
 /* ---- relationship_cycle.c ---- */

@@ -23,6 +23,18 @@ static int cycle_job_run(void *arg)
 
 static void cycle_job_done(void *arg, int result);
 
+static bool application_is_due(const struct relationship *rel)
+{
+	const struct schedule_application application = {
+		.interval_s = rel->settings.app_interval_s,
+		.frequency_s = rel->settings.frequency_s,
+		.last_ms = rel->last_app_ms,
+		.tried_ms = rel->app_tried_ms,
+	};
+
+	return schedule_application_is_due(&application, clock_wall_ms());
+}
+
 void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 {
 	struct engine *engine = rel->engine;
@@ -41,7 +53,10 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.peer = &rel->peer,
 		.progress = &rel->progress,
 		.force_resync = rel->force_resync,
+		.want_application = application_is_due(rel),
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
+		.epoch = rel->epoch,
+		.peer_address = engine_broker_address(engine),
 	};
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
@@ -97,6 +112,33 @@ static void relationship_count_bytes(struct relationship *rel, const struct cycl
 	rel->bytes_wire += cycle->wire_bytes;
 }
 
+/* What became of the freeze, whatever became of the cycle after it. Told when it begins to fail and
+ * when that is over, not each time. */
+static void relationship_note_application(struct relationship *rel)
+{
+	const struct cycle *cycle = &rel->cycle;
+
+	if (cycle->application_why[0] != '\0') {
+		rel->app_tried_ms = clock_wall_ms();
+		if (rel->app_reason[0] == '\0') {
+			engine_event(rel->engine, "warning", rel->settings.vm,
+				     "the guest cannot be frozen, recovery points are only "
+				     "crash-consistent: %s",
+				     cycle->application_why);
+		}
+		snprintf(rel->app_reason, sizeof(rel->app_reason), "%s", cycle->application_why);
+	} else if (cycle->application) {
+		rel->app_tried_ms = 0;
+		rel->frozen_ms = (uint64_t)cycle->frozen_ms;
+		if (rel->app_reason[0] != '\0') {
+			engine_event(rel->engine, "notice", rel->settings.vm,
+				     "the guest can be frozen again: recovery points are "
+				     "application-consistent");
+		}
+		rel->app_reason[0] = '\0';
+	}
+}
+
 static void relationship_committed(struct relationship *rel, int64_t now)
 {
 	const struct cycle *cycle = &rel->cycle;
@@ -104,8 +146,10 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 
 	rel->seq = cycle->cut.seq;
 	memcpy(rel->cut_id, cycle->cut.cut_id, sizeof(rel->cut_id));
-	rel->epoch = cycle->epoch;
 	rel->last_replicated_ms = cycle->cut_time_ms;
+	if (cycle->application) {
+		rel->last_app_ms = cycle->cut_time_ms;
+	}
 	rel->last_success_ms = now;
 	rel->latency_ms = (uint64_t)cycle->latency_ms;
 	if (rel->latency_ms > rel->latency_max_ms) {
@@ -214,6 +258,7 @@ static void cycle_job_done(void *arg, int result)
 	}
 	memcpy(rel->peer_node, rel->peer.node, sizeof(rel->peer_node));
 	relationship_count_bytes(rel, &rel->cycle);
+	relationship_note_application(rel);
 	if (rel->cycle.harm[0] != '\0') {
 		engine_event(rel->engine, "error", rel->settings.vm, "%s", rel->cycle.harm);
 	}
@@ -223,6 +268,7 @@ static void cycle_job_done(void *arg, int result)
 		relationship_interrupted(rel, now);
 	}
 	relationship_finish_schedule(rel, now);
+	relationship_note_heard(rel);
 	relationship_finish_waits(rel, now);
 	relationship_save(rel);
 	log_debug("%s: cycle %" PRIu64 " %s after %" PRId64 " ms", rel->settings.vm,

@@ -3,10 +3,12 @@
 #include "engine/relationship.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/epoch.h"
 #include "engine/standing.h"
 
 #define RESYNC_CLEAR_RETRY_MS 30000
@@ -55,12 +57,37 @@ void relationship_note_standing(struct relationship *rel)
 	if (engine_settings(rel->engine) == NULL) {
 		return;
 	}
+	engine_epoch_known(rel->engine, id, rel->engine->config->site, &rel->epoch);
 	if (!rel->standing_known && standing_get(rel->engine, STANDING_RESYNC, id) != NULL) {
 		relationship_request_resync(rel);
 	}
 	relationship_note_suspended(rel, standing_is_suspended(rel->engine, id),
 				    standing_is_released(rel->engine, id));
 	rel->standing_known = true;
+}
+
+static void heard_stored_cb(void *arg, int error, const char *text)
+{
+	(void)arg;
+	if (error < 0) {
+		log_warning("an epoch of the other side cannot be recorded in the cluster's "
+			    "settings now: %s",
+			    text);
+	}
+}
+
+void relationship_note_heard(struct relationship *rel)
+{
+	const struct epoch *heard = &rel->cycle.heard;
+	enum epoch_verdict verdict = epoch_judge(&rel->epoch, heard, rel->engine->config->site);
+
+	if (heard->number == 0 || (verdict != EPOCH_GRANTED && verdict != EPOCH_LOST)) {
+		return;
+	}
+	engine_event(rel->engine, "warning", rel->settings.vm,
+		     "the other side told of epoch %" PRIu64 ", held by %s", heard->number,
+		     heard->site);
+	engine_epoch_store(rel->engine, rel->settings.relationship, heard, heard_stored_cb, NULL);
 }
 
 void relationship_resume(struct relationship *rel)

@@ -152,9 +152,7 @@ void relationship_fill_status(const struct relationship *rel, struct vm_status_f
 	status->peer_node = vm_status_borrow(rel->peer_node);
 	status->resource = vm_status_borrow(rel->settings.resource);
 	status->vm_resource = vm_status_borrow(rel->settings.vm_resource);
-	status->epoch->number = rel->epoch > 0 ? rel->epoch : 1;
-	status->epoch->lineage = vm_status_borrow(rel->settings.relationship);
-	status->epoch->site = rel->engine->config->site;
+	epoch_to_message(&rel->epoch, status->epoch);
 	status->seq = rel->seq;
 	status->frequency_s = rel->settings.frequency_s;
 	status->last_replicated_ms = rel->last_replicated_ms;
@@ -163,6 +161,12 @@ void relationship_fill_status(const struct relationship *rel, struct vm_status_f
 
 		status->behind_s = behind > 0 ? behind / 1000 : 0;
 	}
+	status->app_interval_s = rel->settings.app_interval_s;
+	status->last_app_ms = rel->last_app_ms;
+	status->frozen_ms = rel->frozen_ms;
+	/* one who asks for none is told of none */
+	status->app_reason =
+		vm_status_borrow(rel->settings.app_interval_s > 0 ? rel->app_reason : "");
 	status->suspended = rel->suspended;
 	status->job =
 		vm_status_borrow(failover_job_running_id(rel->engine, rel->settings.relationship));
@@ -176,6 +180,9 @@ void relationship_adopt(struct relationship *rel, const Vmreplica__VmStatus *sta
 	relationship_state_adopt(&rel->state, status->state);
 	rel->seq = status->seq;
 	rel->last_replicated_ms = status->last_replicated_ms;
+	rel->last_app_ms = status->last_app_ms;
+	rel->frozen_ms = status->frozen_ms;
+	snprintf(rel->app_reason, sizeof(rel->app_reason), "%s", status->app_reason);
 	rel->resyncs = status->resyncs;
 	rel->moves = status->moves;
 	rel->last_pause_ms = status->last_pause_ms;
@@ -188,9 +195,6 @@ void relationship_adopt(struct relationship *rel, const Vmreplica__VmStatus *sta
 		rel->cycles.ok = status->cycles->ok;
 		rel->cycles.missed = status->cycles->missed;
 		rel->cycles.failed = status->cycles->failed;
-	}
-	if (status->epoch != NULL) {
-		rel->epoch = status->epoch->number;
 	}
 }
 

@@ -51,6 +51,7 @@ void replica_fill_status(const struct replica *replica, struct vm_status_frame *
 	status->resource = vm_status_borrow(replica->settings.resource);
 	status->store = vm_status_borrow(replica->directory);
 	status->frequency_s = replica->settings.frequency_s;
+	status->app_interval_s = replica->settings.app_interval_s;
 	status->suspended = replica->suspended;
 	status->last_pause_ms = replica->last_pause_ms;
 	status->paused_since_ms = replica->paused_since_ms;

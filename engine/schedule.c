@@ -201,6 +201,22 @@ int64_t schedule_next_ms(const struct schedule_entry *const *entries, size_t cou
 	return next;
 }
 
+static bool interval_is_over(int64_t then_ms, int64_t now_ms, int64_t interval_ms, int64_t early_ms)
+{
+	return then_ms == 0 || now_ms < then_ms || now_ms - then_ms + early_ms >= interval_ms;
+}
+
+bool schedule_application_is_due(const struct schedule_application *application, int64_t now_ms)
+{
+	int64_t interval_ms = (int64_t)application->interval_s * 1000;
+	int64_t early_ms = (int64_t)application->frequency_s * 500;
+	int64_t retry_ms = interval_ms < MINUTE_MS ? interval_ms : MINUTE_MS;
+
+	return interval_ms != 0 &&
+	       interval_is_over(application->last_ms, now_ms, interval_ms, early_ms) &&
+	       interval_is_over(application->tried_ms, now_ms, retry_ms, early_ms);
+}
+
 const char *schedule_outcome_to_string(enum schedule_outcome outcome)
 {
 	switch (outcome) {

@@ -71,6 +71,20 @@ int64_t schedule_next_ms(const struct schedule_entry *const *entries, size_t cou
 int64_t schedule_retry_ms(uint32_t failures, uint32_t frequency_s);
 /* How often a peer that denied us is asked again: ten frequencies, within 1 to 30 minutes. */
 int64_t schedule_recheck_ms(uint32_t frequency_s);
+/* When a guest was frozen last, and when that did not do. Wall clock, as the times of points are.
+ */
+struct schedule_application {
+	uint32_t interval_s; /* between application-consistent cuts; 0 = none are wanted */
+	uint32_t frequency_s;
+	int64_t last_ms;  /* the last committed one's cut; 0 = none yet */
+	int64_t tried_ms; /* the last attempt that did not become one; 0 = none since */
+};
+/* Shall a cycle that begins now be application-consistent? As the receiver does with points, one
+ * that is due half a cycle from now is taken now. An attempt that failed is repeated after a
+ * minute, or the interval when that is shorter. A clock that was set back does not keep them from
+ * being made. */
+bool schedule_application_is_due(const struct schedule_application *application, int64_t now_ms);
+
 const char *schedule_outcome_to_string(enum schedule_outcome outcome);
 
 #endif

@@ -68,6 +68,7 @@ struct source_job;
 struct source_job_request {
 	const struct checkpoint_name *incremental; /* dirty since this cut; NULL = whole disks */
 	const struct checkpoint_name *cut;	   /* new checkpoint made at the job's instant; NULL = none (only look) */
+	bool application;			   /* freeze the guest's file systems round that instant; a VM that is shut off has none */
 };
 /* Begin a pull backup of all replicated disks at one instant (about 50 ms). A VM that is shut off is read from its images
  * (see source_job_confirm). -EBUSY: another tool's job (error names it);
@@ -85,6 +86,9 @@ int source_job_check(struct source_job *job, char error[SOURCE_ERROR_LEN]);
  * VM was shut off at the job's begin and has been started since. Cheap. */
 int source_job_confirm(struct source_job *job, char error[SOURCE_ERROR_LEN]);
 int64_t source_job_cut_time_ms(const struct source_job *job); /* wall clock of the cut */
+/* How the freeze that was asked for went. The guest's file systems held still at the cut, for the time in *ret_frozen_ms: 1.
+ * They did not: 0, with a sentence (the job's) in *ret_why that says why; "" when the VM is shut off, so that none could. */
+int source_job_application(const struct source_job *job, int64_t *ret_frozen_ms, const char **ret_why);
 /* End the job (abort), remove its scratch files and socket, resume a guest that the job paused (logged, and error tells of
  * it; else error is ""). Always frees job. Any open nbd_disk of it is dead afterwards. 0 or negative errno: libvirt did not
  * answer; the end is then tried again in the background until it does. */
@@ -95,6 +99,9 @@ int source_job_abort_by_name(struct source_connection *connection, const char *v
 /* At engine start: end jobs of ours that no engine watches any more (socket below our socket_directory), on all domains.
  * Returns how many, or a negative errno (logged) when libvirt does not answer. */
 int source_end_orphans(struct source_connection *connection, const char *socket_directory);
+/* Thaw guests that a process of ours left frozen when it was killed: begun here, it goes on in the background until it is
+ * done. 0, or a negative errno with a sentence. Cheap when there are none. */
+int source_thaw_left(char error[SOURCE_ERROR_LEN]);
 /* Remove scratch files that a crash of the host left: those that nobody has written to for an hour (no job is that old).
  * Each is logged. Returns how many. */
 int source_sweep_scratch(const char *scratch_directory);

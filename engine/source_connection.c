@@ -145,6 +145,11 @@ void source_connection_free(struct source_connection *connection)
 	source_connection_unref(connection);
 }
 
+const char *source_connection_uri(const struct source_connection *connection)
+{
+	return connection->uri;
+}
+
 bool source_connection_is_closing(struct source_connection *connection)
 {
 	bool closing;

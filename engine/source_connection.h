@@ -22,6 +22,9 @@ int source_connection_take(struct source_connection *connection, virConnectPtr *
 /* True once the owner has let go: calls that repeat themselves end then. */
 bool source_connection_is_closing(struct source_connection *connection);
 
+/* Where it connects to. Borrowed, never NULL. */
+const char *source_connection_uri(const struct source_connection *connection);
+
 /* How long a call that would wait timeout_ms should wait: less while libvirtd is known to hang. 0 =
  * refuse, because too many calls hang already. */
 int64_t source_connection_patience(struct source_connection *connection, int64_t timeout_ms);

@@ -168,6 +168,16 @@ int64_t source_job_cut_time_ms(const struct source_job *job)
 	return job->cut_time_ms;
 }
 
+int source_job_application(const struct source_job *job, int64_t *ret_frozen_ms,
+			   const char **ret_why)
+{
+	*ret_why = job->application_why;
+	if (job->application) {
+		*ret_frozen_ms = job->frozen_ms;
+	}
+	return job->application ? 1 : 0;
+}
+
 int source_job_end(struct source_job *job, char error[SOURCE_ERROR_LEN])
 {
 	int result = 0;

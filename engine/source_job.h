@@ -26,6 +26,9 @@ struct source_job {
 	char bitmap[CHECKPOINT_NAME_LEN]; /* as it is exported; "" = none */
 	bool live;			  /* a libvirt job on a running VM */
 	bool watched, was_paused;
+	bool application; /* the guest was frozen at the cut ... */
+	int64_t frozen_ms;
+	char application_why[SOURCE_ERROR_LEN]; /* ... or why not */
 	int64_t cut_time_ms, deadline_ms;
 	struct scratch_limits limits;
 	struct scratch_sample sample; /* the newest */

@@ -8,7 +8,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/source_access.h"
+#include "engine/source_connection.h"
 #include "engine/source_error.h"
+#include "engine/source_freeze.h"
 #include "engine/source_job.h"
 #include "engine/source_orphan.h"
 #include "engine/source_rpc.h"
@@ -128,6 +130,29 @@ static int make_xml(const struct source_job *job, const struct source_job_reques
 	return 0;
 }
 
+/* The cut itself, round which the guest holds still if that is wanted and can be had: a cut is made
+ * either way. */
+static int begin_cut(struct source_job *job, bool application, const char *backup,
+		     const char *checkpoint, char error[SOURCE_ERROR_LEN])
+{
+	struct source_freeze_options options = source_freeze_installed;
+	int fd = -1, result;
+
+	if (application) {
+		options.uri = source_connection_uri(job->connection);
+		fd = source_freeze_begin(&options, job->vm, job->application_why);
+	}
+	/* The label of the cut lies before the cut, never after it. */
+	job->cut_time_ms = clock_wall_ms();
+	result = source_rpc_backup_begin(job->connection, job->vm, backup, checkpoint, error);
+	if (fd >= 0) {
+		job->application =
+			source_freeze_end(fd, &job->frozen_ms, job->application_why) == 0 &&
+			result == 0;
+	}
+	return result;
+}
+
 int source_job_begin_live(struct source_job *job, struct source *source,
 			  const struct source_job_request *request, char error[SOURCE_ERROR_LEN])
 {
@@ -145,9 +170,7 @@ int source_job_begin_live(struct source_job *job, struct source *source,
 	if (request->incremental != NULL) {
 		snprintf(job->bitmap, sizeof(job->bitmap), "%s", SOURCE_EXPORT_BITMAP);
 	}
-	/* The label of the cut lies before the cut, never after it. */
-	job->cut_time_ms = clock_wall_ms();
-	result = source_rpc_backup_begin(job->connection, job->vm, backup, checkpoint, error);
+	result = begin_cut(job, request->application, backup, checkpoint, error);
 	if (result == -ENOTCONN) {
 		/* It may have been started all the same; nobody would watch it. */
 		source_rpc_backup_end(job->connection, job->vm, job->socket_path,

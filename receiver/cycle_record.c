@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What every kind of cycle leaves in the manifest. */
+#include <errno.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "receiver/cycle.h"
-#include "receiver/durable.h"
+#include "receiver/ownership.h"
 
 void cycle_record(const struct cycle *cycle, struct manifest *next,
 		  const uint8_t log_hash[LOG_HASH_LEN])
@@ -48,13 +49,16 @@ void cycle_record_mark(const struct cycle *cycle, const Vmreplica__Wire__Mark *m
 
 int cycle_keep_definition(const struct cycle *cycle, struct answer *answer)
 {
+	struct store *store = cycle->store;
 	bool uncertain;
 	int rc;
 
 	if (cycle->domain_xml == NULL) {
 		return 0;
 	}
-	rc = durable_file_replace(cycle->store->dir_fd, "domain.xml", cycle->domain_xml,
-				  cycle->domain_xml_len, &uncertain);
-	return rc < 0 ? answer_storage(answer, rc, "writing domain.xml") : 0;
+	rc = ownership_file_replace(store->dir_fd, store->manifest.generation, "domain.xml",
+				    cycle->domain_xml, cycle->domain_xml_len, &uncertain);
+	return rc == -ESTALE ? store_fenced(store, answer)
+	       : rc < 0	     ? answer_storage(answer, rc, "writing domain.xml")
+			     : 0;
 }

@@ -32,10 +32,14 @@ static int write_all(int fd, const char *data, size_t len)
 /* Write and fsync the file aside; on failure nothing of it is left. */
 static int file_write_new(int dir_fd, const char *name, const void *data, size_t len)
 {
-	cleanup_close int fd =
-		openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	cleanup_close int fd = -1;
 	int rc;
 
+	/* A new file: what a crash left there may be another name of the one in place. */
+	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT) {
+		return -errno;
+	}
+	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0) {
 		return -errno;
 	}
@@ -49,17 +53,12 @@ static int file_write_new(int dir_fd, const char *name, const void *data, size_t
 	return rc;
 }
 
-int durable_file_replace(int dir_fd, const char *name, const void *data, size_t len,
-			 bool *ret_uncertain)
+int durable_file_replace_from(int dir_fd, const char *aside, const char *name, const void *data,
+			      size_t len, bool *ret_uncertain)
 {
-	char aside[NAME_LEN];
-	int rc, n;
+	int rc;
 
 	*ret_uncertain = false;
-	n = snprintf(aside, sizeof(aside), "%s.new", name);
-	if (n < 0 || (size_t)n >= sizeof(aside)) {
-		return -ENAMETOOLONG;
-	}
 	rc = file_write_new(dir_fd, aside, data, len);
 	if (rc < 0) {
 		return rc;
@@ -74,6 +73,18 @@ int durable_file_replace(int dir_fd, const char *name, const void *data, size_t 
 		return -errno;
 	}
 	return 0;
+}
+
+int durable_file_replace(int dir_fd, const char *name, const void *data, size_t len,
+			 bool *ret_uncertain)
+{
+	char aside[NAME_LEN];
+	int n = snprintf(aside, sizeof(aside), "%s.new", name);
+
+	*ret_uncertain = false;
+	return n < 0 || (size_t)n >= sizeof(aside)
+		       ? -ENAMETOOLONG
+		       : durable_file_replace_from(dir_fd, aside, name, data, len, ret_uncertain);
 }
 
 static int read_all(int fd, char *data, size_t len)

@@ -18,6 +18,11 @@
 int durable_file_replace(int dir_fd, const char *name, const void *data, size_t len,
 			 bool *ret_uncertain);
 
+/* The same by way of the file aside, which may be in a directory below dir_fd. -ENOENT when that
+ * directory is gone; nothing is changed then. */
+int durable_file_replace_from(int dir_fd, const char *aside, const char *name, const void *data,
+			      size_t len, bool *ret_uncertain);
+
 /* Read name whole into a terminated string (caller frees). -EFBIG above max_len, -ENOENT, ... */
 int durable_file_read(int dir_fd, const char *name, size_t max_len, char **ret_data,
 		      size_t *ret_len);

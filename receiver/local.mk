@@ -36,6 +36,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
 	receiver/merge_plan.c \
+	receiver/ownership.c receiver/ownership.h \
 	receiver/pending.c receiver/pending.h \
 	receiver/plan.c receiver/plan.h \
 	receiver/point_list.c receiver/point_list.h \
@@ -52,6 +53,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/spool_files.c \
 	receiver/status.c receiver/status.h \
 	receiver/store.c receiver/store.h \
+	receiver/store_destroy.c \
 	receiver/store_open.c \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \

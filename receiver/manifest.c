@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "receiver/durable.h"
+#include "receiver/ownership.h"
 
 void manifest_image_destroy(struct manifest_image *image)
 {
@@ -280,5 +281,6 @@ int manifest_save(int dir_fd, const struct manifest *manifest, bool *ret_uncerta
 	if (len > MANIFEST_SIZE_MAX) {
 		return -EFBIG;
 	}
-	return durable_file_replace(dir_fd, MANIFEST_NAME, text, len, ret_uncertain);
+	return ownership_file_replace(dir_fd, manifest->generation, MANIFEST_NAME, text, len,
+				      ret_uncertain);
 }

@@ -227,7 +227,8 @@ int manifest_decode(const char *text, size_t len, struct manifest *ret_manifest,
 /* ---- files; blocking ---- */
 /* Read dir_fd/manifest.json. 0, -ENOENT, as manifest_decode, or an errno of reading. */
 int manifest_load(int dir_fd, struct manifest *ret_manifest, char error[MANIFEST_ERROR_LEN]);
-/* Replace it durably. *ret_uncertain as durable_file_replace. */
+/* Replace it durably, as the owner of its generation (ownership.h): -ESTALE when that one is
+ * fenced. *ret_uncertain as durable_file_replace. */
 int manifest_save(int dir_fd, const struct manifest *manifest, bool *ret_uncertain);
 /* -ESTALE when the file on disk belongs to another generation: another node took the store over. */
 int manifest_check_generation(int dir_fd, uint64_t generation);

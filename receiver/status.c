@@ -93,6 +93,7 @@ static void numbers_fill(const struct view *view, Vmreplica__VmStatus *vm)
 	vm->seq = view->committed.seq;
 	vm->frequency_s = view->frequency_s;
 	vm->last_replicated_ms = view->committed.time_ms;
+	vm->last_app_ms = view->last_app_ms;
 	vm->behind_s = view->committed_mono_ms == 0
 			       ? -1
 			       : (clock_monotonic_ms() - view->committed_mono_ms) / 1000;

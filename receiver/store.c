@@ -133,11 +133,14 @@ int store_check(struct store *store, struct answer *answer)
 	return store_check_owner(store, answer);
 }
 
-static void store_become_stale(struct store *store)
+int store_fenced(struct store *store, struct answer *answer)
 {
+	if (!store->stale) {
+		log_error("%s: another node has taken over %s; this one writes nothing more",
+			  store->vm, store->directory);
+	}
 	store->stale = true;
-	log_error("%s: another node has taken over %s; this one writes nothing more", store->vm,
-		  store->directory);
+	return store_check_owner(store, answer);
 }
 
 int store_check_generation(struct store *store, struct answer *answer)
@@ -146,8 +149,7 @@ int store_check_generation(struct store *store, struct answer *answer)
 
 	rc = rc < 0 ? rc : manifest_check_generation(store->dir_fd, store->manifest.generation);
 	if (rc == -ESTALE && !store->stale) {
-		store_become_stale(store);
-		return store_check_owner(store, answer);
+		return store_fenced(store, answer);
 	}
 	return rc < 0 && !store->stale && !store->broken
 		       ? answer_storage(answer, rc, "reading " MANIFEST_NAME)
@@ -163,6 +165,9 @@ int store_save(struct store *store, struct manifest *next, struct answer *answer
 		return rc;
 	}
 	rc = manifest_save(store->dir_fd, next, &uncertain);
+	if (rc == -ESTALE) {
+		return store_fenced(store, answer);
+	}
 	if (rc < 0) {
 		store->broken = store->broken || uncertain;
 		return answer_storage(answer, rc, "writing " MANIFEST_NAME);

@@ -5,6 +5,7 @@
  *   <directory>/lock            OFD lock, held while open
  *   <directory>/manifest.json   the truth (manifest.h)
  *   <directory>/domain.xml      the VM's definition as of the last cut that brought one
+ *   <directory>/own-<N>/        the N-th owner's right to replace those two (ownership.h)
  *   <directory>/gen-<N>/        made by the N-th owner, written by that owner alone:
  *       <disk>-<n>.qcow2        layers        <seq>.part   log of a running cycle
  *       <seq>.vrl               committed log <seq>.vrl.damaged  a log that did not verify
@@ -28,6 +29,7 @@
 #include "receiver/view.h"
 
 #define STORE_ERROR_LEN 512
+#define STORE_LOCK_NAME "lock"
 
 struct session;
 
@@ -99,6 +101,10 @@ int store_open(struct store *store, char error[STORE_ERROR_LEN]);
  * remove all our files. 0 or a negative errno with a sentence. */
 int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN]);
 
+/* Remove all our files (store_destroy.c): a part of closing. The lock is held, nobody works on it.
+ */
+int store_destroy(struct store *store, char error[STORE_ERROR_LEN]);
+
 /* ---- the manifest (store.c); store->lock is held ---- */
 /* Make next the manifest: durable first, then in memory (next is taken then, else untouched).
  * Checks that we still own the store. 0 or as answer_storage / answer_moved. */
@@ -109,6 +115,8 @@ int store_require_resync(struct store *store, struct answer *answer, const char 
 	__attribute__((format(printf, 3, 4)));
 /* 0 when nothing forbids work on the store; else -ESTALE/-EBUSY with the answer. */
 int store_check(struct store *store, struct answer *answer);
+/* Another owner has fenced this one (ownership.h): nothing more is written. The answer; -ESTALE. */
+int store_fenced(struct store *store, struct answer *answer);
 /* 0 when the manifest on disk is still of our generation; else -ESTALE with the answer. */
 int store_check_generation(struct store *store, struct answer *answer);
 /* Room: 0, or BUSY storage-full when the file system has less than the reserve free. Applying may

@@ -16,11 +16,11 @@
 #include "receiver/durable.h"
 #include "receiver/image.h"
 #include "receiver/merge.h"
+#include "receiver/ownership.h"
 #include "receiver/spool.h"
 #include "receiver/store.h"
 #include "receiver/stores.h"
 
-#define LOCK_NAME     "lock"
 #define LOCK_WAIT_MS  5000 /* a receiver that is just going down gets this long to let go */
 #define STREAM_END_MS 15000
 #define APPLY_END_MS  20000
@@ -88,8 +88,8 @@ static int lock_holder_write(struct store *store, int fd)
 
 static int lock_take(struct store *store, char error[STORE_ERROR_LEN])
 {
-	cleanup_close int fd =
-		openat(store->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	cleanup_close int fd = openat(store->dir_fd, STORE_LOCK_NAME,
+				      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int64_t deadline_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
 	char holder[LOCK_HOLDER_LEN];
@@ -159,6 +159,25 @@ static int manifest_read(struct store *store, struct manifest *next, char error[
 		next->generation++;
 	}
 	return rc;
+}
+
+/* What the manifest says once no older owner can change it any more. One that we must not touch is
+ * refused before anything is done to the store. */
+static int manifest_read_final(struct store *store, struct manifest *next,
+			       char error[STORE_ERROR_LEN])
+{
+	int rc = manifest_read(store, next, error);
+
+	if (rc < 0) {
+		return rc;
+	}
+	manifest_destroy(next);
+	rc = ownership_fence(store->dir_fd);
+	if (rc < 0) {
+		return refuse(error, rc, "cannot take %.300s away from its last owner: %s",
+			      store->directory, strerror(-rc));
+	}
+	return manifest_read(store, next, error);
 }
 
 /* Compare the layers of image with what their last owner left. The points that stand on a changed
@@ -254,7 +273,7 @@ static int manifest_take(struct store *store, char error[STORE_ERROR_LEN])
 	struct manifest next = {0};
 	char generation[32];
 	bool uncertain;
-	int rc = manifest_read(store, &next, error);
+	int rc = manifest_read_final(store, &next, error);
 
 	if (rc < 0) {
 		return rc;
@@ -268,7 +287,8 @@ static int manifest_take(struct store *store, char error[STORE_ERROR_LEN])
 	store->manifest.generation = next.generation; /* whose tops stay unfrozen */
 	image_freeze(store, &next, &next.current, false);
 	image_freeze(store, &next, &next.pending, false);
-	rc = durable_directory_make(store->dir_fd, generation);
+	rc = ownership_take(store->dir_fd, next.generation);
+	rc = rc < 0 ? rc : durable_directory_make(store->dir_fd, generation);
 	rc = rc < 0 ? rc : spool_take_over(store, &next);
 	rc = rc < 0 ? rc : history_take_over(store, &next);
 	rc = rc < 0 ? rc : manifest_save(store->dir_fd, &next, &uncertain);
@@ -366,28 +386,6 @@ static void manifest_leave(struct store *store)
 			    answer.reason);
 	}
 	manifest_destroy(&next);
-}
-
-static int store_destroy(struct store *store, char error[STORE_ERROR_LEN])
-{
-	static const char *const names[] = {MANIFEST_NAME, MANIFEST_NAME ".new", "domain.xml",
-					    "domain.xml.new", LOCK_NAME};
-
-	if (store->stale) {
-		return refuse(error, -ESTALE, "another node has taken over %.300s: remove it there",
-			      store->directory);
-	}
-	/* The manifest goes first: a half-destroyed store must not be taken for a replica. */
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (unlinkat(store->dir_fd, names[i], 0) < 0 && errno != ENOENT) {
-			return refuse(error, -errno, "cannot remove %s of %.300s: %s", names[i],
-				      store->directory, strerror(errno));
-		}
-	}
-	manifest_destroy(&store->manifest); /* names nothing: the sweep takes all */
-	store_sweep(store);
-	rmdir(store->directory); /* the engine removes it when the parent is not ours */
-	return 0;
 }
 
 int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN])

@@ -53,6 +53,16 @@ static void view_set_disks(struct view *view, const struct manifest_image *image
 	view->disk_count = image->disk_count;
 }
 
+static int64_t last_application_ms(const struct manifest *manifest)
+{
+	for (size_t i = manifest->point_count; i > 0; i--) {
+		if (manifest->points[i - 1].application) {
+			return manifest->points[i - 1].cut.time_ms;
+		}
+	}
+	return 0;
+}
+
 void view_set_manifest(struct view *view, const struct manifest *manifest, const char *directory)
 {
 	view_lock(view);
@@ -62,6 +72,7 @@ void view_set_manifest(struct view *view, const struct manifest *manifest, const
 	view->applied_seq = manifest->applied_seq;
 	view->batch_seq = manifest->batch_seq;
 	view->generation = manifest->generation;
+	view->last_app_ms = last_application_ms(manifest);
 	view->spool_bytes = manifest_spool_bytes(manifest);
 	view->has_image = manifest->current.disk_count > 0;
 	view->has_pending = manifest->pending.disk_count > 0;

@@ -15,6 +15,9 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 # In this order, each needs the ones before it.  button and evdev are the ACPI power button.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "virtio_blk", "button", "evdev")
+# Besides, for guests with an agent: its channel, and a file system that can be frozen.
+AGENT_MODULES = ("virtio_console", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4")
+AGENT = "/usr/sbin/qemu-ga"
 MACHINE = "pc-q35-7.2"
 MEMORY_MIB = 160
 PROBE_TIMEOUT_S = 20
@@ -36,7 +39,9 @@ def kernel(progress):
     """Download and unpack the kernel once.  The package of that name only depends on the real
     one, whose name carries the version."""
     unpacked = f"{shapes.CACHE}/kernel"
-    if not glob.glob(f"{unpacked}/boot/vmlinuz-*"):
+    mark = f"{unpacked}/modules"
+    if not os.path.exists(mark) or read(mark).decode().split() != list(MODULES + AGENT_MODULES):
+        shutil.rmtree(unpacked, ignore_errors=True)
         os.makedirs(unpacked, exist_ok=True)
         depends = run(["apt-cache", "depends", "--important", KERNEL_PACKAGE])
         names = [line.split()[-1] for line in depends.splitlines() if "linux-image-" in line]
@@ -47,6 +52,8 @@ def kernel(progress):
         run(["dpkg-deb", "-x", package, unpacked])
         os.unlink(package)
         keep_only(unpacked)
+        with open(mark, "w") as file:
+            file.write(" ".join(MODULES + AGENT_MODULES))
     return glob.glob(f"{unpacked}/boot/vmlinuz-*")[0]
 
 
@@ -56,8 +63,8 @@ def module_path(unpacked, name):
 
 
 def keep_only(unpacked):
-    """Of 100 MB of modules the guest needs eight."""
-    wanted = {module_path(unpacked, name) for name in MODULES}
+    """Of 100 MB of modules the guests need a dozen."""
+    wanted = {module_path(unpacked, name) for name in MODULES + AGENT_MODULES}
     for path in glob.glob(f"{unpacked}/lib/modules/*/kernel/**/*.ko*", recursive=True):
         if path not in wanted:
             os.unlink(path)
@@ -87,15 +94,28 @@ def read(path):
         return file.read()
 
 
-def build_initramfs(target, writer, unpacked):
+def add_agent(archive):
+    """The distribution's own guest agent, with the libraries that it wants."""
+    libraries = {word for word in run(["ldd", AGENT]).split() if word.startswith("/")}
+    folders = {os.path.dirname(path) for path in libraries | {AGENT}}
+    for folder in sorted({"/".join(folder.split("/")[:end + 1]) for folder in folders
+                          for end in range(1, folder.count("/") + 1)}):
+        archive.add(folder[1:], 0o40755)
+    for path in sorted(libraries | {AGENT}):
+        archive.add(path[1:], 0o100755, read(os.path.realpath(path)))
+
+
+def build_initramfs(target, writer, unpacked, agent=False):
     archive, order = Cpio(), []
-    for name in ("bin", "dev", "proc", "sys", "modules"):
+    for name in ("bin", "dev", "proc", "sys", "modules", "run", "data"):
         archive.add(name, 0o40755)
+    if agent:
+        add_agent(archive)
     archive.add("dev/console", 0o20600, device=(5, 1))
     archive.add("bin/busybox", 0o100755, read("/bin/busybox"))
     archive.add("init", 0o100755, read(f"{SOURCE}/init"))
     archive.add("writer", 0o100755, read(writer))
-    for name in MODULES:
+    for name in MODULES + (AGENT_MODULES if agent else ()):
         path = module_path(unpacked, name)
         if path:
             order.append(os.path.basename(path))
@@ -119,8 +139,10 @@ def build(progress):
         progress("compiling the guest's writer")
         run(["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-static", "-pthread",
              "-o", writer, *sources])
-    if not os.path.exists(initrd) or newest(initrd) < newest(writer, f"{SOURCE}/init"):
-        build_initramfs(initrd, writer, f"{shapes.CACHE}/kernel")
+    for path, agent in ((initrd, False), (f"{initrd}-agent", True)):
+        if not os.path.exists(path) or newest(path) < newest(writer, f"{SOURCE}/init",
+                                                             f"{shapes.CACHE}/kernel/modules"):
+            build_initramfs(path, writer, f"{shapes.CACHE}/kernel", agent)
     accelerator(progress)
 
 
@@ -174,11 +196,17 @@ def disk_xml(path, target, cache):
             f"    </disk>\n")
 
 
-def domain_xml(name, record_rate, cache):
+CHANNEL_XML = """    <channel type='unix'>
+      <target type='virtio' name='org.qemu.guest_agent.0'/>
+    </channel>
+"""
+
+
+def domain_xml(name, record_rate, cache, agent=False):
     """VirtualDomain finds the name by a line-based match: it stands alone on its line."""
     accel = accelerator()
     disks = "".join(disk_xml(f"/srv/vms/{name}-{disk}.qcow2", disk, cache)
-                    for disk in ("vda", "vdb"))
+                    for disk in ("vda", "vdb") + (("vdc",) if agent else ()))
     return f"""<domain type='{'kvm' if accel == 'kvm' else 'qemu'}'>
   <name>{name}</name>
   <uuid>{uuid.uuid5(shapes.NAMESPACE, f"{shapes.lab_id()}/{name}")}</uuid>
@@ -187,8 +215,9 @@ def domain_xml(name, record_rate, cache):
   <os>
     <type arch='x86_64' machine='{MACHINE}'>hvm</type>
     <kernel>/srv/vms/boot/vmlinuz</kernel>
-    <initrd>/srv/vms/boot/initrd</initrd>
-    <cmdline>console=ttyS0 quiet panic=1 mitigations=off lab_rate={record_rate}</cmdline>
+    <initrd>/srv/vms/boot/initrd{'-agent' if agent else ''}</initrd>
+    <cmdline>console=ttyS0 quiet panic=1 mitigations=off lab_rate={record_rate}\
+{' lab_agent=1' if agent else ''}</cmdline>
   </os>
   <features>
     <acpi/>
@@ -203,7 +232,7 @@ def domain_xml(name, record_rate, cache):
   <on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
-{disks}    <controller type='usb' model='none'/>
+{disks}{CHANNEL_XML if agent else ''}    <controller type='usb' model='none'/>
     <serial type='pty'>
       <target port='0'/>
       <log file='/var/log/libvirt/qemu/{name}-console.log' append='on'/>
@@ -221,18 +250,28 @@ def domain_xml(name, record_rate, cache):
 """
 
 
-def create_vm(shape, vms, name, disk_size=None):
+def create_file_system(path):
+    """An ext4 in a disk image, its journal and tables written whole."""
+    run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", f"{path}.raw",
+         "16M"])
+    run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", f"{path}.raw", path])
+    os.unlink(f"{path}.raw")
+
+
+def create_vm(shape, vms, name, disk_size=None, agent=False):
     for disk in ("vda", "vdb"):
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=1.1",
              f"{vms}/{name}-{disk}.qcow2", disk_size or shape.disk_size])
     with open(f"{vms}/{name}.xml", "w") as file:
-        file.write(domain_xml(name, shape.record_rate, cache_mode(vms)))
+        file.write(domain_xml(name, shape.record_rate, cache_mode(vms), agent))
+    if agent:
+        create_file_system(f"{vms}/{name}-vdc.qcow2")
 
 
 def prepare_site(shape, vms, with_guest):
     """Both sites have the kernel at the same path: the replica VM's domain XML names it."""
     os.makedirs(f"{vms}/boot")
-    for name in ("vmlinuz", "initrd"):
+    for name in ("vmlinuz", "initrd", "initrd-agent"):
         shutil.copyfile(f"{GUEST}/{name}", f"{vms}/boot/{name}")
     if with_guest:
         create_vm(shape, vms, "web1")

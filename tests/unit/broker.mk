@@ -45,3 +45,8 @@ tests_unit_test_access_point_SOURCES = tests/unit/test_access_point.c tests/unit
 	tests/unit/tempdir.h $(broker_test_files)
 tests_unit_test_access_point_CFLAGS = $(BROKER_TEST_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_access_point_LDADD = $(BROKER_TEST_LDADD) $(OPENSSL_LIBS)
+check_PROGRAMS += tests/unit/test_query
+tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/broker_world.c tests/unit/broker_world.h \
+	tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h $(broker_test_files)
+tests_unit_test_query_CFLAGS = $(BROKER_TEST_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_query_LDADD = $(BROKER_TEST_LDADD) $(OPENSSL_LIBS)

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/unix_socket.h"
 #include "proto/limits.h"
+#include "proto/wire.pb-c.h"
 #include "tests/unit/broker_fixture.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/tls_peers.h"
@@ -215,6 +216,100 @@ static void store_asked(uint64_t id, const Vmreplica__Admin__Request *request)
 	later(store_reply_cb, store);
 }
 
+/* An engine's answer to a Forward, from the loop. */
+struct engine_reply {
+	uint64_t id;
+	size_t len;
+	uint8_t packed[512];
+};
+
+static void engine_reply_cb(void *data)
+{
+	Vmreplica__Cluster__Message message = VMREPLICA__CLUSTER__MESSAGE__INIT;
+	Vmreplica__Cluster__ForwardReply reply = VMREPLICA__CLUSTER__FORWARD_REPLY__INIT;
+	struct engine_reply *answer = data;
+
+	reply.id = answer->id;
+	reply.to = text(FORWARD_BROKER);
+	reply.from = text("b1");
+	reply.parts = 1;
+	reply.piece.len = answer->len;
+	reply.piece.data = answer->packed;
+	message.body_case = VMREPLICA__CLUSTER__MESSAGE__BODY_REPLY;
+	message.reply = &reply;
+	if (the_cluster != NULL) {
+		the_cluster->callbacks.message_cb(the_cluster->arg, &message, false);
+	}
+	free(answer);
+}
+
+static void engine_reply_later(uint64_t id, const Vmreplica__Admin__Response *response)
+{
+	struct engine_reply *answer = malloc(sizeof(*answer));
+
+	must(vmreplica__admin__response__get_packed_size(response) <= sizeof(answer->packed),
+	     "a short answer");
+	answer->id = id;
+	answer->len = vmreplica__admin__response__pack(response, answer->packed);
+	later(engine_reply_cb, answer);
+}
+
+static void status_asked(uint64_t id)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__StatusResponse status = VMREPLICA__ADMIN__STATUS_RESPONSE__INIT;
+	Vmreplica__VmStatus vm = VMREPLICA__VM_STATUS__INIT, *list = &vm;
+	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
+
+	if (the_world.engine_epoch == 0) {
+		response.error = ENOENT;
+		engine_reply_later(id, &response);
+		return;
+	}
+	epoch.number = the_world.engine_epoch;
+	epoch.lineage = text("0123abcd");
+	epoch.site = text("b.example");
+	vm.relationship = text(REL_1);
+	vm.role = VMREPLICA__ROLE__ROLE_REPLICA;
+	vm.state = VMREPLICA__STATE__STATE_RECOVERED;
+	vm.owner = text("b1");
+	vm.seq = 17;
+	vm.epoch = &epoch;
+	status.n_vms = 1;
+	status.vms = &list;
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_STATUS;
+	response.status = &status;
+	engine_reply_later(id, &response);
+}
+
+static void order_asked(uint64_t id, const Vmreplica__Admin__PeerOrderRequest *request)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__PeerOrderResponse body = VMREPLICA__ADMIN__PEER_ORDER_RESPONSE__INIT;
+	Vmreplica__Wire__Ordered ordered = VMREPLICA__WIRE__ORDERED__INIT;
+	Vmreplica__Wire__Order *order =
+		vmreplica__wire__order__unpack(NULL, request->order.len, request->order.data);
+	uint8_t packed[64];
+
+	must(order != NULL && strcmp(request->peer_site, "a.example") == 0, "the right order");
+	the_world.ordered++;
+	the_world.ordered_kind = (int)order->kind;
+	vmreplica__wire__order__free_unpacked(order, NULL);
+	if (the_world.order_error != 0) {
+		response.error = the_world.order_error;
+		response.text = text("the engine refuses");
+		engine_reply_later(id, &response);
+		return;
+	}
+	ordered.done = true;
+	ordered.job = text("0a1b2c3d");
+	body.ordered.len = vmreplica__wire__ordered__pack(&ordered, packed);
+	body.ordered.data = packed;
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_PEER_ORDER;
+	response.peer_order = &body;
+	engine_reply_later(id, &response);
+}
+
 static void engine_asked(const Vmreplica__Cluster__Forward *forward)
 {
 	Vmreplica__Admin__Request *request = vmreplica__admin__request__unpack(
@@ -222,6 +317,12 @@ static void engine_asked(const Vmreplica__Cluster__Forward *forward)
 
 	if (request != NULL && request->body_case == VMREPLICA__ADMIN__REQUEST__BODY_FIT) {
 		fit_asked(forward->id, request->fit);
+	} else if (request != NULL &&
+		   request->body_case == VMREPLICA__ADMIN__REQUEST__BODY_STATUS) {
+		status_asked(forward->id);
+	} else if (request != NULL &&
+		   request->body_case == VMREPLICA__ADMIN__REQUEST__BODY_PEER_ORDER) {
+		order_asked(forward->id, request->peer_order);
 	} else {
 		store_asked(forward->id, request);
 	}

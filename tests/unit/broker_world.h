@@ -26,9 +26,13 @@ struct world {
 	bool engine_has_storage, engine_has_vm, store_busy;
 	const char *refusal, *warning; /* what the engine says of a VM's definition */
 	bool engine_is_deaf;	       /* it says nothing of it */
+	uint64_t engine_epoch;	       /* of the replica's status; 0: it does not answer that */
+	int order_error;	       /* its answer to an order; 0: it is done */
 	int create_error;	       /* next create_vm fails with it */
 	/* what it was told */
 	unsigned fit_asked;
+	unsigned ordered; /* orders passed on */
+	int ordered_kind; /* the last one's */
 	unsigned created, deleted, updated, destroyed, announced_active, announced_inactive;
 	char created_resource[160], created_location[64], created_parameters[512],
 		updated_parameters[64];

@@ -10,6 +10,12 @@ tests_unit_test_cib_client_SOURCES = tests/unit/test_cib_client.c tests/unit/loo
 tests_unit_test_cib_client_CFLAGS = $(cluster_test_cflags)
 tests_unit_test_cib_client_LDADD = $(cluster_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_cib_domain
+tests_unit_test_cib_domain_SOURCES = tests/unit/test_cib_domain.c tests/unit/golden.h $(cib_session_sources)
+tests_unit_test_cib_domain_CFLAGS = $(cluster_test_cflags)
+tests_unit_test_cib_domain_LDADD = $(cluster_test_ldadd)
+EXTRA_DIST += tests/fixtures/cib/create-domain.golden tests/fixtures/cib/switch.golden
+
 check_PROGRAMS += tests/unit/test_cib_helper
 tests_unit_test_cib_helper_SOURCES = tests/unit/test_cib_helper.c $(cib_session_sources)
 tests_unit_test_cib_helper_CFLAGS = $(cluster_test_cflags)
@@ -19,6 +25,12 @@ check_PROGRAMS += tests/unit/test_cib_templates
 tests_unit_test_cib_templates_SOURCES = tests/unit/test_cib_templates.c $(cib_session_sources)
 tests_unit_test_cib_templates_CFLAGS = $(cluster_test_cflags)
 tests_unit_test_cib_templates_LDADD = $(cluster_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_epoch
+tests_unit_test_epoch_SOURCES = tests/unit/test_epoch.c tests/unit/golden.h
+tests_unit_test_epoch_CFLAGS = $(cluster_test_cflags)
+tests_unit_test_epoch_LDADD = $(cluster_test_ldadd)
+EXTRA_DIST += tests/fixtures/cluster
 
 check_PROGRAMS += tests/unit/test_pcs_commands
 tests_unit_test_pcs_commands_SOURCES = tests/unit/test_pcs_commands.c $(cib_session_sources)

@@ -32,6 +32,11 @@ tests_unit_test_source_domain_SOURCES = tests/unit/test_source_domain.c
 tests_unit_test_source_domain_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_domain_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_source_freeze
+tests_unit_test_source_freeze_SOURCES = tests/unit/test_source_freeze.c engine/freeze_note.c engine/freeze_note.h
+tests_unit_test_source_freeze_CFLAGS = $(source_test_cflags)
+tests_unit_test_source_freeze_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_source_image
 tests_unit_test_source_image_SOURCES = tests/unit/test_source_image.c
 tests_unit_test_source_image_CFLAGS = $(source_test_cflags)

@@ -9,6 +9,7 @@
 
 #include "receiver/durable.h"
 #include "receiver/manifest.h"
+#include "receiver/ownership.h"
 #include "receiver/spool.h"
 #include "tempdir.h"
 #include "unit.h"
@@ -207,18 +208,59 @@ static void test_save(void)
 
 	CU_ASSERT_EQUAL(manifest_load(dir_fd, &back, error), -ENOENT);
 	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 2), -ESTALE);
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), -ESTALE); /* nobody's yet */
+	CU_ASSERT_EQUAL(ownership_take(dir_fd, 2), 0);
 	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), 0);
 	CU_ASSERT_FALSE(uncertain);
 	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 2), 0);
 	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 1), -ESTALE);
 	CU_ASSERT_EQUAL_FATAL(manifest_load(dir_fd, &back, error), 0);
 	CU_ASSERT_EQUAL(back.next_seq, 10);
-	CU_ASSERT_NOT_EQUAL(access(temp_path(path, "manifest.json.new"), F_OK), 0);
+	CU_ASSERT_NOT_EQUAL(access(temp_path(path, "own-2/manifest.json"), F_OK), 0);
 	manifest_destroy(&back);
 	manifest_destroy(&manifest);
 	CU_ASSERT_EQUAL(unlink(temp_path(path, "manifest.json")), 0);
 	CU_ASSERT_EQUAL(symlink("/etc/passwd", path), 0);
 	CU_ASSERT_EQUAL(manifest_load(dir_fd, &back, error), -ELOOP);
+	close(dir_fd);
+}
+
+/* A new owner takes the store away: whatever the older one had begun, nothing of it comes any more.
+ */
+static void test_fence(void)
+{
+	struct manifest manifest = sample();
+	char path[TEMP_PATH_LEN], text[16] = "";
+	int dir_fd = open(tempdir(), O_RDONLY | O_DIRECTORY), fd;
+	bool uncertain;
+
+	unlink(temp_path(path, "manifest.json"));
+	CU_ASSERT_EQUAL(ownership_take(dir_fd, 2), 0);
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), 0);
+	/* It was stopped with its new file written, before the rename. */
+	fd = openat(dir_fd, "own-2/manifest.json", O_WRONLY | O_CREAT, 0600);
+	CU_ASSERT_EQUAL(write(fd, "stale", 5), 5);
+	CU_ASSERT_EQUAL(ownership_fence(dir_fd), 0);
+	CU_ASSERT_EQUAL(ownership_take(dir_fd, 3), 0);
+	CU_ASSERT_EQUAL(write(fd, "stale", 5), 5);
+	close(fd);
+	CU_ASSERT_TRUE(renameat(dir_fd, "own-2/manifest.json", dir_fd, "manifest.json") < 0 &&
+		       errno == ENOENT);
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), -ESTALE);
+	CU_ASSERT_FALSE(uncertain);
+	CU_ASSERT_EQUAL(ownership_file_replace(dir_fd, 2, "domain.xml", "x", 1, &uncertain),
+			-ESTALE);
+	CU_ASSERT_EQUAL(ownership_file_remove(dir_fd, 2, "manifest.json"), -ESTALE);
+	CU_ASSERT_EQUAL(ownership_file_remove(dir_fd, 3, "nothing"), -ENOENT);
+	fd = openat(dir_fd, "manifest.json", O_RDONLY);
+	CU_ASSERT_TRUE(read(fd, text, 5) == 5 && strncmp(text, "stale", 5) != 0);
+	close(fd);
+	manifest.generation = 3;
+	CU_ASSERT_EQUAL(manifest_save(dir_fd, &manifest, &uncertain), 0);
+	CU_ASSERT_EQUAL(manifest_check_generation(dir_fd, 3), 0);
+	CU_ASSERT_EQUAL(ownership_file_remove(dir_fd, 3, "manifest.json"), 0);
+	CU_ASSERT_NOT_EQUAL(access(temp_path(path, "manifest.json"), F_OK), 0);
+	manifest_destroy(&manifest);
 	close(dir_fd);
 }
 
@@ -369,6 +411,7 @@ static const struct unit_test tests[] = {
 	{"checksum", test_checksum},
 	{"not believed", test_not_believed},
 	{"save", test_save},
+	{"fence", test_fence},
 	{"spool", test_spool},
 	{"points round trip", test_points_round_trip},
 	{"points dropped over a layer", test_point_drop_over},

@@ -142,10 +142,65 @@ static void test_pick(void)
 			2); /* one place is kept for deltas */
 }
 
+/* What cycles would be, with what they became. */
+static void test_application(void)
+{
+	static const struct {
+		int64_t at_s;
+		bool fails;
+		const char *what;
+	} cycles[] = {
+		{0, false, "the first one"},
+		{30, false, "one cycle later"},
+		{570, false, "570 s: early"},
+		{585, true, "half a cycle early, no agent"},
+		{615, false, "30 s after that"},
+		{630, true, "45 s after it, no agent"},
+		{660, false, "30 s after that one"},
+		{690, false, "60 s after it, it answers"},
+		{1260, false, "too early for more"},
+		{1290, false, "10 minutes after it"},
+		{900, false, "the clock was set back"},
+	};
+	struct schedule_application application = {.interval_s = 600, .frequency_s = 30};
+	struct golden golden;
+
+	golden_begin(&golden);
+	for (size_t i = 0; i < sizeof(cycles) / sizeof(cycles[0]); i++) {
+		int64_t now_ms = START + cycles[i].at_s * 1000;
+		bool due = schedule_application_is_due(&application, now_ms);
+
+		fprintf(golden.file, "%-32s %s\n", cycles[i].what,
+			!due		  ? "crash"
+			: cycles[i].fails ? "tried"
+					  : "application");
+		if (due && cycles[i].fails) {
+			application.tried_ms = now_ms;
+		} else if (due) {
+			application.last_ms = now_ms;
+			application.tried_ms = 0;
+		}
+	}
+	application = (struct schedule_application){.interval_s = 10, .frequency_s = 5};
+	for (int64_t s = 0; s <= 40; s += 5) {
+		bool due = schedule_application_is_due(&application, START + s * 1000);
+
+		fprintf(golden.file, "each 10 s, a cycle each 5: %3d s  %s\n", (int)s,
+			due ? "application" : "crash");
+		application.last_ms = due ? START + s * 1000 : application.last_ms;
+	}
+	application.interval_s = 0;
+	application.last_ms = 0;
+	fprintf(golden.file, "none asked for                   %s\n",
+		schedule_application_is_due(&application, START) ? "application" : "crash");
+	CU_ASSERT(golden_end(&golden, "engine/schedule-application.golden"));
+}
+
 static const struct unit_test tests[] = {
 	{"ticks", test_ticks},
 	{"counted while it hangs", test_counted_meanwhile},
 	{"retries", test_retries},
 	{"who is next", test_pick},
+	{"application-consistent cycles", test_application},
 };
 UNIT_MAIN("schedule", tests)

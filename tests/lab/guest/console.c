@@ -39,11 +39,13 @@ static void show_status(int fd)
 	}
 	say(fd,
 	    "ok run=%s seq=%llu boots=%u rate=%g stopped=%d load_rate=%lld load_left=%lld "
-	    "load_done=%llu compressible=%d max_gap_ms=%u max_flush_ms=%lld error=%d uptime_s=%lld",
+	    "load_done=%llu compressible=%d max_gap_ms=%u max_flush_ms=%lld error=%d uptime_s=%lld "
+	    "file_lines=%llu file_gap_ms=%u",
 	    run, (unsigned long long)g.seq, g.boots, g.rate, g.stopped, (long long)g.load_rate,
 	    (long long)g.load_left, (unsigned long long)g.load_done, g.compressible, g.max_gap_ms,
 	    (long long)(g.max_flush_us / 1000), g.error,
-	    (long long)(clock_ns(CLOCK_MONOTONIC) / 1000000000LL));
+	    (long long)(clock_ns(CLOCK_MONOTONIC) / 1000000000LL), (unsigned long long)g.file_lines,
+	    g.file_gap_ms);
 }
 
 static void wait_load(int fd)
@@ -96,6 +98,7 @@ static void answer(int fd, char *line)
 		pthread_mutex_lock(&g.lock);
 		g.max_gap_ms = 0;
 		g.max_flush_us = 0;
+		g.file_gap_ms = 0;
 		pthread_mutex_unlock(&g.lock);
 	} else {
 		say(fd, "error commands: status | load BYTES_PER_S [COMPRESSIBLE%%] | fill MIB "

@@ -85,7 +85,7 @@ static void open_disks(void)
 
 int main(int argc, char **argv)
 {
-	pthread_t ring, load, command, power;
+	pthread_t ring, load, command, power, file;
 
 	if (argc > 1 && atof(argv[1]) > 0) {
 		g.rate = atof(argv[1]);
@@ -98,6 +98,10 @@ int main(int argc, char **argv)
 	pthread_create(&load, NULL, load_main, NULL);
 	pthread_create(&command, NULL, console_main, argc > 2 ? argv[2] : "/dev/ttyS1");
 	pthread_create(&power, NULL, power_main, NULL);
+	if (argc > 3) {
+		g.file = argv[3];
+		pthread_create(&file, NULL, file_main, NULL);
+	}
 	pthread_join(ring, NULL);
 	pause();
 	return 0;

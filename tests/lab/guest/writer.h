@@ -29,6 +29,9 @@ struct writer {
 	int64_t last_ns, last_rtc;
 	int64_t max_flush_us;
 	int error;
+	const char *file; /* of a mounted file system; NULL = none */
+	uint64_t file_lines;
+	uint32_t file_gap_ms;
 };
 
 extern struct writer g;
@@ -49,6 +52,7 @@ void *ring_main(void *unused);
 void *load_main(void *unused);
 void *console_main(void *path);
 void *power_main(void *unused);
+void *file_main(void *unused);
 int load_erase(unsigned long request, int disk, int64_t offset, int64_t length);
 
 #endif

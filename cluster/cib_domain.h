@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The templates of a failover: the replica VM's own resource, and the change of roles. Pure, as
+ * those of cib_templates.h. */
+#ifndef VMR_CLUSTER_CIB_DOMAIN_H
+#define VMR_CLUSTER_CIB_DOMAIN_H
+
+#include <libxml/tree.h>
+
+#include "cluster/domain_resource.h"
+
+/* The VirtualDomain with its constraints, for merging into <configuration>. *ret_fragment is NULL
+ * when the resource is there already (a retried request must not stop what has been started since).
+ * -EEXIST when something else has the id, -ENOENT when node or guard do not exist. */
+int cib_template_create_domain(const xmlNode *configuration,
+			       const Vmreplica__Ipc__CibCreateDomain *request,
+			       xmlDoc **ret_fragment, char error[VM_RESOURCE_ERROR_LEN]);
+
+/* An XPath of it and of what refers to it, as cib_template_delete_vm. -ENOENT when there is no such
+ * resource that carries the relationship. */
+int cib_template_delete_domain(const xmlNode *configuration,
+			       const Vmreplica__Ipc__CibDeleteDomain *request, char **ret_xpath,
+			       char error[VM_RESOURCE_ERROR_LEN]);
+
+/* A change of role (ipc.proto, CibSwitch): what goes, by *ret_delete_xpath, and what is merged into
+ * <configuration> in one step afterwards; either may be NULL. -ENOENT when a resource is not there.
+ */
+int cib_template_switch(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,
+			char **ret_delete_xpath, xmlDoc **ret_fragment,
+			char error[VM_RESOURCE_ERROR_LEN]);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The template of a change of role: one deletion, then one modification of the whole. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/cib_domain.h"
+#include "cluster/cib_lookup.h"
+#include "cluster/cib_template.h"
+#include "cluster/xml_tree.h"
+#include "common/cleanup.h"
+
+#define DEPTH_MAX 8 /* of a primitive below <resources>: clone, group, bundle */
+
+/* ---- what goes ---- */
+
+static void print_or(FILE *out, bool *any)
+{
+	(void)fputs(*any ? "|" : "", out);
+	*any = true;
+}
+
+static void print_deletions(FILE *out, const Vmreplica__Ipc__CibSwitch *request, bool *any)
+{
+	char id[VM_RESOURCE_ID_LEN];
+
+	if (request->follow == VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE) {
+		print_or(out, any);
+		(void)fprintf(out, "//constraints/*[@id='%s'",
+			      vm_constraint_id(VM_CONSTRAINT_ORDER_VM, request->resource, id));
+		(void)fprintf(out, " or @id='%s']",
+			      vm_constraint_id(VM_CONSTRAINT_COLOCATION_VM, request->resource, id));
+	}
+	for (size_t i = 0; i < request->n_parameters; i++) {
+		if (request->parameters[i]->value[0] == '\0') {
+			print_or(out, any);
+			(void)fprintf(out,
+				      "//resources//primitive[@id='%s']/instance_attributes/"
+				      "nvpair[@name='%s']",
+				      request->resource, request->parameters[i]->name);
+		}
+	}
+	for (size_t i = 0; i < request->n_settings; i++) {
+		if (request->settings[i]->value[0] == '\0') {
+			print_or(out, any);
+			(void)fprintf(out, "//crm_config/cluster_property_set/nvpair[@name='%s']",
+				      request->settings[i]->name);
+		}
+	}
+}
+
+static int deletions_xpath(const Vmreplica__Ipc__CibSwitch *request, char **ret_xpath)
+{
+	cleanup_free char *xpath = NULL;
+	size_t size = 0;
+	bool any = false;
+	FILE *out = open_memstream(&xpath, &size);
+
+	if (out == NULL) {
+		return -ENOMEM;
+	}
+	print_deletions(out, request, &any);
+	if (fclose(out) != 0) {
+		return -ENOMEM;
+	}
+	*ret_xpath = any ? steal_ptr(xpath) : NULL;
+	return 0;
+}
+
+/* ---- what comes or changes ---- */
+
+/* The same element below root again: its parents up to <resources>, each by name and id, so that a
+ * modification of the whole finds it wherever it stands. NULL when out of memory. */
+static xmlNode *add_path(xmlNode *resources, const xmlNode *element)
+{
+	const xmlNode *chain[DEPTH_MAX];
+	size_t count = 0;
+	xmlNode *at = resources;
+
+	for (const xmlNode *up = element; up != NULL && !xml_is(up, "resources"); up = up->parent) {
+		if (count == DEPTH_MAX) {
+			return NULL;
+		}
+		chain[count++] = up;
+	}
+	while (count-- > 0 && at != NULL) {
+		at = xml_add(at, (const char *)chain[count]->name, "id",
+			     xml_attribute(chain[count], "id"), NULL);
+	}
+	return at;
+}
+
+/* The attribute of a set of that kind, where it stands, or in the set that pcs would make. */
+static bool add_attribute(xmlNode *target, const xmlNode *element, const char *kind,
+			  const char *name, const char *value)
+{
+	const char *resource = xml_attribute(element, "id");
+	const xmlNode *set = NULL, *pair = NULL;
+	char set_id[CIB_ID_LEN];
+	xmlNode *added;
+
+	for (const xmlNode *each = xml_child(element, kind); each != NULL && pair == NULL;
+	     each = xml_next(each, kind)) {
+		if (xml_child(each, "rule") == NULL) { /* it always holds */
+			pair = cib_nvpair(each, name);
+			set = set == NULL || pair != NULL ? each : set;
+		}
+	}
+	(void)snprintf(set_id, sizeof(set_id), "%s-%s", resource, kind);
+	if (set != NULL && xml_attribute(set, "id") != NULL) {
+		(void)snprintf(set_id, sizeof(set_id), "%s", xml_attribute(set, "id"));
+	}
+	added = xml_child(target, kind);
+	if (added == NULL || strcmp(xml_attribute(added, "id"), set_id) != 0) {
+		added = xml_add(target, kind, "id", set_id, NULL);
+	}
+	if (pair != NULL && xml_attribute(pair, "id") != NULL) {
+		return xml_add(added, "nvpair", "id", xml_attribute(pair, "id"), "name", name,
+			       "value", value, NULL) != NULL;
+	}
+	return added != NULL && cib_add_nvpair(added, set_id, name, value);
+}
+
+static bool has_values(Vmreplica__Ipc__CibNvpair *const *pairs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (pairs[i]->value[0] != '\0') {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool add_role(xmlNode *resources, const xmlNode *element,
+		     const Vmreplica__Ipc__CibSwitch *request)
+{
+	cleanup_free const Vmreplica__Ipc__CibNvpair **pairs = NULL;
+	xmlNode *target;
+	size_t count;
+	bool ok;
+
+	if (!has_values(request->parameters, request->n_parameters)) {
+		return true;
+	}
+	target = add_path(resources, element);
+	ok = target != NULL &&
+	     vm_resource_sort(request->parameters, request->n_parameters, &pairs, &count) == 0;
+	for (size_t i = 0; ok && i < count; i++) {
+		ok = add_attribute(target, element, "instance_attributes", pairs[i]->name,
+				   pairs[i]->value);
+	}
+	return ok;
+}
+
+static bool add_vm(xmlNode *resources, const xmlNode *element,
+		   const Vmreplica__Ipc__CibSwitch *request)
+{
+	bool retarget = request->target != VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_KEEP;
+	bool start = request->target == VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED;
+	xmlNode *target;
+
+	if (!retarget && request->n_vm_parameters == 0) {
+		return true;
+	}
+	target = add_path(resources, element);
+	return target != NULL &&
+	       (request->n_vm_parameters == 0 ||
+		add_attribute(target, element, "instance_attributes", "config",
+			      request->vm_parameters[0]->value)) &&
+	       (!retarget || add_attribute(target, element, "meta_attributes", "target-role",
+					   start ? "Started" : "Stopped"));
+}
+
+static bool add_settings(xmlNode *root, const Vmreplica__Ipc__CibSwitch *request)
+{
+	xmlNode *set;
+	bool ok = true;
+
+	if (!has_values(request->settings, request->n_settings)) {
+		return true;
+	}
+	set = xml_add(xml_add(root, "crm_config", NULL), "cluster_property_set", "id",
+		      CIB_SETTINGS_ID, NULL);
+	for (size_t i = 0; i < request->n_settings && ok; i++) {
+		ok = request->settings[i]->value[0] == '\0' ||
+		     (set != NULL &&
+		      cib_add_nvpair(set, CIB_SETTINGS_ID, request->settings[i]->name,
+				     request->settings[i]->value));
+	}
+	return ok;
+}
+
+static bool add_all(xmlNode *root, const xmlNode *ours, const xmlNode *vm,
+		    const Vmreplica__Ipc__CibSwitch *request)
+{
+	xmlNode *resources;
+
+	if (!add_settings(root, request)) { /* in the schema's order */
+		return false;
+	}
+	resources = xml_add(root, "resources", NULL);
+	if (resources == NULL || !add_role(resources, ours, request) ||
+	    !add_vm(resources, vm, request)) {
+		return false;
+	}
+	if (resources->children == NULL) {
+		xmlUnlinkNode(resources);
+		xmlFreeNode(resources);
+	}
+	return request->follow != VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD ||
+	       cib_add_follow(xml_add(root, "constraints", NULL), request->resource,
+			      request->vm_resource, VM_CONSTRAINT_ORDER_VM,
+			      VM_CONSTRAINT_COLOCATION_VM);
+}
+
+static int find_resources(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,
+			  const xmlNode **ret_ours, const xmlNode **ret_vm,
+			  char error[VM_RESOURCE_ERROR_LEN])
+{
+	*ret_ours =
+		request->resource[0] != '\0' ? cib_find_id(configuration, request->resource) : NULL;
+	*ret_vm = request->vm_resource[0] != '\0' ? cib_find_id(configuration, request->vm_resource)
+						  : NULL;
+	if (request->resource[0] != '\0' && !cib_is_vm_resource(*ret_ours)) {
+		return cib_refuse(error, -ENOENT, "Pacemaker has no resource %s of type %s",
+				  request->resource, VM_RESOURCE_AGENT);
+	}
+	if (request->vm_resource[0] != '\0' && !cib_is_resource(*ret_vm)) {
+		return cib_refuse(error, -ENOENT, "Pacemaker has no resource %s",
+				  request->vm_resource);
+	}
+	return 0;
+}
+
+int cib_template_switch(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,
+			char **ret_delete_xpath, xmlDoc **ret_fragment,
+			char error[VM_RESOURCE_ERROR_LEN])
+{
+	cleanup_xml_doc xmlDoc *doc = NULL;
+	cleanup_free char *xpath = NULL;
+	const xmlNode *ours = NULL, *vm = NULL;
+	xmlNode *root;
+	int result = domain_resource_check_switch(request, error);
+
+	if (result == 0) {
+		result = find_resources(configuration, request, &ours, &vm, error);
+	}
+	if (result < 0) {
+		return result;
+	}
+	doc = xml_document_new("configuration", &root);
+	if (doc == NULL || !add_all(root, ours, vm, request) ||
+	    deletions_xpath(request, &xpath) < 0) {
+		return cib_out_of_memory(error);
+	}
+	*ret_delete_xpath = steal_ptr(xpath);
+	*ret_fragment = root->children != NULL ? steal_ptr(doc) : NULL;
+	return 0;
+}
