@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <acl/libacl.h>
 #include <sys/acl.h>
 #include <sys/stat.h>
 
@@ -124,6 +125,17 @@ int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[
 	return 0;
 }
 
+/* Does an entry of uid allow reading and writing? */
+static bool has_entry(const char *path, uid_t uid)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	acl_entry_t entry = acl != NULL ? find_entry(&acl, uid) : NULL;
+	acl_permset_t permissions;
+
+	return entry != NULL && acl_get_permset(entry, &permissions) == 0 &&
+	       acl_get_perm(permissions, ACL_READ) == 1 && acl_get_perm(permissions, ACL_WRITE) == 1;
+}
+
 int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)
 {
 	struct stat status;
@@ -132,7 +144,7 @@ int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)
 	if (stat(path, &status) != 0) {
 		return -errno;
 	}
-	if (may_already(&status, uid, S_IROTH | S_IWOTH)) {
+	if (may_already(&status, uid, S_IROTH | S_IWOTH) || has_entry(path, uid)) {
 		*ret_granted = false;
 		return 0;
 	}

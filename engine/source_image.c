@@ -134,3 +134,10 @@ int source_image_examine(const char *path, struct source_image *ret_image)
 	*ret_image = image;
 	return 0;
 }
+
+int source_image_raw_size(const char *path, uint64_t *ret_size)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd >= 0 ? raw_size(fd, ret_size) : -errno;
+}

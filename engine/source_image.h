@@ -21,5 +21,7 @@ struct source_image {
 /* Read the header of a regular file or block device. 0, the errno of opening or reading, -EINVAL
  * for other kinds of files. Blocks as long as the storage does. */
 int source_image_examine(const char *path, struct source_image *ret_image);
+/* Size of the file or device itself, whatever it holds. Likewise. */
+int source_image_raw_size(const char *path, uint64_t *ret_size);
 
 #endif
