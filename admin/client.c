@@ -128,17 +128,13 @@ static int exchange_failed(int error, const char *path)
 	}
 }
 
-int client_ask(struct client *client, const struct common_options *common,
-	       const Vmreplica__Admin__Request *request, int timeout_ms,
-	       Vmreplica__Admin__Response__BodyCase expected,
-	       const Vmreplica__Admin__Response **ret_response)
+int client_judge(struct client *client, const struct common_options *common, int rc,
+		 const Vmreplica__Admin__Response *response,
+		 Vmreplica__Admin__Response__BodyCase expected)
 {
-	const Vmreplica__Admin__Response *response;
 	char path[256];
-	int rc;
 
 	engine_path(common, path, sizeof(path));
-	rc = client_exchange(client, path, request, timeout_ms, &response);
 	client->lost = rc < 0;
 	if (client->lost) {
 		return common->quiet ? STATUS_FAILED : exchange_failed(rc, path);
@@ -153,9 +149,20 @@ int client_ask(struct client *client, const struct common_options *common,
 		}
 		return command_failed(text, response->advice);
 	}
-	if (response->body_case != expected) {
-		return exchange_failed(-EPROTO, path);
+	return response->body_case == expected ? STATUS_DONE : exchange_failed(-EPROTO, path);
+}
+
+int client_ask(struct client *client, const struct common_options *common,
+	       const Vmreplica__Admin__Request *request, int timeout_ms,
+	       Vmreplica__Admin__Response__BodyCase expected,
+	       const Vmreplica__Admin__Response **ret_response)
+{
+	const Vmreplica__Admin__Response *response = NULL;
+	int rc = client_exchange_engine(client, common, request, timeout_ms, &response);
+	int result = client_judge(client, common, rc, response, expected);
+
+	if (result == STATUS_DONE) {
+		*ret_response = response;
 	}
-	*ret_response = response;
-	return STATUS_DONE;
+	return result;
 }

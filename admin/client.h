@@ -36,6 +36,12 @@ int client_exchange_engine(struct client *client, const struct common_options *c
 			   const Vmreplica__Admin__Request *request, int timeout_ms,
 			   const Vmreplica__Admin__Response **ret_response);
 
+/* What client_exchange_engine gave (rc, response): STATUS_DONE when it is an answer of kind
+ * `expected`, or the exit status after the complaint is printed. */
+int client_judge(struct client *client, const struct common_options *common, int rc,
+		 const Vmreplica__Admin__Response *response,
+		 Vmreplica__Admin__Response__BodyCase expected);
+
 /* Ask the engine and expect an answer of kind `expected`. STATUS_DONE with *ret_response (owned by
  * client, until its next use), or the exit status after the complaint is printed. */
 int client_ask(struct client *client, const struct common_options *common,

@@ -34,6 +34,7 @@ int command_broker(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_points(int argc, char **argv);
+int command_verify(int argc, char **argv);
 int command_store(int argc, char **argv);
 int command_jobs(int argc, char **argv);
 int command_pki(int argc, char **argv);

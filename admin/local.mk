@@ -20,7 +20,8 @@ libvmr_admin_la_SOURCES = \
 	admin/protect.c \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h \
-	admin/store.c
+	admin/store.c \
+	admin/verify.c
 # protobuf-c's own INIT macros cast const away.
 libvmr_admin_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
 libvmr_admin_la_LIBADD = libvmr-proto.la libvmr-common.la $(JANSSON_LIBS)

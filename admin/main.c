@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{"resume", command_resume, "go on replicating a VM"},
 	{"resync", command_resync, "compare both sides and send what differs"},
 	{"points", command_points, "list the recovery points of a replica"},
+	{"verify", command_verify, "prove that a replica equals its primary"},
 	{"store", command_store, "check a replica's directory"},
 	{"jobs", command_jobs, "list failover jobs, or follow one"},
 	{"locate", command_locate, "ask the broker for the owner of a VM"},

@@ -47,6 +47,9 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 	case VMREPLICA__ADMIN__REQUEST__BODY_POINTS:
 		admin_points(call, request);
 		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_VERIFY:
+		admin_verify(call, request);
+		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_JOBS:
 		admin_jobs(call, request->jobs);
 		break;

@@ -63,6 +63,7 @@ void admin_pause(struct admin_call *call, const Vmreplica__Admin__Request *reque
 void admin_resume(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_resync(struct admin_call *call, const Vmreplica__Admin__Request *request);
 void admin_authorize(struct admin_call *call, const Vmreplica__Admin__Request *request);
+void admin_verify(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_points.c */
 void admin_points(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_jobs.c */

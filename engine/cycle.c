@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 
 /* libvirt's errors in the scheduler's terms. */
 static int source_trouble(struct cycle *cycle, int error, const char *why)

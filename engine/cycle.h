@@ -13,12 +13,13 @@
 
 #include "cluster/epoch.h"
 #include "common/buffer.h"
-#include "engine/dirty_map.h"
+#include "engine/cycle_verify.h"
 #include "engine/peer.h"
 #include "engine/resume.h"
 #include "engine/sender_stream.h"
 #include "engine/source.h"
 #include "engine/vm_settings.h"
+#include "proto/dirty_map.h"
 
 /* the code of the trouble that another side holds a higher epoch */
 #define CYCLE_TROUBLE_EPOCH "epoch"
@@ -39,6 +40,7 @@ struct cycle {
 	struct peer *peer;
 	struct cycle_progress *progress;
 	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
+	struct verify_state *verify; /* compare with this cut, too; NULL = not */
 	bool want_application; /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */

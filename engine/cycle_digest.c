@@ -56,12 +56,27 @@ static int digest_read_window(struct cycle_reader *reader, uint32_t disk, uint64
 	return result == 0 ? reader_finish_all(reader) : result;
 }
 
+int cycle_digest_window(struct cycle_reader *reader, uint32_t disk, uint64_t offset,
+			uint64_t length, uint8_t *digests)
+{
+	uint32_t count = (uint32_t)((length + STREAM_DIGEST_BLOCK - 1) / STREAM_DIGEST_BLOCK);
+	uint8_t zero[16];
+
+	digest_zeros(STREAM_DIGEST_BLOCK, zero);
+	for (uint32_t i = 0; i < count; i++) {
+		memcpy(digests + (size_t)i * 16, zero, sizeof(zero));
+	}
+	if (length % STREAM_DIGEST_BLOCK != 0) {
+		digest_zeros(length % STREAM_DIGEST_BLOCK, digests + (size_t)(count - 1) * 16);
+	}
+	return digest_read_window(reader, disk, offset, length, digests);
+}
+
 static int digest_send_window(struct cycle_reader *reader, uint32_t disk, uint64_t offset,
 			      uint64_t length)
 {
 	struct pipeline_item item = {.kind = PIPELINE_DIGEST, .disk = disk, .offset = offset};
 	uint8_t *digests = reader_buffer(reader);
-	uint8_t zero[16];
 	int result;
 
 	if (digests == NULL) {
@@ -69,15 +84,7 @@ static int digest_send_window(struct cycle_reader *reader, uint32_t disk, uint64
 	}
 	item.length = length;
 	item.digest_count = (uint32_t)((length + STREAM_DIGEST_BLOCK - 1) / STREAM_DIGEST_BLOCK);
-	digest_zeros(STREAM_DIGEST_BLOCK, zero);
-	for (uint32_t i = 0; i < item.digest_count; i++) {
-		memcpy(digests + (size_t)i * 16, zero, sizeof(zero));
-	}
-	if (length % STREAM_DIGEST_BLOCK != 0) {
-		digest_zeros(length % STREAM_DIGEST_BLOCK,
-			     digests + (size_t)(item.digest_count - 1) * 16);
-	}
-	result = digest_read_window(reader, disk, offset, length, digests);
+	result = cycle_digest_window(reader, disk, offset, length, digests);
 	if (result < 0) {
 		pipeline_buffer_give(reader->pipeline, digests);
 		return result;

@@ -103,7 +103,7 @@ uint8_t *reader_buffer(struct cycle_reader *reader)
 		if (reader_watch(reader) < 0) {
 			return NULL;
 		}
-		if (sender_stream_is_finished(reader->stream)) {
+		if (reader->stream != NULL && sender_stream_is_finished(reader->stream)) {
 			reader_stream_over(reader);
 			return NULL;
 		}

@@ -11,7 +11,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static int reader_open(struct cycle_reader *reader, uint32_t disk)
+int cycle_reader_open(struct cycle_reader *reader, uint32_t disk)
 {
 	char error[SOURCE_ERROR_LEN] = "";
 	int result;
@@ -109,7 +109,7 @@ static int reader_send_window(struct cycle_reader *reader, uint32_t disk)
 
 static int reader_send_range(struct cycle_reader *reader, const struct resume_range *range)
 {
-	int result = reader_open(reader, range->disk);
+	int result = cycle_reader_open(reader, range->disk);
 
 	if (result == 0 && range->rule == RESUME_DIGEST) {
 		return cycle_digest_range(reader, range);
@@ -161,7 +161,7 @@ int cycle_reader_estimate(struct cycle_reader *reader, uint64_t *ret_bytes)
 
 	for (size_t i = 0; i < reader->plan->range_count; i++) {
 		const struct resume_range *range = &reader->plan->ranges[i];
-		int result = reader_open(reader, range->disk);
+		int result = cycle_reader_open(reader, range->disk);
 
 		if (range->rule == RESUME_DIGEST && result == 0) {
 			bytes += range->length;
@@ -185,7 +185,7 @@ int cycle_reader_estimate(struct cycle_reader *reader, uint64_t *ret_bytes)
 static int reader_look_range(struct cycle_reader *reader, const struct resume_range *range,
 			     struct dirty_map *map)
 {
-	int result = reader_open(reader, range->disk);
+	int result = cycle_reader_open(reader, range->disk);
 
 	for (uint64_t done = 0; done < range->length && result == 0; done += READER_WINDOW) {
 		result = reader_select(reader, range->disk, range->offset + done,

@@ -7,7 +7,7 @@
 #ifndef VMR_ENGINE_CYCLE_READER_H
 #define VMR_ENGINE_CYCLE_READER_H
 
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 #include "engine/pipeline.h"
 #include "engine/resume.h"
 #include "engine/selection.h"
@@ -40,7 +40,7 @@ struct cycle_reader {
 	const struct resume_plan *plan;
 	struct dirty_map *const *maps; /* for each disk, or NULL without a look-only job */
 	struct pipeline *pipeline;     /* NULL while only looking */
-	struct sender_stream *stream;
+	struct sender_stream *stream;  /* NULL: none runs */
 	struct canceller *canceller;
 	struct trouble *trouble;
 	/* private */
@@ -62,6 +62,8 @@ int cycle_reader_estimate(struct cycle_reader *reader, uint64_t *ret_bytes);
 /* Read and push everything. 0, or a negative errno with *trouble filled; -ECANCELED with
  * SCHEDULE_CONTINUED: the job reached its maximum age, go on with another cut. */
 int cycle_reader_run(struct cycle_reader *reader);
+/* Have disk open for what follows (the functions above do so by themselves). */
+int cycle_reader_open(struct cycle_reader *reader, uint32_t disk);
 /* Close the disk; the job may end after this. */
 void cycle_reader_close(struct cycle_reader *reader);
 
@@ -80,6 +82,10 @@ uint8_t *reader_buffer(struct cycle_reader *reader); /* NULL: a trouble is set *
 /* Extents of a window that rule selects, into reader->list. */
 int reader_select(struct cycle_reader *reader, uint32_t disk, uint64_t offset, uint64_t length,
 		  enum resume_rule rule);
+/* The digests of all blocks (STREAM_DIGEST_BLOCK; at most STREAM_DIGEST_BLOCKS of them) of the open
+ * disk's range into digests. */
+int cycle_digest_window(struct cycle_reader *reader, uint32_t disk, uint64_t offset,
+			uint64_t length, uint8_t *digests);
 /* Compare a range by digests and push what differs. */
 int cycle_digest_range(struct cycle_reader *reader, const struct resume_range *range);
 

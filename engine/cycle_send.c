@@ -12,6 +12,7 @@
 #include "engine/cycle_reader.h"
 
 #define SEND_BEGIN_MS 60000
+#define KEEP_STEP_MS  100
 
 static int job_trouble(struct cycle *cycle, int error, const char *why)
 {
@@ -295,8 +296,24 @@ static int cycle_confirm_read(struct cycle *cycle)
 			  : 0;
 }
 
+/* The job stays for a verification of this cut: its scratch is watched on while the stream ends. */
+static void cycle_keep_job(struct cycle *cycle, struct cycle_reader *reader)
+{
+	struct trouble trouble = {0};
+
+	reader->trouble = &trouble;
+	while (cycle->job != NULL && !sender_stream_is_finished(&cycle->stream)) {
+		if (reader_watch(reader) < 0) {
+			cycle_end_job(cycle);
+			cycle->verify->trouble = trouble;
+		}
+		clock_sleep_ms(KEEP_STEP_MS);
+	}
+	reader->trouble = &cycle->trouble;
+}
+
 /* Reader here, sender on its thread. The job ends with the last read, before the network is
- * through. */
+ * through; but for a verification. */
 static int cycle_transfer(struct cycle *cycle, struct cycle_reader *reader)
 {
 	int read_result, stream_result;
@@ -310,8 +327,11 @@ static int cycle_transfer(struct cycle *cycle, struct cycle_reader *reader)
 		read_result = cycle_confirm_read(cycle);
 	}
 	cycle_reader_close(reader);
-	cycle_end_job(cycle);
+	if (read_result < 0 || cycle->verify == NULL) {
+		cycle_end_job(cycle);
+	}
 	cycle_push_end(cycle, read_result);
+	cycle_keep_job(cycle, reader);
 	stream_result = sender_stream_join(&cycle->stream);
 	cycle->data_bytes = cycle->stream.data_bytes;
 	cycle->wire_bytes = atomic_load(&cycle->progress->wire_bytes);
@@ -340,6 +360,14 @@ static void cycle_start_progress(struct cycle *cycle, uint64_t total_bytes)
 	atomic_store(&progress->kind, (int)cycle->plan.kind);
 }
 
+/* The cycle is committed: what comes now may be given up at any moment. */
+static void cycle_verify(struct cycle *cycle, struct cycle_reader *reader)
+{
+	atomic_store(&cycle->progress->is_ending, false);
+	atomic_store(&cycle->progress->kind, 0);
+	cycle_verify_slice(cycle, reader);
+}
+
 static int cycle_send_cut(struct cycle *cycle)
 {
 	struct cycle_reader reader = cycle_make_reader(cycle);
@@ -352,6 +380,10 @@ static int cycle_send_cut(struct cycle *cycle)
 	}
 	if (result == 0) {
 		result = cycle_transfer(cycle, &reader);
+		cycle->latency_ms = clock_monotonic_ms() - cycle->job_begin_ms;
+		if (result == 0 && cycle->job != NULL) {
+			cycle_verify(cycle, &reader);
+		}
 	} else {
 		cycle_reader_close(&reader);
 	}
@@ -378,6 +410,5 @@ int cycle_send(struct cycle *cycle)
 	result = cycle_send_cut(cycle);
 	pipeline_free(cycle->pipeline);
 	cycle->pipeline = NULL;
-	cycle->latency_ms = clock_monotonic_ms() - cycle->job_begin_ms;
 	return result;
 }

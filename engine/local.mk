@@ -31,7 +31,6 @@ ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
 
 # Pure decisions: no clock, no I/O.
 ENGINE_PURE = \
-	engine/dirty_map.c engine/dirty_map.h \
 	engine/domain_document.c engine/domain_document.h \
 	engine/domain_fit.c engine/domain_fit.h \
 	engine/domain_fit_devices.c engine/domain_fit_devices.h \
@@ -54,6 +53,7 @@ ENGINE_CYCLE = \
 	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
 	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle_verify.c engine/cycle_verify.h engine/verify_state.c \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
 	engine/order_client.c engine/order_client.h \
@@ -68,6 +68,8 @@ ENGINE_CYCLE = \
 ENGINE_CONTROL = \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
+	engine/admin_verify.c \
+	engine/relationship_verify.c engine/relationship_verify.h \
 	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
 	engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
 	engine/admin_vm.c engine/admin_vm.h \

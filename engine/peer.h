@@ -73,6 +73,8 @@ int peer_connect(struct peer *peer, const struct locate_answer *answer,
  * MOVED, BUSY, DENIED and FAILURE are troubles too. payload as in channel_receive. */
 int peer_receive(struct peer *peer, struct frame *ret_frame, void *payload, size_t payload_size,
 		 int timeout_ms, struct trouble *trouble);
+/* Answer a PING outside a stream. 0 or what channel_send says. */
+int peer_pong(struct peer *peer, uint64_t value);
 /* Turn a failed channel call into a trouble. */
 int peer_failed(struct peer *peer, int error, const char *doing, struct trouble *trouble);
 /* Send PEER_STATE. On failure the connection is closed; the next cycle makes another. */

@@ -72,6 +72,14 @@ int peer_receive(struct peer *peer, struct frame *ret_frame, void *payload, size
 	return peer_refusal(peer, ret_frame, trouble);
 }
 
+int peer_pong(struct peer *peer, uint64_t value)
+{
+	Vmreplica__Wire__Pong pong = VMREPLICA__WIRE__PONG__INIT;
+
+	pong.value = value;
+	return channel_send(&peer->channel, FRAME_PONG, &pong.base, NULL, 0, PEER_DIRECT_MS);
+}
+
 void peer_check_idle(struct peer *peer)
 {
 	struct trouble trouble;
@@ -81,11 +89,8 @@ void peer_check_idle(struct peer *peer)
 	while (peer->conn != NULL && result == 0) {
 		result = peer_receive(peer, &frame, NULL, 0, 0, &trouble);
 		if (result == 0 && frame.type == FRAME_PING) {
-			Vmreplica__Wire__Pong pong = VMREPLICA__WIRE__PONG__INIT;
-
-			pong.value = ((const Vmreplica__Wire__Ping *)frame.message)->value;
-			result = channel_send(&peer->channel, FRAME_PONG, &pong.base, NULL, 0,
-					      PEER_DIRECT_MS);
+			result = peer_pong(peer,
+					   ((const Vmreplica__Wire__Ping *)frame.message)->value);
 		}
 	}
 	if (result < 0 && result != -ETIMEDOUT) {

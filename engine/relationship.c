@@ -76,6 +76,7 @@ void relationship_free(struct relationship *rel)
 	if (*link == rel) {
 		*link = rel->next;
 	}
+	relationship_verify_free(rel);
 	peer_destroy(&rel->peer);
 	vm_settings_destroy(&rel->settings);
 	vm_settings_destroy(&rel->pending);
@@ -247,6 +248,7 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	relationship_clear_resync(rel, now);
 	relationship_count_missed(rel, now);
 	relationship_answer_waiters(rel, 0, NULL, now);
+	relationship_verify_tick(rel, now);
 	relationship_judge(rel, now);
 	relationship_tell_peer(rel);
 	rel->schedule.eligible = rel->ready && rel->standing_known && !rel->suspended &&

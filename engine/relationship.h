@@ -17,6 +17,7 @@
 #include "engine/health.h"
 #include "engine/health_attribute.h"
 #include "engine/relationship_state.h"
+#include "engine/relationship_verify.h"
 #include "engine/schedule.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
@@ -99,6 +100,7 @@ struct relationship {
 	char task_error[SOURCE_ERROR_LEN];
 	bool task_has_checkpoints;
 
+	struct verify_run *verify;	     /* owned; NULL = none since attach */
 	struct relationship_waiter *waiters; /* owned */
 	relationship_done_cb stop_done;
 	void *stop_arg;

@@ -58,6 +58,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.epoch = rel->epoch,
 		.peer_address = engine_broker_address(engine),
 	};
+	rel->cycle.verify = relationship_verify_take(rel, now_ms);
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
 	if (workers_submit(engine->cycle_workers, cycle_job_run, cycle_job_done, rel) < 0) {
@@ -270,6 +271,7 @@ static void cycle_job_done(void *arg, int result)
 	relationship_finish_schedule(rel, now);
 	relationship_note_heard(rel);
 	relationship_finish_waits(rel, now);
+	relationship_verify_note(rel, now);
 	relationship_save(rel);
 	log_debug("%s: cycle %" PRIu64 " %s after %" PRId64 " ms", rel->settings.vm,
 		  rel->cycle.cut.seq,

@@ -4,7 +4,7 @@
 #define VMR_ENGINE_SELECTION_H
 
 #include "common/nbd.h"
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 #include "engine/extent_list.h"
 #include "engine/resume.h"
 

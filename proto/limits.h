@@ -7,6 +7,7 @@
 #define PROTOCOL_VERSION_MAX 1
 /* Feature bits of a version. */
 #define PROTOCOL_FEATURE_DEFINITION 1ull /* CYCLE_BEGIN may carry the domain's XML as payload */
+#define PROTOCOL_FEATURE_VERIFY	    2ull /* VERIFY between cycles */
 
 #define FRAME_MESSAGE_MAX                                                                          \
 	(64u * 1024u) /* protobuf part of a frame; 1 MiB of tiny submessages took 117 MB */

@@ -17,6 +17,8 @@ libvmr_proto_la_SOURCES = \
 	proto/arena.c proto/arena.h \
 	proto/channel.c \
 	proto/codec.c proto/codec.h \
+	proto/dirty_map.c proto/dirty_map.h \
+	proto/extent_file.c proto/extent_file.h \
 	proto/frame.c proto/frame.h \
 	proto/limits.h \
 	proto/link.c proto/link.h \

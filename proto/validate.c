@@ -316,6 +316,39 @@ static const char *check_digest_reply(const struct frame *frame)
 			  : NULL;
 }
 
+static const char *check_verified_disk(const char *disk)
+{
+	return validate_disk_name(disk) ? NULL : "the disk's name is malformed";
+}
+
+static const char *check_verify(const struct frame *frame)
+{
+	const Vmreplica__Wire__Verify *m = message_of(frame);
+
+	return check_cut_id(m->cut_id)
+		       ?: check_verified_disk(m->disk)
+		       ?: check_blocks(0, m->offset, m->block_bytes, m->count)
+		       ?: frame->payload_len != m->count * DIGEST_LEN
+			  ? "the digests are not as many as announced"
+			  : NULL;
+}
+
+static const char *check_verified(const struct frame *frame)
+{
+	const Vmreplica__Wire__Verified *m = message_of(frame);
+	const char *why = check_verified_disk(m->disk)
+				  ?: check_blocks(0, m->offset, m->block_bytes, m->count)
+				  ?: validate_field_reason(m->reason);
+
+	if (why == NULL && m->code[0] != '\0') {
+		why = check_code(m->code) ?: frame->payload_len != 0 ? "a refusal carries bits"
+								     : NULL;
+	} else if (why == NULL && frame->payload_len != (m->count + 7u) / 8u) {
+		why = "the answer's bits are not as many as announced";
+	}
+	return why;
+}
+
 static const char *check_mark_request(const struct frame *frame)
 {
 	const Vmreplica__Wire__MarkRequest *m = message_of(frame);
@@ -399,6 +432,8 @@ static const struct {
 	{FRAME_PING, check_nothing},
 	{FRAME_PONG, check_nothing},
 	{FRAME_EXTENTS, validate_extents},
+	{FRAME_VERIFY, check_verify},
+	{FRAME_VERIFIED, check_verified},
 };
 
 int validate_frame(const struct frame *frame, char error[VALIDATE_ERROR_LEN])

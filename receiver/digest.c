@@ -119,22 +119,42 @@ static int blocks_compare(struct digest_job *job, uint32_t count)
 	return 0;
 }
 
+int digest_compare(const struct digest_blocks *blocks, void *buffer, uint8_t *ret_map)
+{
+	struct digest_job job = {
+		.target = blocks->target,
+		.disk = blocks->disk,
+		.offset = blocks->offset,
+		.end = blocks->end,
+		.block_bytes = blocks->block_bytes,
+		.digests = buffer,
+		.data = (uint8_t *)buffer + FRAME_PAYLOAD_MAX,
+	};
+	int rc = blocks_compare(&job, blocks->count);
+
+	if (rc == 0) {
+		memcpy(ret_map, job.bitmap, (blocks->count + 7) / 8);
+	}
+	return rc;
+}
+
 int digest_answer(struct cycle *cycle, struct session *session, const struct frame *frame,
 		  struct answer *answer)
 {
 	const Vmreplica__Wire__Digest *digest = (const Vmreplica__Wire__Digest *)frame->message;
 	Vmreplica__Wire__DigestReply reply = VMREPLICA__WIRE__DIGEST_REPLY__INIT;
-	struct digest_job job = {.offset = digest->offset, .block_bytes = digest->block_bytes};
-	int rc = digest_check(cycle, digest, frame->payload_len, &job.end, answer);
+	struct digest_blocks blocks = {.disk = digest->disk,
+				       .offset = digest->offset,
+				       .block_bytes = digest->block_bytes,
+				       .count = digest->count};
+	uint8_t bitmap[(DIGEST_COUNT_MAX + 7) / 8];
+	int rc = digest_check(cycle, digest, frame->payload_len, &blocks.end, answer);
 
 	if (rc < 0) {
 		return rc;
 	}
-	job.target = pending_target(cycle->pending);
-	job.disk = digest->disk;
-	job.digests = session->buffer;
-	job.data = (uint8_t *)session->buffer + FRAME_PAYLOAD_MAX;
-	rc = blocks_compare(&job, digest->count);
+	blocks.target = pending_target(cycle->pending);
+	rc = digest_compare(&blocks, session->buffer, bitmap);
 	if (rc < 0) {
 		return pending_fail(cycle, rc, "reading the replica", answer);
 	}
@@ -142,6 +162,6 @@ int digest_answer(struct cycle *cycle, struct session *session, const struct fra
 	reply.offset = digest->offset;
 	reply.block_bytes = digest->block_bytes;
 	reply.count = digest->count;
-	return session_send(session, FRAME_DIGEST_REPLY, &reply.base, job.bitmap,
+	return session_send(session, FRAME_DIGEST_REPLY, &reply.base, bitmap,
 			    (digest->count + 7) / 8, answer);
 }

@@ -222,7 +222,7 @@ static void welcome_fill(struct welcome *welcome, const struct manifest *manifes
 	welcome_fill_position(welcome);
 	welcome->version.min = version_ours().min;
 	welcome->version.max = version_ours().max;
-	welcome->version.features = PROTOCOL_FEATURE_DEFINITION;
+	welcome->version.features = PROTOCOL_FEATURE_DEFINITION | PROTOCOL_FEATURE_VERIFY;
 	welcome->version.software = software;
 	welcome->epoch.number = welcome->epoch_copy.number;
 	welcome->epoch.lineage = welcome->epoch_copy.lineage;

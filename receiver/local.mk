@@ -59,6 +59,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/stores.c receiver/stores.h \
 	receiver/stores_tick.c receiver/stores_table.h \
 	receiver/target.c receiver/target.h \
+	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef
 libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread

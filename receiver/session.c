@@ -15,6 +15,7 @@
 #include "receiver/cycle.h"
 #include "receiver/hello.h"
 #include "receiver/borrow.h"
+#include "receiver/verify.h"
 
 #define STEP_MS		   250 /* how soon a waiting worker sees its store's flags */
 #define IDLE_MS		   200 /* a stream that is silent for so long after a frame is parked */
@@ -321,6 +322,10 @@ static int session_step(struct session *session, struct answer *answer)
 	if (frame.type == FRAME_CYCLE_BEGIN) {
 		rc = hello_check_authorized(session, session->store, session->site, answer);
 		rc = rc < 0 ? rc : cycle_run(session, &frame, answer);
+		return rc < 0 ? rc : 1;
+	}
+	if (frame.type == FRAME_VERIFY) {
+		rc = verify_answer(session, &frame, answer);
 		return rc < 0 ? rc : 1;
 	}
 	if (frame.type == FRAME_CYCLE_ABORT) {

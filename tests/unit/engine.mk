@@ -164,6 +164,11 @@ tests_unit_test_definition_file_SOURCES = tests/unit/test_definition_file.c test
 tests_unit_test_definition_file_CFLAGS = $(engine_test_cflags)
 tests_unit_test_definition_file_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_verify_state
+tests_unit_test_verify_state_SOURCES = tests/unit/test_verify_state.c
+tests_unit_test_verify_state_CFLAGS = $(engine_test_cflags)
+tests_unit_test_verify_state_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_failover_job
 tests_unit_test_failover_job_SOURCES = tests/unit/test_failover_job.c tests/unit/tempdir.h
 tests_unit_test_failover_job_CFLAGS = $(engine_test_cflags)

@@ -13,6 +13,11 @@ tests_unit_test_codec_SOURCES = tests/unit/test_codec.c
 tests_unit_test_codec_CFLAGS = $(proto_test_cflags)
 tests_unit_test_codec_LDADD = $(proto_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_extent_file
+tests_unit_test_extent_file_SOURCES = tests/unit/test_extent_file.c tests/unit/tempdir.h
+tests_unit_test_extent_file_CFLAGS = $(proto_test_cflags)
+tests_unit_test_extent_file_LDADD = $(proto_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_frame
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
 tests_unit_test_frame_CFLAGS = $(proto_test_cflags)

@@ -72,6 +72,12 @@ tests_unit_test_store_lock_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_store_lock_LDADD = libvmr-engine.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_store_lock_DEPENDENCIES = vmreplica-receiver
 
+check_PROGRAMS += tests/unit/test_receiver_verify
+tests_unit_test_receiver_verify_SOURCES = tests/unit/test_receiver_verify.c $(receiver_rig_sources)
+tests_unit_test_receiver_verify_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_verify_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_verify_DEPENDENCIES = vmreplica-receiver
+
 check_PROGRAMS += tests/unit/test_store_check
 tests_unit_test_store_check_SOURCES = tests/unit/test_store_check.c $(receiver_rig_sources)
 tests_unit_test_store_check_CFLAGS = $(receiver_test_cflags)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 #include "engine/extent_list.h"
 #include "engine/selection.h"
 #include "unit.h"

@@ -6,7 +6,7 @@
  */
 #include <stdbool.h>
 
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 #include "engine/resume.h"
 #include "engine/selection.h"
 #include "unit.h"

@@ -348,6 +348,41 @@ bool sender_mark(struct sender *sender, unsigned int disk, uint64_t offset)
 	return sender_answer(sender, ANSWER_MS) == FRAME_MARKED;
 }
 
+static void model_digests(const struct model *model, unsigned int disk, uint64_t offset,
+			  uint32_t count, uint8_t *ret_digests)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t at = offset + (uint64_t)i * MODEL_CLUSTER;
+		uint64_t left = model->disks[disk].size - at;
+
+		codec_digest(model->disks[disk].data + at,
+			     left < MODEL_CLUSTER ? left : MODEL_CLUSTER,
+			     ret_digests + (size_t)i * 16);
+	}
+}
+
+const char *sender_verify(struct sender *sender, const struct model *model, unsigned int disk,
+			  uint64_t offset, uint32_t count, uint8_t *ret_map)
+{
+	Vmreplica__Wire__Verify verify = VMREPLICA__WIRE__VERIFY__INIT;
+	static uint8_t digests[4096 * 16];
+	struct frame frame;
+
+	model_digests(model, disk, offset, count, digests);
+	verify.seq = sender->committed.seq;
+	verify.cut_id = sender->committed.cut_id;
+	verify.disk = (char *)(uintptr_t)model->disks[disk].name;
+	verify.offset = offset;
+	verify.block_bytes = MODEL_CLUSTER;
+	verify.count = count;
+	sender_send(sender, FRAME_VERIFY, &verify.base, digests, count * 16);
+	return channel_receive(&sender->channel, &sender->arena, &frame, ret_map, (count + 7) / 8,
+			       ANSWER_MS) == 0 &&
+			       frame.type == FRAME_VERIFIED
+		       ? ((const Vmreplica__Wire__Verified *)frame.message)->code
+		       : NULL;
+}
+
 bool sender_digest(struct sender *sender, const struct model *model, unsigned int disk,
 		   uint64_t offset, uint32_t count, uint8_t *ret_map)
 {
@@ -355,13 +390,7 @@ bool sender_digest(struct sender *sender, const struct model *model, unsigned in
 	static uint8_t digests[4096 * 16];
 	struct frame frame;
 
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t at = offset + (uint64_t)i * MODEL_CLUSTER;
-		uint64_t left = model->disks[disk].size - at;
-
-		codec_digest(model->disks[disk].data + at,
-			     left < MODEL_CLUSTER ? left : MODEL_CLUSTER, digests + (size_t)i * 16);
-	}
+	model_digests(model, disk, offset, count, digests);
 	digest.disk = disk;
 	digest.offset = offset;
 	digest.block_bytes = MODEL_CLUSTER;

@@ -88,6 +88,11 @@ bool sender_mark(struct sender *sender, unsigned int disk, uint64_t offset);
 /* DIGEST of a range; bit map of what differs into ret_map. */
 bool sender_digest(struct sender *sender, const struct model *model, unsigned int disk,
 		   uint64_t offset, uint32_t count, uint8_t *ret_map);
+/* VERIFY of a range at the last committed cut (what is compared: the model): the answer's code, ""
+ * with the bit map of what differs in ret_map; NULL when there was no VERIFIED. Valid until the
+ * next answer. */
+const char *sender_verify(struct sender *sender, const struct model *model, unsigned int disk,
+			  uint64_t offset, uint32_t count, uint8_t *ret_map);
 /* Digest resynchronization of disk in [from, to): sends what differs; returns bytes sent. */
 uint64_t sender_resync_range(struct sender *sender, const struct model *model, unsigned int disk,
 			     uint64_t from, uint64_t to);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/dirty_map.h"
+#include "proto/dirty_map.h"
 
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a look-only job found dirty on one disk: a bit for each 64 KiB (QEMU's usual bitmap
+ * What changed on one disk: a bit for each 64 KiB (QEMU's usual bitmap
  * granularity), 2 MiB for a disk of 1 TiB however fragmented its changes are. Pure.
  */
-#ifndef VMR_ENGINE_DIRTY_MAP_H
-#define VMR_ENGINE_DIRTY_MAP_H
+#ifndef VMR_PROTO_DIRTY_MAP_H
+#define VMR_PROTO_DIRTY_MAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
