@@ -62,6 +62,9 @@ struct cycle {
 	int64_t frozen_ms;   /* ... for so long */
 	/* wanted, tried, and not had: why; "" otherwise */
 	char application_why[SOURCE_ERROR_LEN];
+	/* a wrapped disk may have been changed behind its header, and its bitmaps are not believed;
+	 * "" = none */
+	char doubt[SOURCE_ERROR_LEN];
 	uint64_t data_bytes, wire_bytes;
 	/* a higher epoch that the other side told of, to be made durable; number 0: none */
 	struct epoch heard;
@@ -96,6 +99,9 @@ int cycle_open_source(struct cycle *cycle);
 int cycle_ask_epoch(struct cycle *cycle);
 /* Have a connection to the replica's owner and its WELCOME (or what COMMITTED left). */
 int cycle_connect(struct cycle *cycle);
+/* After cycle_open_source has listed the checkpoints; and once all of them were removed. */
+void cycle_ask_witness(struct cycle *cycle);
+void cycle_settle_witness(struct cycle *cycle);
 /* Decide what to send; delete the checkpoints that the receiver's word frees. */
 int cycle_plan(struct cycle *cycle);
 /* Job, stream, reader, until COMMITTED or a trouble. */

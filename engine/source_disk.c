@@ -85,9 +85,10 @@ static int examine_definition(const struct examined *look, const char *type)
 
 /* A qcow2 header over a raw disk, as `vmreplica wrap` makes it; anything else with a data file is
  * refused: what QEMU does not keep as plain bytes there cannot be given back as a raw disk. */
-static int examine_wrapped(struct source_disk *disk, const struct source_image *image)
+static int examine_wrapped(struct source_disk *disk, const struct source_image *image,
+			   const char *vm)
 {
-	struct source_image raw;
+	uint64_t size;
 	int result;
 
 	if (!image->data_file_raw || image->data_file[0] != '/' || image->has_backing) {
@@ -99,18 +100,24 @@ static int examine_wrapped(struct source_disk *disk, const struct source_image *
 			"--exclude-disk %s",
 			disk->name, disk->name);
 	}
-	result = source_image_examine(image->data_file, &raw);
+	result = source_image_raw_size(image->data_file, &size);
 	if (result != 0) {
 		return set_problem(
 			disk,
 			"%s: the raw disk %s of its header %s cannot be read: %s; bring it back",
 			disk->name, image->data_file, disk->path, strerror(-result));
 	}
+	if (size < image->size_bytes) {
+		return set_problem(disk,
+				   "%s: the raw disk %s is shorter than its header %s says; "
+				   "vmreplica unwrap %s and wrap it again",
+				   disk->name, image->data_file, disk->path, vm);
+	}
 	disk->data_path = strdup(image->data_file);
 	return disk->data_path != NULL ? 0 : -ENOMEM;
 }
 
-static int examine_qcow2(struct source_disk *disk, const struct source_image *image)
+static int examine_qcow2(struct source_disk *disk, const struct source_image *image, const char *vm)
 {
 	const char *name = disk->name;
 
@@ -136,7 +143,7 @@ static int examine_qcow2(struct source_disk *disk, const struct source_image *im
 			"it out with --exclude-disk %s",
 			name, name);
 	}
-	return image->has_data_file ? examine_wrapped(disk, image) : 0;
+	return image->has_data_file ? examine_wrapped(disk, image, vm) : 0;
 }
 
 /* Problems that the image shows, and its size. */
@@ -173,7 +180,7 @@ static int examine_image(struct source_disk *disk, const char *vm)
 			"--exclude-disk %s",
 			name, disk->format, name);
 	}
-	return examine_qcow2(disk, &image);
+	return examine_qcow2(disk, &image, vm);
 }
 
 static bool is_excluded(const char *name, const char *const *exclude)

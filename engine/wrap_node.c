@@ -40,11 +40,12 @@ void wrap_node_destroy(struct wrap_node *node)
 
 /* ---- the VM ---- */
 
-static int check_off(struct wrap_node *node)
+static int ask_running(struct wrap_node *node)
 {
 	struct source_rpc_domain domain;
 	int result = source_rpc_domain(node->libvirt, node->vm, &domain, node->error);
 
+	node->running = false;
 	if (result == -ENOENT) {
 		return 0; /* VirtualDomain's VMs are transient */
 	}
@@ -53,7 +54,18 @@ static int check_off(struct wrap_node *node)
 	}
 	free(domain.live_xml);
 	free(domain.config_xml);
-	return domain.active
+	node->running = domain.active;
+	return 0;
+}
+
+static int check_off(struct wrap_node *node)
+{
+	int result = ask_running(node);
+
+	if (result < 0) {
+		return result;
+	}
+	return node->running
 		       ? source_fail(-EBUSY, node->error, "%s runs on %s", node->vm, node->node)
 		       : 0;
 }
@@ -146,8 +158,11 @@ static void keep_wrapped(struct wrap_node *node)
 static int look(struct wrap_node *node)
 {
 	cleanup_free char *xml = NULL;
-	int result = read_definition(node, &xml);
+	int result = ask_running(node);
 
+	if (result == 0) {
+		result = read_definition(node, &xml);
+	}
 	if (result == 0 && !node->unwrap) {
 		result = wrap_domain_raw(xml, node->disks, &node->count, node->error);
 		for (size_t i = 0; result == 0 && i < node->count; i++) {

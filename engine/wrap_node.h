@@ -26,6 +26,7 @@ struct wrap_node {
 	struct wrap_disk *disks; /* owned, room for DISKS_MAX */
 	size_t count;
 	/* out */
+	bool running; /* LOOK: the VM runs here */
 	bool wrapped; /* LOOK for wrap: no raw disk is left, disks are the wrapped ones */
 	struct sentence_list steps, warnings;
 	char error[SOURCE_ERROR_LEN];
