@@ -13,7 +13,8 @@
 
 static const char wrap_help[] =
 	"Usage: vmreplica wrap VM [OPTION]...\n"
-	"Put a qcow2 header in front of each raw disk of VM, so that its changes can be tracked and it\n"
+	"Put a qcow2 header in front of each raw disk of VM, so that its changes can be tracked "
+	"and it\n"
 	"can be protected. The disk itself is not touched and stays readable as it is; it takes no "
 	"time,\n"
 	"whatever its size. VM must be shut off meanwhile.\n\n"
@@ -30,12 +31,19 @@ static const char unwrap_help[] =
 	"Usage: vmreplica unwrap VM [OPTION]...\n"
 	"Take the headers that `vmreplica wrap` made away again. VM must be shut off meanwhile.\n\n"
 	"      --exclude-disk DISK  leave a disk wrapped, by its target name; may be repeated\n"
-	"      --force              also while VM is protected: what was tracked is lost, and it is\n"
+	"      --force              also while VM is protected: what was tracked is lost, and it "
+	"is\n"
 	"                           resynchronized once it is wrapped again\n"
 	"      --restart            have VM shut down before, and started again afterwards\n"
 	"      --dry-run            only tell what would be done\n" COMMON_HELP;
 
-enum { OPTION_DIRECTORY = OPTION_OWN, OPTION_EXCLUDE, OPTION_RESTART, OPTION_DRY_RUN, OPTION_FORCE };
+enum {
+	OPTION_DIRECTORY = OPTION_OWN,
+	OPTION_EXCLUDE,
+	OPTION_RESTART,
+	OPTION_DRY_RUN,
+	OPTION_FORCE
+};
 
 static json_t *texts_to_json(char *const *items, size_t count)
 {
@@ -100,10 +108,10 @@ static int take_option(const struct common_options *common, int code,
 	switch (code) {
 	case OPTION_DIRECTORY:
 		wrap->directory = optarg;
-		return optarg[0] == '/' ? STATUS_DONE
-					: command_misused(common,
-							  "the directory \"%s\" is no absolute path",
-							  optarg);
+		return optarg[0] == '/'
+			       ? STATUS_DONE
+			       : command_misused(common, "the directory \"%s\" is no absolute path",
+						 optarg);
 	case OPTION_EXCLUDE:
 		if (!validate_disk_name(optarg) || wrap->n_exclude_disks == DISKS_MAX) {
 			return command_misused(common,

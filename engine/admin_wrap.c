@@ -91,8 +91,8 @@ static void leave_out(struct wrap_job *job)
 		bool excluded = false;
 
 		for (size_t j = 0; j < job->exclude_count; j++) {
-			excluded = excluded ||
-				   strcmp(job->exclude[j], job->node.disks[i].name) == 0;
+			excluded =
+				excluded || strcmp(job->exclude[j], job->node.disks[i].name) == 0;
 		}
 		if (!excluded) {
 			job->node.disks[kept++] = job->node.disks[i];
@@ -190,8 +190,7 @@ static bool refuse_protected(struct wrap_job *job)
 	wrap_job_fail(job, EBUSY,
 		      "vmreplica unprotect it first; --force unwraps it all the same: it is not "
 		      "replicated then, and resynchronized once it is wrapped again",
-		      "%s is protected, and its changes are tracked in the headers",
-		      job->vm.name);
+		      "%s is protected, and its changes are tracked in the headers", job->vm.name);
 	wrap_job_finish(job);
 	return true;
 }

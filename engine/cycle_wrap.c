@@ -13,9 +13,10 @@ static void note(struct cycle *cycle, const struct source_disk *disk, enum wrap_
 	int result = wrap_record_event(disk->path, disk->data_path, event, cycle->node, &record);
 
 	if (result < 0) {
-		log_warning("%s: the record beside %s cannot be written: %s; its next start will be "
-			    "followed by a resynchronization",
-			    cycle->settings->vm, disk->path, strerror(-result));
+		log_warning(
+			"%s: the record beside %s cannot be written: %s; its next start will be "
+			"followed by a resynchronization",
+			cycle->settings->vm, disk->path, strerror(-result));
 	}
 	if (record.state == WRAP_DOUBT && cycle->doubt[0] == '\0') {
 		snprintf(cycle->doubt, sizeof(cycle->doubt),

@@ -133,7 +133,8 @@ static bool has_entry(const char *path, uid_t uid)
 	acl_permset_t permissions;
 
 	return entry != NULL && acl_get_permset(entry, &permissions) == 0 &&
-	       acl_get_perm(permissions, ACL_READ) == 1 && acl_get_perm(permissions, ACL_WRITE) == 1;
+	       acl_get_perm(permissions, ACL_READ) == 1 &&
+	       acl_get_perm(permissions, ACL_WRITE) == 1;
 }
 
 int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)

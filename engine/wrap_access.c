@@ -18,9 +18,9 @@
 #include "engine/source_access.h"
 #include "engine/source_error.h"
 
-#define CONF_MAX     (1024u * 1024u)
-#define GROUPS_MAX   256
-#define DEV	     "/dev/"
+#define CONF_MAX   (1024u * 1024u)
+#define GROUPS_MAX 256
+#define DEV	   "/dev/"
 #define ACL_DEFAULTS                                                                               \
 	"\"/dev/null\", \"/dev/full\", \"/dev/zero\", \"/dev/random\", \"/dev/urandom\", "         \
 	"\"/dev/ptmx\", \"/dev/kvm\""
@@ -70,7 +70,8 @@ static int try_open(const char *path, const struct source_security *who)
 
 /* ---- libvirt's configuration ---- */
 
-/* The value of a setting: where its text begins, behind the '='. NULL: not set. The last one counts. */
+/* The value of a setting: where its text begins, behind the '='. NULL: not set. The last one
+ * counts. */
 static const char *conf_value(const char *conf, const char *name)
 {
 	const char *value = NULL;
@@ -90,8 +91,8 @@ static const char *conf_value(const char *conf, const char *name)
 	return value;
 }
 
-/* Is word in the list that begins at value? Strings are quoted by either kind of quotes; a comment goes
- * to the end of its line. */
+/* Is word in the list that begins at value? Strings are quoted by either kind of quotes; a comment
+ * goes to the end of its line. */
 static bool list_holds(const char *value, const char *word)
 {
 	size_t len = strlen(word);
@@ -250,8 +251,7 @@ int wrap_access_give(const char *vm, struct wrap_disk *disk, const struct source
 
 	if (result < 0) {
 		return source_fail(
-			result, error,
-			"QEMU's user (uid %u) cannot be given access to %s: %s; %s",
+			result, error, "QEMU's user (uid %u) cannot be given access to %s: %s; %s",
 			(unsigned int)security->uid, disk->raw, strerror(-result),
 			result == -ENOTSUP
 				? "its file system has no ACLs: chown it to that user yourself"

@@ -5,8 +5,8 @@
 
 /* 0 with *ret_text (to free), or a negative errno; -EFBIG above 1 MiB. */
 int wrap_file_read(const char *path, char **ret_text);
-/* Replace path, durably, by text; owner and mode stay. What it held is kept as <path><suffix>. 0 or a
- * negative errno; then it is as it was. */
+/* Replace path, durably, by text; owner and mode stay. What it held is kept as <path><suffix>. 0 or
+ * a negative errno; then it is as it was. */
 int wrap_file_replace(const char *path, const char *suffix, const char *text);
 /* Write a file of root's own (mode 0600) anew, durably. 0 or a negative errno. */
 int wrap_file_put(const char *path, const char *text);

@@ -2,8 +2,8 @@
 /*
  * vmreplica-witness: called by libvirt's hook for each start, arrival and end of a VM, with its
  * definition on standard input. Looks at the VM's wrapped disks while no QEMU has them open, and
- * notes what it saw beside their headers (wrap_witness.h). libvirt waits for it, and would not start a
- * VM whose hook fails: so it says what goes wrong and ends with 0 all the same.
+ * notes what it saw beside their headers (wrap_witness.h). libvirt waits for it, and would not
+ * start a VM whose hook fails: so it says what goes wrong and ends with 0 all the same.
  */
 #include <errno.h>
 #include <libxml/parser.h>
@@ -120,15 +120,15 @@ int main(int argc, char **argv)
 	}
 	text = read_definition();
 	document = text != NULL ? source_libxml_parse(text) : NULL;
-	devices = document != NULL
-			  ? source_libxml_child(xmlDocGetRootElement(document), "devices")
-			  : NULL;
+	devices = document != NULL ? source_libxml_child(xmlDocGetRootElement(document), "devices")
+				   : NULL;
 	take_node(node);
 	for (const xmlNode *disk = devices != NULL ? devices->children : NULL; disk != NULL;
 	     disk = disk->next) {
 		cleanup_free char *file =
 			strcmp((const char *)disk->name, "disk") == 0
-				? source_libxml_attribute(source_libxml_child(disk, "source"), "file")
+				? source_libxml_attribute(source_libxml_child(disk, "source"),
+							  "file")
 				: NULL;
 
 		if (file != NULL) {

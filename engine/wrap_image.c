@@ -61,7 +61,7 @@ static int create(const char *image, const char *data, uint64_t size_bytes,
 		  char error[SOURCE_ERROR_LEN])
 {
 	char options[2 * PATH_MAX + 256], size[24];
-	const char *argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-o",
+	const char *argv[] = {"qemu-img", "create", "-q",  "-f", "qcow2", "-o",
 			      options,	  "--",	    image, size, NULL};
 
 	snprintf(size, sizeof(size), "%" PRIu64, size_bytes);
@@ -76,8 +76,8 @@ static int create(const char *image, const char *data, uint64_t size_bytes,
 static int point(const char *image, const char *raw, char error[SOURCE_ERROR_LEN])
 {
 	char options[2 * PATH_MAX + 16] = "data_file=";
-	const char *argv[] = {"qemu-img", "amend", "-q", "-f", "qcow2", "-o", options, "--",
-			      image,	  NULL};
+	const char *argv[] = {"qemu-img", "amend", "-q", "-f",	"qcow2",
+			      "-o",	  options, "--", image, NULL};
 
 	append_escaped(options, raw);
 	return source_tool_run(argv, TOOL_TIMEOUT_MS, NULL, error);
@@ -111,8 +111,8 @@ static int check_request(const char *raw, uint64_t size_bytes, const char *heade
 				   raw, size_bytes, SECTOR_BYTES, SECTOR_BYTES, raw);
 	}
 	if (access(header, F_OK) == 0 && !wrap_image_belongs(header, raw)) {
-		return source_fail(-EEXIST, error,
-				   "%s exists and is no header of %s; move it away", header, raw);
+		return source_fail(-EEXIST, error, "%s exists and is no header of %s; move it away",
+				   header, raw);
 	}
 	return 0;
 }
@@ -137,7 +137,8 @@ int wrap_image_make(const char *raw, uint64_t size_bytes, const char *header,
 		result = point(image, raw, error);
 	}
 	if (result == 0 && !wrap_image_belongs(image, raw)) {
-		result = source_fail(-EIO, error, "qemu-img made another header than was asked for");
+		result =
+			source_fail(-EIO, error, "qemu-img made another header than was asked for");
 	}
 	if (result == 0) {
 		result = put_in_place(image, header);

@@ -10,7 +10,7 @@
 #include "engine/standing.h"
 #include "engine/vm_status.h"
 
-#define STEP(name) VMREPLICA__ADMIN__WRAP_STEP__WRAP_STEP_##name
+#define STEP(name)	VMREPLICA__ADMIN__WRAP_STEP__WRAP_STEP_##name
 #define WRAP_FORWARD_MS 60000
 
 void wrap_job_fail(struct wrap_job *job, int error, const char *advice, const char *format, ...)
@@ -127,7 +127,8 @@ static void task_failed(struct wrap_job *job, const struct wrap_task *task, int 
 	if (error == -EBUSY) {
 		wrap_job_fail(job, error, "shut it off, then try again", "%s", text);
 	} else if (job->defined) {
-		wrap_job_fail(job, error, "give the command again: what is done stays, the rest follows",
+		wrap_job_fail(job, error,
+			      "give the command again: what is done stays, the rest follows",
 			      "%s: %s", node, text);
 	} else {
 		wrap_job_fail(job, error, "nothing has been changed", "%s: %s", node, text);
@@ -156,8 +157,8 @@ static void task_ended(struct wrap_job *job, int error, const char *text)
 	wrap_job_next(job);
 }
 
-static void take_sentences(struct wrap_job *job, const char *node, char *const *items,
-			   size_t count, struct sentence_list *list)
+static void take_sentences(struct wrap_job *job, const char *node, char *const *items, size_t count,
+			   struct sentence_list *list)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (job->engine->config->standalone) {

@@ -19,7 +19,7 @@
 #include "engine/wrap_image.h"
 #include "engine/wrap_record.h"
 
-#define STEP(name) VMREPLICA__ADMIN__WRAP_STEP__WRAP_STEP_##name
+#define STEP(name)	  VMREPLICA__ADMIN__WRAP_STEP__WRAP_STEP_##name
 #define DEFAULT_DIRECTORY "/var/lib/libvirt/images" /* where no definition's file has a place */
 #define KEPT_WRAP	  ".before-wrap"
 #define KEPT_UNWRAP	  ".before-unwrap"
@@ -102,8 +102,9 @@ static int find_place(struct wrap_node *node, struct wrap_disk *disk)
 		len = snprintf(disk->header, sizeof(disk->header), "%s/%s-%s" WRAP_HEADER_SUFFIX,
 			       directory, node->vm, disk->name);
 	}
-	return len < PATH_MAX ? 0 : source_fail(-ENAMETOOLONG, node->error, "%s: too long a path",
-						disk->raw);
+	return len < PATH_MAX
+		       ? 0
+		       : source_fail(-ENAMETOOLONG, node->error, "%s: too long a path", disk->raw);
 }
 
 static int look_at_raw(struct wrap_node *node, struct wrap_disk *disk)
@@ -256,8 +257,7 @@ static int allow_one(struct wrap_node *node, struct wrap_disk *disk,
 	}
 	if (problems.count > 0) {
 		result = source_fail(-EACCES, node->error, "on %s %s %s %s", node->node,
-				     problems.items[0],
-				     problems.count > 1 ? problems.items[1] : "",
+				     problems.items[0], problems.count > 1 ? problems.items[1] : "",
 				     problems.count > 2 ? problems.items[2] : "");
 	}
 	sentence_list_destroy(&problems);

@@ -4,7 +4,8 @@
  * stays as it is.
  *
  *   wrap:   LOOK here, MAKE here, ALLOW everywhere, DEFINE everywhere
- *   unwrap: LOOK here, ALLOW everywhere (only that the VM is off), DEFINE everywhere, REMOVE everywhere
+ *   unwrap: LOOK here, ALLOW everywhere (only that the VM is off), DEFINE everywhere, REMOVE
+ * everywhere
  */
 #ifndef VMR_ENGINE_WRAP_NODE_H
 #define VMR_ENGINE_WRAP_NODE_H
@@ -39,8 +40,8 @@ void wrap_node_destroy(struct wrap_node *node);
  * runs here. */
 int wrap_node_run(struct wrap_node *node);
 
-/* Between a node's work and its messages. take checks every field: 0, -EINVAL, -ENOMEM. The messages
- * that fill makes borrow from node; disks and pointers have room for DISKS_MAX. */
+/* Between a node's work and its messages. take checks every field: 0, -EINVAL, -ENOMEM. The
+ * messages that fill makes borrow from node; disks and pointers have room for DISKS_MAX. */
 int wrap_node_take(struct wrap_node *node, const Vmreplica__Admin__WrapNodeRequest *request);
 int wrap_node_take_disks(struct wrap_node *node, Vmreplica__Admin__WrapDisk *const *disks,
 			 size_t count);

@@ -28,8 +28,8 @@ static bool target_is_stopped(const struct wrap_job *job)
 	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
 		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
 
-		for (size_t j = 0; strcmp(resource->id, job->vm.resource) == 0 && j < resource->n_meta;
-		     j++) {
+		for (size_t j = 0;
+		     strcmp(resource->id, job->vm.resource) == 0 && j < resource->n_meta; j++) {
 			if (strcmp(resource->meta[j]->name, "target-role") == 0) {
 				return strcasecmp(resource->meta[j]->value, "Stopped") == 0;
 			}
@@ -59,9 +59,9 @@ bool wrap_power_is_off(const struct wrap_job *job, char text[REASON_MAX], char a
 		 job->vm.name,
 		 resource->state == PLACEMENT_STOPPED ? "off, but may be started at any time"
 						      : "running on ",
-		 resource->state == PLACEMENT_STOPPED	? ""
-		 : resource->node != NULL ? resource->node
-						       : "a node");
+		 resource->state == PLACEMENT_STOPPED ? ""
+		 : resource->node != NULL	      ? resource->node
+						      : "a node");
 	snprintf(advice, REASON_MAX,
 		 "pcs resource disable %.64s --wait && vmreplica %s %.64s; pcs resource enable "
 		 "%.64s --wait; or have it done: vmreplica %s %.64s --restart",
@@ -77,9 +77,9 @@ static bool is_there(const struct wrap_job *job)
 {
 	const struct placement_resource *resource = find(job);
 
-	return resource != NULL &&
-	       (job->target_started ? resource->state == PLACEMENT_RUNNING
-				    : resource->state == PLACEMENT_STOPPED && target_is_stopped(job));
+	return resource != NULL && (job->target_started ? resource->state == PLACEMENT_RUNNING
+							: resource->state == PLACEMENT_STOPPED &&
+								  target_is_stopped(job));
 }
 
 static void poll_cb(void *data)

@@ -20,7 +20,7 @@
 int wrap_record_path(const char *header, char *buf, size_t size)
 {
 	return (size_t)snprintf(buf, size, "%s" WRAP_RECORD_SUFFIX, header) < size ? 0
-										    : -ENAMETOOLONG;
+										   : -ENAMETOOLONG;
 }
 
 static void hex_of(const uint8_t *digest, char hex[2 * SHA256_LEN + 1])
@@ -105,11 +105,10 @@ void wrap_record_read(const char *header, struct wrap_record *ret_record,
 
 static json_t *to_json(const struct wrap_record *record, const struct wrap_notes *notes)
 {
-	json_t *root =
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:I}", "format", RECORD_FORMAT, "state",
-			  wrap_state_to_string(record->state), "node", record->node, "previous",
-			  record->previous, "why", record->why, "granted", (int)notes->granted,
-			  "uid", (json_int_t)notes->uid);
+	json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:I}", "format", RECORD_FORMAT,
+				 "state", wrap_state_to_string(record->state), "node", record->node,
+				 "previous", record->previous, "why", record->why, "granted",
+				 (int)notes->granted, "uid", (json_int_t)notes->uid);
 	char hex[2 * SHA256_LEN + 1];
 
 	if (root != NULL && record->look.known) {

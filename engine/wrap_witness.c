@@ -130,8 +130,8 @@ static void judge_arrival(const struct wrap_record *was, const char *node,
 
 /* A migration that ended before the engine here saw its VM has failed, as far as is known: if the
  * VM still runs at its source, that goes on; if not, its next start is doubted. */
-static void judge_end(const struct wrap_record *was, const char *node,
-		      const struct wrap_look *now, struct wrap_record *next)
+static void judge_end(const struct wrap_record *was, const char *node, const struct wrap_look *now,
+		      struct wrap_record *next)
 {
 	if (was->state == WRAP_OPEN && strcmp(was->node, node) == 0) {
 		become_closed(next, now);

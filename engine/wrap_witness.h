@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Was a wrapped raw disk changed while nobody tracked its changes? Bitmaps see what is written through
- * the header, and nothing else: a raw disk that somebody mounted, restored or ran unwrapped while
- * its VM was off differs from what they say. So a record beside each header tells how the raw disk
- * was when its VM ended; at the VM's next start, before its QEMU runs, it is looked at again
+ * Was a wrapped raw disk changed while nobody tracked its changes? Bitmaps see what is written
+ * through the header, and nothing else: a raw disk that somebody mounted, restored or ran unwrapped
+ * while its VM was off differs from what they say. So a record beside each header tells how the raw
+ * disk was when its VM ended; at the VM's next start, before its QEMU runs, it is looked at again
  * (wrap_hook.c, called by libvirt; and by the engine for a VM that is off). Whatever is not proven
  * unchanged is doubted, and a doubt becomes a resynchronization. Pure.
  */
@@ -20,10 +20,10 @@
 
 /* How a raw disk looks while no QEMU has it open. */
 struct wrap_look {
-	bool known;	       /* it could be looked at */
-	bool device;	       /* a block device: it has no time of change */
+	bool known;  /* it could be looked at */
+	bool device; /* a block device: it has no time of change */
 	uint64_t size_bytes;
-	int64_t modified_ns;   /* mtime; 0 for a device */
+	int64_t modified_ns;	    /* mtime; 0 for a device */
 	uint8_t digest[SHA256_LEN]; /* over samples of its content */
 };
 
@@ -32,7 +32,8 @@ enum wrap_state {
 	WRAP_CLOSED, /* its VM is off, and this is how it left the disk */
 	WRAP_OPEN,   /* its VM runs on node */
 	WRAP_MOVING, /* a live migration brings its VM from previous to node */
-	WRAP_HANDED, /* others vouch for it until the next start: it is the base of a reversed replica */
+	WRAP_HANDED, /* others vouch for it until the next start: it is the base of a reversed
+			replica */
 	WRAP_DOUBT,  /* it may have been changed: only a resynchronization helps */
 };
 
@@ -44,11 +45,11 @@ struct wrap_record {
 };
 
 enum wrap_event {
-	WRAP_EVENT_START,   /* its VM is about to start here */
-	WRAP_EVENT_ARRIVE,  /* ... or to come here by live migration */
-	WRAP_EVENT_END,	    /* a VM of ours is gone from here: ended, or moved away */
-	WRAP_EVENT_RUNNING, /* the engine found its VM running here */
-	WRAP_EVENT_OFF,	    /* the engine found its VM off */
+	WRAP_EVENT_START,	    /* its VM is about to start here */
+	WRAP_EVENT_ARRIVE,	    /* ... or to come here by live migration */
+	WRAP_EVENT_END,		    /* a VM of ours is gone from here: ended, or moved away */
+	WRAP_EVENT_RUNNING,	    /* the engine found its VM running here */
+	WRAP_EVENT_OFF,		    /* the engine found its VM off */
 	WRAP_EVENT_SETTLED_RUNNING, /* a whole copy or a resynchronization was committed */
 	WRAP_EVENT_SETTLED_OFF,	    /* ... of a VM that is off */
 	WRAP_EVENT_HAND,	    /* see WRAP_HANDED */
