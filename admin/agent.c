@@ -3,6 +3,7 @@
  * The hand of the resource agents (agents/): hidden from the overview, its options and exit
  * statuses are a contract with them and with nobody else. vmreplica agent ping DAEMON --timeout MS
  *   vmreplica agent reload DAEMON --timeout MS NAME=VALUE...
+ *   vmreplica agent guard start|monitor|blind --timeout MS relationship=UUID
  *   vmreplica agent vm start|stop|monitor|reload --resource ID --timeout MS NAME=VALUE...
  */
 #include <errno.h>
@@ -10,15 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/agent_guard.h"
 #include "admin/client.h"
 #include "admin/command.h"
 #include "common/cleanup.h"
 #include "proto/validate.h"
 
-#define AGENT_SILENT	  3 /* no daemon, or none that answers in time */
 #define AGENT_AGAIN	  4 /* not yet: ask again soon */
 #define AGENT_NOT_RUNNING 7 /* OCF's own code */
 
+#define GUARD_OPERAND	 "relationship="
 #define AGENT_TIMEOUT_MS 10000
 /* The daemon gets that much less time than we wait, so that its answer still finds us. */
 #define AGENT_ANSWER_MS 300
@@ -28,6 +30,7 @@ static const char help[] =
 	"       vmreplica agent reload engine|broker [--timeout MS] NAME=VALUE...\n"
 	"       vmreplica agent vm start|stop|monitor|reload --resource ID [--timeout MS] "
 	"NAME=VALUE...\n"
+	"       vmreplica agent guard start|monitor|blind [--timeout MS] relationship=UUID\n"
 	"For the resource agents of vmreplica. Exit status 0 done, 1 refused, 2 wrong use, 3 no "
 	"answer,\n"
 	"7 not running.\n";
@@ -189,6 +192,11 @@ int command_agent(int argc, char **argv)
 		} else {
 			call.timeout_ms = (int)timeout_ms;
 		}
+	}
+	if (argc - optind == 3 && strcmp(argv[optind], "guard") == 0 &&
+	    strncmp(argv[optind + 2], GUARD_OPERAND, strlen(GUARD_OPERAND)) == 0) {
+		return agent_guard(&common, argv[optind + 1],
+				   argv[optind + 2] + strlen(GUARD_OPERAND), call.timeout_ms);
 	}
 	status = call_set_operands(&common, &call, argv + optind, (size_t)(argc - optind));
 	if (status == STATUS_DONE) {

@@ -2,7 +2,7 @@
 # admin: the CLI. One file a subcommand; owns jansson.
 noinst_LTLIBRARIES += libvmr-admin.la
 libvmr_admin_la_SOURCES = \
-	admin/agent.c \
+	admin/agent.c admin/agent_guard.c admin/agent_guard.h \
 	admin/authorize.c \
 	admin/broker.c \
 	admin/check.c \

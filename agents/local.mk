@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # agents: OCF resource agents in POSIX sh. What they share knows the installed programs' paths.
-AGENTS = agents/broker agents/engine agents/vm
+AGENTS = agents/broker agents/engine agents/guard agents/vm
 agent_SCRIPTS += $(AGENTS)
 EXTRA_DIST += $(AGENTS) agents/vmreplica-shellfuncs.in
 ocflibdir = $(ocfdir)/lib/vmreplica

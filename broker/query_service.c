@@ -77,13 +77,14 @@ bool query_service_admit(struct broker *broker, struct peer_session *session,
 }
 
 /* status: what the owner says, NULL when none does. */
-static void query_answer(struct peer_session *session, const struct peer_side *side,
-			 const Vmreplica__VmStatus *status)
+static void query_answer(const char *site, struct peer_session *session,
+			 const struct peer_side *side, const Vmreplica__VmStatus *status)
 {
 	Vmreplica__Wire__QueryAnswer answer = VMREPLICA__WIRE__QUERY_ANSWER__INIT;
 	struct epoch epoch = side->epoch, told;
 	Vmreplica__Epoch message;
 
+	answer.site = borrowed(site);
 	answer.known = side->outcome == PEER_SIDE_OK;
 	answer.role = side->role;
 	answer.vm_running = side->vm_running;
@@ -135,7 +136,7 @@ static void query_reply_cb(void *arg, int error, const Vmreplica__Admin__Respons
 	if (session != NULL) {
 		/* again: the configuration may have changed meanwhile */
 		judge(broker, session, wait->relationship, wait->site, &side);
-		query_answer(session, &side,
+		query_answer(broker->config->site, session, &side,
 			     error < 0 ? NULL
 				       : find_status(response, wait->relationship, side.role));
 	}
@@ -181,6 +182,6 @@ void query_service_handle(struct broker *broker, struct peer_session *session,
 	if (side.outcome != PEER_SIDE_OK || route == NULL ||
 	    routing_table_find_node(broker->routes, route->node) == NULL ||
 	    !query_ask_owner(broker, session, route, query)) {
-		query_answer(session, &side, NULL);
+		query_answer(broker->config->site, session, &side, NULL);
 	}
 }

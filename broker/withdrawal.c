@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/enrollment_internal.h"
+#include "cluster/epoch.h"
 #include "cluster/standing_order.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -115,7 +116,9 @@ static void order_removed_cb(void *arg, int error, const char *text)
 /* What admins ordered here must not hold for a replica that is made again. */
 static void withdrawal_remove_orders(const struct job *job)
 {
-	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC};
+	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC,
+					     STANDING_HANDOVER,	 STANDING_BLIND,
+					     STANDING_FAILOVER,	 EPOCH_SETTING};
 	struct cluster *cluster = &job->enrollment->broker->cluster;
 	struct enroll_world world;
 

@@ -65,6 +65,9 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 	case VMREPLICA__ADMIN__REQUEST__BODY_FIT:
 		admin_fit(call, request->fit);
 		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_GUARD:
+		admin_guard(call, request->guard);
+		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_RELEASE:
 		admin_release(call, request->release);
 		break;

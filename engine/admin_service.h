@@ -73,6 +73,8 @@ void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *
 void admin_inspect(struct admin_call *call, const Vmreplica__Admin__InspectRequest *request);
 void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseRequest *request);
 void admin_fit(struct admin_call *call, const Vmreplica__Admin__FitRequest *request);
+/* admin_guard.c */
+void admin_guard(struct admin_call *call, const Vmreplica__Admin__GuardRequest *request);
 void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *request);
 /* admin_wrap.c, admin_wrap_node.c */
 void admin_wrap(struct admin_call *call, const Vmreplica__Admin__WrapRequest *request);

@@ -48,6 +48,7 @@ static void check_free(struct check *check)
 	check_replicas_destroy(&check->probe.replicas);
 	check_storages_destroy(&check->probe.storages);
 	protect_vm_destroy(&check->vm);
+	authorization_table_destroy(&check->probe.authorizations);
 	free(check->probe.vms);
 	free(check);
 }
@@ -367,7 +368,11 @@ int check_start(struct engine *engine, const Vmreplica__Admin__CheckRequest *req
 	check->probe.libvirt = engine->libvirt;
 	check->probe.tls = engine->tls;
 	check->probe.vms = calloc(CHECK_VMS_MAX, sizeof(*check->probe.vms));
-	error = check->probe.vms != NULL ? check_find_vm(check) : -ENOMEM;
+	error = check->probe.vms != NULL
+			? authorization_table_load(engine_settings(check->engine),
+						   &check->probe.authorizations, NULL)
+			: -ENOMEM;
+	error = error == 0 ? check_find_vm(check) : error;
 	if (error != 0) {
 		check_free(check);
 	}

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/pki.h"
 #include "engine/locate_client.h"
+#include "engine/order_client.h"
 #include "engine/source_version.h"
 
 #define CHECK_DISK_BYTES  (1u << 20)
@@ -168,6 +169,33 @@ static void probe_replica(struct check_probe *probe, const struct check_vm *vm,
 	}
 }
 
+/* The way back, after a failover: the other side must answer, and be authorized here. Replication
+ * needs neither: a warning. */
+static void probe_reverse(struct check_probe *probe, const struct check_vm *vm,
+			  const struct locate_client *client)
+{
+	struct order_answer answer;
+	struct trouble trouble;
+	char item[VM_NAME_MAX + 16];
+
+	snprintf(item, sizeof(item), "failover %s", vm->vm);
+	if (order_client_query(client, vm->relationship, probe->config->site, NULL, &answer,
+			       &trouble) < 0) {
+		check_list_add(&probe->list, CHECK_WARNING, item,
+			       "update the broker there; it must be able to answer QUERY", "%s",
+			       trouble.text);
+	} else if (authorization_match_name(&probe->authorizations, answer.site) == NULL) {
+		check_list_add(&probe->list, CHECK_WARNING, item,
+			       "vmreplica authorize add SITE --storage DIRECTORY, on this side",
+			       "%s is not authorized here: after a failover it could not replicate "
+			       "back",
+			       answer.site[0] != '\0' ? answer.site : client->host);
+	} else {
+		check_list_add(&probe->list, CHECK_OK, item, NULL,
+			       "%s answers, and may replicate back to here", answer.site);
+	}
+}
+
 /* Would the other side take a VM of ours? Asked as a dry run of protect. */
 static void probe_authorization(struct check_probe *probe, const struct check_vm *vm,
 				const struct locate_client *client, const char *item)
@@ -209,6 +237,7 @@ static void probe_peer(struct check_probe *probe, const struct check_vm *vm)
 	snprintf(item, sizeof(item), "peer %s", vm->host);
 	if (vm->relationship[0] != '\0') {
 		probe_replica(probe, vm, &client, item);
+		probe_reverse(probe, vm, &client);
 	} else {
 		probe_authorization(probe, vm, &client, item);
 	}

@@ -4,6 +4,7 @@
 #ifndef VMR_ENGINE_CHECK_PROBE_H
 #define VMR_ENGINE_CHECK_PROBE_H
 
+#include "cluster/authorization.h"
 #include "common/config.h"
 #include "engine/check_list.h"
 #include "engine/check_replica.h"
@@ -25,11 +26,12 @@ struct check_vm {
 };
 
 struct check_probe {
-	const struct config *config;	   /* borrowed */
-	const char *config_path;	   /* borrowed; NULL: no file to look at */
-	struct source_connection *libvirt; /* borrowed */
-	struct tls_store *tls;		   /* borrowed */
-	struct check_vm *vms;		   /* owned */
+	const struct config *config;		   /* borrowed */
+	const char *config_path;		   /* borrowed; NULL: no file to look at */
+	struct source_connection *libvirt;	   /* borrowed */
+	struct tls_store *tls;			   /* borrowed */
+	struct authorization_table authorizations; /* owned */
+	struct check_vm *vms;			   /* owned */
 	size_t vm_count;
 	struct check_replicas replicas;
 	struct check_storages storages;

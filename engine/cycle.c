@@ -133,6 +133,30 @@ static int cycle_free_checkpoints(struct cycle *cycle)
 	return 0;
 }
 
+/* A resynchronization is due that may not begin now. One that an admin began goes on where it was;
+ * one that began in a window waits for the next. */
+static bool cycle_resync_must_wait(const struct cycle *cycle)
+{
+	return cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_RESYNC && !cycle->resync_allowed &&
+	       (!cycle->plan.resumed || cycle->settings->resync.kind == RESYNC_WINDOW);
+}
+
+static int cycle_refuse_resync(struct cycle *cycle, const char *why)
+{
+	char window[RESYNC_POLICY_LEN];
+
+	cycle->resync_required = true;
+	if (cycle->settings->resync.kind != RESYNC_WINDOW) {
+		return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_DENIED, "resync-required",
+				   "%s; resync=manual, so start it with: vmreplica resync %s", why,
+				   cycle->settings->vm);
+	}
+	return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_DENIED, "resync-window",
+			   "%s; it waits for its window %s (at once: vmreplica resync %s)", why,
+			   resync_policy_format(&cycle->settings->resync, window),
+			   cycle->settings->vm);
+}
+
 int cycle_plan(struct cycle *cycle)
 {
 	const struct peer_position *position = &cycle->peer->position;
@@ -147,6 +171,7 @@ int cycle_plan(struct cycle *cycle)
 		.next_seq = position->next_seq,
 		.disk_sizes = cycle->disk_sizes,
 		.disk_count = cycle->disk_count,
+		.extra = cycle_has_extra(cycle),
 		.force_resync = cycle->force_resync,
 	};
 	int result;
@@ -157,16 +182,12 @@ int cycle_plan(struct cycle *cycle)
 		return trouble_set(&cycle->trouble, result, SCHEDULE_FAILED, "protocol",
 				   "the welcome of %s contradicts itself", cycle->peer->node);
 	}
-	if (cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_RESYNC && !cycle->force_resync &&
-	    !cycle->plan.resumed && !cycle->settings->resync_automatic) {
-		cycle->resync_required = true;
-		return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_DENIED, "resync-required",
-				   "%s; resync=manual, so start it with: vmreplica resync %s",
-				   position->reason[0] != '\0' ? position->reason
-							       : cycle->plan.reason,
-				   cycle->settings->vm);
+	if (cycle_resync_must_wait(cycle)) {
+		return cycle_refuse_resync(cycle, position->reason[0] != '\0' ? position->reason
+									      : cycle->plan.reason);
 	}
-	return cycle_free_checkpoints(cycle);
+	result = cycle_free_checkpoints(cycle);
+	return result == 0 ? cycle_take_extra(cycle) : result;
 }
 
 /* The old cuts are behind the committed one. */
@@ -187,7 +208,9 @@ static void cycle_finish(struct cycle *cycle)
 	}
 	resume_plan_destroy(&cycle->plan);
 	free(cycle->checkpoints);
+	free(cycle->vm_state);
 	cycle->checkpoints = NULL;
+	cycle->vm_state = NULL;
 	source_close(cycle->source);
 	cycle->source = NULL;
 	atomic_store(&cycle->progress->kind, 0);
@@ -206,6 +229,7 @@ int cycle_run(struct cycle *cycle)
 	if (result == 0) {
 		cycle->committed = true;
 		cycle->trouble = (struct trouble){0};
+		cycle_state_committed(cycle);
 		cycle_drop_old_checkpoints(cycle);
 	} else if (cycle->begun || cycle->trouble.outcome == SCHEDULE_CANCELLED) {
 		/* What is under way ends with it: HELLO tells both sides where they are. A cycle

@@ -39,11 +39,13 @@ struct cycle {
 	struct buffer_pool *pool;
 	struct peer *peer;
 	struct cycle_progress *progress;
-	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
+	bool resync_allowed; /* a needed one may begin: by the policy, or because it was ordered */
+	bool force_resync;   /* the admin asked for a resynchronization, or allows the needed one */
 	struct verify_state *verify; /* compare with this cut, too; NULL = not */
-	bool want_application; /* freeze the guest round the cut, where that is of use */
+	bool want_application;	     /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */
+	const char *extents_path; /* cycle_extra.c; NULL or "": nothing of that kind */
 	const char *peer_address; /* our own broker, where the other side's orders go; may be "" */
 
 	/* results, for the control thread after the end */
@@ -53,7 +55,7 @@ struct cycle {
 	/* the guest had been paused by our job and was resumed: what admins are told; "" otherwise
 	 */
 	char harm[SOURCE_ERROR_LEN];
-	bool resync_required;	    /* it is, but may not begin by itself (resync=manual) */
+	bool resync_required;	    /* it is, but may not begin now by itself (settings->resync) */
 	Vmreplica__Wire__Mode kind; /* of what was sent; 0 when nothing was */
 	struct checkpoint_name cut;
 	int64_t cut_time_ms; /* wall clock */
@@ -65,6 +67,8 @@ struct cycle {
 	/* a wrapped disk may have been changed behind its header, and its bitmaps are not believed;
 	 * "" = none */
 	char doubt[SOURCE_ERROR_LEN];
+	char vm_state_why[SOURCE_ERROR_LEN]; /* why UEFI variables or TPM did not travel; "" = they
+						did, or there are none */
 	uint64_t data_bytes, wire_bytes;
 	/* a higher epoch that the other side told of, to be made durable; number 0: none */
 	struct epoch heard;
@@ -81,6 +85,9 @@ struct cycle {
 	struct resume_plan plan;
 	bool begun; /* CYCLE_BEGIN was sent, or tried to be */
 	struct dirty_map *maps[DISKS_MAX];
+	uint8_t *vm_state; /* owned: what the VM keeps beside its disks; NULL = nothing */
+	size_t vm_state_len;
+	uint8_t vm_state_hash[32];
 	struct source_job *job;
 	struct pipeline *pipeline;
 	struct sender_stream stream;
@@ -102,8 +109,18 @@ int cycle_connect(struct cycle *cycle);
 /* After cycle_open_source has listed the checkpoints; and once all of them were removed. */
 void cycle_ask_witness(struct cycle *cycle);
 void cycle_settle_witness(struct cycle *cycle);
+/* cycle_extra.c: is there more to send than our bitmaps say, and the maps with it. 0 or a trouble.
+ */
+bool cycle_has_extra(const struct cycle *cycle);
+int cycle_take_extra(struct cycle *cycle);
 /* Decide what to send; delete the checkpoints that the receiver's word frees. */
 int cycle_plan(struct cycle *cycle);
+/* cycle_state.c: read what the VM keeps beside its disks (right after the cut; what cannot be read
+ * is told in vm_state_why and stays out); send it behind CYCLE_BEGIN unless the receiver has it;
+ * note that it has. */
+void cycle_take_state(struct cycle *cycle);
+int cycle_send_state(struct cycle *cycle);
+void cycle_state_committed(struct cycle *cycle);
 /* Job, stream, reader, until COMMITTED or a trouble. */
 int cycle_send(struct cycle *cycle);
 

@@ -139,6 +139,7 @@ static int cycle_make_cut(struct cycle *cycle)
 			 cycle->application ? "" : why);
 		cycle->cut_time_ms = source_job_cut_time_ms(cycle->job);
 		cycle->kind = cycle->plan.kind;
+		cycle_take_state(cycle);
 	}
 	return result;
 }
@@ -377,6 +378,9 @@ static int cycle_send_cut(struct cycle *cycle)
 	if (result == 0) {
 		cycle_start_progress(cycle, total_bytes);
 		result = cycle_send_begin(cycle, total_bytes);
+	}
+	if (result == 0) {
+		result = cycle_send_state(cycle);
 	}
 	if (result == 0) {
 		result = cycle_transfer(cycle, &reader);

@@ -89,6 +89,11 @@ static bool health_judge_critical(const struct health_input *input, struct healt
 		health_say(verdict, critical, obstacle_code(input, "resync-required"),
 			   "resynchronization required%s%s", input->obstacle[0] != '\0' ? ": " : "",
 			   input->obstacle);
+	} else if (input->blind) {
+		health_say(verdict, critical, "guard",
+			   "started while the other side was silent: whether it was failed over "
+			   "there is not known%s%s",
+			   input->obstacle[0] != '\0' ? "; " : "", input->obstacle);
 	} else if (input->exhausted || input->state == STATE(CRITICAL)) {
 		health_say(verdict, critical, obstacle_code(input, "cannot-send"), "%s",
 			   obstacle_text(input, "changes cannot be sent"));

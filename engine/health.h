@@ -46,6 +46,7 @@ struct health_input {
 	bool resync_ordered;	/* by the admin: begins as soon as it can */
 	bool replica_suspended; /* the other side's admin */
 	bool denied;
+	bool blind;	/* the VM was started without the other side's word */
 	bool exhausted; /* retries used up */
 	uint32_t frequency_s;
 	struct health_counts counts; /* in the monitoring interval */

@@ -15,7 +15,7 @@ void locate_fill_version(Vmreplica__Wire__Version *version)
 	vmreplica__wire__version__init(version);
 	version->min = PROTOCOL_VERSION_MIN;
 	version->max = PROTOCOL_VERSION_MAX;
-	version->features = PROTOCOL_FEATURE_DEFINITION;
+	version->features = PROTOCOL_FEATURES;
 	version->software = (char *)(uintptr_t)LOCATE_SOFTWARE;
 }
 

@@ -27,6 +27,7 @@ static void take_answer(const Vmreplica__Wire__QueryAnswer *message,
 	};
 	epoch_from_message(message->epoch, &ret_answer->epoch);
 	copy_text(ret_answer->cut_id, sizeof(ret_answer->cut_id), message->cut_id);
+	copy_text(ret_answer->site, sizeof(ret_answer->site), message->site);
 	copy_text(ret_answer->node, sizeof(ret_answer->node), message->node);
 	copy_text(ret_answer->job, sizeof(ret_answer->job), message->job);
 	copy_text(ret_answer->storage, sizeof(ret_answer->storage), message->storage);

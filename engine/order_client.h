@@ -21,6 +21,7 @@ struct order_answer {
 	uint64_t seq;	    /* its last committed cycle */
 	char cut_id[CUT_ID_LEN + 1];
 	char node[NODE_NAME_MAX + 1]; /* the owner; "" = none at the moment */
+	char site[SITE_NAME_MAX + 1]; /* its name; "" = it does not say */
 	char job[17];		      /* a failover under way; "" = none */
 	char storage[PATH_LEN_MAX + 1];
 	char reason[REASON_MAX];

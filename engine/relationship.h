@@ -55,10 +55,13 @@ struct relationship {
 	bool suspended;	     /* by the admin */
 	bool released;	     /* ... with --release: no bitmap of ours stands meanwhile */
 	bool force_resync;
+	int64_t start_at_ms;	 /* wall clock: no cycle before; 0 = at once */
+	bool resync_waits;	 /* for its window */
 	bool resync_stored;	 /* the order to resynchronize stands in the settings */
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
+	bool blind; /* its guard let it start while the other side was silent */
 	bool dismissed;			      /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
@@ -73,13 +76,14 @@ struct relationship {
 	uint64_t generation, seq, resyncs, moves, last_pause_ms, bytes_dirty, bytes_wire,
 		largest_bytes;
 	uint64_t latency_ms, latency_max_ms;
-	struct epoch epoch; /* the highest that this site knows */
+	struct epoch epoch;	    /* the highest that this site knows */
 	int64_t last_replicated_ms; /* wall clock of the last committed cut; 0 = never */
 	int64_t last_app_ms;	    /* the same of the last application-consistent one */
 	int64_t app_tried_ms;	    /* wall clock of a later attempt that failed; 0 = none */
 	uint64_t frozen_ms;
+	bool state_stays;	     /* UEFI variables or TPM did not travel: it was told */
 	char app_reason[REASON_MAX]; /* why the last attempt failed; "" = it did not */
-	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
+	int64_t last_success_ms;     /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
 	char cut_id[CUT_ID_LEN + 1];
 	char doubt[SOURCE_ERROR_LEN];	   /* of wrapped disks, as told last */
@@ -136,6 +140,15 @@ void relationship_dismiss(struct relationship *relationship, int timeout_ms,
 			  relationship_done_cb done, void *arg);
 /* The order to resynchronize is in the settings: the next cycle is one. */
 void relationship_request_resync(struct relationship *relationship);
+/* Its initial replication is scheduled for later. */
+bool relationship_waits_for_start(const struct relationship *relationship);
+/* The scheduled start is over, or an admin does not wait for it. */
+void relationship_clear_start(struct relationship *relationship);
+/* One that is needed may begin now: it was ordered, or the policy says so. */
+bool relationship_may_resync(const struct relationship *relationship,
+			     const struct vm_settings *settings);
+/* Once a second: its window opens or closes. */
+void relationship_tick_resync(struct relationship *relationship, int64_t now_ms);
 /* A whole copy or a resynchronization is committed: the order is taken away. */
 void relationship_finish_resync(struct relationship *relationship);
 /* A cycle now. done may be NULL; else it is called at the end of the first cycle that begins from

@@ -53,12 +53,14 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.peer = &rel->peer,
 		.progress = &rel->progress,
 		.force_resync = rel->force_resync,
+		.resync_allowed = relationship_may_resync(rel, &rel->settings),
 		.want_application = application_is_due(rel),
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
 		.epoch = rel->epoch,
 		.peer_address = engine_broker_address(engine),
 	};
 	rel->cycle.verify = relationship_verify_take(rel, now_ms);
+	atomic_store(&rel->progress.give_way, false);
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
 	if (workers_submit(engine->cycle_workers, cycle_job_run, cycle_job_done, rel) < 0) {
@@ -140,6 +142,17 @@ static void relationship_note_application(struct relationship *rel)
 	}
 }
 
+/* The replica VM would start with older variables, or another TPM. */
+static void relationship_note_vm_state(struct relationship *rel)
+{
+	const char *why = rel->cycle.vm_state_why;
+
+	if (why[0] != '\0' && !rel->state_stays) {
+		engine_event(rel->engine, "warning", rel->settings.vm, "%s", why);
+	}
+	rel->state_stays = why[0] != '\0';
+}
+
 static void relationship_committed(struct relationship *rel, int64_t now)
 {
 	const struct cycle *cycle = &rel->cycle;
@@ -164,6 +177,7 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 	rel->denied = rel->replica_suspended = false;
 	rel->obstacle = (struct trouble){0};
 	rel->resyncs += cycle->kind == MODE(RESYNC);
+	relationship_clear_start(rel);
 	if (cycle->kind != MODE(DELTA)) {
 		relationship_finish_resync(rel);
 		engine_event(rel->engine, "notice", rel->settings.vm,
@@ -197,7 +211,8 @@ static void relationship_interrupted(struct relationship *rel, int64_t now)
 	} else if (rel->denied) {
 		relationship_state_apply(&rel->state, RELATIONSHIP_GAVE_UP);
 	}
-	if (cycle->checkpoint_gone && rel->settings.resync_automatic) {
+	rel->resync_waits = cycle->resync_required && rel->settings.resync.kind == RESYNC_WINDOW;
+	if (cycle->checkpoint_gone && rel->settings.resync.kind != RESYNC_MANUAL) {
 		rel->force_resync = true;
 	}
 	/* a trouble that stays is told once */
@@ -271,6 +286,7 @@ static void cycle_job_done(void *arg, int result)
 	relationship_count_bytes(rel, &rel->cycle);
 	relationship_note_application(rel);
 	relationship_note_doubt(rel);
+	relationship_note_vm_state(rel);
 	if (rel->cycle.harm[0] != '\0') {
 		engine_event(rel->engine, "error", rel->settings.vm, "%s", rel->cycle.harm);
 	}

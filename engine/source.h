@@ -52,6 +52,9 @@ size_t source_disk_count(const struct source *source); /* with the excluded ones
 const struct source_disk *source_disk_at(const struct source *source, size_t index);
 bool source_is_active(const struct source *source);    /* running or paused, as of source_open or the last job */
 const char *source_domain_xml(const struct source *source);
+/* What the VM keeps beside its disks (proto/vm_state.h), as it is now: to be freed, *ret_archive is NULL when there is
+ * nothing. 0, -EFBIG or another negative errno with a sentence. Blocks on files alone. */
+int source_vm_state(const struct source *source, uint8_t **ret_archive, size_t *ret_len, char error[SOURCE_ERROR_LEN]);
 
 /* Our bitmaps of relationship that stand, consistent, on every replicated disk, ascending by seq: caller frees the array.
  * Inconsistent or incomplete ones are counted in *ret_broken. Checkpoint metadata that libvirt lost (migration,

@@ -65,6 +65,7 @@ static const struct frame_rule frame_rules[] = {
 	WIRE(PING, ping),
 	WIRE(PONG, pong),
 	WIRE_PAYLOAD(EXTENTS, extents, EXTENTS_COUNT_MAX * 16u),
+	WIRE_PAYLOAD(VM_STATE, vm_state, FRAME_PAYLOAD_MAX),
 	WIRE_PAYLOAD(VERIFY, verify, DIGEST_COUNT_MAX * 16u),
 	WIRE_PAYLOAD(VERIFIED, verified, (DIGEST_COUNT_MAX + 7u) / 8u),
 	LOCAL(ADMIN_REQUEST, admin, request),

@@ -57,6 +57,7 @@ enum frame_type {
 	FRAME_PING,
 	FRAME_PONG,
 	FRAME_EXTENTS, /* owner to sender, after WELCOME */
+	FRAME_VM_STATE,
 	FRAME_VERIFY = 64,
 	FRAME_VERIFIED,
 	/* admin.proto */

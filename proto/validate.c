@@ -15,6 +15,7 @@
 #include "proto/limits.h"
 #include "proto/network_map.h"
 #include "proto/validate_fields.h"
+#include "proto/vm_state.h"
 #include "proto/validate_order.h"
 #include "proto/wire.pb-c.h"
 
@@ -250,6 +251,17 @@ static const char *check_cycle_begin(const struct frame *frame)
 	return why ?: m->domain_xml.len > DOMAIN_XML_INLINE_MAX ? "the domain's XML is too long" : NULL;
 }
 
+static const char *check_vm_state(const struct frame *frame)
+{
+	const Vmreplica__Wire__VmState *m = message_of(frame);
+
+	return m->length == 0 || m->length > VM_STATE_MAX || frame->payload_len == 0 ||
+			       frame->payload_len > m->length ||
+			       m->codec > VMREPLICA__WIRE__CODEC__CODEC_ZSTD
+		       ? "the VM's state is out of range"
+		       : NULL;
+}
+
 static const char *check_chunk_data(const Vmreplica__Wire__Chunk *m, uint32_t payload_len)
 {
 	if (m->length > CHUNK_MAX || payload_len == 0 || payload_len > m->length) {
@@ -420,6 +432,7 @@ static const struct {
 	{FRAME_BUSY, check_busy},
 	{FRAME_FAILURE, check_failure},
 	{FRAME_CYCLE_BEGIN, check_cycle_begin},
+	{FRAME_VM_STATE, check_vm_state},
 	{FRAME_CHUNK, check_chunk},
 	{FRAME_DIGEST, check_digest},
 	{FRAME_DIGEST_REPLY, check_digest_reply},

@@ -74,6 +74,9 @@ const char *validate_query_answer(const struct frame *frame)
 	if (m->node[0] != '\0' && !dns_name_is_valid(m->node)) {
 		return "the node's name is malformed";
 	}
+	if (m->site[0] != '\0' && validate_field_site(m->site) != NULL) {
+		return "the site's name is malformed";
+	}
 	return check_optional_epoch(m->epoch)
 		       ?: check_optional_cut_id(m->cut_id)
 		       ?: check_job(m->job)

@@ -72,11 +72,18 @@ static int logs_take(struct compare *compare, uint64_t from_seq, uint64_t to_seq
 			rc = history_push(&compare->logs, &entry);
 		}
 	}
-	for (size_t i = compare->logs.count; i > 0 && rc == 0; i--) {
+	/* What is before a resynchronization may have been changed by it, and it has no log. */
+	for (size_t i = compare->logs.count; i > 1 && drop == 0; i--) {
+		const struct history_entry *log = &compare->logs.entries[i - 1];
+
+		if (memcmp(log->previous_hash, (log - 1)->hash, LOG_HASH_LEN) != 0) {
+			drop = i - 1;
+		}
+	}
+	for (size_t i = compare->logs.count; i > drop && rc == 0; i--) {
 		records += log_count_records(&compare->logs.entries[i - 1], &rc);
 		if (records > BATCH_RECORDS_MAX) {
 			drop = i;
-			break;
 		}
 	}
 	history_drop(&compare->logs, drop);

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "receiver/digest.h"
 #include "receiver/session.h"
+#include "receiver/states.h"
 
 #define CYCLE_IDLE_MS	  120000 /* a sender that is silent for so long in a cycle has hung */
 #define SPACE_CHECK_BYTES (16u * 1024u * 1024u)
@@ -58,23 +59,6 @@ static void mark_take(struct cycle *cycle, const Vmreplica__Wire__Mark *mark)
 	snprintf(to->cut_id, sizeof(to->cut_id), "%s", mark->cut_id);
 	to->disk = mark->disk;
 	to->offset = mark->offset;
-}
-
-static int definition_take(struct cycle *cycle, const void *xml, size_t len, struct answer *answer)
-{
-	if (len == 0) {
-		return 0;
-	}
-	if (len > DOMAIN_XML_MAX) {
-		return answer_failure(answer, "limits", "a domain definition of %zu bytes", len);
-	}
-	cycle->domain_xml = malloc(len);
-	if (cycle->domain_xml == NULL) {
-		return answer_storage(answer, -ENOMEM, "taking the domain definition");
-	}
-	memcpy(cycle->domain_xml, xml, len);
-	cycle->domain_xml_len = len;
-	return 0;
 }
 
 static int head_take(struct cycle *cycle, const Vmreplica__Wire__CycleBegin *begin,
@@ -141,8 +125,9 @@ static int cycle_begin(struct cycle *cycle, const struct session *session,
 
 	rc = rc < 0 ? rc : head_take(cycle, begin, answer);
 	rc = rc < 0 ? rc
-		    : definition_take(cycle, apart ? session->buffer : begin->domain_xml.data,
-				      apart ? frame->payload_len : begin->domain_xml.len, answer);
+		    : cycle_take_definition(cycle, apart ? session->buffer : begin->domain_xml.data,
+					    apart ? frame->payload_len : begin->domain_xml.len,
+					    answer);
 	rc = rc < 0 ? rc : sink_choose(cycle, answer);
 	if (rc < 0) {
 		return rc;
@@ -167,6 +152,7 @@ static void cycle_destroy(struct cycle *cycle)
 	codec_state_free(cycle->codec);
 	sha256_free(cycle->hash);
 	free(cycle->domain_xml);
+	free(cycle->vm_state);
 }
 
 /* ---- chunks ---- */
@@ -375,6 +361,9 @@ static int cycle_step(struct cycle *cycle, struct session *session, struct answe
 	switch (frame.type) {
 	case FRAME_CHUNK:
 		return cycle_chunk(cycle, session, &frame, answer);
+	case FRAME_VM_STATE:
+		return states_take(cycle, (const Vmreplica__Wire__VmState *)frame.message,
+				   session->buffer, frame.payload_len, answer);
 	case FRAME_DIGEST:
 		return digest_answer(cycle, session, &frame, answer);
 	case FRAME_MARK_REQUEST:

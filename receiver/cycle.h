@@ -62,6 +62,10 @@ struct cycle {
 	size_t disk_count;
 	char *domain_xml; /* owned; NULL = unchanged */
 	size_t domain_xml_len;
+	uint8_t *vm_state; /* owned: an archive (proto/vm_state.h); NULL = unchanged */
+	size_t vm_state_len;
+	uint8_t vm_state_hash[LOG_HASH_LEN];
+	uint64_t nvram_bytes; /* of the variables in it */
 	uint64_t estimate_bytes;
 
 	struct codec_state *codec;
@@ -91,6 +95,8 @@ void cycle_record(const struct cycle *cycle, struct manifest *next,
 /* Make next hold mark, in the cycle's order of disks and without a log. */
 void cycle_record_mark(const struct cycle *cycle, const Vmreplica__Wire__Mark *mark,
 		       struct manifest *next);
+/* Take the definition that CYCLE_BEGIN brought (len 0: none). 0 or the answer. */
+int cycle_take_definition(struct cycle *cycle, const void *xml, size_t len, struct answer *answer);
 /* Keep the VM's definition when the cycle brought one: durable. 0 or the answer. */
 int cycle_keep_definition(const struct cycle *cycle, struct answer *answer);
 

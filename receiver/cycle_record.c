@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What every kind of cycle leaves in the manifest. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -45,6 +46,23 @@ void cycle_record_mark(const struct cycle *cycle, const Vmreplica__Wire__Mark *m
 	if (next->next_seq <= cycle->seq) {
 		next->next_seq = cycle->seq + 1;
 	}
+}
+
+int cycle_take_definition(struct cycle *cycle, const void *xml, size_t len, struct answer *answer)
+{
+	if (len == 0) {
+		return 0;
+	}
+	if (len > DOMAIN_XML_MAX) {
+		return answer_failure(answer, "limits", "a domain definition of %zu bytes", len);
+	}
+	cycle->domain_xml = malloc(len);
+	if (cycle->domain_xml == NULL) {
+		return answer_storage(answer, -ENOMEM, "taking the domain definition");
+	}
+	memcpy(cycle->domain_xml, xml, len);
+	cycle->domain_xml_len = len;
+	return 0;
 }
 
 int cycle_keep_definition(const struct cycle *cycle, struct answer *answer)

@@ -8,6 +8,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/authorization.c receiver/authorization.h \
 	receiver/batch.c receiver/batch.h \
 	receiver/borrow.h \
+	receiver/changes.c receiver/changes.h \
 	receiver/check.c receiver/check.h \
 	receiver/check_content.c \
 	receiver/check_image.c receiver/check_image.h \
@@ -26,12 +27,15 @@ libvmr_receiver_la_SOURCES = \
 	receiver/image.c receiver/image.h \
 	receiver/image_turn.c \
 	receiver/json.h \
+	receiver/lend.c receiver/lend.h \
+	receiver/lend_state.c receiver/lend_job.h \
 	receiver/listener.c receiver/listener.h \
 	receiver/manifest.c receiver/manifest.h \
 	receiver/manifest_decode.c \
 	receiver/manifest_encode.c receiver/manifest_json.h \
 	receiver/manifest_points.c \
 	receiver/manifest_points_json.c \
+	receiver/manifest_takeover.c \
 	receiver/manifest_sum.c \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
@@ -51,6 +55,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/session.c receiver/session.h \
 	receiver/spool.c receiver/spool.h \
 	receiver/spool_files.c \
+	receiver/states.c receiver/states.h receiver/manifest_states.c \
 	receiver/status.c receiver/status.h \
 	receiver/store.c receiver/store.h \
 	receiver/store_destroy.c \
@@ -58,6 +63,14 @@ libvmr_receiver_la_SOURCES = \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
 	receiver/stores_tick.c receiver/stores_table.h \
+	receiver/materialize.c receiver/materialize.h \
+	receiver/overlay.c receiver/overlay.h \
+	receiver/takeover.c receiver/takeover.h \
+	receiver/takeover_end.c \
+	receiver/takeover_failover.c \
+	receiver/takeover_steps.c receiver/takeover_job.h \
+	receiver/takeover_test.c \
+	receiver/takeover_target.c receiver/takeover_target.h \
 	receiver/target.c receiver/target.h \
 	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h

@@ -28,7 +28,10 @@ void manifest_destroy(struct manifest *manifest)
 	manifest_point_drop(manifest, manifest->point_count);
 	free(manifest->points);
 	free(manifest->pins);
+	free(manifest->states);
 	free(manifest->logs);
+	manifest_takeover_destroy(&manifest->test);
+	manifest_takeover_destroy(&manifest->failover);
 	memset(manifest, 0, sizeof(*manifest));
 }
 
@@ -97,17 +100,21 @@ static int points_copy(const struct manifest *from, struct manifest *to)
 
 static int lists_copy(const struct manifest *from, struct manifest *to)
 {
-	void *logs = NULL, *pins = NULL;
+	void *logs = NULL, *pins = NULL, *states = NULL;
 
 	if (array_copy(from->logs, from->log_count, sizeof(*from->logs), &logs) < 0 ||
-	    array_copy(from->pins, from->pin_count, sizeof(*from->pins), &pins) < 0) {
+	    array_copy(from->pins, from->pin_count, sizeof(*from->pins), &pins) < 0 ||
+	    array_copy(from->states, from->state_count, sizeof(*from->states), &states) < 0) {
 		free(logs);
+		free(pins);
 		return -ENOMEM;
 	}
 	to->logs = logs;
 	to->log_count = from->log_count;
 	to->pins = pins;
 	to->pin_count = from->pin_count;
+	to->states = states;
+	to->state_count = from->state_count;
 	return points_copy(from, to);
 }
 
@@ -118,13 +125,19 @@ int manifest_copy(const struct manifest *from, struct manifest *ret_copy)
 	memset(&copy.current, 0, sizeof(copy.current));
 	memset(&copy.pending, 0, sizeof(copy.pending));
 	memset(&copy.retired, 0, sizeof(copy.retired));
+	memset(&copy.test, 0, sizeof(copy.test));
+	memset(&copy.failover, 0, sizeof(copy.failover));
 	copy.logs = NULL;
 	copy.pins = NULL;
 	copy.points = NULL;
-	copy.log_count = copy.pin_count = copy.point_count = 0;
+	copy.states = NULL;
+	copy.log_count = copy.pin_count = copy.point_count = copy.state_count = 0;
 	if (manifest_image_copy(&from->current, &copy.current) < 0 ||
 	    manifest_image_copy(&from->pending, &copy.pending) < 0 ||
-	    manifest_image_copy(&from->retired, &copy.retired) < 0 || lists_copy(from, &copy) < 0) {
+	    manifest_image_copy(&from->retired, &copy.retired) < 0 ||
+	    manifest_takeover_copy(&from->test, &copy.test) < 0 ||
+	    manifest_takeover_copy(&from->failover, &copy.failover) < 0 ||
+	    lists_copy(from, &copy) < 0) {
 		manifest_destroy(&copy);
 		return -ENOMEM;
 	}
@@ -232,11 +245,18 @@ bool manifest_refers_to(const struct manifest *manifest, const char *file)
 			return true;
 		}
 	}
+	for (size_t i = 0; i < manifest->state_count; i++) {
+		if (strcmp(manifest->states[i].file, file) == 0) {
+			return true;
+		}
+	}
 	return (manifest->mark.mode != VMREPLICA__WIRE__MODE__MODE_NONE &&
 		strcmp(manifest->mark.file, file) == 0) ||
 	       image_refers_to(&manifest->current, file) ||
 	       image_refers_to(&manifest->pending, file) ||
-	       image_refers_to(&manifest->retired, file);
+	       image_refers_to(&manifest->retired, file) ||
+	       manifest_takeover_refers_to(&manifest->test, file) ||
+	       manifest_takeover_refers_to(&manifest->failover, file);
 }
 
 int manifest_load(int dir_fd, struct manifest *ret_manifest, char error[MANIFEST_ERROR_LEN])

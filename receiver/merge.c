@@ -12,6 +12,7 @@
 #include "common/rate.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
+#include "receiver/lend.h"
 #include "receiver/merge_copy.h"
 #include "receiver/points.h"
 
@@ -53,6 +54,7 @@ static bool merge_is_blocked(const struct store *store)
 {
 	return atomic_load(&store->closing) || store->stale || store->broken || store->dir_fd < 0 ||
 	       store->merge_holds > 0 || store->manifest.resync_needed ||
+	       store->manifest.failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE ||
 	       store->manifest.pending.disk_count > 0;
 }
 
@@ -386,7 +388,11 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 
 static void pinned_report(struct store *store, const struct merge_plan *plan)
 {
-	if (plan->choice == MERGE_PINNED && !store->merge_pinned) {
+	bool briefly =
+		plan->choice == MERGE_PINNED &&
+		strncmp(plan->pin->holder, LEND_HOLDER_PREFIX, strlen(LEND_HOLDER_PREFIX)) == 0;
+
+	if (plan->choice == MERGE_PINNED && !briefly && !store->merge_pinned) {
 		receiver_event(store->receiver, "notice", store->vm,
 			       "merging layers waits: %s is in use by %s", plan->pin->file,
 			       plan->pin->holder);

@@ -18,6 +18,7 @@
 #include "receiver/image.h"
 #include "receiver/merge.h"
 #include "receiver/points.h"
+#include "receiver/states.h"
 #include "receiver/stores.h"
 
 #define APPLY_WAIT_MS	20000 /* less than a sender waits for its bytes to be taken */
@@ -336,7 +337,7 @@ static int image_switch(const struct cycle *cycle, struct manifest *next)
 	manifest_log_drop(next, next->log_count);
 	next->applied_seq = cycle->seq;
 	next->batch_seq = 0; /* of the old image */
-	next->resync_needed = false;
+	next->resync_needed = next->distrusted = false;
 	next->resync_reason[0] = '\0';
 	next->counters.resyncs += cycle->mode == VMREPLICA__WIRE__MODE__MODE_RESYNC;
 	return 0;
@@ -361,7 +362,8 @@ static int pending_commit_locked(struct cycle *cycle, const uint8_t stream_hash[
 	} else {
 		/* there is no log whose hash could stand for it */
 		cycle_record(cycle, &next, stream_hash);
-		rc = store_save(store, &next, answer);
+		rc = states_commit(cycle, &next, answer);
+		rc = rc < 0 ? rc : store_save(store, &next, answer);
 	}
 	manifest_destroy(&next);
 	if (rc == 0) {

@@ -20,6 +20,7 @@
 #include "proto/logfile.h"
 #include "receiver/cycle.h"
 #include "receiver/durable.h"
+#include "receiver/states.h"
 
 #define SPOOL_WAIT_MS	    20000 /* for the applier to make room, before the sender is sent away */
 #define SPOOL_COMMIT_MS	    200000 /* with the whole log here, the acknowledgement waits longer */
@@ -372,7 +373,8 @@ static int log_record(struct cycle *cycle, struct manifest_log *log, struct answ
 		rc = answer_storage(answer, -ENOMEM, "recording a log");
 	} else {
 		cycle_record(cycle, &next, log->hash);
-		rc = store_save(store, &next, answer);
+		rc = states_commit(cycle, &next, answer);
+		rc = rc < 0 ? rc : store_save(store, &next, answer);
 	}
 	manifest_destroy(&next);
 	return rc;

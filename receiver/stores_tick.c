@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "receiver/authorization.h"
 #include "receiver/image.h"
+#include "receiver/lend.h"
 #include "receiver/merge.h"
 #include "receiver/status.h"
 #include "receiver/stores_table.h"
@@ -115,7 +116,8 @@ static bool apply_is_due(struct store *store, int64_t now_ms)
 		return false;
 	}
 	pthread_mutex_lock(&store->view.lock);
-	behind = store->view.applied_seq < store->view.committed.seq && !store->view.resync_needed;
+	behind = store->view.applied_seq < store->view.committed.seq &&
+		 !store->view.resync_needed && !atomic_load(&store->taken);
 	pthread_mutex_unlock(&store->view.lock);
 	return behind;
 }
@@ -157,6 +159,8 @@ void stores_tick(struct receiver *receiver)
 		}
 		if (daemon_is_dead(entry->store)) {
 			stores_submit(entry, revive_run, stores_work_done_cb);
+		} else if (lend_is_over(entry->store, now_ms)) {
+			stores_submit(entry, lend_expire_run, stores_work_done_cb);
 		} else if (apply_is_due(entry->store, now_ms)) {
 			apply_kick(entry->store);
 		}

@@ -242,6 +242,57 @@ check 1 6 broker monitor
 check 0 6 broker stop
 ! alive "${children[0]}" || fail "a stopped broker survived stop"
 
+# ---- guard ----------------------------------------------------------------------------------------
+export OCF_RESOURCE_INSTANCE=web1-guard:0
+guarded=$work/run/resources/web1-guard
+reset
+check 6 2 guard validate-all
+has out 'is no UUID'
+export OCF_RESKEY_relationship=11111111-2222-4333-8444-555555555555
+check 0 2 guard validate-all
+OCF_RESKEY_on_silence=never check 6 2 guard start
+OCF_RESKEY_patience=long check 6 2 guard start
+VMREPLICA_CLI=$work/bin/none check 5 2 guard start
+check 7 2 guard monitor
+check 0 2 guard stop
+
+check 0 2 guard start
+has calls 'agent guard start --timeout [0-9]+ relationship=1'
+[ -e "$guarded" ] || fail "the guard's start left no state file"
+check 0 2 guard monitor
+has calls 'agent guard monitor'
+check 0 2 guard reload-agent
+echo silent >"$work/engine" # neither our engine's silence nor the other site's takes the VM's guard away
+check 0 2 guard monitor
+echo refuse >"$work/engine" # the engine says so only when the VM does not run
+check 1 2 guard monitor
+has out 'not now'
+check 0 2 guard stop
+check 7 2 guard monitor
+
+reset # the other site holds the epoch
+echo refuse >"$work/engine"
+check 1 2 guard start
+has out 'not now'
+check 7 2 guard monitor
+
+reset # it is silent
+echo silent >"$work/engine"
+OCF_RESKEY_patience=2 OCF_RESKEY_on_silence=wait check 1 6 guard start
+has out 'does not answer'
+has_not calls 'agent guard blind'
+check 7 2 guard monitor
+OCF_RESKEY_patience=2 check 0 6 guard start
+has calls 'agent guard blind'
+check 0 2 guard monitor
+check 0 2 guard stop
+
+reset # the patience is longer than the action may take
+echo silent >"$work/engine"
+OCF_RESKEY_CRM_meta_timeout=12000 OCF_RESKEY_patience=600 check 0 8 guard start
+check 0 2 guard stop
+unset OCF_RESKEY_relationship
+
 # ---- vm, primary ----------------------------------------------------------------------------------
 export OCF_RESOURCE_INSTANCE=web1-replica
 export OCF_RESKEY_relationship=11111111-2222-4333-8444-555555555555 OCF_RESKEY_vm=web1 OCF_RESKEY_vm_resource=web1

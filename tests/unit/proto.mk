@@ -52,3 +52,8 @@ check_PROGRAMS += tests/unit/test_point_select
 tests_unit_test_point_select_SOURCES = tests/unit/test_point_select.c
 tests_unit_test_point_select_CFLAGS = $(proto_test_cflags)
 tests_unit_test_point_select_LDADD = $(proto_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_vm_state
+tests_unit_test_vm_state_SOURCES = tests/unit/test_vm_state.c
+tests_unit_test_vm_state_CFLAGS = $(proto_test_cflags)
+tests_unit_test_vm_state_LDADD = $(proto_test_ldadd)

@@ -10,6 +10,8 @@ receiver_rig_sources = \
 	tests/unit/replica_scene.c tests/unit/replica_scene.h \
 	tests/unit/wire_sender.c tests/unit/wire_sender.h
 
+points_scene_sources = tests/unit/points_scene.c tests/unit/points_scene.h $(receiver_rig_sources)
+
 check_PROGRAMS += tests/unit/test_receiver_e2e
 tests_unit_test_receiver_e2e_SOURCES = tests/unit/test_receiver_e2e.c $(receiver_rig_sources)
 tests_unit_test_receiver_e2e_CFLAGS = $(receiver_test_cflags)
@@ -45,10 +47,22 @@ tests_unit_test_receiver_plan_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_plan_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_receiver_points
-tests_unit_test_receiver_points_SOURCES = tests/unit/test_receiver_points.c $(receiver_rig_sources)
+tests_unit_test_receiver_points_SOURCES = tests/unit/test_receiver_points.c $(points_scene_sources)
 tests_unit_test_receiver_points_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_points_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_points_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_lend
+tests_unit_test_receiver_lend_SOURCES = tests/unit/test_receiver_lend.c $(receiver_rig_sources)
+tests_unit_test_receiver_lend_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_lend_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_lend_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_states
+tests_unit_test_receiver_states_SOURCES = tests/unit/test_receiver_states.c $(receiver_rig_sources)
+tests_unit_test_receiver_states_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_states_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_states_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_retention
 tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
@@ -79,7 +93,20 @@ tests_unit_test_receiver_verify_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT
 EXTRA_tests_unit_test_receiver_verify_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_store_check
-tests_unit_test_store_check_SOURCES = tests/unit/test_store_check.c $(receiver_rig_sources)
+tests_unit_test_store_check_SOURCES = tests/unit/test_store_check.c $(points_scene_sources)
 tests_unit_test_store_check_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_store_check_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_store_check_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_takeover
+tests_unit_test_receiver_takeover_SOURCES = tests/unit/test_receiver_takeover.c tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(receiver_rig_sources)
+tests_unit_test_receiver_takeover_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_takeover_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_takeover_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_crash_rounds
+tests_unit_test_crash_rounds_SOURCES = tests/unit/test_crash_rounds.c \
+	tests/unit/crash_operations.c tests/unit/crash_operations.h $(points_scene_sources)
+tests_unit_test_crash_rounds_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_crash_rounds_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_crash_rounds_DEPENDENCIES = vmreplica-receiver

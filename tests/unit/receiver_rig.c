@@ -161,7 +161,9 @@ void rig_configure(struct rig *rig)
 	config.spool_cap_bytes = rig->cap_bytes;
 	config.history_cap_bytes = rig->history_cap_bytes;
 	config.storage_reserve_bytes = rig->reserve_bytes;
-	config.log_level = text("error");
+	/* RIG_LOG: a directory for its log, when one wants to know more. */
+	config.log_level = text(getenv("RIG_LOG") != NULL ? "debug" : "error");
+	config.log_directory = text(getenv("RIG_LOG") != NULL ? getenv("RIG_LOG") : "");
 	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
 }
 
@@ -230,7 +232,7 @@ void rig_start(struct rig *rig, const char *node)
 	rig->fd = pair[0];
 	rig->port = 0;
 	rig->opened = false;
-	rig->status.count = 0;
+	memset(&rig->status, 0, sizeof(rig->status));
 	snprintf(rig->node, sizeof(rig->node), "%s", node);
 	channel_init_fd(&rig->channel, rig->fd);
 	arena_init(&rig->arena, 1024 * 1024);
@@ -348,6 +350,7 @@ int rig_open(struct rig *rig)
 	request.points = rig->points;
 	request.point_interval_s = rig->point_interval_s;
 	request.app_interval_s = rig->app_interval_s;
+	request.qemu_uid = rig->qemu_uid;
 	rig->opened = false;
 	rig_send(rig, FRAME_STORE_OPEN, &request.base);
 	if (!rig_wait(rig, is_opened, 0, 30000)) {
@@ -379,6 +382,66 @@ void rig_list(struct rig *rig, bool cycles, uint32_t limit)
 			rig_die("no REPLICA_POINTS");
 		}
 	} while (rig->list_more);
+}
+
+static bool is_taken(const struct rig *rig, uint64_t answers)
+{
+	return rig->taken.answers > answers;
+}
+
+void rig_ask(struct rig *rig, enum frame_type type, const ProtobufCMessage *message)
+{
+	rig->taken.answers = rig->taken.workings = 0;
+	rig_send(rig, type, message);
+}
+
+int rig_taken_wait(struct rig *rig, int timeout_ms)
+{
+	if (!rig_wait(rig, is_taken, 0, timeout_ms)) {
+		rig_die("no STORE_TAKEN");
+	}
+	return rig->taken.error;
+}
+
+static bool is_lent(const struct rig *rig, uint64_t unused)
+{
+	(void)unused;
+	return rig->lent.answered;
+}
+
+int rig_lend(struct rig *rig, const char *reader, const char *after, const char *const *known,
+	     bool look)
+{
+	Vmreplica__Ipc__StoreLend request = VMREPLICA__IPC__STORE_LEND__INIT;
+	char holder[64];
+
+	snprintf(holder, sizeof(holder), "extended-%s", reader);
+	request.id = 7;
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.holder = holder;
+	request.after_cut_id = text(after);
+	request.known = (char **)(uintptr_t)known;
+	while (known != NULL && known[request.n_known] != NULL) {
+		request.n_known++;
+	}
+	request.look = look;
+	rig->lent.answered = false;
+	rig_send(rig, FRAME_STORE_LEND, &request.base);
+	if (!rig_wait(rig, is_lent, 0, 40000)) {
+		rig_die("no STORE_LENT");
+	}
+	return rig->lent.error;
+}
+
+void rig_lend_end(struct rig *rig, const char *reader)
+{
+	Vmreplica__Ipc__StoreLendEnd request = VMREPLICA__IPC__STORE_LEND_END__INIT;
+	char holder[64];
+
+	snprintf(holder, sizeof(holder), "extended-%s", reader);
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.holder = holder;
+	rig_send(rig, FRAME_STORE_LEND_END, &request.base);
 }
 
 int rig_close(struct rig *rig, bool destroy)

@@ -153,6 +153,7 @@ static void query_client(void *arg)
 	CU_ASSERT_EQUAL(answer->epoch->number, 1);
 	CU_ASSERT(answer->authorized);
 	CU_ASSERT_STRING_EQUAL(answer->node, "");
+	CU_ASSERT_STRING_EQUAL(answer->site, "b.example");
 	client_close(&client);
 	world->engine_epoch = 3; /* its store knows more */
 	answer = ask(&client, "a1", REL_1);

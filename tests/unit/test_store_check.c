@@ -10,10 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "receiver/check.h"
-#include "receiver/manifest.h"
-#include "replica_scene.h"
+#include "points_scene.h"
 #include "unit.h"
 
 /* ---- the check's verdict ---- */
@@ -155,22 +153,6 @@ static uint64_t file_size(const char *file)
 
 /* ---- the store ---- */
 
-static struct manifest store_manifest(void)
-{
-	int fd = open(rig.store, O_RDONLY | O_DIRECTORY);
-	struct manifest manifest = {0};
-	char error[MANIFEST_ERROR_LEN] = "";
-
-	CU_ASSERT_EQUAL_FATAL(manifest_load(fd, &manifest, error), 0);
-	close(fd);
-	return manifest;
-}
-
-static void applied_wait(void)
-{
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, sender.committed.seq, 30000));
-}
-
 /* A store with four points, logs in the index and in the manifest, and cycles after the last point.
  */
 static void store_begin(void)
@@ -186,7 +168,7 @@ static void store_begin(void)
 	scene_initial();
 	for (int i = 0; i < 45; i++) {
 		scene_delta(4);
-		applied_wait();
+		points_applied_wait();
 	}
 	rig_wait(&rig, NULL, 0, 3000); /* merges end */
 }
@@ -312,7 +294,7 @@ static void test_damage(void)
 	store_begin();
 	sender_drop(&sender);
 	rig_stop(&rig);
-	m = store_manifest();
+	m = points_manifest();
 	CU_ASSERT_EQUAL(m.point_count, 4);
 	CU_ASSERT_TRUE(m.applied_seq > m.points[3].cut.seq);
 	expect_sound();

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "proto/names.h"
+#include "proto/vm_state.h"
 
 #define LINEAGE	    "0f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e22"
 #define CHUNK_BYTES (1024u * 1024u)
@@ -235,6 +236,35 @@ void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplic
 	sender_send(sender, FRAME_CYCLE_BEGIN, &begin.base, apart ? sender->definition : NULL,
 		    apart ? (uint32_t)len : 0);
 	sender->definition = NULL;
+	if (sender->nvram != NULL) {
+		sender_state(sender, sender->nvram);
+		sender->nvram = NULL;
+	}
+}
+
+void sender_state(struct sender *sender, const char *nvram)
+{
+	Vmreplica__Wire__VmState message = VMREPLICA__WIRE__VM_STATE__INIT;
+	struct vm_state state = {.files = {{VM_STATE_NVRAM, (const uint8_t *)nvram, strlen(nvram)}},
+				 .count = 1};
+	uint8_t *archive = NULL, *room;
+	size_t len = 0, packed = 0;
+
+	if (vm_state_encode(&state, &archive, &len) < 0) {
+		abort();
+	}
+	archive[len - 1] ^= sender->spoil_state ? 1 : 0;
+	room = malloc(len);
+	message.length = (uint32_t)len;
+	message.codec = (Vmreplica__Wire__Codec)codec_compress(sender->codec, archive, len, room,
+							       len, 1, &packed);
+	if (message.codec == VMREPLICA__WIRE__CODEC__CODEC_PLAIN) {
+		memcpy(room, archive, len);
+		packed = len;
+	}
+	sender_send(sender, FRAME_VM_STATE, &message.base, room, (uint32_t)packed);
+	free(archive);
+	free(room);
 }
 
 void sender_begin(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,

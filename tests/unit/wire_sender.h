@@ -46,8 +46,9 @@ struct sender {
 	enum frame_type answer;
 	char code[64], reason[600];
 	const char *definition; /* of the next cycle; NULL = unchanged */
+	const char *nvram;	/* of the next cycle: sent as the VM's state; NULL = unchanged */
 	/* wrongs */
-	bool spoil_checksum, spoil_hash;
+	bool spoil_checksum, spoil_hash, spoil_state;
 	uint64_t epoch; /* 0 = 1 */
 	const char *lineage;
 	const char *site;		   /* NULL = RIG_SITE */
@@ -73,6 +74,8 @@ void sender_begin(struct sender *sender, const struct model *model, Vmreplica__W
 /* The same, with a given cut (a repetition). */
 void sender_begin_cut(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,
 		      bool resumed, const struct sender_cut *cut);
+/* VM_STATE that holds nvram; sender_begin does it by itself when there is one. */
+void sender_state(struct sender *sender, const char *nvram);
 /* One chunk of the model's data, compressed as the codec likes; zeros as ZERO. */
 void sender_chunk(struct sender *sender, const struct model *model, unsigned int disk,
 		  uint64_t offset, uint64_t length);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guard: may a VM start on this side? For ocf:vmreplica:guard. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "engine/admin_service.h"
+#include "engine/epoch.h"
+#include "engine/guard.h"
+#include "engine/order_client.h"
+#include "engine/peer_contact.h"
+#include "engine/standing.h"
+#include "proto/validate.h"
+
+struct guard_job {
+	struct admin_call *call;
+	struct engine *engine;
+	struct peer_contact contact;
+	struct epoch known;
+	bool local, blind;
+	/* the worker's */
+	bool answered;
+	struct order_answer answer;
+	struct trouble trouble;
+};
+
+static void stored_cb(void *arg, int error, const char *text)
+{
+	(void)arg;
+	if (error < 0) {
+		log_warning("what the guard heard cannot be recorded in the cluster's settings "
+			    "now: %s",
+			    text);
+	}
+}
+
+/* A VM that does not run while another site holds its epoch: a monitor may fail then, because
+ * nothing is stopped by that. */
+static bool vm_is_stopped(struct engine *engine, const struct peer_contact *contact)
+{
+	const struct placement *placement = engine->cluster.ops->placement(&engine->cluster);
+	const struct placement_resource *place =
+		placement != NULL && contact->vm_resource[0] != '\0'
+			? placement_find(placement, contact->vm_resource)
+			: NULL;
+
+	return place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL;
+}
+
+/* What was heard outlives this start: should the other side be silent at the next one, it still
+ * holds. */
+static void guard_remember(struct guard_job *job)
+{
+	struct engine *engine = job->engine;
+	const char *id = job->contact.relationship;
+	enum epoch_verdict verdict =
+		epoch_judge(&job->known, &job->answer.epoch, engine->config->site);
+
+	if (job->answered && job->answer.known &&
+	    (verdict == EPOCH_LOST || verdict == EPOCH_GRANTED)) {
+		engine_event(engine, "warning", job->contact.vm,
+			     "the other side told of epoch %" PRIu64 ", held by %s",
+			     job->answer.epoch.number, job->answer.epoch.site);
+		engine_epoch_store(engine, id, &job->answer.epoch, stored_cb, NULL);
+	}
+	if (job->answered && standing_get(engine, STANDING_BLIND, id) != NULL) {
+		standing_set(engine, STANDING_BLIND, id, NULL, stored_cb, NULL);
+	}
+}
+
+static void guard_answer(struct guard_job *job)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__GuardResponse answer = VMREPLICA__ADMIN__GUARD_RESPONSE__INIT;
+	struct guard_facts facts = {
+		.is_replica = job->contact.role == VMREPLICA__ROLE__ROLE_REPLICA,
+		.handed_over = standing_get(job->engine, STANDING_HANDOVER,
+					    job->contact.relationship) != NULL,
+		.known = job->known,
+		.site = job->engine->config->site,
+		.vm = job->contact.vm,
+		.peer_answered = job->answered,
+		.peer = job->answer.epoch,
+		.silence = job->trouble.text,
+	};
+	char text[REASON_MAX];
+	enum guard_answer verdict = guard_judge(&facts, text, sizeof(text));
+
+	answer.may_start = verdict == GUARD_MAY_START;
+	answer.peer_answered = verdict != GUARD_SILENT;
+	if (job->local) {
+		answer.may_start =
+			verdict != GUARD_REFUSED || !vm_is_stopped(job->engine, &job->contact);
+		answer.peer_answered = true;
+	}
+	answer.text = text;
+	if (verdict == GUARD_REFUSED && !job->local) {
+		engine_event(job->engine, "error", job->contact.vm, "may not start here: %s", text);
+	}
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_GUARD;
+	response.guard = &answer;
+	admin_call_reply(job->call, &response);
+	free(job);
+}
+
+static void guard_nothing(struct guard_job *job)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__GuardResponse answer = VMREPLICA__ADMIN__GUARD_RESPONSE__INIT;
+	char text[] = "no resource here carries the relationship: there is nothing to guard";
+
+	answer.may_start = answer.peer_answered = true;
+	answer.text = text;
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_GUARD;
+	response.guard = &answer;
+	admin_call_reply(job->call, &response);
+	free(job);
+}
+
+static int guard_run(void *arg)
+{
+	struct guard_job *job = arg;
+	struct locate_client client = peer_contact_client(&job->contact, job->engine->tls);
+
+	return order_client_query(&client, job->contact.relationship, job->engine->config->site,
+				  &job->known, &job->answer, &job->trouble);
+}
+
+static void guard_done(void *arg, int result)
+{
+	struct guard_job *job = arg;
+
+	job->answered = result == 0;
+	guard_remember(job);
+	guard_answer(job);
+}
+
+/* The agent gave up waiting: health says so until the other side is heard. */
+static void guard_start_blind(struct guard_job *job)
+{
+	engine_event(job->engine, "error", job->contact.vm,
+		     "started while the other side was silent: whether it was failed over there is "
+		     "not known");
+	standing_set(job->engine, STANDING_BLIND, job->contact.relationship, "1", stored_cb, NULL);
+}
+
+static void guard_begin(struct guard_job *job)
+{
+	if (job->blind) {
+		guard_start_blind(job);
+	}
+	if (job->local || job->blind || job->contact.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+		guard_answer(job);
+		return;
+	}
+	if (workers_submit(job->engine->task_workers, guard_run, guard_done, job) < 0) {
+		admin_call_fail(job->call, EAGAIN, "", "the engine is busy");
+		free(job);
+	}
+}
+
+void admin_guard(struct admin_call *call, const Vmreplica__Admin__GuardRequest *request)
+{
+	struct engine *engine = admin_call_engine(call);
+	struct guard_job *job;
+	int result;
+
+	if (!validate_uuid(request->relationship)) {
+		admin_call_misused(call, "the relationship is no UUID");
+		return;
+	}
+	job = calloc(1, sizeof(*job));
+	if (job == NULL) {
+		admin_call_fail(call, ENOMEM, "", "out of memory");
+		return;
+	}
+	job->call = call;
+	job->engine = engine;
+	job->local = request->local;
+	job->blind = request->blind;
+	result = peer_contact_find(engine, request->relationship, &job->contact);
+	if (result == -ENOENT) {
+		/* unprotected: its VM is nobody's business but its own site's */
+		guard_nothing(job);
+		return;
+	}
+	if (result < 0) {
+		free(job);
+		admin_call_fail(call, -result, "", "relationship %s: %s", request->relationship,
+				result == -EAGAIN ? "the cluster's settings are not read yet"
+						  : "its resource's parameters are wrong");
+		return;
+	}
+	engine_epoch_known(engine, request->relationship, engine->config->site, &job->known);
+	guard_begin(job);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What ocf:vmreplica:guard asks before a VM may start on this side: does the other side hold a
+ * higher epoch, or was the VM handed over to it? A replica is not guarded: nothing starts it but a
+ * failover.
+ */
+#ifndef VMR_ENGINE_GUARD_H
+#define VMR_ENGINE_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cluster/epoch.h"
+
+struct guard_facts {
+	bool is_replica;    /* this side's resource says role=replica */
+	bool handed_over;   /* a handover stands here */
+	struct epoch known; /* the highest known here */
+	const char *site;   /* ours */
+	const char *vm;
+	bool peer_answered;
+	struct epoch peer;   /* the highest known there; number 0: it knows none */
+	const char *silence; /* why the other side did not answer; "" */
+};
+
+enum guard_answer {
+	GUARD_MAY_START,
+	GUARD_REFUSED,
+	GUARD_SILENT, /* as far as is known here it may, but the other side does not answer */
+};
+
+/* The verdict, with a sentence for people in text. Pure. */
+enum guard_answer guard_judge(const struct guard_facts *facts, char *text, size_t size);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a replica is doing when it is killed (test_crash_rounds.c). To add an operation, write its
+ * step and put it into the table of crash_operations.c: the rounds do the rest.
+ */
+#ifndef VMR_TESTS_CRASH_OPERATIONS_H
+#define VMR_TESTS_CRASH_OPERATIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "points_scene.h"
+
+struct crash_operation {
+	const char *name;
+	uint32_t points;	/* recovery points that the store keeps, */
+	int64_t step_ms;	/* and how far apart cycles are (an interval is 5 s) */
+	unsigned int window_ms; /* the kill comes within this time */
+	/* Done again and again until the kill. It stands whatever dies under it, notes the cut of
+	 * what it sends (points_note_as) before the end of a cycle, and tells crash_sent and
+	 * crash_acknowledged of it. false: it cannot go on. */
+	bool (*step)(void);
+	bool resyncs; /* a resynchronization that had begun is asked for again */
+	/* NULL, or: what must hold after the restart beyond what holds after every round. */
+	void (*verify)(void);
+};
+
+extern const struct crash_operation crash_operations[];
+extern const size_t crash_operation_count;
+
+/* Newest cut that was sent whole, perhaps without an answer, and newest that was acknowledged
+ * (seq 0: none). */
+extern struct sender_cut crash_sent_cut, crash_acknowledged_cut;
+void crash_sent(void);
+void crash_acknowledged(void);
+
+/* One cycle of the mode that the last WELCOME asked for, to its end: true when acknowledged. */
+bool crash_cycle(int changes);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Kill -9 at random moments of a real receiver and its qemu-storage-daemon, round after round on
+ * the same store. After each: the replica equals a cycle that was acknowledged (or the one that was
+ * sent whole and unanswered), never an older one; every point that is listed opens and reads as the
+ * disks were at its cut, before anything has mended the store; and it goes on by itself, with
+ * deltas.
+ *
+ * Environment: CRASH_ROUNDS (default: as many as fit) or CRASH_SECONDS (45), CRASH_SEED (printed
+ * otherwise), CRASH_RESULTS (a file to which each round adds a line of JSON), CRASH_COMMIT (named
+ * in it). The seed decides about operations, data and delays; what the machine makes of the delays
+ * it does not. A failed round leaves its store behind.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "crash_operations.h"
+#include "unit.h"
+
+#define SERIES_ROUNDS	10 /* on one store */
+#define SECONDS_DEFAULT 45
+#define CHECK_EVERY	3 /* rounds: the store's own check, offline */
+
+enum victim {
+	VICTIM_RECEIVER, /* its daemon dies with it */
+	VICTIM_DAEMON,	 /* the receiver lives on */
+};
+
+/* The one who kills, beside the operation. */
+struct killer {
+	pthread_t thread;
+	enum victim victim;
+	unsigned int delay_us;
+	pid_t daemon; /* of the receiver that was killed */
+	atomic_bool done;
+};
+
+static unsigned int seed;
+static unsigned int rounds_done;
+
+static long environment_number(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text == NULL || text[0] == '\0' ? otherwise : strtol(text, NULL, 10);
+}
+
+/* ---- the kill ---- */
+
+static void *killer_run(void *arg)
+{
+	struct killer *killer = arg;
+
+	usleep(killer->delay_us);
+	killer->daemon = rig_daemon_pid(&rig);
+	if (killer->victim == VICTIM_RECEIVER) {
+		kill(rig.pid, SIGKILL);
+	} else if (killer->daemon != 0) {
+		kill(killer->daemon, SIGKILL);
+	}
+	atomic_store(&killer->done, true);
+	return NULL;
+}
+
+static void operation_run(const struct crash_operation *operation, struct killer *killer)
+{
+	bool goes_on = true;
+
+	if (pthread_create(&killer->thread, NULL, killer_run, killer) != 0) {
+		rig_die("no thread");
+	}
+	while (!atomic_load(&killer->done)) {
+		goes_on = goes_on && operation->step();
+		if (!goes_on) {
+			usleep(1000);
+		}
+	}
+	pthread_join(killer->thread, NULL);
+	if (killer->victim == VICTIM_RECEIVER) {
+		rig_kill(&rig); /* takes its remains away */
+		for (int i = 0;
+		     killer->daemon != 0 && i < 500 && !rig_process_is_dead(killer->daemon); i++) {
+			clock_sleep_ms(10);
+		}
+	}
+}
+
+/* ---- what must hold ---- */
+
+/* The store as the crash left it: nobody has it open. */
+static void offline_verify(void)
+{
+	char command[RIG_PATH + 64];
+	int status;
+
+	if (crash_acknowledged_cut.seq == 0) {
+		return;
+	}
+	points_check();
+	if (rounds_done % CHECK_EVERY == 0) {
+		snprintf(command, sizeof(command),
+			 "./vmreplica-receiver --check '%s' > /tmp/vmreplica-check-%d", rig.store,
+			 (int)getpid());
+		status = system(command);
+		CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		if (status != 0) {
+			snprintf(command, sizeof(command), "cat /tmp/vmreplica-check-%d >&2",
+				 (int)getpid());
+			CU_ASSERT_EQUAL(system(command), 0);
+		}
+		snprintf(command, sizeof(command), "/tmp/vmreplica-check-%d", (int)getpid());
+		unlink(command);
+	}
+}
+
+/* A connection that knows what the receiver holds; cut times go on from where they were. */
+static void sender_renew(void)
+{
+	int64_t time_ms = sender.cut_time_ms, step_ms = sender.cut_step_ms;
+
+	sender_drop(&sender);
+	CU_ASSERT_TRUE_FATAL(sender_enter(&sender, &rig, &model));
+	sender.cut_time_ms = time_ms;
+	sender.cut_step_ms = step_ms;
+}
+
+/* What the receiver says that it holds is the newest acknowledged cut, or the one that was sent
+ * whole after it. */
+static void committed_verify(const struct crash_operation *operation)
+{
+	const struct sender_cut *sent = &crash_sent_cut, *known = &crash_acknowledged_cut;
+
+	if (sent->seq > known->seq && sender.committed.seq == sent->seq &&
+	    strcmp(sender.committed.cut_id, sent->cut_id) == 0) {
+		crash_acknowledged_cut = *sent;
+		model_clear_dirty(&model);
+	}
+	CU_ASSERT_EQUAL(sender.committed.seq, known->seq);
+	CU_ASSERT_TRUE(known->seq == 0 || strcmp(sender.committed.cut_id, known->cut_id) == 0);
+	if (known->seq == 0) {
+		CU_ASSERT_EQUAL(sender.mode, INITIAL);
+	} else { /* a crash costs no resynchronization */
+		CU_ASSERT_TRUE(sender.mode == DELTA ||
+			       (operation->resyncs && sender.mode == RESYNC));
+	}
+}
+
+static bool disks_equal(const struct cut_note *note)
+{
+	for (unsigned int i = 0; i < rig.status.disk_count; i++) {
+		if (image_digest(rig.status.tops[i]) != note->digest[i]) {
+			return false;
+		}
+	}
+	return rig.status.disk_count == MODEL_DISKS;
+}
+
+/* The replica is the newest acknowledged cut. A merge may be just pointing a layer to another. */
+static void replica_verify(void)
+{
+	const struct cut_note *note = points_cut_find(crash_acknowledged_cut.seq);
+	bool equal = false;
+
+	if (crash_acknowledged_cut.seq == 0) {
+		return;
+	}
+	CU_ASSERT_PTR_NOT_NULL_FATAL(note);
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, crash_acknowledged_cut.seq, 60000));
+	for (int i = 0; i < 5 && !equal; i++) {
+		rig_wait(&rig, NULL, 0, i * 100);
+		equal = disks_equal(note);
+	}
+	CU_ASSERT_TRUE(equal);
+	if (!equal) {
+		fprintf(stderr, "cycle %lu applied as %lu, batch %lu: %s differs\n",
+			crash_acknowledged_cut.seq, rig.status.applied_seq, rig.status.batch_seq,
+			image_digest(rig.status.tops[0]) != note->digest[0] ? rig.status.tops[0]
+									    : rig.status.tops[1]);
+	}
+}
+
+static void healed_verify(const struct crash_operation *operation)
+{
+	CU_ASSERT_TRUE(crash_cycle(5));
+	replica_verify();
+	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_OK);
+	if (operation->verify != NULL) {
+		operation->verify();
+	}
+}
+
+/* ---- rounds ---- */
+
+static void settings_apply(const struct crash_operation *operation)
+{
+	rig.points = operation->points;
+	rig.point_interval_s = 5;
+	sender.cut_step_ms = operation->step_ms;
+	CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
+}
+
+static void result_write(const struct crash_operation *operation, const struct killer *killer,
+			 unsigned int series, unsigned int round, bool ok)
+{
+	const char *name = getenv("CRASH_RESULTS"), *commit = getenv("CRASH_COMMIT");
+	FILE *file = name == NULL || name[0] == '\0' ? NULL : fopen(name, "a");
+	char line[400];
+
+	snprintf(line, sizeof(line),
+		 "{\"seed\": %u, \"series\": %u, \"round\": %u, \"operation\": \"%s\", "
+		 "\"killed\": \"%s\", \"after_us\": %u, \"node\": \"%s\", \"commit\": \"%.40s\", "
+		 "\"ok\": %s}",
+		 seed, series, round, operation->name,
+		 killer->victim == VICTIM_RECEIVER ? "receiver" : "qemu-storage-daemon",
+		 killer->delay_us, rig.node, commit == NULL ? "" : commit, ok ? "true" : "false");
+	if (file != NULL) {
+		fprintf(file, "%s\n", line);
+		fclose(file);
+	}
+	if (!ok) {
+		fprintf(stderr, "failed: %s\nits store: %s\n", line, rig.store);
+	}
+}
+
+static void restart(void)
+{
+	bool moves = rig_random(3) == 0;
+	const char *other = strcmp(rig.node, "b1") == 0 ? "b2" : "b1";
+	char node[32];
+
+	snprintf(node, sizeof(node), "%s", moves ? other : rig.node);
+	rig_start(&rig, node);
+	CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
+}
+
+/* One round; true when all held. */
+static bool round_run(const struct crash_operation *operation, unsigned int series,
+		      unsigned int round)
+{
+	struct killer killer = {
+		.victim = rig_random(5) == 0 ? VICTIM_DAEMON : VICTIM_RECEIVER,
+		.delay_us = 1000 * rig_random(operation->window_ms) + rig_random(1000),
+	};
+	unsigned int before = CU_get_number_of_failures();
+	bool ok;
+
+	settings_apply(operation);
+	operation_run(operation, &killer);
+	if (killer.victim == VICTIM_RECEIVER) {
+		offline_verify();
+		restart();
+	}
+	sender_renew();
+	committed_verify(operation);
+	replica_verify();
+	healed_verify(operation);
+	ok = CU_get_number_of_failures() == before;
+	result_write(operation, &killer, series, round, ok);
+	rounds_done++;
+	return ok;
+}
+
+static void series_begin(unsigned int series)
+{
+	srandom(seed + series);
+	memset(&crash_sent_cut, 0, sizeof(crash_sent_cut));
+	memset(&crash_acknowledged_cut, 0, sizeof(crash_acknowledged_cut));
+	rig_init(&rig);
+	model_init(&model);
+	model_change(&model, 60);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
+	CU_ASSERT_TRUE_FATAL(sender_enter(&sender, &rig, &model));
+	sender.cut_time_ms = 1795326900000;
+	if (rig_random(2) == 0) { /* else the first kill may meet the initial replication */
+		CU_ASSERT_TRUE(crash_cycle(0));
+	}
+}
+
+/* Left to itself it comes to rest: as many points as wanted, merged, sound by its own check. */
+static void series_end(void)
+{
+	settings_apply(&(const struct crash_operation){.points = 2, .step_ms = 5000});
+	CU_ASSERT_TRUE(points_merges_wait(12, 120000));
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT_TRUE(crash_cycle(5));
+		points_applied_wait();
+	}
+	CU_ASSERT_TRUE(points_merges_wait(3, 60000));
+	CU_ASSERT_EQUAL(points_wait(2), 2);
+	replica_verify();
+	sender_drop(&sender);
+	rig_stop(&rig);
+	rounds_done = 0;
+	offline_verify();
+}
+
+static bool series_run(unsigned int series, unsigned int rounds, int64_t deadline_ms)
+{
+	unsigned int before = CU_get_number_of_failures(), all = rounds_done;
+	bool ok = true;
+
+	series_begin(series);
+	for (unsigned int i = 0; i < rounds && ok && clock_monotonic_ms() < deadline_ms; i++) {
+		const struct crash_operation *operation =
+			&crash_operations[rig_random((uint32_t)crash_operation_count)];
+
+		ok = round_run(operation, series, i);
+		all++;
+	}
+	if (ok) {
+		series_end();
+		ok = CU_get_number_of_failures() == before;
+	}
+	rounds_done = all;
+	if (ok) {
+		rig_destroy(&rig);
+	} else {
+		fprintf(stderr, "series %u of seed %u failed; its store: %s\n", series, seed,
+			rig.store);
+	}
+	model_destroy(&model);
+	sender_drop(&sender);
+	return ok;
+}
+
+static void test_rounds(void)
+{
+	unsigned int wanted = (unsigned int)environment_number("CRASH_ROUNDS", 0), series = 0;
+	int64_t deadline_ms = INT64_MAX;
+	bool ok = true;
+
+	if (wanted == 0) {
+		deadline_ms = clock_monotonic_ms() +
+			      1000 * environment_number("CRASH_SECONDS", SECONDS_DEFAULT);
+		wanted = 1000000;
+	}
+	while (ok && rounds_done < wanted && clock_monotonic_ms() < deadline_ms) {
+		unsigned int left = wanted - rounds_done;
+
+		ok = series_run(series++, left < SERIES_ROUNDS ? left : SERIES_ROUNDS, deadline_ms);
+	}
+	CU_ASSERT_TRUE(ok && rounds_done > 0);
+	printf("%u rounds in %u series, CRASH_SEED=%u\n", rounds_done, series, seed);
+}
+
+static const struct unit_test tests[] = {{"rounds", test_rounds}};
+
+int main(void)
+{
+	rig_require_tools();
+	rig_random(2); /* it seeds itself once */
+	seed = (unsigned int)environment_number("CRASH_SEED",
+						(long)(clock_wall_ms() / 1000 % 1000000));
+	fprintf(stderr, "CRASH_SEED=%u\n", seed);
+	return unit_run("crash rounds", tests, sizeof(tests) / sizeof(tests[0]));
+}
