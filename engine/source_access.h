@@ -20,4 +20,7 @@ int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted);
 /* Take that entry away; 0 also when there is none. */
 int source_access_revoke_image(const char *path, uid_t uid);
 
+/* Let uid read and write a plain file, by ACL entries. Likewise. */
+int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
+
 #endif
