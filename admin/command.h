@@ -24,6 +24,8 @@ struct command {
 int command_status(int argc, char **argv);
 int command_protect(int argc, char **argv);
 int command_unprotect(int argc, char **argv);
+int command_wrap(int argc, char **argv);
+int command_unwrap(int argc, char **argv);
 int command_authorize(int argc, char **argv);
 int command_sync(int argc, char **argv);
 int command_pause(int argc, char **argv);
@@ -36,6 +38,8 @@ int command_check(int argc, char **argv);
 int command_points(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_store(int argc, char **argv);
+int command_failover(int argc, char **argv);
+int command_reverse(int argc, char **argv);
 int command_jobs(int argc, char **argv);
 int command_pki(int argc, char **argv);
 int command_agent(int argc, char **argv);

@@ -11,6 +11,7 @@ libvmr_admin_la_SOURCES = \
 	admin/command.c admin/command.h \
 	admin/control.c \
 	admin/events.c \
+	admin/failover.c \
 	admin/job_output.c admin/job_output.h \
 	admin/jobs.c \
 	admin/locate.c \
@@ -20,6 +21,7 @@ libvmr_admin_la_SOURCES = \
 	admin/protect.c \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h \
+	admin/wrap.c \
 	admin/store.c \
 	admin/verify.c
 # protobuf-c's own INIT macros cast const away.
