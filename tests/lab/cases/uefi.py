@@ -58,7 +58,7 @@ def change(lab):
     """Returns the cycles after which each of the marks is there."""
     since = {}
     for mark in MARKS:
-        rep.wait_cycles(lab, 2, 60, VM)
+        rep.wait_cycles(lab, 1, 60, VM)
         lab.guest(f"uefi {mark}", VM)
         require(marks(primary_variables(lab))[-1:] == [mark], f"{mark} is not in the variables")
         since[mark] = rep.sync(lab, VM)["seq"]
