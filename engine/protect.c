@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/config.h"
+#include "engine/extended.h"
 #include "engine/inspect.h"
 #include "engine/protect_job.h"
 #include "proto/names.h"
@@ -50,6 +51,9 @@ static int enroll_run(void *arg)
 	Vmreplica__Wire__Enroll enroll = VMREPLICA__WIRE__ENROLL__INIT;
 	Vmreplica__Wire__Disk disks[DISKS_MAX], *pointers[DISKS_MAX];
 
+	if (job->definition_path[0] != '\0') {
+		protect_extended_read_definition(job);
+	}
 	for (size_t i = 0; i < job->disk_count; i++) {
 		vmreplica__wire__disk__init(&disks[i]);
 		disks[i].name = job->disks[i].name;
@@ -105,9 +109,13 @@ static void enroll_done(void *arg, int result)
 		return;
 	}
 	if (job->domain_xml == NULL) {
-		sentence_list_add(&job->enrolled.warnings,
-				  "the VM's definition is too long to be looked at now: vmreplica "
-				  "check on the other side does it");
+		sentence_list_add(
+			&job->enrolled.warnings,
+			job->definition_path[0] != '\0'
+				? "the VM's definition is on another node and was not "
+				  "looked at now: vmreplica check on the other side does it"
+				: "the VM's definition is too long to be looked at now: "
+				  "vmreplica check on the other side does it");
 	}
 	if (job->repeated) {
 		protect_forget_intent(job->engine, job->resource);
@@ -149,6 +157,15 @@ static bool protect_take_definition(struct protect_job *job, const ProtobufCBina
 	return true;
 }
 
+void protect_inspected(struct protect_job *job)
+{
+	if (job->dry_run || job->repeated) {
+		intent_noted_cb(job, 0, "");
+	} else {
+		protect_note_intent(job, intent_noted_cb);
+	}
+}
+
 static void inspected_cb(void *arg, int error, const char *text,
 			 const Vmreplica__Admin__InspectResponse *answer)
 {
@@ -175,11 +192,7 @@ static void inspected_cb(void *arg, int error, const char *text,
 		protect_fail(job, ENOMEM, "", "out of memory");
 		return;
 	}
-	if (job->dry_run || job->repeated) {
-		intent_noted_cb(job, 0, "");
-	} else {
-		protect_note_intent(job, intent_noted_cb);
-	}
+	protect_inspected(job);
 }
 
 /* The node where it runs; a VM that is off is looked at from here. */
@@ -356,11 +369,19 @@ static bool protect_refuse(struct admin_call *call)
 
 static void protect_begin(struct protect_job *job, const Vmreplica__Admin__ProtectRequest *request)
 {
-	const Vmreplica__Ipc__CibResource *existing =
-		protect_find(engine_settings(job->engine), request->vm);
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(job->engine);
+	const Vmreplica__Ipc__CibResource *existing = protect_find(settings, request->vm);
+	const Vmreplica__Ipc__CibResource *replica =
+		existing == NULL ? extended_find_replica(settings, request->vm)
+				 : extended_find_source(settings,
+							protect_parameter(existing, "vm_resource"));
 	char text[REASON_MAX], advice[REASON_MAX];
 	int result;
 
+	if (existing == NULL && replica != NULL) {
+		protect_extended(job, replica, request->frequency_s != 0);
+		return;
+	}
 	if (existing == NULL) {
 		protect_find_vm(job);
 		return;
@@ -368,6 +389,8 @@ static void protect_begin(struct protect_job *job, const Vmreplica__Admin__Prote
 	result = protect_repeat(job, request, existing, text, advice);
 	if (result < 0) {
 		protect_fail(job, result, advice, "%s", text);
+	} else if (replica != NULL) {
+		protect_extended_inspect(job, replica);
 	} else {
 		protect_inspect(job);
 	}

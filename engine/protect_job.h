@@ -19,7 +19,7 @@ struct protect_job {
 	uint16_t port;
 	uint32_t frequency_s;
 	Vmreplica__PointSettings points;
-	bool points_named; /* by the request: a replica that exists takes them over */
+	bool points_named;	  /* by the request: a replica that exists takes them over */
 	char *exclude[DISKS_MAX]; /* owned */
 	size_t exclude_count;
 	uint64_t bandwidth;
@@ -28,6 +28,7 @@ struct protect_job {
 	size_t map_count;
 	char *domain_xml; /* owned: what the VM is; NULL = too long to travel */
 	size_t domain_xml_len;
+	char definition_path[PATH_LEN_MAX + 16]; /* of a replica that is replicated on; else "" */
 	bool repeated; /* it is protected so already: only the other side is asked again */
 	struct {
 		char name[DISK_NAME_MAX + 1];
@@ -70,6 +71,18 @@ int protect_repeat(struct protect_job *job, const Vmreplica__Admin__ProtectReque
 		   char advice[REASON_MAX]);
 /* The other side has its replica (again): have the owner look at once. */
 void protect_wake_owner(struct protect_job *job);
+
+/* Disks (and definition) are known: on to the other side. */
+void protect_inspected(struct protect_job *job);
+
+/* ---- protect_extended.c: the VM is a replica here (extended.h) ---- */
+/* Fill the job for it and go on, or refuse. */
+void protect_extended(struct protect_job *job, const Vmreplica__Ipc__CibResource *replica,
+		      bool frequency_named);
+/* Its disks, then protect_inspected. */
+void protect_extended_inspect(struct protect_job *job, const Vmreplica__Ipc__CibResource *replica);
+/* On a worker: the definition that the replica's primary sent, if it can be read from here. */
+void protect_extended_read_definition(struct protect_job *job);
 
 /* ---- protect_create.c: the last step, each answers and frees the job ---- */
 /* Make our own resource; if that fails, take back what ENROLL made on the other side. */

@@ -17,6 +17,7 @@
 #include "engine/health.h"
 #include "engine/health_attribute.h"
 #include "engine/relationship_state.h"
+#include "engine/replica_lender.h"
 #include "engine/relationship_verify.h"
 #include "engine/schedule.h"
 #include "engine/vm_settings.h"
@@ -59,8 +60,8 @@ struct relationship {
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
-	bool blind; /* its guard let it start while the other side was silent */
-	bool dismissed;			      /* it is being taken apart: no more cycles */
+	bool blind;	/* its guard let it start while the other side was silent */
+	bool dismissed; /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
 	int64_t release_deadline_ms;
@@ -74,14 +75,14 @@ struct relationship {
 	uint64_t generation, seq, resyncs, moves, last_pause_ms, bytes_dirty, bytes_wire,
 		largest_bytes;
 	uint64_t latency_ms, latency_max_ms;
-	struct epoch epoch; /* the highest that this site knows */
+	struct epoch epoch;	    /* the highest that this site knows */
 	int64_t last_replicated_ms; /* wall clock of the last committed cut; 0 = never */
 	int64_t last_app_ms;	    /* the same of the last application-consistent one */
 	int64_t app_tried_ms;	    /* wall clock of a later attempt that failed; 0 = none */
 	uint64_t frozen_ms;
 	bool state_stays;	     /* UEFI variables or TPM did not travel: it was told */
 	char app_reason[REASON_MAX]; /* why the last attempt failed; "" = it did not */
-	int64_t last_success_ms;    /* monotonic; 0 = not since attach */
+	int64_t last_success_ms;     /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
 	char cut_id[CUT_ID_LEN + 1];
 	char peer_node[NODE_NAME_MAX + 1]; /* owner on the other side, as of the last cycle */
@@ -92,6 +93,7 @@ struct relationship {
 	int64_t paused_since_ms; /* wall clock label; 0 while attached */
 
 	/* work */
+	struct replica_lender lender; /* extended.h; filled before each cycle */
 	struct peer peer;
 	struct cycle cycle;
 	struct cycle_progress progress;
@@ -149,6 +151,9 @@ void relationship_tick(struct relationship *relationship, int64_t now_ms);
 void relationship_free(struct relationship *relationship);
 
 /* ---- for each other ---- */
+/* What is read when it is not a VM of libvirt's; NULL: it is. Filled anew: while no worker has it.
+ */
+const struct replica_lender *relationship_lender(struct relationship *relationship);
 void relationship_take_pending(struct relationship *relationship, int64_t now_ms);
 void relationship_start_attach(struct relationship *relationship);
 void relationship_start_release(struct relationship *relationship);

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "receiver/image.h"
 #include "receiver/lend_job.h"
+#include "receiver/states.h"
 
 #define IDLE_WAIT_MS 30000 /* until the applier is between two batches */
 #define LAYERS_MAX   (MANIFEST_LAYERS_MAX - 10u)
@@ -184,6 +185,10 @@ static int state_lend(struct lending *lending)
 		return rc;
 	}
 	known_judge(lending);
+	if (states_path(store, lending->cut.seq, lending->vm_state, sizeof(lending->vm_state)) <
+	    0) {
+		lending->vm_state[0] = '\0';
+	}
 	if (lending->after[0] != '\0' &&
 	    changes_find_logs(&store->manifest, &lending->logs, lending->after, lending->cut.seq,
 			      &lending->logs_first, &lending->logs_end) < 0) {
