@@ -69,7 +69,8 @@ bool extended_lender_fill(struct engine *engine, const struct vm_settings *setti
 	if (settings->vm_resource[0] == '\0') {
 		return false;
 	}
-	*lender = (struct replica_lender){.engine = engine, .canceller = canceller};
+	*lender = (struct replica_lender){
+		.engine = engine, .socket_directory = ENGINE_LENT_DIR, .canceller = canceller};
 	snprintf(lender->reader, sizeof(lender->reader), "%s", settings->relationship);
 	replica = replica_attached(engine, settings->vm_resource);
 	if (replica != NULL) {

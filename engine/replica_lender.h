@@ -22,8 +22,9 @@ struct engine;
 
 /* Filled by the control thread, borrowed by one worker at a time. */
 struct replica_lender {
-	struct engine *engine;			 /* borrowed */
-	struct canceller *canceller;		 /* borrowed: ends a worker's wait */
+	struct engine *engine;	      /* borrowed */
+	const char *socket_directory; /* borrowed: where the receiver's user may listen */
+	struct canceller *canceller;  /* borrowed: ends a worker's wait */
 	char relationship[RELATIONSHIP_LEN + 1]; /* the replica's, whose store is read */
 	char reader[RELATIONSHIP_LEN + 1];	 /* the relationship that reads */
 	char directory[PATH_LEN_MAX + 1];	 /* the store's */

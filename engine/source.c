@@ -42,7 +42,9 @@ static struct source *source_new(struct source_connection *connection,
 	source->lender = options->lender;
 	source->vm = strdup(options->vm);
 	source->scratch_directory = strdup(options->scratch_directory);
-	source->socket_directory = strdup(options->socket_directory);
+	source->socket_directory =
+		strdup(options->lender != NULL ? options->lender->socket_directory
+					       : options->socket_directory);
 	source->scratch_reserve_bytes = options->scratch_reserve_bytes;
 	source->scratch_cap_bytes = options->scratch_cap_bytes;
 	source->job_max_age_ms =

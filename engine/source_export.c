@@ -131,6 +131,7 @@ static int wait_started(struct source_export *export, char error[SOURCE_ERROR_LE
 	}
 	got = read(export->output, words, sizeof(words) - 1);
 	words[got > 0 ? (size_t)got : 0] = '\0';
+	words[strcspn(words, "\n")] = '\0';
 	return source_fail(-EIO, error, "qemu-nbd does not start for %s: %s", export->path, words);
 }
 
