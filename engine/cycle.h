@@ -42,11 +42,13 @@ struct cycle {
 	struct buffer_pool *pool;
 	struct peer *peer;
 	struct cycle_progress *progress;
-	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
+	bool resync_allowed; /* a needed one may begin: by the policy, or because it was ordered */
+	bool force_resync;   /* the admin asked for a resynchronization, or allows the needed one */
 	struct verify_state *verify; /* compare with this cut, too; NULL = not */
 	bool want_application;	     /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */
+	const char *extents_path; /* cycle_extra.c; NULL or "": nothing of that kind */
 	const char *peer_address; /* our own broker, where the other side's orders go; may be "" */
 
 	/* results, for the control thread after the end */
@@ -56,7 +58,7 @@ struct cycle {
 	/* the guest had been paused by our job and was resumed: what admins are told; "" otherwise
 	 */
 	char harm[SOURCE_ERROR_LEN];
-	bool resync_required;	    /* it is, but may not begin by itself (resync=manual) */
+	bool resync_required;	    /* it is, but may not begin now by itself (settings->resync) */
 	Vmreplica__Wire__Mode kind; /* of what was sent; 0 when nothing was */
 	struct checkpoint_name cut;
 	int64_t cut_time_ms; /* wall clock */
@@ -104,6 +106,10 @@ int cycle_open_source(struct cycle *cycle);
 int cycle_ask_epoch(struct cycle *cycle);
 /* Have a connection to the replica's owner and its WELCOME (or what COMMITTED left). */
 int cycle_connect(struct cycle *cycle);
+/* cycle_extra.c: is there more to send than our bitmaps say, and the maps with it. 0 or a trouble.
+ */
+bool cycle_has_extra(const struct cycle *cycle);
+int cycle_take_extra(struct cycle *cycle);
 /* Decide what to send; delete the checkpoints that the receiver's word frees. */
 int cycle_plan(struct cycle *cycle);
 /* cycle_state.c: read what the VM keeps beside its disks (right after the cut; what cannot be read

@@ -27,6 +27,7 @@ ENGINE_SOURCE = \
 	engine/source_state.c engine/source_state.h \
 	engine/source_tool.c engine/source_tool.h \
 	engine/source_version.c engine/source_version.h \
+	engine/source_run.c engine/source_run.h \
 	engine/source_xml.c engine/source_xml.h
 ENGINE_SOURCE_CFLAGS = $(LIBVIRT_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS) $(ACL_CFLAGS)
 ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
@@ -39,12 +40,16 @@ ENGINE_PURE = \
 	engine/domain_rules.c engine/domain_rules.h \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/extent_list.c engine/extent_list.h \
+	engine/failover_order.c engine/failover_order.h \
+	engine/failover_plan.c engine/failover_plan.h \
 	engine/guard.c engine/guard.h \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \
+	engine/planned_plan.c engine/planned_plan.h \
 	engine/relationship_state.c engine/relationship_state.h \
 	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
 	engine/replica_domain.c engine/replica_domain.h \
+	engine/firmware.c engine/firmware.h \
 	engine/resume.c engine/resume.h \
 	engine/schedule.c engine/schedule.h \
 	engine/selection.c engine/selection.h \
@@ -55,13 +60,13 @@ ENGINE_PURE = \
 ENGINE_CYCLE = \
 	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
-	engine/cycle.c engine/cycle_connect.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle.c engine/cycle_connect.c engine/cycle_extra.c engine/cycle_send.c engine/cycle.h \
 	engine/cycle_state.c \
 	engine/cycle_verify.c engine/cycle_verify.h engine/verify_state.c \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
 	engine/locate_client.c engine/locate_client.h \
 	engine/order_client.c engine/order_client.h \
-	engine/peer.c engine/peer_frames.c engine/peer.h \
+	engine/peer.c engine/peer_extents.c engine/peer_frames.c engine/peer.h \
 	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
 	engine/sender_stream.c engine/sender_stream.h \
 	engine/stream_frames.c engine/stream_frames.h \
@@ -109,6 +114,7 @@ ENGINE_CONTROL = \
 	engine/extended.c engine/extended.h \
 	engine/protect_extended.c \
 	engine/replica_lender.c engine/replica_lender.h \
+	engine/replica_state.c engine/replica_state.h \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \

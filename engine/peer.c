@@ -42,6 +42,7 @@ void peer_close(struct peer *peer)
 	memset(peer->sent_xml_hash, 0, sizeof(peer->sent_xml_hash));
 	memset(peer->sent_state_hash, 0, sizeof(peer->sent_state_hash));
 	memset(&peer->told, 0, sizeof(peer->told));
+	peer_drop_extents(peer);
 }
 
 bool peer_is_connected(const struct peer *peer)
@@ -185,6 +186,7 @@ void peer_note_committed(struct peer *peer, const Vmreplica__Cut *cut)
 	position->mark = (struct resume_mark){0};
 	position->next_seq = cut->seq + 1;
 	position->reason[0] = '\0';
+	peer_drop_extents(peer);
 }
 
 static void peer_take_welcome(struct peer *peer, const Vmreplica__Wire__Welcome *welcome)
@@ -261,7 +263,10 @@ static int peer_say_hello(struct peer *peer, Vmreplica__Wire__Hello *hello, stru
 	result = peer_check_welcome(peer, (const Vmreplica__Wire__Welcome *)frame.message, hello,
 				    trouble);
 	if (result == 0) {
+		uint32_t extents = ((const Vmreplica__Wire__Welcome *)frame.message)->extents;
+
 		peer_take_welcome(peer, (const Vmreplica__Wire__Welcome *)frame.message);
+		result = peer_take_extents(peer, hello, extents, trouble);
 	}
 	return result;
 }

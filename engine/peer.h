@@ -9,6 +9,7 @@
 
 #include "engine/locate_client.h"
 #include "engine/resume.h"
+#include "proto/dirty_map.h"
 #include "proto/frame.h"
 
 /* A direct connection must stand within this, else the relay is used, and preferred for a while. */
@@ -47,6 +48,9 @@ struct peer {
 	char node[NODE_NAME_MAX + 1];  /* the owner, "" unknown */
 	struct peer_position position; /* valid while connected */
 	struct peer_state told;	       /* on this connection */
+	/* what must travel besides our own changes, until a cycle is committed; of the disks of
+	 * HELLO, owned; NULL = none */
+	struct dirty_map *extents[DISKS_MAX];
 	uint64_t features;	       /* the owner's, by its WELCOME */
 	bool greeted;		       /* there was a WELCOME, on any connection */
 	uint8_t sent_xml_hash[32]; /* of the domain XML that this connection's receiver has; zeros =
@@ -60,6 +64,11 @@ void peer_destroy(struct peer *peer);
 void peer_close(struct peer *peer);
 bool peer_is_connected(const struct peer *peer);
 
+/* The WELCOME said that so many EXTENTS follow: read them. 0 or a trouble. */
+int peer_take_extents(struct peer *peer, const Vmreplica__Wire__Hello *hello, uint32_t frames,
+		      struct trouble *trouble);
+bool peer_has_extents(const struct peer *peer);
+void peer_drop_extents(struct peer *peer);
 /* Look at an idle connection: answers PING, notices MOVED or its end (the connection is then
  * closed). */
 void peer_check_idle(struct peer *peer);

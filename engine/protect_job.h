@@ -7,7 +7,7 @@
 #include "engine/locate_client.h"
 #include "engine/protect.h"
 
-#define PARAMETERS_MAX 12
+#define PARAMETERS_MAX 13
 
 struct protect_job {
 	struct admin_call *call;
@@ -24,7 +24,9 @@ struct protect_job {
 	size_t exclude_count;
 	uint64_t bandwidth;
 	bool dry_run, force;
-	char *maps[NETWORK_MAPS_MAX]; /* owned */
+	char resync[RESYNC_POLICY_LEN]; /* "" = the default */
+	int64_t start_at_ms;		/* wall clock; 0 = at once */
+	char *maps[NETWORK_MAPS_MAX];	/* owned */
 	size_t map_count;
 	char *domain_xml; /* owned: what the VM is; NULL = too long to travel */
 	size_t domain_xml_len;
@@ -83,6 +85,9 @@ void protect_extended(struct protect_job *job, const Vmreplica__Ipc__CibResource
 void protect_extended_inspect(struct protect_job *job, const Vmreplica__Ipc__CibResource *replica);
 /* On a worker: the definition that the replica's primary sent, if it can be read from here. */
 void protect_extended_read_definition(struct protect_job *job);
+
+/* Have the initial replication begin at job->start_at_ms. done gets 0 or a negative errno. */
+void protect_note_start(struct protect_job *job, cluster_done_cb done);
 
 /* ---- protect_create.c: the last step, each answers and frees the job ---- */
 /* Make our own resource; if that fails, take back what ENROLL made on the other side. */

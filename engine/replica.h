@@ -36,6 +36,7 @@ struct replica {
 	struct replica_definition *definition; /* owned: of the VM; NULL without memory */
 	char error[REASON_MAX];		       /* why it is FAILED */
 	bool suspended;
+	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
 	bool destroy; /* closing for good */
 	bool stopping;
 	bool held;    /* the receiver had it open when it was told to close */

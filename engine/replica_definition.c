@@ -9,13 +9,20 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "engine/definition_file.h"
+#include "engine/failover_job.h"
 #include "engine/replica.h"
 #include "engine/replica_domain.h"
+#include "engine/replica_state.h"
 #include "engine/store_directory.h"
 #include "engine/store_release.h"
 #include "proto/validate.h"
 
 #define DEFINITION_RETRY_MS 30000
+/* VirtualDomain would take a VM of this site that has the same name for the replica VM, and stop
+ * it: until a failover the name is another one. */
+#define NOT_FAILED_OVER_NAME "-not-failed-over"
+/* Said by libvirt when somebody starts the VM all the same. */
+#define NOT_FAILED_OVER_DIRECTORY "not-failed-over"
 /* Of the agent's time for a stop: the store's lock is looked at, and the answer travels. */
 #define RELEASE_TIME_MS (STORE_RELEASE_MIN_MS + 500)
 
@@ -24,14 +31,16 @@ struct definition_job {
 	struct replica_definition *definition;
 	char store[PATH_LEN_MAX + 1];
 	char path[PATH_LEN_MAX + 1];
-	char vm[VM_NAME_MAX + 1];
+	char vm[RESOURCE_ID_MAX + sizeof(NOT_FAILED_OVER_NAME)];
+	char nvram[PATH_LEN_MAX + 1];
+	uint64_t nvram_bytes;
 	const char *boot_directory; /* the configuration's */
 	struct network_map networks;
-	struct {
-		char target[DISK_NAME_MAX + 1];
-		char path[PATH_LEN_MAX + 1];
-	} disks[DISKS_MAX];
-	size_t disk_count;
+	struct definition_images images;
+	struct definition_test test; /* its name is "" when this is none */
+	/* ordered by a failover: */
+	replica_definition_cb done;
+	void *arg;
 	/* out */
 	struct sentence_list notes;
 	bool written; /* it is another one than before */
@@ -84,36 +93,74 @@ bool replica_definition_holds(const struct replica_definition *definition, int64
 /* ---- on the worker ---- */
 
 /* The receiver names the images, and it parses what peers send: QEMU gets nothing outside of its
- * store by its word. */
-static bool image_is_in_store(const struct definition_job *job, const char *path)
+ * store by its word. A test's images are the engine's own. */
+static bool image_is_allowed(const struct definition_job *job, const char *path)
 {
-	size_t len = strlen(job->store);
+	const char *place = job->test.name[0] != '\0' ? job->test.directory : job->store;
+	size_t len = strlen(place);
 
-	return validate_absolute_path(path) && strncmp(path, job->store, len) == 0 &&
-	       path[len] == '/';
+	return validate_absolute_path(path) && strncmp(path, place, len) == 0 && path[len] == '/';
 }
 
 static int make(struct definition_job *job, const char *theirs, size_t len, char **ret_xml)
 {
+	const struct replica_domain_test test = {
+		.name = job->test.name,
+		.uuid = job->test.uuid,
+		.network = job->test.network[0] != '\0' ? job->test.network : NULL,
+	};
 	struct replica_domain_disk disks[DISKS_MAX];
 	struct replica_domain_options options = {.name = job->vm,
 						 .disks = disks,
-						 .disk_count = job->disk_count,
-						 .networks = &job->networks};
+						 .disk_count = job->images.count,
+						 .networks = &job->networks,
+						 .nvram = job->nvram,
+						 .nvram_bytes = job->nvram_bytes,
+						 .test = job->test.name[0] != '\0' ? &test : NULL};
+	struct firmware_list firmwares = {.count = 0};
+	int result;
 
 	if (job->boot_directory[0] != '\0') {
 		options.boot_directory = job->boot_directory;
 	}
-	for (size_t i = 0; i < job->disk_count; i++) {
-		if (!image_is_in_store(job, job->disks[i].path)) {
+	for (size_t i = 0; i < job->images.count; i++) {
+		const char *target = job->images.disks[i].target;
+		const char *path = job->images.disks[i].path;
+
+		if (!image_is_allowed(job, path)) {
 			snprintf(job->error, sizeof(job->error),
-				 "the image of disk %.32s is not in the store: %.150s",
-				 job->disks[i].target, job->disks[i].path);
+				 "the image of disk %.32s is not in the store: %.150s", target,
+				 path);
 			return -EBADMSG;
 		}
-		disks[i] = (struct replica_domain_disk){job->disks[i].target, job->disks[i].path};
+		disks[i] = (struct replica_domain_disk){target, path};
 	}
-	return replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
+	if (firmware_list_load_host(&firmwares) < 0) {
+		return -ENOMEM;
+	}
+	options.firmwares = &firmwares;
+	result = replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
+	firmware_list_destroy(&firmwares);
+	return result;
+}
+
+/* The VM's, or a test's, as of where it begins from; nobody's before a failover. */
+static int prepare_state(struct definition_job *job, const char *xml)
+{
+	char error[REPLICA_STATE_ERROR_LEN];
+	int result = 0;
+
+	if (job->done == NULL) {
+		replica_state_forget(job->nvram, xml);
+		return 0;
+	}
+	result = replica_state_prepare(job->store, job->images.state, job->nvram, xml,
+				       job->test.name[0] != '\0', error);
+	if (result < 0) {
+		snprintf(job->error, sizeof(job->error), "%.*s", (int)sizeof(job->error) - 1,
+			 error);
+	}
+	return result;
 }
 
 static int definition_run(void *arg)
@@ -124,7 +171,7 @@ static int definition_run(void *arg)
 	size_t len;
 	int result = definition_file_read(job->store, &theirs, &len);
 
-	if (result == -ENOENT) {
+	if (result == -ENOENT && job->done == NULL) {
 		return result; /* it comes with the next cycle that has one */
 	}
 	if (result < 0) {
@@ -133,6 +180,10 @@ static int definition_run(void *arg)
 		return result;
 	}
 	result = make(job, theirs, len, &xml);
+	if (result < 0) {
+		return result;
+	}
+	result = prepare_state(job, xml);
 	if (result < 0) {
 		return result;
 	}
@@ -166,6 +217,24 @@ static void take_failure(struct replica_definition *definition, const struct def
 	}
 }
 
+/* A failover's: what the replica has otherwise stays as it is. */
+static void ordered_done(struct definition_job *job, int result)
+{
+	struct replica_definition *definition = job->definition;
+	struct replica *replica = definition->replica;
+
+	if (result == 0 && job->test.name[0] == '\0') {
+		snprintf(definition->path, sizeof(definition->path), "%s", job->path);
+		free(definition->tops); /* made anew when the failover is cancelled */
+		definition->tops = NULL;
+		take_notes(definition, job);
+	}
+	job->done(job->arg, result, job->error);
+	sentence_list_destroy(&job->notes);
+	free(job);
+	replica_tick(replica, clock_monotonic_ms());
+}
+
 static void definition_done(void *arg, int result)
 {
 	struct definition_job *job = arg;
@@ -173,6 +242,10 @@ static void definition_done(void *arg, int result)
 	struct replica *replica = definition->replica;
 
 	definition->busy = false;
+	if (job->done != NULL) {
+		ordered_done(job, result);
+		return;
+	}
 	if (result < 0 && result != -ENOENT) {
 		take_failure(definition, job);
 	} else if (result == 0) {
@@ -242,20 +315,83 @@ static struct definition_job *make_job(struct replica_definition *definition)
 	job->boot_directory = replica->engine->config->boot_directory;
 	job->networks = settings->networks;
 	snprintf(job->store, sizeof(job->store), "%s", replica->directory);
-	snprintf(job->vm, sizeof(job->vm), "%s", settings->vm);
-	for (size_t i = 0; i < replica->status->n_disks; i++) {
-		const Vmreplica__DiskStatus *disk = replica->status->disks[i];
-
-		snprintf(job->disks[i].target, sizeof(job->disks[i].target), "%s", disk->name);
-		snprintf(job->disks[i].path, sizeof(job->disks[i].path), "%s", disk->top);
-		job->disk_count++;
-	}
+	job->nvram_bytes = replica->status != NULL ? replica->status->nvram_bytes : 0;
 	if (store_directory_definition(settings->storage, settings->peer, settings->vm,
-				       settings->relationship, job->path, sizeof(job->path)) < 0) {
+				       settings->relationship, job->path, sizeof(job->path)) < 0 ||
+	    store_directory_nvram(settings->storage, settings->peer, settings->vm,
+				  settings->relationship, job->nvram, sizeof(job->nvram)) < 0) {
 		free(job);
 		return NULL;
 	}
 	return job;
+}
+
+/* Before a failover: disks that never exist. */
+static struct definition_job *make_waiting_job(struct replica_definition *definition)
+{
+	const struct replica *replica = definition->replica;
+	struct definition_job *job = make_job(definition);
+
+	if (job == NULL) {
+		return NULL;
+	}
+	replica_definition_vm(replica, job->vm);
+	strcat(job->vm, NOT_FAILED_OVER_NAME); /* there is room: see its size */
+	for (size_t i = 0; i < replica->status->n_disks; i++) {
+		const char *name = replica->status->disks[i]->name;
+
+		snprintf(job->images.disks[i].target, sizeof(job->images.disks[i].target), "%s",
+			 name);
+		snprintf(job->images.disks[i].path, sizeof(job->images.disks[i].path),
+			 "%.*s/" NOT_FAILED_OVER_DIRECTORY "/%.32s.qcow2", (int)(PATH_LEN_MAX - 64),
+			 job->store, name);
+		job->images.count++;
+	}
+	return job;
+}
+
+int replica_definition_write(struct replica_definition *definition,
+			     const struct definition_images *images,
+			     const struct definition_test *test, replica_definition_cb done,
+			     void *arg)
+{
+	struct definition_job *job;
+	int result;
+
+	if (definition == NULL || (job = make_job(definition)) == NULL) {
+		return -ENOMEM;
+	}
+	job->images = *images;
+	job->done = done;
+	job->arg = arg;
+	replica_definition_vm(definition->replica, job->vm);
+	if (test != NULL) {
+		job->test = *test;
+		snprintf(job->path, sizeof(job->path), "%.*s/domain.xml", (int)(PATH_LEN_MAX - 16),
+			 test->directory);
+		snprintf(job->nvram, sizeof(job->nvram), "%.*s/nvram.fd", (int)(PATH_LEN_MAX - 16),
+			 test->directory);
+	}
+	result = definition->busy ? -EBUSY
+				  : workers_submit(definition->replica->engine->storage_workers,
+						   definition_run, definition_done, job);
+	if (result < 0) {
+		free(job);
+		return result;
+	}
+	definition->busy = true;
+	return 0;
+}
+
+/* From a failover on the definition is the failover's. */
+static bool is_failed_over(const struct replica *replica)
+{
+	const Vmreplica__Takeover *takeover = replica->status->takeover;
+
+	return replica->failed_over ||
+	       (takeover != NULL &&
+		takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER) ||
+	       failover_job_running_id(replica->engine, replica->settings.relationship)[0] != '\0';
 }
 
 void replica_definition_tick(struct replica_definition *definition, int64_t now_ms)
@@ -266,11 +402,12 @@ void replica_definition_tick(struct replica_definition *definition, int64_t now_
 
 	/* Before the first cycle is whole there is nothing that could be started. */
 	if (definition == NULL || definition->busy || !replica_is_open(replica) ||
-	    replica->status == NULL || replica->status->seq == 0) {
+	    replica->status == NULL || replica->status->seq == 0 || is_failed_over(replica)) {
 		return;
 	}
 	tops = join_tops(replica->status);
-	job = tops != NULL && is_due(definition, tops, now_ms) ? make_job(definition) : NULL;
+	job = tops != NULL && is_due(definition, tops, now_ms) ? make_waiting_job(definition)
+							       : NULL;
 	if (job == NULL || workers_submit(replica->engine->storage_workers, definition_run,
 					  definition_done, job) < 0) {
 		free(job);

@@ -83,7 +83,7 @@ static void resume_plan_add_range(struct resume_plan *plan, uint32_t disk, uint6
 	}
 }
 
-static enum resume_rule resume_rule_beyond(const struct resume_plan *plan)
+static enum resume_rule resume_rule_beyond(const struct resume_plan *plan, bool extra)
 {
 	switch (plan->kind) {
 	case MODE(INITIAL):
@@ -91,7 +91,7 @@ static enum resume_rule resume_rule_beyond(const struct resume_plan *plan)
 	case MODE(RESYNC):
 		return RESUME_DIGEST;
 	default:
-		return plan->resumed ? RESUME_DIRTY_OR_MAP : RESUME_DIRTY;
+		return plan->resumed || extra ? RESUME_DIRTY_OR_MAP : RESUME_DIRTY;
 	}
 }
 
@@ -99,7 +99,7 @@ static int resume_plan_ranges(struct resume_plan *plan, const struct resume_inpu
 {
 	uint32_t mark_disk = plan->resumed ? plan->mark.disk : 0;
 	uint64_t mark_offset = plan->resumed ? plan->mark.offset : 0;
-	enum resume_rule beyond = resume_rule_beyond(plan);
+	enum resume_rule beyond = resume_rule_beyond(plan, input->extra);
 
 	/* each disk gives one range, the marked one two */
 	plan->ranges = calloc(input->disk_count + 1, sizeof(*plan->ranges));

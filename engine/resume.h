@@ -50,6 +50,9 @@ struct resume_input {
 	uint64_t next_seq;	    /* the receiver's lowest allowed seq */
 	const uint64_t *disk_sizes; /* of the replicated disks; borrowed */
 	uint32_t disk_count;
+	/* more must travel than the bitmaps say: a map of each disk tells what (the first cycle
+	 * after a failover's change of direction) */
+	bool extra;
 	bool force_resync; /* the admin asked, or an earlier cycle found the disk changed */
 };
 

@@ -67,10 +67,26 @@ engine_test_cflags = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLA
 engine_test_ldadd = libvmr-engine.la $(CUNIT_LIBS)
 EXTRA_DIST += tests/fixtures/engine
 
+check_PROGRAMS += tests/unit/test_planned_plan
+tests_unit_test_planned_plan_SOURCES = tests/unit/test_planned_plan.c tests/unit/golden.h
+tests_unit_test_planned_plan_CFLAGS = $(engine_test_cflags)
+tests_unit_test_planned_plan_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_guard
 tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/golden.h
 tests_unit_test_guard_CFLAGS = $(engine_test_cflags)
 tests_unit_test_guard_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_firmware
+tests_unit_test_firmware_SOURCES = tests/unit/test_firmware.c tests/unit/firmware_fixture.h tests/unit/golden.h
+tests_unit_test_firmware_CFLAGS = $(engine_test_cflags)
+tests_unit_test_firmware_LDADD = $(engine_test_ldadd)
+EXTRA_DIST += tests/fixtures/firmware
+
+check_PROGRAMS += tests/unit/test_replica_state
+tests_unit_test_replica_state_SOURCES = tests/unit/test_replica_state.c tests/unit/tempdir.h
+tests_unit_test_replica_state_CFLAGS = $(engine_test_cflags)
+tests_unit_test_replica_state_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_extent_list
 tests_unit_test_extent_list_SOURCES = tests/unit/test_extent_list.c
@@ -101,6 +117,11 @@ check_PROGRAMS += tests/unit/test_resume_model
 tests_unit_test_resume_model_SOURCES = tests/unit/test_resume_model.c
 tests_unit_test_resume_model_CFLAGS = $(engine_test_cflags)
 tests_unit_test_resume_model_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_resync_policy
+tests_unit_test_resync_policy_SOURCES = tests/unit/test_resync_policy.c tests/unit/golden.h
+tests_unit_test_resync_policy_CFLAGS = $(engine_test_cflags)
+tests_unit_test_resync_policy_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_schedule
 tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/golden.h
@@ -183,3 +204,8 @@ check_PROGRAMS += tests/unit/test_failover_job
 tests_unit_test_failover_job_SOURCES = tests/unit/test_failover_job.c tests/unit/tempdir.h
 tests_unit_test_failover_job_CFLAGS = $(engine_test_cflags)
 tests_unit_test_failover_job_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_failover_plan
+tests_unit_test_failover_plan_SOURCES = tests/unit/test_failover_plan.c tests/unit/golden.h
+tests_unit_test_failover_plan_CFLAGS = $(engine_test_cflags)
+tests_unit_test_failover_plan_LDADD = $(engine_test_ldadd)

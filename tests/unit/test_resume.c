@@ -115,6 +115,25 @@ static void test_delta(void)
 	CU_ASSERT(golden_end(&golden, "engine/resume-delta.golden"));
 }
 
+static void test_extra(void)
+{
+	struct golden golden;
+	struct resume_input input = input_of(MODE(DELTA));
+
+	golden_begin(&golden);
+	input.extra = true;
+	have_cuts(&input, 0, 1);
+	committed(&input, 0);
+	print_plan(&golden, "the direction has changed", &input);
+	have_cuts(&input, 0, 2);
+	marked(&input, 1, MODE(DELTA), 1, 64 << 20);
+	print_plan(&golden, "interrupted behind a mark", &input);
+	have_cuts(&input, 1, 1);
+	input.mark.present = false;
+	print_plan(&golden, "the bitmap that the overlay began with is gone", &input);
+	CU_ASSERT(golden_end(&golden, "engine/resume-extra.golden"));
+}
+
 static void test_resync(void)
 {
 	struct golden golden;
@@ -161,6 +180,7 @@ static void test_refuses_contradictions(void)
 static const struct unit_test tests[] = {
 	{"initial replication", test_initial},
 	{"delta", test_delta},
+	{"more than the bitmaps say", test_extra},
 	{"resynchronization", test_resync},
 	{"contradictions", test_refuses_contradictions},
 };

@@ -49,8 +49,8 @@ def held(lab):
     return entry(lab, "C", "replica")
 
 
-def cycles(lab, count, timeout=60):
-    start = sent(lab)["cycles"]["ok"]
+def cycles(lab, count, timeout=60, start=None):
+    start = sent(lab)["cycles"]["ok"] if start is None else start
     return wait_until(f"{count} more cycles to C", lambda: (
         sent(lab) if sent(lab)["cycles"]["ok"] >= start + count else None), timeout, 0.5)
 
@@ -123,8 +123,9 @@ def moves(lab):
 
 
 def engine_killed(lab):
-    lab.kill_program(sent(lab)["owner"], "vmreplica-engine")
-    cycles(lab, 2, 90)
+    before = sent(lab)
+    lab.kill_program(before["owner"], "vmreplica-engine")
+    cycles(lab, 3, 90, before["cycles"]["ok"])
 
 
 def equal(lab):

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The replica VM's definition on B: what cannot be had is told by protect and check, a VM that could
-never start there is refused, and the XML beside the store is one that libvirt takes, VirtualDomain
-reads, and that follows the store's images."""
-import os
+never start there is refused, and the XML beside the store is one that libvirt takes and VirtualDomain
+reads, but that nobody can start before a failover: its disks do not exist, and libvirt says why."""
 import xml.etree.ElementTree as tree
 
 import replication as rep
 from case import require, say, wait_until
 
 TIMEOUT = 300
+NAME = "web1-not-failed-over"
 TO = "--to 10.77.2.100"
 
 
@@ -80,23 +80,24 @@ def content(lab, owner, found):
     require(path == f"{found['store']}.xml", path)
     require(lab.on(owner, f"stat -c '%U %a' {path}").split() == ["root", "644"], "owner or mode")
     text = lab.on(owner, f"cat {path}")
-    require("\n  <name>web1</name>\n" in text and text.startswith("<domain"), text)
+    require(f"\n  <name>{NAME}</name>\n" in text and text.startswith("<domain"), text)
     domain = tree.fromstring(text)
     disks = {disk.find("target").get("dev"): disk.find("source").get("file")
              for disk in domain.find("devices").findall("disk")}
-    require(disks == {disk["name"]: disk["top"] for disk in found["disks"]}, f"{disks}")
+    require(disks == {disk["name"]: f"{found['store']}/not-failed-over/{disk['name']}.qcow2"
+                      for disk in found["disks"]}, f"{disks}")
     require(domain.find("os/kernel").text == "/srv/vms/boot/vmlinuz", text)
     require(domain.find("devices/emulator") is None and "/var/" not in text, text)
-    for file in disks.values():
-        require(os.path.dirname(file).startswith(found["store"]), file)
 
 
 def libvirt_takes_it(lab, owner, path):
     """Its schema and its driver do; and VirtualDomain finds the name in it in its own way."""
     lab.on(owner, f"virsh define --validate {path}")
-    lab.on(owner, "virsh undefine web1")
+    lab.on(owner, f"virsh undefine {NAME}")
+    result = lab.run(owner, f"virsh create {path}")
+    require(result.returncode != 0 and "not-failed-over" in result.stderr, result.stderr)
     name = lab.on(owner, "sed -n 's/^[[:space:]]*<name>\\(.*\\)<\\/name>[[:space:]]*$/\\1/p' " + path)
-    require(name.strip() == "web1", name)
+    require(name.strip() == NAME, name)
 
 
 def told_by_check(lab):

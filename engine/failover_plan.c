@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/failover_plan.h"
+
+#include <stddef.h>
+
+#define TEST	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST
+#define CLEANUP	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
+#define UNPLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED
+#define CANCEL	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
+#define COMMIT	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_COMMIT
+
+struct row {
+	Vmreplica__Admin__FailoverKind kind;
+	bool undo;
+	enum failover_step step;
+	enum failover_step failed; /* where a failure leads */
+	bool back;		   /* on the undo way */
+};
+
+/* In their order. A failure that is not undone ends the job: what is left is told, and goes with a
+ * --test-cleanup or a --cancel, or the order is given again. */
+static const struct row rows[] = {
+	{TEST, false, STEP_RECORD, STEP_END, false},
+	{TEST, false, STEP_TAKEOVER, STEP_RELEASE, true},
+	{TEST, false, STEP_OVERLAYS, STEP_REMOVE, true},
+	{TEST, false, STEP_START, STEP_STOP, true},
+	{TEST, false, STEP_RUNNING, STEP_STOP, true},
+	{TEST, false, STEP_FORGET, STEP_FORGET, false},
+	{TEST, true, STEP_STOP, STEP_FORGET, true},
+	{TEST, true, STEP_REMOVE, STEP_FORGET, true},
+	{TEST, true, STEP_RELEASE, STEP_FORGET, true},
+	{TEST, true, STEP_FORGET, STEP_FORGET, true},
+
+	{CLEANUP, false, STEP_RECORD, STEP_END, false},
+	{CLEANUP, false, STEP_STOP, STEP_FORGET, false},
+	{CLEANUP, false, STEP_REMOVE, STEP_FORGET, false},
+	{CLEANUP, false, STEP_RELEASE, STEP_FORGET, false},
+	{CLEANUP, false, STEP_FORGET, STEP_FORGET, false},
+
+	/* From START on the VM may run: nothing is taken back without a --cancel. */
+	{UNPLANNED, false, STEP_RECORD, STEP_END, false},
+	{UNPLANNED, false, STEP_TAKEOVER, STEP_RELEASE, true},
+	{UNPLANNED, false, STEP_DEFINITION, STEP_RELEASE, true},
+	{UNPLANNED, false, STEP_RESOURCE, STEP_RELEASE, true},
+	{UNPLANNED, false, STEP_START, STEP_FORGET, false},
+	{UNPLANNED, false, STEP_RUNNING, STEP_FORGET, false},
+	{UNPLANNED, false, STEP_FORGET, STEP_FORGET, false},
+	{UNPLANNED, true, STEP_RELEASE, STEP_FORGET, true},
+	{UNPLANNED, true, STEP_FORGET, STEP_FORGET, true},
+
+	{CANCEL, false, STEP_RECORD, STEP_END, false},
+	{CANCEL, false, STEP_STOP, STEP_FORGET, false},
+	{CANCEL, false, STEP_RELEASE, STEP_FORGET, false},
+	{CANCEL, false, STEP_FORGET, STEP_FORGET, false},
+
+	{COMMIT, false, STEP_RECORD, STEP_END, false},
+	{COMMIT, false, STEP_POINTS, STEP_FORGET, false},
+	{COMMIT, false, STEP_CONSOLIDATE, STEP_FORGET, false},
+	{COMMIT, false, STEP_FORGET, STEP_FORGET, false},
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static size_t find(Vmreplica__Admin__FailoverKind kind, struct failover_state state)
+{
+	size_t i = 0;
+
+	while (i < ROWS &&
+	       (rows[i].kind != kind || rows[i].undo != state.undo || rows[i].step != state.step)) {
+		i++;
+	}
+	return i;
+}
+
+bool failover_plan_has(Vmreplica__Admin__FailoverKind kind, struct failover_state state)
+{
+	return find(kind, state) < ROWS;
+}
+
+struct failover_state failover_plan_first(Vmreplica__Admin__FailoverKind kind, bool undo)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (rows[i].kind == kind && rows[i].undo == undo) {
+			return (struct failover_state){rows[i].step, undo};
+		}
+	}
+	return (struct failover_state){STEP_NONE, undo};
+}
+
+static struct failover_state after(size_t i)
+{
+	const struct row *row = &rows[i], *next = i + 1 < ROWS ? &rows[i + 1] : NULL;
+
+	if (next == NULL || next->kind != row->kind || next->undo != row->undo) {
+		return (struct failover_state){STEP_END, row->undo};
+	}
+	return (struct failover_state){next->step, row->undo};
+}
+
+struct failover_state failover_plan_next(Vmreplica__Admin__FailoverKind kind,
+					 struct failover_state state, enum failover_event event)
+{
+	size_t i = find(kind, state);
+
+	if (i == ROWS) {
+		return (struct failover_state){STEP_END, state.undo};
+	}
+	switch (event) {
+	case EVENT_DONE:
+		return after(i);
+	case EVENT_FAILED:
+		/* the order stays in the settings until it can be taken out */
+		return (struct failover_state){rows[i].failed, rows[i].back};
+	case EVENT_RESUMED:
+		return failover_plan_first(kind, state.undo);
+	default:
+		return state;
+	}
+}
+
+const char *failover_step_to_string(enum failover_step step)
+{
+	static const char *const words[FAILOVER_STEPS] = {
+		[STEP_NONE] = "none",
+		[STEP_RECORD] = "order",
+		[STEP_TAKEOVER] = "takeover",
+		[STEP_OVERLAYS] = "images",
+		[STEP_DEFINITION] = "definition",
+		[STEP_RESOURCE] = "resource",
+		[STEP_START] = "start",
+		[STEP_RUNNING] = "running",
+		[STEP_STOP] = "stop",
+		[STEP_REMOVE] = "remove",
+		[STEP_RELEASE] = "release",
+		[STEP_POINTS] = "points",
+		[STEP_CONSOLIDATE] = "merge",
+		[STEP_FORGET] = "end",
+		[STEP_END] = "ended",
+	};
+
+	return step < FAILOVER_STEPS ? words[step] : "unknown";
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/source_run.h"
+
+#include <errno.h>
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "engine/source_call.h"
+#include "engine/source_error.h"
+#include "engine/source_rpc.h"
+
+#define POLL_MS		500
+#define COMMIT_LOST_MAX 20 /* looks at a job that libvirt does not answer */
+
+/* ---- who QEMU is ---- */
+
+static int ask_capabilities(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	(void)domain;
+	call->reply[0] = virConnectGetCapabilities(conn);
+	return call->reply[0] != NULL
+		       ? 0
+		       : source_call_translate(call, conn, "asking for the host's capabilities");
+}
+
+/* <secmodel><model>dac</model><baselabel type='kvm'>+64055:+64055</baselabel> */
+static bool parse_user(const char *xml, uid_t *ret_uid, gid_t *ret_gid)
+{
+	xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+				    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	xmlXPathContext *context = doc != NULL ? xmlXPathNewContext(doc) : NULL;
+	xmlXPathObject *found =
+		context != NULL ? xmlXPathEval((const xmlChar *)"string(/capabilities/host/secmodel"
+								"[model='dac']/baselabel[1])",
+					       context)
+				: NULL;
+	unsigned int uid, gid;
+	bool ok = found != NULL && found->stringval != NULL &&
+		  sscanf((const char *)found->stringval, "+%u:+%u", &uid, &gid) == 2;
+
+	if (ok) {
+		*ret_uid = uid;
+		*ret_gid = gid;
+	}
+	xmlXPathFreeObject(found);
+	xmlXPathFreeContext(context);
+	xmlFreeDoc(doc);
+	return ok;
+}
+
+int source_run_user(struct source_connection *connection, uid_t *ret_uid, gid_t *ret_gid,
+		    char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, NULL, ask_capabilities, NULL, NULL);
+	int result;
+
+	if (call == NULL) {
+		return source_fail(-ENOMEM, error, "out of memory");
+	}
+	result = source_call_run(call, SOURCE_CALL_QUERY_MS, error);
+	if (result < 0) {
+		return result;
+	}
+	if (!parse_user(call->reply[0], ret_uid, ret_gid)) {
+		return source_fail(-ENOENT, error,
+				   "libvirt does not say which user QEMU runs as: is its security "
+				   "driver \"dac\" off in qemu.conf?");
+	}
+	return 0;
+}
+
+/* ---- does it run ---- */
+
+static int ask_state(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	int active = virDomainIsActive(domain);
+
+	if (active < 0) {
+		return source_call_translate(call, conn, "asking whether the VM runs");
+	}
+	call->number = active;
+	return 0;
+}
+
+int source_run_state(struct source_connection *connection, const char *vm,
+		     enum source_run_state *ret_state, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, vm, ask_state, NULL, NULL);
+	int result;
+
+	if (call == NULL) {
+		return source_fail(-ENOMEM, error, "out of memory");
+	}
+	result = source_call_run(call, SOURCE_CALL_QUERY_MS, error);
+	if (result == -ENOENT) {
+		*ret_state = SOURCE_RUN_ABSENT;
+		return 0;
+	}
+	if (result == 0) {
+		*ret_state = call->number == 1 ? SOURCE_RUN_RUNNING : SOURCE_RUN_OFF;
+	}
+	return result;
+}
+
+/* ---- starting and ending ---- */
+
+static int create(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	virDomainPtr made = virDomainCreateXML(conn, call->text[0], 0);
+
+	(void)domain;
+	if (made == NULL) {
+		return source_call_translate(call, conn, "starting the VM");
+	}
+	virDomainFree(made);
+	return 0;
+}
+
+int source_run_create(struct source_connection *connection, const char *vm, const char *xml,
+		      char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call = NULL;
+	enum source_run_state state;
+	int result = source_run_state(connection, vm, &state, error);
+
+	if (result < 0 || state == SOURCE_RUN_RUNNING) {
+		return result;
+	}
+	call = source_call_new(connection, NULL, create, xml, NULL);
+	return call == NULL ? source_fail(-ENOMEM, error, "out of memory")
+			    : source_call_run(call, SOURCE_CALL_CHANGE_MS, error);
+}
+
+static int shut_down(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	return virDomainShutdown(domain) == 0
+		       ? 0
+		       : source_call_translate(call, conn, "asking the VM to shut down");
+}
+
+static int destroy(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	return virDomainDestroy(domain) == 0 ? 0
+					     : source_call_translate(call, conn, "ending the VM");
+}
+
+static int run_on(struct source_connection *connection, const char *vm, source_call_fn fn,
+		  char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, vm, fn, NULL, NULL);
+
+	return call == NULL ? source_fail(-ENOMEM, error, "out of memory")
+			    : source_call_run(call, SOURCE_CALL_CHANGE_MS, error);
+}
+
+int source_run_end(struct source_connection *connection, const char *vm, int grace_ms,
+		   char error[SOURCE_ERROR_LEN])
+{
+	int64_t deadline = clock_monotonic_ms() + grace_ms;
+	enum source_run_state state = SOURCE_RUN_ABSENT;
+	int result = source_run_state(connection, vm, &state, error);
+
+	if (result == 0 && state == SOURCE_RUN_RUNNING && grace_ms > 0) {
+		run_on(connection, vm, shut_down, error); /* what it does not obey, it is made to */
+	}
+	while (result == 0 && state == SOURCE_RUN_RUNNING && clock_monotonic_ms() < deadline) {
+		clock_sleep_ms(POLL_MS);
+		result = source_run_state(connection, vm, &state, error);
+	}
+	if (result == 0 && state == SOURCE_RUN_RUNNING) {
+		result = run_on(connection, vm, destroy, error);
+		/* it may have ended by itself meanwhile */
+		result = result == -ENOENT || result == -EINVAL ? 0 : result;
+	}
+	return result;
+}
+
+/* ---- consolidating ---- */
+
+/* text[0] "disk\nbase", text[1] top. */
+static int commit_begin(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	cleanup_free char *disk = strdup(call->text[0]);
+	char *base = disk != NULL ? strchr(disk, '\n') : NULL;
+
+	if (base == NULL) {
+		return source_fail(-ENOMEM, call->error, "out of memory");
+	}
+	*base++ = '\0';
+	return virDomainBlockCommit(domain, disk, base, call->text[1], 0, 0) == 0
+		       ? 0
+		       : source_call_translate(call, conn, "merging the VM's images");
+}
+
+/* number: 1 while a block job of the disk runs. */
+static int commit_look(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	virDomainBlockJobInfo info;
+	int running = virDomainGetBlockJobInfo(domain, call->text[0], &info, 0);
+
+	if (running < 0) {
+		return source_call_translate(call, conn, "looking at the merge of images");
+	}
+	call->number = running;
+	return 0;
+}
+
+static int commit_abort(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	return virDomainBlockJobAbort(domain, call->text[0], 0) == 0
+		       ? 0
+		       : source_call_translate(call, conn, "giving up the merge of images");
+}
+
+static int run_on_disk(struct source_connection *connection, const char *vm, const char *disk,
+		       source_call_fn fn, int *ret_number, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, vm, fn, disk, NULL);
+	int result = call == NULL ? source_fail(-ENOMEM, error, "out of memory")
+				  : source_call_run(call, SOURCE_CALL_CHANGE_MS, error);
+
+	if (result == 0) {
+		*ret_number = call->number;
+	}
+	return result;
+}
+
+static int commit_wait(struct source_connection *connection, const char *vm, const char *disk,
+		       const volatile bool *stop, char error[SOURCE_ERROR_LEN])
+{
+	int running = 1, lost = 0, result = 0;
+
+	while (running == 1 && lost < COMMIT_LOST_MAX && result != -ENOENT) {
+		clock_sleep_ms(POLL_MS);
+		if (*stop) {
+			run_on_disk(connection, vm, disk, commit_abort, &running, error);
+			return source_fail(-ECANCELED, error, "given up");
+		}
+		result = run_on_disk(connection, vm, disk, commit_look, &running, error);
+		lost = result < 0 ? lost + 1 : 0;
+	}
+	return result;
+}
+
+int source_run_commit(struct source_connection *connection, const char *vm, const char *disk,
+		      const char *base, const char *top, const volatile bool *stop,
+		      char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call = NULL;
+	cleanup_free char *what = NULL;
+	int result;
+
+	if (asprintf(&what, "%s\n%s", disk, base) < 0) {
+		what = NULL;
+		return source_fail(-ENOMEM, error, "out of memory");
+	}
+	call = source_call_new(connection, vm, commit_begin, what, top);
+	result = call == NULL ? source_fail(-ENOMEM, error, "out of memory")
+			      : source_call_run(call, SOURCE_CALL_CHANGE_MS, error);
+	return result < 0 ? result : commit_wait(connection, vm, disk, stop, error);
+}
