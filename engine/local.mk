@@ -112,7 +112,7 @@ ENGINE_CONTROL = \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
 	engine/extended.c engine/extended.h \
-	engine/protect_extended.c \
+	engine/protect_extended.c engine/protect_request.c \
 	engine/replica_lender.c engine/replica_lender.h \
 	engine/replica_state.c engine/replica_state.h \
 	engine/replica_takeover.c engine/replica_takeover.h \

@@ -74,6 +74,17 @@ int protect_repeat(struct protect_job *job, const Vmreplica__Admin__ProtectReque
 /* The other side has its replica (again): have the owner look at once. */
 void protect_wake_owner(struct protect_job *job);
 
+/* ---- protect_request.c ---- */
+/* What is wrong with the request itself, into text. */
+bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, char *text, size_t size);
+bool protect_maps_are_misused(const Vmreplica__Admin__ProtectRequest *request, char *text,
+			      size_t size);
+/* Copies into the job; false without memory. */
+bool protect_take_excluded(struct protect_job *job,
+			   const Vmreplica__Admin__ProtectRequest *request);
+bool protect_take_maps(struct protect_job *job, const Vmreplica__Admin__ProtectRequest *request);
+
+/* ---- protect.c ---- */
 /* Disks (and definition) are known: on to the other side. */
 void protect_inspected(struct protect_job *job);
 
