@@ -27,9 +27,9 @@ static int idle_wait(struct lending *lending)
 	struct store *store = lending->store;
 	int rc;
 
-	atomic_fetch_add(&store->lends_waiting, 1);
+	store->apply_holds++;
 	rc = apply_wait_idle(store, IDLE_WAIT_MS);
-	atomic_fetch_sub(&store->lends_waiting, 1);
+	store->apply_holds--;
 	return rc < 0 ? lending_refuse(lending, -EAGAIN,
 				       "a large batch of logs is being applied to the replica")
 		      : 0;
@@ -53,6 +53,10 @@ static int state_choose(struct lending *lending, const struct manifest_point **r
 	const struct manifest_point *point =
 		manifest->point_count > 0 ? &manifest->points[manifest->point_count - 1] : NULL;
 
+	if (manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		return lending_refuse(lending, -EAGAIN,
+				      "the replica was failed over: the VM itself is read then");
+	}
 	if (manifest->applied_seq == 0) {
 		return lending_refuse(lending, -EAGAIN,
 				      "initial replication of the replica is not complete");
