@@ -75,6 +75,7 @@ ENGINE_CYCLE = \
 
 # The daemon's control thread.
 ENGINE_CONTROL = \
+	engine/admin_failover.c \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
 	engine/admin_verify.c \
@@ -95,12 +96,16 @@ ENGINE_CONTROL = \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c \
+	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/failover_job.c engine/failover_job.h \
+	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
 	engine/peer_contact.c engine/peer_contact.h \
+	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
@@ -118,6 +123,7 @@ ENGINE_CONTROL = \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
+	engine/store_admit.c engine/store_admit.h \
 	engine/store_directory.c engine/store_directory.h \
 	engine/store_lock.c engine/store_lock.h \
 	engine/store_release.c engine/store_release.h \
@@ -126,7 +132,7 @@ ENGINE_CONTROL = \
 libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)
 # protoc-c's initializers cast constness away, hence no -Wcast-qual.
 libvmr_engine_la_CFLAGS = $(AM_CFLAGS) $(ENGINE_SOURCE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
-libvmr_engine_la_LIBADD = libvmr-cluster.la libvmr-nbd.la libvmr-proto.la libvmr-common.la $(ENGINE_SOURCE_LIBS) \
+libvmr_engine_la_LIBADD = libvmr-cluster.la libvmr-nbd.la libvmr-access.la libvmr-proto.la libvmr-common.la $(ENGINE_SOURCE_LIBS) \
 	$(QB_LIBS) -lpthread
 
 sbin_PROGRAMS += vmreplica-engine

@@ -123,3 +123,23 @@ int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[
 	}
 	return 0;
 }
+
+int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	struct stat status;
+	int result = 0;
+
+	if (lstat(path, &status) != 0) {
+		result = -errno;
+	} else if (!S_ISREG(status.st_mode)) {
+		result = -EINVAL; /* a link could lead anywhere */
+	} else if (uid != 0 && uid != status.st_uid) {
+		result = grant_by_acl(path, uid, S_IROTH | S_IWOTH);
+	}
+	return result == 0
+		       ? 0
+		       : source_fail(result, error,
+				     "QEMU's user (uid %u) cannot be given access to %s: %s; the "
+				     "file system must have ACLs",
+				     (unsigned int)uid, path, strerror(-result));
+}
