@@ -29,6 +29,7 @@ static void relationship_start_task(struct relationship *rel, worker_run_cb run,
 
 	rel->cycle = (struct cycle){
 		.settings = &rel->settings,
+		.node = config->node,
 		.connection = rel->engine->libvirt,
 		.lender = relationship_lender(rel),
 		.scratch_directory = config->scratch_directory,
@@ -90,6 +91,7 @@ static void attach_done(void *arg, int result)
 	int64_t now = clock_monotonic_ms();
 
 	rel->busy = false;
+	relationship_note_doubt(rel);
 	if (result == 0) {
 		attach_succeeded(rel, now);
 	} else if (result != -ECANCELED) {
