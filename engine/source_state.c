@@ -12,6 +12,7 @@
 #include "engine/source_error.h"
 #include "engine/source_libxml.h"
 #include "engine/source_private.h"
+#include "engine/source_replica.h"
 #include "proto/validate.h"
 
 /* ---- where ---- */
@@ -179,8 +180,12 @@ int source_vm_state(const struct source *source, uint8_t **ret_archive, size_t *
 		    char error[SOURCE_ERROR_LEN])
 {
 	struct source_state_paths paths;
-	int result = source_state_find(source->live_xml, SOURCE_TPM_DIRECTORY, &paths);
+	int result;
 
+	if (source->lender != NULL) {
+		return source_replica_state(source, ret_archive, ret_len, error);
+	}
+	result = source_state_find(source->live_xml, SOURCE_TPM_DIRECTORY, &paths);
 	if (result < 0) {
 		return source_fail(result, error, "libvirt's definition is not understood");
 	}
