@@ -4,6 +4,7 @@
 #define VMR_ADMIN_STATUS_TAKEOVER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "proto/status.pb-c.h"
 
