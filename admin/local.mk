@@ -22,6 +22,7 @@ libvmr_admin_la_SOURCES = \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h \
 	admin/status_takeover.c admin/status_takeover.h \
+	admin/wrap.c \
 	admin/store.c \
 	admin/verify.c
 # protobuf-c's own INIT macros cast const away.
