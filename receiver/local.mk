@@ -22,6 +22,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/digest.c receiver/digest.h \
 	receiver/durable.c receiver/durable.h \
 	receiver/events.c receiver/receiver.h \
+	receiver/follow.c receiver/follow.h \
 	receiver/hello.c receiver/hello.h \
 	receiver/history.c receiver/history.h \
 	receiver/image.c receiver/image.h \
