@@ -65,6 +65,12 @@ tests_unit_test_receiver_states_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_states_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_states_DEPENDENCIES = vmreplica-receiver
 
+check_PROGRAMS += tests/unit/test_receiver_follow
+tests_unit_test_receiver_follow_SOURCES = tests/unit/test_receiver_follow.c $(receiver_rig_sources)
+tests_unit_test_receiver_follow_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_follow_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_follow_DEPENDENCIES = vmreplica-receiver
+
 check_PROGRAMS += tests/unit/test_retention
 tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
 tests_unit_test_retention_CFLAGS = $(receiver_test_cflags)

@@ -152,6 +152,7 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 
 	version.min = sender->version_min == 0 ? 1 : sender->version_min;
 	version.max = sender->version_max == 0 ? 1 : sender->version_max;
+	version.features = sender->features;
 	epoch.number = sender->epoch == 0 ? 1 : sender->epoch;
 	epoch.lineage = text(sender->lineage == NULL ? LINEAGE : sender->lineage);
 	epoch.site = text(RIG_SITE);
