@@ -87,9 +87,10 @@ def remove(lab, node, before):
 
 def room_for_disks(lab):
     """A q35 machine takes another disk only where a root port is free."""
-    port = "<controller type='pci' model='pcie-root-port'/>"
+    ports = "".join(f"<controller type='pci' index='{index}' "
+                    f"model='pcie-root{'-port' if index else ''}'/>" for index in range(7))
     lab.stop_guest()
-    lab.on("a1", f"sed -i \"s#^  <devices>#  <devices>{port * 6}#\" /srv/vms/web1.xml && "
+    lab.on("a1", f"sed -i \"s#^  <devices>#  <devices>{ports}#\" /srv/vms/web1.xml && "
                  "virsh domxml-to-native qemu-argv /srv/vms/web1.xml >/dev/null")
     lab.start_guest()
 
