@@ -14,6 +14,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/check_image.c receiver/check_image.h \
 	receiver/check_layers.c \
 	receiver/check_logs.c \
+	receiver/check_narrow.c \
 	receiver/check_points.c receiver/check_states.c \
 	receiver/check_print.c \
 	receiver/check_program.c \
