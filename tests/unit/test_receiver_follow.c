@@ -41,16 +41,25 @@ static void follow_begin(void)
 {
 	rig_init(&rig);
 	model_init(&model);
-	sender.features = PROTOCOL_FEATURE_DISKS;
 	rig.points = 4;
 	rig.point_interval_s = 1;
-	sender.cut_step_ms = 2000;
-	sender.cut_time_ms = 1795341600000;
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	scene_initial();
+	sender.cut_step_ms = 2000; /* each cycle is a point */
+	sender.cut_time_ms = 1795341600000;
 	scene_delta(20);
 	scene_check();
+}
+
+/* An older sender resynchronizes. */
+static void test_not_claimed(void)
+{
+	follow_begin();
+	disk_resize(1, model.disks[1].size + (1u << 20));
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	scene_end();
 }
 
 static void test_grown(void)
@@ -58,9 +67,11 @@ static void test_grown(void)
 	uint64_t before, after;
 	struct manifest manifest;
 
+	sender_features = PROTOCOL_FEATURE_DISKS; /* from here on */
 	follow_begin();
 	before = model.disks[1].size;
 	after = before + (5u << 20) + 1024;
+	scene_enter();
 	disk_resize(1, after);
 	scene_delta(30); /* on the connection that stands */
 	scene_check();
@@ -114,6 +125,7 @@ static void test_shrunk(void)
 }
 
 static const struct unit_test tests[] = {
+	{"nobody says that he follows", test_not_claimed},
 	{"a disk that has grown", test_grown},
 	{"interrupted when it had grown", test_interrupted},
 	{"a disk that has shrunk", test_shrunk},

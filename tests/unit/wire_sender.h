@@ -53,11 +53,13 @@ struct sender {
 	const char *lineage;
 	const char *site;		   /* NULL = RIG_SITE */
 	uint32_t version_min, version_max; /* 0 = 1 */
-	uint64_t features;		   /* of HELLO */
 	bool application;		   /* the consistency that the next cycle claims */
 	int64_t cut_time_ms;		   /* of the last cycle; 0 = by the wall clock */
 	int64_t cut_step_ms;		   /* added to it with each */
 };
+
+/* What HELLO claims, over all connections. */
+extern uint64_t sender_features;
 
 /* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused
  * (TLS). */
