@@ -11,6 +11,7 @@ libvmr_admin_la_SOURCES = \
 	admin/command.c admin/command.h \
 	admin/control.c \
 	admin/events.c \
+	admin/failover.c \
 	admin/job_output.c admin/job_output.h \
 	admin/jobs.c \
 	admin/locate.c \
@@ -20,7 +21,10 @@ libvmr_admin_la_SOURCES = \
 	admin/protect.c \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h \
+	admin/status_takeover.c admin/status_takeover.h \
+	admin/wrap.c \
 	admin/store.c \
+	admin/transfer.c \
 	admin/verify.c
 # protobuf-c's own INIT macros cast const away.
 libvmr_admin_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual

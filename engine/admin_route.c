@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/admin_service.h"
+#include "engine/transfer.h"
 
 #define CHECK_FORWARD_MS 65000 /* a check takes up to a minute */
 
@@ -47,8 +48,17 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 	case VMREPLICA__ADMIN__REQUEST__BODY_POINTS:
 		admin_points(call, request);
 		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_EXPORT:
+		admin_export(call, request);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_IMPORT:
+		admin_import(call, request);
+		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_VERIFY:
 		admin_verify(call, request);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_FAILOVER:
+		admin_failover(call, request);
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_JOBS:
 		admin_jobs(call, request->jobs);
@@ -70,6 +80,12 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_RELEASE:
 		admin_release(call, request->release);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_WRAP:
+		admin_wrap(call, request->wrap);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_WRAP_NODE:
+		admin_wrap_node(call, request->wrap_node);
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_PROTECT:
 		admin_protect(call, request->protect);

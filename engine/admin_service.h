@@ -12,6 +12,7 @@
  *   admin_agent.c    start, stop, monitor, reload
  *   admin_store.c    store; inspect.c: inspect
  *   admin_fit.c      fit
+ *   admin_wrap.c     wrap, unwrap; admin_wrap_node.c: their steps on other nodes
  *   protect.c        protect; unprotect.c: unprotect, release
  */
 #ifndef VMR_ENGINE_ADMIN_SERVICE_H
@@ -22,6 +23,7 @@
 
 #define ADMIN_CONNECTIONS_MAX 128u
 #define ADMIN_FORWARD_MS      20000
+#define ADMIN_FAILOVER_MS     60000 /* the other side is asked, and may be silent */
 
 struct admin_service;
 struct admin_call;
@@ -66,6 +68,8 @@ void admin_authorize(struct admin_call *call, const Vmreplica__Admin__Request *r
 void admin_verify(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_points.c */
 void admin_points(struct admin_call *call, const Vmreplica__Admin__Request *request);
+/* admin_failover.c */
+void admin_failover(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_jobs.c */
 void admin_jobs(struct admin_call *call, const Vmreplica__Admin__JobsRequest *request);
 void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request);
@@ -75,6 +79,9 @@ void admin_fit(struct admin_call *call, const Vmreplica__Admin__FitRequest *requ
 /* admin_guard.c */
 void admin_guard(struct admin_call *call, const Vmreplica__Admin__GuardRequest *request);
 void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *request);
+/* admin_wrap.c, admin_wrap_node.c */
+void admin_wrap(struct admin_call *call, const Vmreplica__Admin__WrapRequest *request);
+void admin_wrap_node(struct admin_call *call, const Vmreplica__Admin__WrapNodeRequest *request);
 /* protect.c, unprotect.c */
 void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request);
 void admin_unprotect(struct admin_call *call, const Vmreplica__Admin__UnprotectRequest *request);

@@ -10,6 +10,8 @@
 #include "common/log.h"
 #include "proto/dirty_map.h"
 
+#define COPY_RECHECK_MS 5000
+
 /* libvirt's errors in the scheduler's terms. */
 static int source_trouble(struct cycle *cycle, int error, const char *why)
 {
@@ -76,6 +78,7 @@ int cycle_open_source(struct cycle *cycle)
 		.scratch_reserve_bytes = cycle->scratch_reserve_bytes,
 		.scratch_cap_bytes = cycle->scratch_cap_bytes,
 		.socket_directory = cycle->socket_directory,
+		.lender = cycle->lender,
 	};
 	char error[SOURCE_ERROR_LEN] = "";
 	int result = exclude == NULL
@@ -96,7 +99,11 @@ int cycle_open_source(struct cycle *cycle)
 			cycle->disk_epoch = cycle->checkpoints[i].epoch;
 		}
 	}
-	return cycle_list_disks(cycle);
+	result = cycle_list_disks(cycle);
+	if (result == 0) {
+		cycle_ask_witness(cycle);
+	}
+	return result;
 }
 
 /* For what the log cannot hold back: nothing depends on it, the next plan deletes what is left. */
@@ -110,7 +117,7 @@ static void cycle_delete_checkpoint(struct cycle *cycle, const struct checkpoint
 	}
 }
 
-static int cycle_free_checkpoints(struct cycle *cycle)
+int cycle_free_checkpoints(struct cycle *cycle)
 {
 	char error[SOURCE_ERROR_LEN] = "";
 	int result;
@@ -122,6 +129,50 @@ static int cycle_free_checkpoints(struct cycle *cycle)
 		return 0;
 	}
 	result = source_checkpoints_release(cycle->source, cycle->settings->relationship, error);
+	if (result < 0) {
+		return source_trouble(cycle, result, error);
+	}
+	cycle_settle_witness(cycle);
+	return 0;
+}
+
+static struct checkpoint_name cut_wanted(const struct cycle *cycle, uint64_t seq,
+					 const char *cut_id)
+{
+	struct checkpoint_name name = {.epoch = cycle->epoch.number, .seq = seq};
+
+	memcpy(name.relationship, cycle->settings->relationship, sizeof(name.relationship));
+	memcpy(name.cut_id, cut_id, sizeof(name.cut_id));
+	return name;
+}
+
+/* Without bitmaps only the cuts that the receiver names are of interest: can it be told what
+ * changed since them? */
+static int cycle_find_cuts(struct cycle *cycle)
+{
+	const struct peer_position *position = &cycle->peer->position;
+	struct checkpoint_name wanted[2];
+	char error[SOURCE_ERROR_LEN] = "";
+	size_t count = 0;
+	int result;
+
+	if (cycle->lender == NULL) {
+		return 0;
+	}
+	if (position->has_committed) {
+		wanted[count++] =
+			cut_wanted(cycle, position->committed_seq, position->committed_cut_id);
+	}
+	if (position->mark.present) {
+		wanted[count++] = cut_wanted(cycle, position->mark.seq, position->mark.cut_id);
+	}
+	free(cycle->checkpoints);
+	cycle->checkpoint_count = 0;
+	cycle->checkpoints = calloc(count + 1, sizeof(*cycle->checkpoints));
+	result = cycle->checkpoints == NULL
+			 ? -ENOMEM
+			 : source_cuts_find(cycle->source, wanted, count, cycle->checkpoints,
+					    &cycle->checkpoint_count, error);
 	return result < 0 ? source_trouble(cycle, result, error) : 0;
 }
 
@@ -130,6 +181,7 @@ static int cycle_free_checkpoints(struct cycle *cycle)
 static bool cycle_resync_must_wait(const struct cycle *cycle)
 {
 	return cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_RESYNC && !cycle->resync_allowed &&
+	       cycle->peer->position.has_committed && /* else it is the initial replication */
 	       (!cycle->plan.resumed || cycle->settings->resync.kind == RESYNC_WINDOW);
 }
 
@@ -152,6 +204,7 @@ static int cycle_refuse_resync(struct cycle *cycle, const char *why)
 int cycle_plan(struct cycle *cycle)
 {
 	const struct peer_position *position = &cycle->peer->position;
+	int result = cycle_find_cuts(cycle);
 	struct resume_input input = {
 		.checkpoints = cycle->checkpoints,
 		.checkpoint_count = cycle->checkpoint_count,
@@ -166,13 +219,23 @@ int cycle_plan(struct cycle *cycle)
 		.extra = cycle_has_extra(cycle),
 		.force_resync = cycle->force_resync,
 	};
-	int result;
 
+	if (result < 0) {
+		return result;
+	}
 	memcpy(input.committed_cut_id, position->committed_cut_id, sizeof(input.committed_cut_id));
 	result = resume_plan_make(&input, &cycle->plan);
 	if (result < 0) {
 		return trouble_set(&cycle->trouble, result, SCHEDULE_FAILED, "protocol",
 				   "the welcome of %s contradicts itself", cycle->peer->node);
+	}
+	if (cycle->awaits_copy && cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_INITIAL) {
+		trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_MISSED, "copy-awaited",
+			    "it waits for a copy of the disks: have one imported there (vmreplica "
+			    "import), or export one here (vmreplica export %s DIRECTORY)",
+			    cycle->settings->vm);
+		cycle->trouble.retry_ms = COPY_RECHECK_MS;
+		return -EAGAIN;
 	}
 	if (cycle_resync_must_wait(cycle)) {
 		return cycle_refuse_resync(cycle, position->reason[0] != '\0' ? position->reason

@@ -24,6 +24,8 @@
 /* the code of the trouble that another side holds a higher epoch */
 #define CYCLE_TROUBLE_EPOCH "epoch"
 
+struct replica_lender;
+
 struct cycle_disk {
 	char name[DISK_NAME_MAX + 1];
 	uint64_t size_bytes;
@@ -34,6 +36,7 @@ struct cycle {
 	const struct vm_settings *settings;
 	const char *site, *node;
 	struct source_connection *connection;
+	const struct replica_lender *lender; /* the VM is a replica here: its store is read */
 	const char *scratch_directory, *socket_directory;
 	uint64_t scratch_reserve_bytes, scratch_cap_bytes;
 	struct buffer_pool *pool;
@@ -42,6 +45,7 @@ struct cycle {
 	bool resync_allowed; /* a needed one may begin: by the policy, or because it was ordered */
 	bool force_resync;   /* the admin asked for a resynchronization, or allows the needed one */
 	struct verify_state *verify; /* compare with this cut, too; NULL = not */
+	bool awaits_copy;	     /* the initial copy comes on media: none is sent */
 	bool want_application;	     /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */
@@ -64,6 +68,9 @@ struct cycle {
 	int64_t frozen_ms;   /* ... for so long */
 	/* wanted, tried, and not had: why; "" otherwise */
 	char application_why[SOURCE_ERROR_LEN];
+	/* a wrapped disk may have been changed behind its header, and its bitmaps are not believed;
+	 * "" = none */
+	char doubt[SOURCE_ERROR_LEN];
 	char vm_state_why[SOURCE_ERROR_LEN]; /* why UEFI variables or TPM did not travel; "" = they
 						did, or there are none */
 	uint64_t data_bytes, wire_bytes;
@@ -103,6 +110,9 @@ int cycle_open_source(struct cycle *cycle);
 int cycle_ask_epoch(struct cycle *cycle);
 /* Have a connection to the replica's owner and its WELCOME (or what COMMITTED left). */
 int cycle_connect(struct cycle *cycle);
+/* After cycle_open_source has listed the checkpoints; and once all of them were removed. */
+void cycle_ask_witness(struct cycle *cycle);
+void cycle_settle_witness(struct cycle *cycle);
 /* cycle_extra.c: is there more to send than our bitmaps say, and the maps with it. 0 or a trouble.
  */
 bool cycle_has_extra(const struct cycle *cycle);
@@ -115,6 +125,14 @@ int cycle_plan(struct cycle *cycle);
 void cycle_take_state(struct cycle *cycle);
 int cycle_send_state(struct cycle *cycle);
 void cycle_state_committed(struct cycle *cycle);
+/* The plan's deletions, carried out. */
+int cycle_free_checkpoints(struct cycle *cycle);
+/* Begin the job with the plan's new cut; end it. */
+int cycle_make_cut(struct cycle *cycle);
+void cycle_end_job(struct cycle *cycle);
+struct cycle_reader;
+/* A reader of the job that runs. */
+struct cycle_reader cycle_make_reader(struct cycle *cycle);
 /* Job, stream, reader, until COMMITTED or a trouble. */
 int cycle_send(struct cycle *cycle);
 

@@ -64,7 +64,7 @@ static int cycle_begin_job(struct cycle *cycle, const struct checkpoint_name *in
 	return result < 0 ? job_trouble(cycle, result, error) : 0;
 }
 
-static void cycle_end_job(struct cycle *cycle)
+void cycle_end_job(struct cycle *cycle)
 {
 	char error[SOURCE_ERROR_LEN] = "";
 
@@ -80,7 +80,7 @@ static void cycle_end_job(struct cycle *cycle)
 	cycle->job = NULL;
 }
 
-static struct cycle_reader cycle_make_reader(struct cycle *cycle)
+struct cycle_reader cycle_make_reader(struct cycle *cycle)
 {
 	return (struct cycle_reader){
 		.job = cycle->job,
@@ -117,9 +117,9 @@ static int cycle_look(struct cycle *cycle)
 	return result;
 }
 
-static int cycle_make_cut(struct cycle *cycle)
+int cycle_make_cut(struct cycle *cycle)
 {
-	const char *why;
+	const char *why, *cut_id;
 	int result;
 
 	memcpy(cycle->cut.relationship, cycle->settings->relationship,
@@ -137,6 +137,10 @@ static int cycle_make_cut(struct cycle *cycle)
 			source_job_application(cycle->job, &cycle->frozen_ms, &why) == 1;
 		snprintf(cycle->application_why, sizeof(cycle->application_why), "%s",
 			 cycle->application ? "" : why);
+		cut_id = source_job_cut_id(cycle->job);
+		if (cut_id != NULL) {
+			snprintf(cycle->cut.cut_id, sizeof(cycle->cut.cut_id), "%s", cut_id);
+		}
 		cycle->cut_time_ms = source_job_cut_time_ms(cycle->job);
 		cycle->kind = cycle->plan.kind;
 		cycle_take_state(cycle);

@@ -12,13 +12,16 @@
 #include "common/log.h"
 #include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
+#include "engine/transfer.h"
 #include "engine/admin_service.h"
 #include "engine/adoption.h"
 #include "engine/announcer.h"
 #include "engine/directories.h"
+#include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/job_table.h"
 #include "engine/pipeline.h"
+#include "engine/point_find.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
@@ -248,7 +251,7 @@ static int engine_make_parts(struct engine *engine, char *error)
 	engine->pool = buffer_pool_new(buffers, PIPELINE_CHUNK);
 	engine->announcer = announcer_new(engine);
 	engine->storages = storage_probe_new(engine);
-	engine->jobs = job_table_new(ENGINE_JOBS_DIR, engine->task_workers);
+	engine->jobs = job_table_new(ENGINE_JOBS_DIR, &engine->task_workers);
 	if (engine->cycle_workers == NULL || engine->task_workers == NULL ||
 	    engine->storage_workers == NULL || engine->libvirt == NULL || engine->tls == NULL ||
 	    engine->pool == NULL || engine->announcer == NULL || engine->storages == NULL ||
@@ -319,6 +322,7 @@ void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg
 		return;
 	}
 	engine->stopping = true;
+	transfers_cancel(engine);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		if (!rel->stopping) {
 			relationship_stop(rel, ENGINE_STOP_MS, NULL, NULL);
@@ -357,15 +361,18 @@ void engine_destroy(struct engine *engine)
 		relationship_cancel(rel);
 	}
 	engine_end_workers(engine);
-	failover_job_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
+	transfers_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);
+	point_find_tick(engine, INT64_MAX);
 	replica_takeover_tick(engine, INT64_MAX);
 	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {
 		engine->cluster.ops->stop(&engine->cluster);
 	}
+	failover_free_all(engine);
+	failover_job_free_all(engine);
 	authorizer_free(engine->authorizer);
 	admin_service_close(engine->admin);
 	if (engine->tick_armed) {

@@ -3,6 +3,7 @@
  * starts what is due. */
 #include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
+#include "engine/transfer.h"
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -11,7 +12,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/announcer.h"
+#include "engine/failover.h"
 #include "engine/failover_job.h"
+#include "engine/point_find.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
@@ -159,9 +162,12 @@ static void engine_tick_cb(void *data)
 	engine->tick_armed = false;
 	receiver_child_tick(engine->receiver, now);
 	admin_points_tick(engine, now);
+	transfers_tick(engine, now);
 	admin_jobs_tick(engine, now);
+	point_find_tick(engine, now);
 	replica_takeover_tick(engine, now);
 	failover_job_tick(engine);
+	failover_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);
 	}

@@ -9,6 +9,7 @@ ENGINE_SOURCE = \
 	engine/source_bitmap.c engine/source_bitmap.h \
 	engine/source_call.c engine/source_call.h \
 	engine/source_checkpoint.c \
+	engine/source_replica.c engine/source_replica.h \
 	engine/source_connection.c engine/source_connection.h \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
@@ -21,6 +22,8 @@ ENGINE_SOURCE = \
 	engine/source_libxml.h \
 	engine/source_offline.c engine/source_offline.h \
 	engine/source_orphan.c engine/source_orphan.h \
+	engine/source_power.c engine/source_power.h \
+	engine/source_security.c engine/source_security.h \
 	engine/source_rpc.c engine/source_rpc_job.c engine/source_rpc.h \
 	engine/source_scratch.c engine/source_scratch.h \
 	engine/source_state.c engine/source_state.h \
@@ -30,6 +33,16 @@ ENGINE_SOURCE = \
 	engine/source_xml.c engine/source_xml.h
 ENGINE_SOURCE_CFLAGS = $(LIBVIRT_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS) $(ACL_CFLAGS)
 ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
+
+# Raw disks under qcow2 headers.
+ENGINE_WRAP = \
+	engine/wrap_access.c engine/wrap_access.h \
+	engine/wrap_domain.c engine/wrap_domain.h \
+	engine/wrap_file.c engine/wrap_file.h \
+	engine/wrap_image.c engine/wrap_image.h \
+	engine/wrap_look.c engine/wrap_record.c engine/wrap_record.h \
+	engine/wrap_message.c engine/wrap_node.c engine/wrap_node.h \
+	engine/wrap_witness.c engine/wrap_witness.h
 
 # Pure decisions: no clock, no I/O.
 ENGINE_PURE = \
@@ -59,7 +72,7 @@ ENGINE_PURE = \
 ENGINE_CYCLE = \
 	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
-	engine/cycle.c engine/cycle_connect.c engine/cycle_extra.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle.c engine/cycle_connect.c engine/cycle_extra.c engine/cycle_send.c engine/cycle_wrap.c engine/cycle.h \
 	engine/cycle_state.c \
 	engine/cycle_verify.c engine/cycle_verify.h engine/verify_state.c \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
@@ -74,9 +87,15 @@ ENGINE_CYCLE = \
 
 # The daemon's control thread.
 ENGINE_CONTROL = \
+	engine/admin_failover.c \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
+	engine/admin_wrap.c engine/admin_wrap_node.c \
+	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c \
 	engine/admin_verify.c \
+	engine/export.c engine/export_target.c engine/export_target.h \
+	engine/import.c engine/media.c engine/media.h \
+	engine/transfer.c engine/transfer.h \
 	engine/relationship_verify.c engine/relationship_verify.h \
 	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
 	engine/admin_guard.c engine/admin_pause.c engine/admin_status.c engine/admin_store.c \
@@ -94,12 +113,16 @@ ENGINE_CONTROL = \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
+	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c \
+	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/failover_job.c engine/failover_job.h \
+	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
 	engine/peer_contact.c engine/peer_contact.h \
+	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
@@ -110,6 +133,9 @@ ENGINE_CONTROL = \
 	engine/replica.c engine/replica_status.c engine/replica.h \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
+	engine/extended.c engine/extended.h \
+	engine/protect_extended.c engine/protect_request.c \
+	engine/replica_lender.c engine/replica_lender.h \
 	engine/replica_state.c engine/replica_state.h \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
@@ -120,7 +146,7 @@ ENGINE_CONTROL = \
 	engine/store_release.c engine/store_release.h \
 	engine/vm_status.c engine/vm_status.h
 
-libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)
+libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_WRAP) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)
 # protoc-c's initializers cast constness away, hence no -Wcast-qual.
 libvmr_engine_la_CFLAGS = $(AM_CFLAGS) $(ENGINE_SOURCE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
 libvmr_engine_la_LIBADD = libvmr-cluster.la libvmr-nbd.la libvmr-access.la libvmr-proto.la libvmr-common.la $(ENGINE_SOURCE_LIBS) \
@@ -137,3 +163,10 @@ vmreplica_freeze_SOURCES = engine/freezer.c engine/freeze_guest.c engine/freeze_
 	engine/freeze_note.c engine/freeze_note.h engine/source_freeze.h
 vmreplica_freeze_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
 vmreplica_freeze_LDADD = libvmr-common.la $(LIBVIRT_LIBS)
+
+# What libvirt's hook calls. In sbin, because libvirtd's AppArmor profile lets its hooks run what is there.
+sbin_PROGRAMS += vmreplica-witness
+vmreplica_witness_SOURCES = engine/wrap_hook.c engine/wrap_look.c engine/wrap_record.c engine/wrap_witness.c \
+	engine/source_image.c
+vmreplica_witness_CFLAGS = $(AM_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS)
+vmreplica_witness_LDADD = libvmr-common.la $(LIBXML2_LIBS) $(JANSSON_LIBS)

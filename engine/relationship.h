@@ -17,6 +17,7 @@
 #include "engine/health.h"
 #include "engine/health_attribute.h"
 #include "engine/relationship_state.h"
+#include "engine/replica_lender.h"
 #include "engine/relationship_verify.h"
 #include "engine/schedule.h"
 #include "engine/vm_settings.h"
@@ -61,8 +62,8 @@ struct relationship {
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
-	bool blind; /* its guard let it start while the other side was silent */
-	bool dismissed;			      /* it is being taken apart: no more cycles */
+	bool blind;	/* its guard let it start while the other side was silent */
+	bool dismissed; /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
 	int64_t release_deadline_ms;
@@ -86,6 +87,7 @@ struct relationship {
 	int64_t last_success_ms;     /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
 	char cut_id[CUT_ID_LEN + 1];
+	char doubt[SOURCE_ERROR_LEN];	   /* of wrapped disks, as told last */
 	char peer_node[NODE_NAME_MAX + 1]; /* owner on the other side, as of the last cycle */
 	struct cycle_disk disks[DISKS_MAX];
 	uint32_t disk_count;
@@ -94,6 +96,7 @@ struct relationship {
 	int64_t paused_since_ms; /* wall clock label; 0 while attached */
 
 	/* work */
+	struct replica_lender lender; /* extended.h; filled before each cycle */
 	struct peer peer;
 	struct cycle cycle;
 	struct cycle_progress progress;
@@ -141,6 +144,10 @@ void relationship_dismiss(struct relationship *relationship, int timeout_ms,
 void relationship_request_resync(struct relationship *relationship);
 /* Its initial replication is scheduled for later. */
 bool relationship_waits_for_start(const struct relationship *relationship);
+/* Nothing goes over the line before a copy was imported on the other side. */
+bool relationship_waits_for_copy(const struct relationship *relationship);
+/* It has come: the order is taken away. */
+void relationship_clear_copy(struct relationship *relationship);
 /* The scheduled start is over, or an admin does not wait for it. */
 void relationship_clear_start(struct relationship *relationship);
 /* One that is needed may begin now: it was ordered, or the policy says so. */
@@ -160,6 +167,9 @@ void relationship_tick(struct relationship *relationship, int64_t now_ms);
 void relationship_free(struct relationship *relationship);
 
 /* ---- for each other ---- */
+/* What is read when it is not a VM of libvirt's; NULL: it is. Filled anew: while no worker has it.
+ */
+const struct replica_lender *relationship_lender(struct relationship *relationship);
 void relationship_take_pending(struct relationship *relationship, int64_t now_ms);
 void relationship_start_attach(struct relationship *relationship);
 void relationship_start_release(struct relationship *relationship);
@@ -176,6 +186,8 @@ void relationship_clear_resync(struct relationship *relationship, int64_t now_ms
 
 /* ---- relationship_cycle.c ---- */
 void relationship_start_cycle(struct relationship *relationship, int64_t now_ms);
+/* Tell of wrapped disks that are doubted (cycle.h). */
+void relationship_note_doubt(struct relationship *relationship);
 /* Take a begun transfer into the state. */
 void relationship_note_progress(struct relationship *relationship);
 void relationship_cancel(struct relationship *relationship);

@@ -45,6 +45,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.site = config->site,
 		.node = config->node,
 		.connection = engine->libvirt,
+		.lender = relationship_lender(rel),
 		.scratch_directory = config->scratch_directory,
 		.socket_directory = ENGINE_BACKUP_DIR,
 		.scratch_reserve_bytes = config->scratch_reserve_bytes,
@@ -54,6 +55,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.progress = &rel->progress,
 		.force_resync = rel->force_resync,
 		.resync_allowed = relationship_may_resync(rel, &rel->settings),
+		.awaits_copy = relationship_waits_for_copy(rel),
 		.want_application = application_is_due(rel),
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
 		.epoch = rel->epoch,
@@ -178,6 +180,7 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 	rel->obstacle = (struct trouble){0};
 	rel->resyncs += cycle->kind == MODE(RESYNC);
 	relationship_clear_start(rel);
+	relationship_clear_copy(rel);
 	if (cycle->kind != MODE(DELTA)) {
 		relationship_finish_resync(rel);
 		engine_event(rel->engine, "notice", rel->settings.vm,
@@ -255,6 +258,16 @@ static void relationship_finish_waits(struct relationship *rel, int64_t now)
 	}
 }
 
+/* Told once for each doubt. */
+void relationship_note_doubt(struct relationship *rel)
+{
+	if (strcmp(rel->doubt, rel->cycle.doubt) != 0 && rel->cycle.doubt[0] != '\0') {
+		engine_event(rel->engine, "warning", rel->settings.vm,
+			     "%s; a resynchronization is due", rel->cycle.doubt);
+	}
+	snprintf(rel->doubt, sizeof(rel->doubt), "%s", rel->cycle.doubt);
+}
+
 static void cycle_job_done(void *arg, int result)
 {
 	struct relationship *rel = arg;
@@ -275,6 +288,7 @@ static void cycle_job_done(void *arg, int result)
 	memcpy(rel->peer_node, rel->peer.node, sizeof(rel->peer_node));
 	relationship_count_bytes(rel, &rel->cycle);
 	relationship_note_application(rel);
+	relationship_note_doubt(rel);
 	relationship_note_vm_state(rel);
 	if (rel->cycle.harm[0] != '\0') {
 		engine_event(rel->engine, "error", rel->settings.vm, "%s", rel->cycle.harm);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <acl/libacl.h>
 #include <sys/acl.h>
 #include <sys/stat.h>
 
@@ -122,4 +123,105 @@ int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[
 			(unsigned int)uid, directory, strerror(-result));
 	}
 	return 0;
+}
+
+/* Does an entry of uid allow reading and writing? */
+static bool has_entry(const char *path, uid_t uid)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	acl_entry_t entry = acl != NULL ? find_entry(&acl, uid) : NULL;
+	acl_permset_t permissions;
+
+	return entry != NULL && acl_get_permset(entry, &permissions) == 0 &&
+	       acl_get_perm(permissions, ACL_READ) == 1 &&
+	       acl_get_perm(permissions, ACL_WRITE) == 1;
+}
+
+int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)
+{
+	struct stat status;
+	int result;
+
+	if (stat(path, &status) != 0) {
+		return -errno;
+	}
+	if (may_already(&status, uid, S_IROTH | S_IWOTH) || has_entry(path, uid)) {
+		*ret_granted = false;
+		return 0;
+	}
+	result = grant_by_acl(path, uid, S_IROTH | S_IWOTH);
+	if (result == 0) {
+		*ret_granted = true;
+	}
+	return result;
+}
+
+/* A mask over no named entry is the group's own permissions once more: it would turn what the ACL
+ * added for us into the group's. */
+static int drop_mask(acl_t *acl)
+{
+	acl_entry_t entry, mask = NULL;
+	acl_tag_t tag;
+
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(*acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		if (acl_get_tag_type(entry, &tag) != 0) {
+			return -1;
+		}
+		if (tag == ACL_USER || tag == ACL_GROUP) {
+			return acl_calc_mask(acl);
+		}
+		mask = tag == ACL_MASK ? entry : mask;
+	}
+	return mask != NULL ? acl_delete_entry(*acl, mask) : 0;
+}
+
+int source_access_revoke_image(const char *path, uid_t uid)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	acl_entry_t entry;
+
+	if (acl == NULL) {
+		return errno == ENOTSUP ? 0 : -errno;
+	}
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		acl_tag_t tag;
+		uid_t *qualifier;
+		bool same;
+
+		if (acl_get_tag_type(entry, &tag) != 0 || tag != ACL_USER) {
+			continue;
+		}
+		qualifier = acl_get_qualifier(entry);
+		same = qualifier != NULL && *qualifier == uid;
+		acl_free(qualifier);
+		if (same) {
+			return acl_delete_entry(acl, entry) == 0 && drop_mask(&acl) == 0 &&
+					       acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0
+				       ? 0
+				       : -errno;
+		}
+	}
+	return 0;
+}
+
+int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	struct stat status;
+	int result = 0;
+
+	if (lstat(path, &status) != 0) {
+		result = -errno;
+	} else if (!S_ISREG(status.st_mode)) {
+		result = -EINVAL; /* a link could lead anywhere */
+	} else if (uid != 0 && uid != status.st_uid) {
+		result = grant_by_acl(path, uid, S_IROTH | S_IWOTH);
+	}
+	return result == 0
+		       ? 0
+		       : source_fail(result, error,
+				     "QEMU's user (uid %u) cannot be given access to %s: %s; the "
+				     "file system must have ACLs",
+				     (unsigned int)uid, path, strerror(-result));
 }

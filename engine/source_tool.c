@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -16,15 +18,23 @@
 #include "common/clock.h"
 #include "engine/source_error.h"
 
-#define OUTPUT_MAX  (1024u * 1024u)
-#define END_WAIT_MS 2000
-#define END_POLL_MS 5
+#define OUTPUT_MAX   (1024u * 1024u)
+#define END_WAIT_MS  2000
+#define LONG_LOOK_MS 1000
+#define END_POLL_MS  5
 
 /* In the child: only async-signal-safe calls, because the parent has other threads. */
-__attribute__((noreturn)) static void become(const char *const *argv, int output)
+__attribute__((noreturn)) static void become(const struct source_tool_user *user,
+					     const char *const *argv, int output)
 {
 	sigset_t none;
 
+	if (user != NULL && geteuid() == 0 &&
+	    (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+	     setresuid(user->uid, user->uid, user->uid) < 0)) {
+		_exit(126);
+	}
+	/* a change of user takes it away: so after that */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -35,8 +45,8 @@ __attribute__((noreturn)) static void become(const char *const *argv, int output
 	_exit(127);
 }
 
-int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
-		      char error[SOURCE_ERROR_LEN])
+int source_tool_start_as(const struct source_tool_user *user, const char *const *argv,
+			 pid_t *ret_pid, int *ret_output, char error[SOURCE_ERROR_LEN])
 {
 	int ends[2];
 	pid_t pid;
@@ -46,7 +56,7 @@ int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
 	}
 	pid = fork();
 	if (pid == 0) {
-		become(argv, ends[1]);
+		become(user, argv, ends[1]);
 	}
 	close(ends[1]);
 	if (pid < 0) {
@@ -58,6 +68,12 @@ int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
 	*ret_pid = pid;
 	*ret_output = ends[0];
 	return 0;
+}
+
+int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
+		      char error[SOURCE_ERROR_LEN])
+{
+	return source_tool_start_as(NULL, argv, ret_pid, ret_output, error);
 }
 
 bool source_tool_runs(pid_t pid)
@@ -146,4 +162,47 @@ int source_tool_run(const char *const *argv, int timeout_ms, char **ret_output,
 	}
 	byte_buffer_destroy(&buffer);
 	return result;
+}
+
+/* Until it ends or is given up; what it says is read, so that it does not wait for us. */
+static int run_long(const char *const *argv, const volatile bool *stop,
+		    char error[SOURCE_ERROR_LEN])
+{
+	struct byte_buffer buffer = {.limit = OUTPUT_MAX};
+	cleanup_close int output = -1;
+	pid_t pid;
+	int result = source_tool_start(argv, &pid, &output, error);
+
+	if (result != 0) {
+		return result;
+	}
+	do {
+		result = gather(output, clock_monotonic_ms() + LONG_LOOK_MS, &buffer);
+	} while (result == -ETIMEDOUT && !*stop);
+	if (result != 0) {
+		source_tool_stop(pid);
+		result = source_fail(*stop ? -ECANCELED : result, error, "qemu-img: given up");
+	} else if (reap(pid) != 0) {
+		result = source_fail(-EIO, error, "qemu-img failed: %.300s",
+				     (const char *)buffer.data);
+	}
+	byte_buffer_destroy(&buffer);
+	return result;
+}
+
+int source_tool_merge(const char *image, const char *base, const char *top, uid_t uid,
+		      const volatile bool *stop, char error[SOURCE_ERROR_LEN])
+{
+	char user[32];
+	const char *commit[] = {"setpriv", user, "--clear-groups", "qemu-img", "commit",
+				"-q",	   "-f", "qcow2",	   "-b",       base,
+				top,	   NULL};
+	const char *rebase[] = {
+		"setpriv", user, "--clear-groups", "qemu-img", "rebase", "-q",	"-u", "-f",
+		"qcow2",   "-F", "qcow2",	   "-b",       base,	 image, NULL};
+	int result;
+
+	snprintf(user, sizeof(user), "--reuid=%u", (unsigned int)uid);
+	result = run_long(commit, stop, error);
+	return result < 0 ? result : run_long(rebase, stop, error);
 }

@@ -13,6 +13,14 @@
  * child dies with the thread that started it. 0 or a negative errno with a sentence. */
 int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
 		      char error[SOURCE_ERROR_LEN]);
+/* The same as another user, without root's rights: for images that were not made by libvirt or us.
+ * NULL = as we are. */
+struct source_tool_user {
+	uid_t uid;
+	gid_t gid;
+};
+int source_tool_start_as(const struct source_tool_user *user, const char *const *argv,
+			 pid_t *ret_pid, int *ret_output, char error[SOURCE_ERROR_LEN]);
 /* End it: SIGTERM, after 2 s SIGKILL. Reaps it, unless storage holds it in the kernel. */
 void source_tool_stop(pid_t pid);
 /* True while it has not ended; reaps it otherwise (its pid is void then). */
@@ -22,5 +30,11 @@ bool source_tool_runs(pid_t pid);
  * then it is dropped); -EIO when it failed, with its last words; -ETIMEDOUT. */
 int source_tool_run(const char *const *argv, int timeout_ms, char **ret_output,
 		    char error[SOURCE_ERROR_LEN]);
+
+/* Merge the images from top down to above base into base, and make image, which nobody has open,
+ * stand on that. As uid, which may write all three: what is in the images is not trusted. It takes
+ * as long as it takes; *stop gives up (-ECANCELED), and all of it can be done again. */
+int source_tool_merge(const char *image, const char *base, const char *top, uid_t uid,
+		      const volatile bool *stop, char error[SOURCE_ERROR_LEN]);
 
 #endif

@@ -84,6 +84,8 @@ void check_logs(struct check *check);
 void check_layers(struct check *check);
 /* Points and pins against the chains (check_points.c). */
 void check_points(struct check *check);
+/* What the VM keeps beside its disks (check_states.c). */
+void check_states(struct check *check);
 /* What the points read as, against the logs that led to them (check_content.c). */
 void check_content(struct check *check);
 

@@ -14,7 +14,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/check_image.c receiver/check_image.h \
 	receiver/check_layers.c \
 	receiver/check_logs.c \
-	receiver/check_points.c \
+	receiver/check_points.c receiver/check_states.c \
 	receiver/check_print.c \
 	receiver/check_program.c \
 	receiver/cycle.c receiver/cycle.h \
@@ -26,6 +26,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/history.c receiver/history.h \
 	receiver/image.c receiver/image.h \
 	receiver/image_turn.c \
+	receiver/import.c receiver/import.h \
 	receiver/json.h \
 	receiver/lend.c receiver/lend.h \
 	receiver/lend_state.c receiver/lend_job.h \
@@ -67,6 +68,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/overlay.c receiver/overlay.h \
 	receiver/takeover.c receiver/takeover.h \
 	receiver/takeover_end.c \
+	receiver/takeover_extents.c \
 	receiver/takeover_failover.c \
 	receiver/takeover_steps.c receiver/takeover_job.h \
 	receiver/takeover_test.c \

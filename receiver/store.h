@@ -55,7 +55,6 @@ struct store {
 	atomic_bool apply_queued, apply_wanted; /* apply.c's */
 	atomic_bool merge_wanted;		/* merge.c's */
 	atomic_bool taken;			/* failed over: streams end */
-	atomic_int lends_waiting;		/* lend.h: no batch is begun meanwhile */
 	_Atomic int64_t
 		lease_ms; /* lend.h: monotonic; what is lent is taken back then; 0 = nothing is */
 	atomic_uint qemu_uid; /* who VMs run as; 0 = root, or not told */
@@ -155,6 +154,9 @@ void store_stream_release(struct store *store, struct session *session);
 /* End whatever stream there is, and wait for it, for timeout_ms at most. The lock is held. 0 or
  * -ETIMEDOUT. */
 int store_stream_wait_gone(struct store *store, int timeout_ms);
+/* End whatever stream there is, without a word, and wait for it: it comes again by itself.
+ * store->lock is held. 0 or -ETIMEDOUT. */
+int store_stream_end(struct store *store, int timeout_ms);
 /* End whatever stream there is, with its farewell. Does not wait. Any thread but the control
  * thread. */
 void store_stream_evict(struct store *store);
