@@ -370,6 +370,7 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 	job->dry_run = request->dry_run;
 	snprintf(job->resync, sizeof(job->resync), "%s", request->resync);
 	job->start_at_ms = request->start_at_ms;
+	job->existing_copy = request->existing_copy;
 	job->force = request->force;
 	snprintf(job->relationship, sizeof(job->relationship), "%s", request->relationship);
 	if ((job->relationship[0] == '\0' && name_make_uuid(job->relationship) < 0) ||

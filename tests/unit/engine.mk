@@ -118,6 +118,11 @@ tests_unit_test_relationship_state_SOURCES = tests/unit/test_relationship_state.
 tests_unit_test_relationship_state_CFLAGS = $(engine_test_cflags)
 tests_unit_test_relationship_state_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_media
+tests_unit_test_media_SOURCES = tests/unit/test_media.c tests/unit/tempdir.h
+tests_unit_test_media_CFLAGS = $(engine_test_cflags)
+tests_unit_test_media_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_resume
 tests_unit_test_resume_SOURCES = tests/unit/test_resume.c tests/unit/golden.h
 tests_unit_test_resume_CFLAGS = $(engine_test_cflags)
