@@ -152,6 +152,8 @@ def failed_over(lab):
     reached = wait_until("web1 writes on at C", lambda: written(lab, newest), 60, 1)
     say(f"C ran on from record {newest} to {reached}")
     lab.vmreplica("c1", "failover web1 --cancel", 120)
+    # B was refused meanwhile: it goes on when its admin says so.
+    lab.vmreplica(rep.node_of(lab, "B"), f"resume {EXTENDED}")
     cycles(lab, 2, 90)
     require(sent(lab)["resyncs"] == 0, "it was resynchronized after the cancel")
 
