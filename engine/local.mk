@@ -10,6 +10,7 @@ ENGINE_SOURCE = \
 	engine/source_call.c engine/source_call.h \
 	engine/source_checkpoint.c \
 	engine/source_connection.c engine/source_connection.h \
+	engine/source_define.c engine/source_define.h \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
@@ -42,6 +43,7 @@ ENGINE_PURE = \
 	engine/failover_order.c engine/failover_order.h \
 	engine/failover_plan.c engine/failover_plan.h \
 	engine/guard.c engine/guard.h \
+	engine/handover.c engine/handover.h \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \
 	engine/planned_plan.c engine/planned_plan.h \
