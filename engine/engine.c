@@ -17,6 +17,8 @@
 #include "engine/announcer.h"
 #include "engine/directories.h"
 #include "engine/failover_job.h"
+#include "engine/give_way.h"
+#include "engine/planned.h"
 #include "engine/job_table.h"
 #include "engine/pipeline.h"
 #include "engine/receiver_child.h"
@@ -357,6 +359,8 @@ void engine_destroy(struct engine *engine)
 		relationship_cancel(rel);
 	}
 	engine_end_workers(engine);
+	planned_free_all(engine);
+	give_way_free_all(engine);
 	failover_job_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);

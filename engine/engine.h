@@ -64,6 +64,8 @@ struct engine {
 	struct buffer_pool *pool;
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */
+	struct give_way *giving_way; /* owned list: old primaries here that become replicas */
+	struct planned *planned; /* owned list: planned failovers of primaries here */
 	struct receiver_child *receiver;
 	struct points_wait *points_waits;   /* owned list: asked of the receiver (admin_points.c) */
 	struct job_table *jobs;		    /* of all nodes */

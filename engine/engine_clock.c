@@ -12,6 +12,8 @@
 #include "common/log.h"
 #include "engine/announcer.h"
 #include "engine/failover_job.h"
+#include "engine/give_way.h"
+#include "engine/planned.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
@@ -161,6 +163,8 @@ static void engine_tick_cb(void *data)
 	admin_points_tick(engine, now);
 	admin_jobs_tick(engine, now);
 	replica_takeover_tick(engine, now);
+	planned_tick(engine, now);
+	give_way_tick(engine, now);
 	failover_job_tick(engine);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);

@@ -100,7 +100,9 @@ ENGINE_CONTROL = \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
-	engine/peer_contact.c engine/peer_contact.h \
+	engine/adopted_disks.c engine/adopted_disks.h engine/become_replica.c engine/become_replica.h \
+	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_take.c \
+	engine/planned.c engine/planned_role.c engine/planned_steps.c engine/planned.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \

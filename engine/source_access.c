@@ -123,3 +123,56 @@ int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[
 	}
 	return 0;
 }
+
+/* ---- files that are lent ---- */
+
+static int lend(const char *path, uid_t uid, mode_t mode)
+{
+	struct stat status;
+
+	if (stat(path, &status) != 0) {
+		return -errno;
+	}
+	return may_already(&status, uid, mode) ? 0 : grant_by_acl(path, uid, mode);
+}
+
+int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_free char *copy = strdup(path);
+	int result = copy != NULL ? lend(path, uid, S_IROTH | S_IWOTH) : -ENOMEM;
+
+	/* from the file's directory up to the root's children */
+	for (char *slash = copy != NULL ? strrchr(copy, '/') : NULL;
+	     result == 0 && slash != NULL && slash != copy; slash = strrchr(copy, '/')) {
+		*slash = '\0';
+		result = lend(copy, uid, S_IXOTH);
+	}
+	if (result < 0) {
+		return source_fail(result, error,
+				   "%s cannot be lent to the receiver (uid %u): %s; it must lie on "
+				   "a file system with ACLs",
+				   path, (unsigned int)uid, strerror(-result));
+	}
+	return 0;
+}
+
+static int take_back(const char *path, uid_t uid)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	acl_entry_t entry = acl != NULL ? find_entry(&acl, uid) : NULL;
+
+	if (entry == NULL || acl_delete_entry(acl, entry) != 0 || acl_calc_mask(&acl) != 0 ||
+	    acl_set_file(path, ACL_TYPE_ACCESS, acl) != 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+int source_access_take_back(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	int result = take_back(path, uid);
+
+	return result == 0 || result == -ENOTSUP
+		       ? 0
+		       : source_fail(result, error, "%s: %s", path, strerror(-result));
+}

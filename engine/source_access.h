@@ -13,4 +13,10 @@
  * gid instead. 0, or a negative errno with a sentence. */
 int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[SOURCE_ERROR_LEN]);
 
+/* Let uid read and write the file at path, and search every directory above it. Without ACLs in the
+ * file system: -ENOTSUP. 0, or a negative errno with a sentence. */
+int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
+/* uid's own entry on the file goes. 0 also when it has none. */
+int source_access_take_back(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
+
 #endif
