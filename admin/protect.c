@@ -3,15 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "admin/client.h"
 #include "admin/command.h"
 #include "admin/output.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/rate.h"
 #include "proto/limits.h"
 #include "proto/names.h"
 #include "proto/network_map.h"
+#include "proto/point_select.h"
+#include "proto/resync_policy.h"
 #include "proto/validate.h"
 
 /* Both sides make a resource and wait for their clusters. */
@@ -26,7 +30,8 @@ static const char protect_help[] =
 	"      --frequency SECONDS  time between two cycles, from 5 (default 300)\n"
 	"      --points N           recovery points to keep, 0 to 168 (default 24)\n"
 	"      --point-interval SECONDS  between two recovery points (default 3600)\n"
-	"      --app-interval SECONDS  between application-consistent ones, for which the guest is\n"
+	"      --app-interval SECONDS  between application-consistent ones, for which the guest "
+	"is\n"
 	"                              frozen for a moment by its qemu-guest-agent (0: none)\n"
 	"      --exclude-disk DISK  leave a disk out, by its target name; may be repeated\n"
 	"      --bandwidth RATE     bytes per second at most, for instance 20M\n"
@@ -34,6 +39,12 @@ static const char protect_help[] =
 	"                           the network there that stands for one here, for instance\n"
 	"                           net:prod=dr, bridge:br0=br7 or direct:eth0=net:dr; may be "
 	"repeated\n"
+	"      --resync auto|manual|HH:MM-HH:MM\n"
+	"                           when a needed resynchronization may begin by itself: at once\n"
+	"                           (default), never, or in that window of local time\n"
+	"      --start-at TIME      begin the initial replication then, for instance\n"
+	"                           2026-11-22T22:00:00Z or, in local time, 2026-11-22T22:00;\n"
+	"                           vmreplica sync begins it at once\n"
 	"      --force              also when the VM would not start on the other side as it is\n"
 	"      --dry-run            only print the pcs commands that would do the "
 	"same\n" COMMON_HELP;
@@ -56,6 +67,8 @@ enum {
 	OPTION_MAP,
 	OPTION_FORCE,
 	OPTION_KEEP,
+	OPTION_RESYNC,
+	OPTION_START_AT,
 };
 
 static bool address_is_plausible(const char *address)
@@ -106,10 +119,52 @@ static int protect_map(const struct common_options *common,
 	return STATUS_DONE;
 }
 
+/* With its offset, or in local time, which is then this node's. */
+static bool start_parse(const char *text, int64_t *ret_ms)
+{
+	static const char *const formats[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M",
+					      "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"};
+	char error[POINT_SELECT_ERROR_LEN];
+	struct point_wish wish;
+
+	if (point_wish_parse(text, &wish, error) == 0 && wish.kind == POINT_WISH_TIME) {
+		*ret_ms = wish.time_ms / 1000 * 1000;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct tm tm = {.tm_isdst = -1};
+		const char *rest = strptime(text, formats[i], &tm);
+
+		if (rest != NULL && *rest == '\0') {
+			*ret_ms = (int64_t)mktime(&tm) * 1000;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int start_option(const struct common_options *common,
+			Vmreplica__Admin__ProtectRequest *protect)
+{
+	int64_t start_ms;
+
+	if (!start_parse(optarg, &start_ms)) {
+		return command_misused(common, "\"%s\" is no time such as 2026-11-22T22:00:00Z",
+				       optarg);
+	}
+	if (start_ms <= clock_wall_ms()) {
+		return command_misused(common, "%s is over: leave --start-at out to begin at once",
+				       optarg);
+	}
+	protect->start_at_ms = start_ms;
+	return STATUS_DONE;
+}
+
 /* One option of protect into the request. Returns STATUS_DONE or STATUS_USAGE. */
 static int protect_option(const struct common_options *common, int code,
 			  Vmreplica__Admin__ProtectRequest *protect)
 {
+	struct resync_policy resync;
 	long long seconds;
 
 	switch (code) {
@@ -148,6 +203,16 @@ static int protect_option(const struct common_options *common, int code,
 	case OPTION_FORCE:
 		protect->force = true;
 		return STATUS_DONE;
+	case OPTION_RESYNC:
+		protect->resync = optarg;
+		return resync_policy_parse(optarg, &resync) == 0
+			       ? STATUS_DONE
+			       : command_misused(common,
+						 "resync \"%s\" is none of auto, manual, or a "
+						 "window such as 18:30-06:00",
+						 optarg);
+	case OPTION_START_AT:
+		return start_option(common, protect);
 	default:
 		protect->dry_run = true;
 		return STATUS_DONE;
@@ -155,7 +220,7 @@ static int protect_option(const struct common_options *common, int code,
 }
 
 static int protect_show(const struct common_options *common, const char *vm, bool dry_run,
-			const Vmreplica__Admin__ProtectResponse *answer)
+			bool scheduled, const Vmreplica__Admin__ProtectResponse *answer)
 {
 	if (common->json) {
 		json_t *commands = json_array(), *warnings = json_array();
@@ -188,11 +253,11 @@ static int protect_show(const struct common_options *common, const char *vm, boo
 		       vm, answer->resource, answer->peer_resource, answer->peer_storage);
 	} else if (!dry_run) {
 		printf("%s is protected: resource %s here, resource %s%s%s there, replica in %s\n"
-		       "Initial replication begins; follow it with `vmreplica status %s "
+		       "Initial replication begins%s; follow it with `vmreplica status %s "
 		       "--watch`.\n",
 		       vm, answer->resource, answer->peer_resource,
 		       answer->peer_node[0] != '\0' ? " on node " : "", answer->peer_node,
-		       answer->peer_storage, vm);
+		       answer->peer_storage, scheduled ? " when it is scheduled" : "", vm);
 	}
 	return STATUS_DONE;
 }
@@ -216,7 +281,8 @@ static int protect_ask(const struct common_options *common,
 	result = client_ask(&client, common, &request, PROTECT_TIMEOUT_MS,
 			    VMREPLICA__ADMIN__RESPONSE__BODY_PROTECT, &response);
 	if (result == STATUS_DONE) {
-		result = protect_show(common, protect->vm, protect->dry_run, response->protect);
+		result = protect_show(common, protect->vm, protect->dry_run,
+				      protect->start_at_ms != 0, response->protect);
 	}
 	client_destroy(&client);
 	return result;
@@ -236,6 +302,8 @@ int command_protect(int argc, char **argv)
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
 		{"map", required_argument, NULL, OPTION_MAP},
 		{"force", no_argument, NULL, OPTION_FORCE},
+		{"resync", required_argument, NULL, OPTION_RESYNC},
+		{"start-at", required_argument, NULL, OPTION_START_AT},
 		{0}};
 	struct common_options common = {.command = "protect", .help = protect_help};
 	Vmreplica__Admin__ProtectRequest protect = VMREPLICA__ADMIN__PROTECT_REQUEST__INIT;

@@ -140,15 +140,16 @@ static json_t *definition_to_json(const Vmreplica__VmStatus *vm)
 
 static json_t *amounts_to_json(const Vmreplica__VmStatus *vm)
 {
-	return json_pack("{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:o, s:o, s:o, s:I}",
-			 "bytes", "dirty", (json_int_t)vm->bytes_dirty, "wire",
-			 (json_int_t)vm->bytes_wire, "largest", (json_int_t)vm->largest_bytes,
-			 "latency_ms", "last", (json_int_t)vm->latency_ms, "max",
-			 (json_int_t)vm->latency_max_ms, "applied_seq", (json_int_t)vm->applied_seq,
-			 "batch_seq", (json_int_t)vm->batch_seq, "spool_bytes",
-			 (json_int_t)vm->spool_bytes, "store", output_json_text(vm->store), "disks",
-			 disks_to_json(vm), "excluded_disks", excluded_to_json(vm),
-			 "bandwidth_bytes_per_s", (json_int_t)vm->bandwidth_bytes_per_s);
+	return json_pack(
+		"{s:{s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}",
+		"bytes", "dirty", (json_int_t)vm->bytes_dirty, "wire", (json_int_t)vm->bytes_wire,
+		"largest", (json_int_t)vm->largest_bytes, "latency_ms", "last",
+		(json_int_t)vm->latency_ms, "max", (json_int_t)vm->latency_max_ms, "applied_seq",
+		(json_int_t)vm->applied_seq, "batch_seq", (json_int_t)vm->batch_seq, "spool_bytes",
+		(json_int_t)vm->spool_bytes, "store", output_json_text(vm->store), "disks",
+		disks_to_json(vm), "excluded_disks", excluded_to_json(vm), "bandwidth_bytes_per_s",
+		(json_int_t)vm->bandwidth_bytes_per_s, "start_at",
+		output_json_time(vm->start_at_ms));
 }
 
 static json_t *application_to_json(const Vmreplica__VmStatus *vm)

@@ -12,6 +12,8 @@
 #define STANDING_RELEASED  "release"
 /* The next cycle is a resynchronization. Taken away when one is committed. */
 #define STANDING_RESYNC "vmreplica-resync-"
+/* Initial replication begins then: milliseconds of wall clock, in decimal. */
+#define STANDING_START_AT "vmreplica-start-at-"
 /* "<epoch number> <seq> <cut id>": this site has handed the VM over, or is about to: it may not
  * start here without the other side's word. Set durably before the VM is stopped for a planned
  * failover. */
@@ -29,6 +31,8 @@
 #define STANDING_BLIND "vmreplica-blind-"
 /* A failover job under way: what it was ordered (engine/failover_order.h). */
 #define STANDING_FAILOVER "vmreplica-failover-"
+/* Nothing is sent before a copy was imported on the other side. Taken away with the first commit. */
+#define STANDING_COPY "vmreplica-copy-"
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

@@ -125,6 +125,30 @@ static int cycle_free_checkpoints(struct cycle *cycle)
 	return result < 0 ? source_trouble(cycle, result, error) : 0;
 }
 
+/* A resynchronization is due that may not begin now. One that an admin began goes on where it was;
+ * one that began in a window waits for the next. */
+static bool cycle_resync_must_wait(const struct cycle *cycle)
+{
+	return cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_RESYNC && !cycle->resync_allowed &&
+	       (!cycle->plan.resumed || cycle->settings->resync.kind == RESYNC_WINDOW);
+}
+
+static int cycle_refuse_resync(struct cycle *cycle, const char *why)
+{
+	char window[RESYNC_POLICY_LEN];
+
+	cycle->resync_required = true;
+	if (cycle->settings->resync.kind != RESYNC_WINDOW) {
+		return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_DENIED, "resync-required",
+				   "%s; resync=manual, so start it with: vmreplica resync %s", why,
+				   cycle->settings->vm);
+	}
+	return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_DENIED, "resync-window",
+			   "%s; it waits for its window %s (at once: vmreplica resync %s)", why,
+			   resync_policy_format(&cycle->settings->resync, window),
+			   cycle->settings->vm);
+}
+
 int cycle_plan(struct cycle *cycle)
 {
 	const struct peer_position *position = &cycle->peer->position;
@@ -150,14 +174,9 @@ int cycle_plan(struct cycle *cycle)
 		return trouble_set(&cycle->trouble, result, SCHEDULE_FAILED, "protocol",
 				   "the welcome of %s contradicts itself", cycle->peer->node);
 	}
-	if (cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_RESYNC && !cycle->force_resync &&
-	    !cycle->plan.resumed && !cycle->settings->resync_automatic) {
-		cycle->resync_required = true;
-		return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_DENIED, "resync-required",
-				   "%s; resync=manual, so start it with: vmreplica resync %s",
-				   position->reason[0] != '\0' ? position->reason
-							       : cycle->plan.reason,
-				   cycle->settings->vm);
+	if (cycle_resync_must_wait(cycle)) {
+		return cycle_refuse_resync(cycle, position->reason[0] != '\0' ? position->reason
+									      : cycle->plan.reason);
 	}
 	result = cycle_free_checkpoints(cycle);
 	return result == 0 ? cycle_take_extra(cycle) : result;

@@ -39,7 +39,8 @@ struct cycle {
 	struct buffer_pool *pool;
 	struct peer *peer;
 	struct cycle_progress *progress;
-	bool force_resync; /* the admin asked for a resynchronization, or allows the needed one */
+	bool resync_allowed; /* a needed one may begin: by the policy, or because it was ordered */
+	bool force_resync;   /* the admin asked for a resynchronization, or allows the needed one */
 	struct verify_state *verify; /* compare with this cut, too; NULL = not */
 	bool want_application;	     /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
@@ -55,7 +56,7 @@ struct cycle {
 	/* the guest had been paused by our job and was resumed: what admins are told; "" otherwise
 	 */
 	char harm[SOURCE_ERROR_LEN];
-	bool resync_required;	    /* it is, but may not begin by itself (resync=manual) */
+	bool resync_required;	    /* it is, but may not begin now by itself (settings->resync) */
 	Vmreplica__Wire__Mode kind; /* of what was sent; 0 when nothing was */
 	struct checkpoint_name cut;
 	int64_t cut_time_ms; /* wall clock */

@@ -49,6 +49,11 @@ int reader_watch(struct cycle_reader *reader)
 		return 0;
 	}
 	reader->checked_ms = now;
+	if (reader->stream != NULL && atomic_load(&reader->stream->progress->give_way)) {
+		reader->stopped = true;
+		return trouble_set(reader->trouble, -ECANCELED, SCHEDULE_CONTINUED, "continued",
+				   "its time is over; it goes on where it is");
+	}
 	result = source_job_check(reader->job, error);
 	if (result < 0) {
 		reader->stopped = true;

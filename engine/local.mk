@@ -50,6 +50,7 @@ ENGINE_PURE = \
 	engine/relationship_state.c engine/relationship_state.h \
 	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
 	engine/replica_domain.c engine/replica_domain.h \
+	engine/firmware.c engine/firmware.h \
 	engine/resume.c engine/resume.h \
 	engine/schedule.c engine/schedule.h \
 	engine/selection.c engine/selection.h \
@@ -113,6 +114,7 @@ ENGINE_CONTROL = \
 	engine/replica.c engine/replica_status.c engine/replica.h \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
+	engine/replica_state.c engine/replica_state.h \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \

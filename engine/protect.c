@@ -91,6 +91,21 @@ static const char *enroll_advice(const struct trouble *trouble)
 	return "vmreplica check says what is missing; then try again";
 }
 
+/* Protected already, with another time to begin. */
+static void restarted_cb(void *arg, int error, const char *text)
+{
+	struct protect_job *job = arg;
+
+	if (error < 0) {
+		protect_fail(job, error, "look at Pacemaker here (pcs status), then try again",
+			     "the cluster's settings cannot be changed: %s", text);
+		return;
+	}
+	protect_forget_intent(job->engine, job->resource);
+	protect_reply(job, NULL);
+	protect_free(job);
+}
+
 static void enroll_done(void *arg, int result)
 {
 	struct protect_job *job = arg;
@@ -109,7 +124,9 @@ static void enroll_done(void *arg, int result)
 				  "the VM's definition is too long to be looked at now: vmreplica "
 				  "check on the other side does it");
 	}
-	if (job->repeated) {
+	if (job->repeated && job->start_at_ms != 0 && !job->dry_run) {
+		protect_note_start(job, restarted_cb);
+	} else if (job->repeated) {
 		protect_forget_intent(job->engine, job->resource);
 		protect_wake_owner(job);
 		protect_reply(job, NULL);
@@ -302,6 +319,7 @@ static bool protect_maps_are_misused(const Vmreplica__Admin__ProtectRequest *req
 static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, char *text,
 			       size_t size)
 {
+	struct resync_policy policy;
 	char host[VM_SETTINGS_HOST_LEN];
 	uint16_t port;
 
@@ -320,6 +338,12 @@ static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, 
 		snprintf(text, size, "%s", validate_field_points(request->points));
 	} else if (request->relationship[0] != '\0' && !validate_uuid(request->relationship)) {
 		snprintf(text, size, "the relationship's id is not a UUID");
+	} else if (request->resync[0] != '\0' &&
+		   resync_policy_parse(request->resync, &policy) < 0) {
+		snprintf(
+			text, size,
+			"resync \"%.40s\" is none of auto, manual, or a window such as 18:30-06:00",
+			request->resync);
 	} else if (request->n_exclude_disks > DISKS_MAX) {
 		snprintf(text, size, "more than %u disks are excluded", DISKS_MAX);
 	} else {
@@ -406,6 +430,8 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 		job->points_named = true;
 	}
 	job->dry_run = request->dry_run;
+	snprintf(job->resync, sizeof(job->resync), "%s", request->resync);
+	job->start_at_ms = request->start_at_ms;
 	job->force = request->force;
 	snprintf(job->relationship, sizeof(job->relationship), "%s", request->relationship);
 	if ((job->relationship[0] == '\0' && name_make_uuid(job->relationship) < 0) ||

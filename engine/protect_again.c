@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/sha256.h"
 #include "engine/protect_job.h"
+#include "engine/standing.h"
 #include "engine/vm_status.h"
 #include "proto/validate.h"
 
@@ -170,11 +171,22 @@ static bool differs_in_points(const struct vm_settings *existing,
 	return true;
 }
 
+/* One word for each policy. */
+static const char *resync_normal(const char *asked, char value[REASON_MAX])
+{
+	struct resync_policy policy = {.kind = RESYNC_AUTOMATIC};
+	char text[RESYNC_POLICY_LEN];
+
+	resync_policy_parse(asked, &policy); /* checked with the request */
+	snprintf(value, REASON_MAX, "%s", resync_policy_format(&policy, text));
+	return value;
+}
+
 bool protect_differs(const struct vm_settings *existing,
 		     const Vmreplica__Admin__ProtectRequest *request, bool standalone,
 		     char what[REASON_MAX], char how[REASON_MAX])
 {
-	char value[REASON_MAX];
+	char value[REASON_MAX], resync[RESYNC_POLICY_LEN];
 
 	if (differs_in_peer(existing, request->to)) {
 		snprintf(what, REASON_MAX, "it replicates to %s", existing->peer);
@@ -191,6 +203,11 @@ bool protect_differs(const struct vm_settings *existing,
 		snprintf(value, sizeof(value), "%llu",
 			 (unsigned long long)request->bandwidth_bytes_per_s);
 		say_how(existing, standalone, "bandwidth", value, how);
+	} else if (request->resync[0] != '\0' &&
+		   strcmp(resync_normal(request->resync, value),
+			  resync_policy_format(&existing->resync, resync)) != 0) {
+		snprintf(what, REASON_MAX, "its resync is %s", resync);
+		say_how(existing, standalone, "resync", value, how);
 	} else if (differs_in_disks(existing, request, value)) {
 		snprintf(what, REASON_MAX, "it excludes %zu disks", existing->exclude_count);
 		say_how(existing, standalone, "exclude_disks", value, how);
@@ -267,7 +284,8 @@ void protect_wake_owner(struct protect_job *job)
 	Vmreplica__Admin__Request request = VMREPLICA__ADMIN__REQUEST__INIT;
 	Vmreplica__Admin__SyncRequest sync = VMREPLICA__ADMIN__SYNC_REQUEST__INIT;
 
-	if (job->dry_run || owner == NULL || owner->gone) {
+	if (job->dry_run || owner == NULL || owner->gone ||
+	    standing_get(job->engine, STANDING_START_AT, job->relationship) != NULL) {
 		return;
 	}
 	sync.vm = job->relationship;

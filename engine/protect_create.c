@@ -7,6 +7,7 @@
 
 #include "cluster/pcs_commands.h"
 #include "engine/protect_job.h"
+#include "engine/standing.h"
 #include "engine/vm_status.h"
 
 static void add_pair(struct protect_job *job, const char *name, const char *value)
@@ -48,6 +49,7 @@ static void protect_fill_create(struct protect_job *job, Vmreplica__Ipc__CibCrea
 	add_pair(job, "frequency", job->frequency_text);
 	add_pair(job, "exclude_disks", job->exclude_text);
 	add_pair(job, "bandwidth", job->bandwidth_text);
+	add_pair(job, "resync", job->resync);
 	add_pair(job, "points", job->points_text[0]);
 	add_pair(job, "point_interval", job->points_text[1]);
 	add_pair(job, "app_interval", job->points_text[2]);
@@ -125,12 +127,36 @@ static void created_cb(void *arg, int error, const char *text)
 	protect_free(job);
 }
 
+static void start_noted_cb(void *arg, int error, const char *text)
+{
+	struct protect_job *job = arg;
+
+	if (error < 0) {
+		created_cb(job, error, text);
+	} else {
+		job->start_at_ms = 0;
+		protect_create(job);
+	}
+}
+
+void protect_note_start(struct protect_job *job, cluster_done_cb done)
+{
+	char value[32];
+
+	snprintf(value, sizeof(value), "%" PRId64, job->start_at_ms);
+	standing_set(job->engine, STANDING_START_AT, job->relationship, value, done, job);
+}
+
 void protect_create(struct protect_job *job)
 {
 	struct cluster *cluster = &job->engine->cluster;
 	Vmreplica__Ipc__CibCreateVm create;
 	int result;
 
+	if (job->start_at_ms != 0) { /* known before the resource is there, or it begins at once */
+		protect_note_start(job, start_noted_cb);
+		return;
+	}
 	protect_fill_create(job, &create);
 	result = cluster->ops->create_vm(cluster, &create, created_cb, job);
 	if (result < 0) {

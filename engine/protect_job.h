@@ -7,7 +7,7 @@
 #include "engine/locate_client.h"
 #include "engine/protect.h"
 
-#define PARAMETERS_MAX 12
+#define PARAMETERS_MAX 13
 
 struct protect_job {
 	struct admin_call *call;
@@ -24,6 +24,8 @@ struct protect_job {
 	size_t exclude_count;
 	uint64_t bandwidth;
 	bool dry_run, force;
+	char resync[RESYNC_POLICY_LEN]; /* "" = the default */
+	int64_t start_at_ms;		/* wall clock; 0 = at once */
 	char *maps[NETWORK_MAPS_MAX]; /* owned */
 	size_t map_count;
 	char *domain_xml; /* owned: what the VM is; NULL = too long to travel */
@@ -71,6 +73,8 @@ int protect_repeat(struct protect_job *job, const Vmreplica__Admin__ProtectReque
 /* The other side has its replica (again): have the owner look at once. */
 void protect_wake_owner(struct protect_job *job);
 
+/* Have the initial replication begin at job->start_at_ms. done gets 0 or a negative errno. */
+void protect_note_start(struct protect_job *job, cluster_done_cb done);
 /* ---- protect_create.c: the last step, each answers and frees the job ---- */
 /* Make our own resource; if that fails, take back what ENROLL made on the other side. */
 void protect_create(struct protect_job *job);

@@ -95,6 +95,9 @@ void relationship_take_pending(struct relationship *rel, int64_t now)
 		schedule_entry_restart(&rel->schedule, now);
 	}
 	vm_settings_move(&rel->settings, &rel->pending);
+	if (rel->resync_waits) { /* perhaps in another window now, and the status shall say which */
+		schedule_entry_restart(&rel->schedule, now);
+	}
 	rel->has_pending = false;
 	rel->peer.locate.port = rel->settings.peer_port;
 	rel->schedule.priority = rel->settings.priority;
@@ -248,10 +251,12 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	relationship_clear_resync(rel, now);
 	relationship_count_missed(rel, now);
 	relationship_answer_waiters(rel, 0, NULL, now);
+	relationship_tick_resync(rel, now);
 	relationship_verify_tick(rel, now);
 	relationship_judge(rel, now);
 	relationship_tell_peer(rel);
 	rel->schedule.eligible = rel->ready && rel->standing_known && !rel->suspended &&
-				 !rel->dismissed && !rel->handed && !rel->busy;
+				 !rel->dismissed && !rel->handed && !rel->busy &&
+				 !relationship_waits_for_start(rel);
 	relationship_publish(rel, now);
 }

@@ -55,6 +55,8 @@ struct relationship {
 	bool suspended;	     /* by the admin */
 	bool released;	     /* ... with --release: no bitmap of ours stands meanwhile */
 	bool force_resync;
+	int64_t start_at_ms;	 /* wall clock: no cycle before; 0 = at once */
+	bool resync_waits;	 /* for its window */
 	bool resync_stored;	 /* the order to resynchronize stands in the settings */
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
@@ -141,6 +143,15 @@ void relationship_dismiss(struct relationship *relationship, int timeout_ms,
 			  relationship_done_cb done, void *arg);
 /* The order to resynchronize is in the settings: the next cycle is one. */
 void relationship_request_resync(struct relationship *relationship);
+/* Its initial replication is scheduled for later. */
+bool relationship_waits_for_start(const struct relationship *relationship);
+/* The scheduled start is over, or an admin does not wait for it. */
+void relationship_clear_start(struct relationship *relationship);
+/* One that is needed may begin now: it was ordered, or the policy says so. */
+bool relationship_may_resync(const struct relationship *relationship,
+			     const struct vm_settings *settings);
+/* Once a second: its window opens or closes. */
+void relationship_tick_resync(struct relationship *relationship, int64_t now_ms);
 /* A whole copy or a resynchronization is committed: the order is taken away. */
 void relationship_finish_resync(struct relationship *relationship);
 /* A cycle now. done may be NULL; else it is called at the end of the first cycle that begins from

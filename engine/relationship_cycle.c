@@ -53,6 +53,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.peer = &rel->peer,
 		.progress = &rel->progress,
 		.force_resync = rel->force_resync,
+		.resync_allowed = relationship_may_resync(rel, &rel->settings),
 		.want_application = application_is_due(rel),
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
 		.epoch = rel->epoch,
@@ -61,6 +62,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.peer_address = engine_broker_address(engine),
 	};
 	rel->cycle.verify = relationship_verify_take(rel, now_ms);
+	atomic_store(&rel->progress.give_way, false);
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
 	if (workers_submit(engine->cycle_workers, cycle_job_run, cycle_job_done, rel) < 0) {
@@ -179,6 +181,7 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 	rel->denied = rel->replica_suspended = false;
 	rel->obstacle = (struct trouble){0};
 	rel->resyncs += cycle->kind == MODE(RESYNC);
+	relationship_clear_start(rel);
 	if (cycle->kind != MODE(DELTA)) {
 		relationship_finish_resync(rel);
 		engine_event(rel->engine, "notice", rel->settings.vm,
@@ -212,7 +215,8 @@ static void relationship_interrupted(struct relationship *rel, int64_t now)
 	} else if (rel->denied) {
 		relationship_state_apply(&rel->state, RELATIONSHIP_GAVE_UP);
 	}
-	if (cycle->checkpoint_gone && rel->settings.resync_automatic) {
+	rel->resync_waits = cycle->resync_required && rel->settings.resync.kind == RESYNC_WINDOW;
+	if (cycle->checkpoint_gone && rel->settings.resync.kind != RESYNC_MANUAL) {
 		rel->force_resync = true;
 	}
 	/* a trouble that stays is told once */

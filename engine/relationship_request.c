@@ -51,6 +51,47 @@ void relationship_note_suspended(struct relationship *rel, bool suspended, bool 
 	engine_changed(rel->engine);
 }
 
+/* ---- a scheduled start ---- */
+
+bool relationship_waits_for_start(const struct relationship *rel)
+{
+	return rel->start_at_ms != 0 && rel->last_replicated_ms == 0 &&
+	       clock_wall_ms() < rel->start_at_ms;
+}
+
+static void relationship_note_start(struct relationship *rel)
+{
+	const char *value =
+		standing_get(rel->engine, STANDING_START_AT, rel->settings.relationship);
+	int64_t start_at_ms = value != NULL ? strtoll(value, NULL, 10) : 0;
+
+	if (start_at_ms == rel->start_at_ms) {
+		return;
+	}
+	rel->start_at_ms = start_at_ms;
+	schedule_entry_restart(&rel->schedule, clock_monotonic_ms());
+	engine_changed(rel->engine);
+}
+
+static void start_cleared_cb(void *arg, int error, const char *text)
+{
+	(void)arg;
+	if (error < 0) {
+		log_warning("the scheduled start of a replication, which is over, cannot be taken "
+			    "out of the cluster's settings now: %s",
+			    text);
+	}
+}
+
+void relationship_clear_start(struct relationship *rel)
+{
+	if (rel->start_at_ms != 0) {
+		rel->start_at_ms = 0;
+		standing_set(rel->engine, STANDING_START_AT, rel->settings.relationship, NULL,
+			     start_cleared_cb, NULL);
+	}
+}
+
 void relationship_note_standing(struct relationship *rel)
 {
 	const char *id = rel->settings.relationship;
@@ -67,6 +108,7 @@ void relationship_note_standing(struct relationship *rel)
 	if (!rel->standing_known && standing_get(rel->engine, STANDING_RESYNC, id) != NULL) {
 		relationship_request_resync(rel);
 	}
+	relationship_note_start(rel);
 	relationship_note_suspended(rel, standing_is_suspended(rel->engine, id),
 				    standing_is_released(rel->engine, id));
 	rel->standing_known = true;
@@ -164,6 +206,30 @@ void relationship_request_resync(struct relationship *rel)
 	engine_changed(rel->engine);
 }
 
+bool relationship_may_resync(const struct relationship *rel, const struct vm_settings *settings)
+{
+	return (rel->force_resync &&
+		(rel->resync_stored || settings->resync.kind != RESYNC_WINDOW)) ||
+	       resync_policy_is_open(&settings->resync, resync_policy_minute(clock_wall_ms()));
+}
+
+void relationship_tick_resync(struct relationship *rel, int64_t now)
+{
+	/* what holds from the next cycle on ends this one, too */
+	const struct vm_settings *settings = rel->has_pending ? &rel->pending : &rel->settings;
+
+	if (rel->resync_waits && !rel->busy && relationship_may_resync(rel, settings)) {
+		rel->resync_waits = false;
+		schedule_entry_restart(&rel->schedule, now);
+		engine_wake(rel->engine);
+	}
+	if (rel->running && settings->resync.kind == RESYNC_WINDOW &&
+	    atomic_load(&rel->progress.kind) == VMREPLICA__WIRE__MODE__MODE_RESYNC &&
+	    !atomic_load(&rel->progress.is_ending) && !relationship_may_resync(rel, settings)) {
+		atomic_store(&rel->progress.give_way, true);
+	}
+}
+
 static void resync_cleared_cb(void *arg, int error, const char *text)
 {
 	(void)arg;
@@ -218,6 +284,7 @@ int relationship_request_sync(struct relationship *rel, int timeout_ms, relation
 		waiter->next = rel->waiters;
 		rel->waiters = waiter;
 	}
+	relationship_clear_start(rel);
 	if (rel->running) {
 		rel->sync_again = true;
 	} else {

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -26,11 +27,13 @@ static int64_t relationship_since_success(const struct relationship *rel, int64_
 	return age > 0 ? age : 0;
 }
 
-/* That the replica was on its way to another node is over once data flows there. */
+/* That the replica was on its way to another node, or that a resynchronization had to wait, is over
+ * once data flows. */
 static bool obstacle_is_passed(const struct relationship *rel)
 {
 	return rel->running && atomic_load(&rel->progress.kind) != 0 &&
-	       strncmp(rel->obstacle.code, "replica-", strlen("replica-")) == 0;
+	       (strncmp(rel->obstacle.code, "replica-", strlen("replica-")) == 0 ||
+		strncmp(rel->obstacle.code, "resync-", strlen("resync-")) == 0);
 }
 
 /* A cycle that only had to wait (the VM or its replica moves, another tool's job) is no matter of
@@ -40,6 +43,21 @@ static bool relationship_is_hindered(const struct relationship *rel, int64_t now
 	return rel->obstacle.code[0] != '\0' && !obstacle_is_passed(rel) &&
 	       (rel->obstacle.outcome != SCHEDULE_MISSED ||
 		now - rel->obstacle_ms >= OBSTACLE_GRACE_MS);
+}
+
+/* "2026-11-22T22:00:00Z" */
+static void start_format(const struct relationship *rel, char text[REASON_MAX])
+{
+	time_t seconds = (time_t)(rel->start_at_ms / 1000);
+	char when[32] = "";
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) != NULL) {
+		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	}
+	snprintf(text, REASON_MAX,
+		 "initial replication is scheduled for %s (at once: vmreplica sync %s)", when,
+		 rel->settings.vm);
 }
 
 void relationship_judge(struct relationship *rel, int64_t now)
@@ -63,7 +81,13 @@ void relationship_judge(struct relationship *rel, int64_t now)
 		.obstacle_code = hindered ? rel->obstacle.code : "",
 	};
 	struct health_verdict verdict;
+	char start[REASON_MAX];
 
+	if (relationship_waits_for_start(rel)) {
+		start_format(rel, start);
+		input.obstacle = start;
+		input.obstacle_code = "scheduled";
+	}
 	health_judge(&input, &verdict);
 	if (verdict.health != rel->verdict.health || strcmp(verdict.code, rel->verdict.code) != 0) {
 		engine_event(rel->engine,
@@ -169,6 +193,7 @@ void relationship_fill_status(const struct relationship *rel, struct vm_status_f
 	status->app_reason =
 		vm_status_borrow(rel->settings.app_interval_s > 0 ? rel->app_reason : "");
 	status->suspended = rel->suspended;
+	status->start_at_ms = relationship_waits_for_start(rel) ? rel->start_at_ms : 0;
 	status->job =
 		vm_status_borrow(failover_job_running_id(rel->engine, rel->settings.relationship));
 	fill_progress(rel, status->progress);

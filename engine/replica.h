@@ -37,7 +37,7 @@ struct replica {
 	char error[REASON_MAX];		       /* why it is FAILED */
 	bool suspended;
 	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
-	bool destroy; /* closing for good */
+	bool destroy;	  /* closing for good */
 	bool stopping;
 	bool held;    /* the receiver had it open when it was told to close */
 	bool closed;  /* it did, and says that it has let the store go */

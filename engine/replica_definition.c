@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/domain_resource.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "engine/definition_file.h"
 #include "engine/failover_job.h"
 #include "engine/replica.h"
 #include "engine/replica_domain.h"
+#include "engine/replica_state.h"
 #include "engine/store_directory.h"
 #include "engine/store_release.h"
 #include "proto/validate.h"
@@ -32,6 +32,8 @@ struct definition_job {
 	char store[PATH_LEN_MAX + 1];
 	char path[PATH_LEN_MAX + 1];
 	char vm[RESOURCE_ID_MAX + sizeof(NOT_FAILED_OVER_NAME)];
+	char nvram[PATH_LEN_MAX + 1];
+	uint64_t nvram_bytes;
 	const char *boot_directory; /* the configuration's */
 	struct network_map networks;
 	struct definition_images images;
@@ -112,7 +114,11 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 						 .disks = disks,
 						 .disk_count = job->images.count,
 						 .networks = &job->networks,
+						 .nvram = job->nvram,
+						 .nvram_bytes = job->nvram_bytes,
 						 .test = job->test.name[0] != '\0' ? &test : NULL};
+	struct firmware_list firmwares = {.count = 0};
+	int result;
 
 	if (job->boot_directory[0] != '\0') {
 		options.boot_directory = job->boot_directory;
@@ -129,7 +135,32 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 		}
 		disks[i] = (struct replica_domain_disk){target, path};
 	}
-	return replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
+	if (firmware_list_load_host(&firmwares) < 0) {
+		return -ENOMEM;
+	}
+	options.firmwares = &firmwares;
+	result = replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
+	firmware_list_destroy(&firmwares);
+	return result;
+}
+
+/* The VM's, or a test's, as of where it begins from; nobody's before a failover. */
+static int prepare_state(struct definition_job *job, const char *xml)
+{
+	char error[REPLICA_STATE_ERROR_LEN];
+	int result = 0;
+
+	if (job->done == NULL) {
+		replica_state_forget(job->nvram, xml);
+		return 0;
+	}
+	result = replica_state_prepare(job->store, job->images.state, job->nvram, xml,
+				       job->test.name[0] != '\0', error);
+	if (result < 0) {
+		snprintf(job->error, sizeof(job->error), "%.*s", (int)sizeof(job->error) - 1,
+			 error);
+	}
+	return result;
 }
 
 static int definition_run(void *arg)
@@ -149,6 +180,10 @@ static int definition_run(void *arg)
 		return result;
 	}
 	result = make(job, theirs, len, &xml);
+	if (result < 0) {
+		return result;
+	}
+	result = prepare_state(job, xml);
 	if (result < 0) {
 		return result;
 	}
@@ -267,20 +302,6 @@ static bool is_due(const struct replica_definition *definition, const char *tops
 		      sizeof(definition->networks)) != 0;
 }
 
-char *replica_definition_vm(const struct replica *replica, char *buf)
-{
-	const struct vm_settings *settings = &replica->settings;
-	const Vmreplica__Ipc__CibResource *ours = domain_resource_find(
-		engine_settings(replica->engine), settings->relationship, false);
-	char id[RESOURCE_ID_MAX + 1];
-
-	/* what the id would be if nothing else had it */
-	domain_resource_id(NULL, settings->vm, settings->relationship, settings->peer, id);
-	snprintf(buf, RESOURCE_ID_MAX + 1, "%s",
-		 ours == NULL || strcmp(ours->id, id) == 0 ? settings->vm : ours->id);
-	return buf;
-}
-
 static struct definition_job *make_job(struct replica_definition *definition)
 {
 	const struct replica *replica = definition->replica;
@@ -294,8 +315,11 @@ static struct definition_job *make_job(struct replica_definition *definition)
 	job->boot_directory = replica->engine->config->boot_directory;
 	job->networks = settings->networks;
 	snprintf(job->store, sizeof(job->store), "%s", replica->directory);
+	job->nvram_bytes = replica->status != NULL ? replica->status->nvram_bytes : 0;
 	if (store_directory_definition(settings->storage, settings->peer, settings->vm,
-				       settings->relationship, job->path, sizeof(job->path)) < 0) {
+				       settings->relationship, job->path, sizeof(job->path)) < 0 ||
+	    store_directory_nvram(settings->storage, settings->peer, settings->vm,
+				  settings->relationship, job->nvram, sizeof(job->nvram)) < 0) {
 		free(job);
 		return NULL;
 	}
@@ -344,6 +368,8 @@ int replica_definition_write(struct replica_definition *definition,
 	if (test != NULL) {
 		job->test = *test;
 		snprintf(job->path, sizeof(job->path), "%.*s/domain.xml", (int)(PATH_LEN_MAX - 16),
+			 test->directory);
+		snprintf(job->nvram, sizeof(job->nvram), "%.*s/nvram.fd", (int)(PATH_LEN_MAX - 16),
 			 test->directory);
 	}
 	result = definition->busy ? -EBUSY

@@ -41,6 +41,9 @@ struct definition_images {
 		char path[PATH_LEN_MAX + 1];
 	} disks[DISKS_MAX];
 	size_t count;
+	char state[PATH_LEN_MAX + 1]; /* StoreTaken's: what the VM keeps beside them (UEFI
+					 variables, TPM), placed before the definition is written;
+					 "" = it has none */
 };
 /* A test failover's VM (replica_domain.h). */
 struct definition_test {

@@ -138,8 +138,6 @@ void domain_make_tpm(struct domain_walk *walk, const xmlNode *node, const struct
 				  "without it");
 		return;
 	}
-	sentence_list_add(walk->notes, "the state of the TPM does not travel: secrets sealed in it "
-				       "(disk encryption) need their recovery key");
 	domain_start(walk, "tpm");
 	domain_copy_attributes(walk, node, rule);
 	domain_start(walk, "backend");

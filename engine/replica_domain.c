@@ -52,22 +52,112 @@ static void write_features(struct domain_walk *walk, const xmlNode *os)
 	domain_end(walk);
 }
 
-/* libvirt chooses the firmware among those that this host has; the peer's paths mean nothing here.
- * With that choice libvirt 9.0 takes a file of variables but no template (measured). */
-static void write_firmware(struct domain_walk *walk, const xmlNode *os)
-{
-	const char *nvram = walk->options->nvram;
+/* What the VM's own definition says of its firmware. The texts are to be freed. */
+struct firmware_need {
+	struct firmware_wish wish;
+	char *architecture, *machine;
+};
 
-	write_features(walk, os);
-	if (nvram == NULL) {
-		sentence_list_add(walk->notes,
-				  "the UEFI variables (NVRAM) do not travel: the replica VM starts "
-				  "with fresh ones");
-		return;
+static bool feature_is_wanted(const xmlNode *os, const char *name)
+{
+	for (const xmlNode *node = domain_child(domain_child(os, "firmware"), "feature");
+	     node != NULL; node = node->next) {
+		if (domain_value_is(node, "name", name)) {
+			return domain_value_is(node, "enabled", "yes");
+		}
 	}
-	domain_start(walk, "nvram");
-	domain_text(walk, nvram);
+	return false;
+}
+
+static void need_find(const struct domain_walk *walk, const xmlNode *os, struct firmware_need *need)
+{
+	const xmlNode *type = domain_child(os, "type");
+	const xmlNode *smm = domain_child(domain_child(os->parent, "features"), "smm");
+
+	need->architecture = domain_value(type, "arch");
+	need->machine = domain_value(type, "machine");
+	need->wish = (struct firmware_wish){
+		.architecture = need->architecture != NULL ? need->architecture : "x86_64",
+		.machine = need->machine != NULL ? need->machine : "pc",
+		.secure_boot = feature_is_wanted(os, "secure-boot") ||
+			       domain_value_is(domain_child(os, "loader"), "secure", "yes"),
+		.enrolled_keys = feature_is_wanted(os, "enrolled-keys"),
+		.smm = smm != NULL && !domain_value_is(smm, "state", "off"),
+		.variables_bytes = walk->options->nvram_bytes,
+	};
+}
+
+static const struct firmware *find_firmware(const struct domain_walk *walk, const xmlNode *os)
+{
+	struct firmware_need need;
+	const struct firmware *found;
+
+	if (walk->options->firmwares == NULL) {
+		return NULL;
+	}
+	need_find(walk, os, &need);
+	found = firmware_choose(walk->options->firmwares, &need.wish);
+	free(need.architecture);
+	free(need.machine);
+	return found;
+}
+
+/* The peer's paths mean nothing here: code and the template of variables are this host's. libvirt
+ * copies the template where there are no variables yet. */
+static void write_loader(struct domain_walk *walk, const xmlNode *os,
+			 const struct firmware *firmware)
+{
+	bool secure = domain_value_is(domain_child(os, "loader"), "secure", "yes") ||
+		      feature_is_wanted(os, "secure-boot");
+
+	domain_start(walk, "loader");
+	domain_attribute(walk, "readonly", "yes");
+	domain_attribute(walk, "secure", secure ? "yes" : "no");
+	domain_attribute(walk, "type", "pflash");
+	domain_text(walk, firmware->code);
 	domain_end(walk);
+	domain_start(walk, "nvram");
+	domain_attribute(walk, "template", firmware->variables);
+	if (walk->options->nvram != NULL) {
+		domain_text(walk, walk->options->nvram);
+	}
+	domain_end(walk);
+}
+
+/* What an admin should know before the day of a failover. */
+static void note_variables(struct domain_walk *walk, const struct firmware *firmware)
+{
+	const struct replica_domain_options *options = walk->options;
+
+	if (options->nvram != NULL && options->nvram_bytes == 0) {
+		sentence_list_add(walk->notes,
+				  "no UEFI variables (NVRAM) have come from the primary side: the "
+				  "replica VM would start with fresh ones");
+	}
+	if (options->nvram_bytes != 0 && firmware == NULL && options->firmwares != NULL) {
+		sentence_list_add(walk->notes,
+				  "no UEFI firmware here suits the VM's variables of %llu bytes: "
+				  "install the one that the primary side has",
+				  (unsigned long long)options->nvram_bytes);
+	}
+}
+
+/* Where no descriptor suits, libvirt chooses; with that it takes a file of variables but no
+ * template (9.0, measured). What the host lacks is told by domain_fit.c. */
+static void write_firmware(struct domain_walk *walk, const xmlNode *os,
+			   const struct firmware *firmware)
+{
+	if (firmware != NULL) {
+		write_loader(walk, os, firmware);
+	} else {
+		write_features(walk, os);
+	}
+	if (firmware == NULL && walk->options->nvram != NULL) {
+		domain_start(walk, "nvram");
+		domain_text(walk, walk->options->nvram);
+		domain_end(walk);
+	}
+	note_variables(walk, firmware);
 }
 
 /* A kernel outside the disks is a file of the host. One of the same name is used where this site
@@ -119,20 +209,21 @@ void domain_make_os(struct domain_walk *walk, const xmlNode *node, const struct 
 	cleanup_free char *kernel = domain_content(domain_child(node, "kernel"));
 	char path[PATH_LEN_MAX + 1];
 	bool uefi = is_uefi(node);
+	const struct firmware *firmware = uefi ? find_firmware(walk, node) : NULL;
 
 	walk->kernel_taken = find_boot_file(walk, kernel, path);
 	domain_start(walk, "os");
 	domain_copy_attributes(walk, node, rule);
-	if (uefi) {
+	if (uefi && firmware == NULL) {
 		domain_attribute(walk, "firmware", "efi");
-	} else if (domain_child(node, "loader") != NULL) {
+	} else if (!uefi && domain_child(node, "loader") != NULL) {
 		sentence_list_add(walk->notes,
 				  "the firmware named as loader is not taken over: the replica VM "
 				  "has its host's own");
 	}
 	domain_copy_children(walk, node, rule->path);
 	if (uefi) {
-		write_firmware(walk, node);
+		write_firmware(walk, node, firmware);
 	}
 	domain_end(walk);
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "engine/domain_document.h"
+#include "engine/firmware.h"
 #include "proto/network_map.h"
 #include "engine/sentence_list.h"
 
@@ -36,7 +37,9 @@ struct replica_domain_options {
 	const struct replica_domain_disk *disks;
 	size_t disk_count;
 	const struct network_map *networks; /* NULL = same names */
-	const char *nvram;	    /* file with this VM's UEFI variables; NULL = fresh ones */
+	const char *nvram;    /* file with this VM's UEFI variables; NULL = where libvirt likes */
+	uint64_t nvram_bytes; /* their length: the firmware has to suit; 0 = none have come */
+	const struct firmware_list *firmwares; /* the host's; NULL = libvirt chooses */
 	const char *boot_directory; /* where kernels for direct boot are kept here; NULL = none */
 	const struct replica_domain_test *test; /* NULL = the replica VM itself */
 };

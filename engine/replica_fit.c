@@ -17,9 +17,13 @@ static int make_definition(const struct replica_fit *request, char **ret_xml,
 	struct replica_domain_disk disks[DISKS_MAX];
 	struct replica_domain_options options = {
 		.name = request->vm, .disks = disks, .networks = request->networks};
+	struct firmware_list firmwares = {.count = 0};
 	char error[DOMAIN_ERROR_LEN];
 	int result;
 
+	if (firmware_list_load_host(&firmwares) == 0) {
+		options.firmwares = &firmwares;
+	}
 	if (request->config->boot_directory[0] != '\0') {
 		options.boot_directory = request->config->boot_directory;
 	}
@@ -29,6 +33,7 @@ static int make_definition(const struct replica_fit *request, char **ret_xml,
 	}
 	result = replica_domain_make(request->xml, request->xml_len, &options, ret_xml,
 				     &fit->warnings, error);
+	firmware_list_destroy(&firmwares);
 	if (result < 0) {
 		sentence_list_add(&fit->refusals, "%s", error);
 	}

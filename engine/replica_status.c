@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a replica shows: to status, to the other engines, to crm_mon. */
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/failover_job.h"
+#include "cluster/domain_resource.h"
 #include "engine/replica.h"
 
 void replica_note_status(struct replica *replica, const Vmreplica__VmStatus *status)
@@ -68,4 +70,18 @@ void replica_publish(struct replica *replica, int64_t now_ms)
 	/* by resource: replicas of two sites may have the same VM name here */
 	health_attribute_publish(&replica->attribute, &replica->engine->cluster,
 				 replica->settings.resource, &frame.status, now_ms);
+}
+
+char *replica_definition_vm(const struct replica *replica, char *buf)
+{
+	const struct vm_settings *settings = &replica->settings;
+	const Vmreplica__Ipc__CibResource *ours = domain_resource_find(
+		engine_settings(replica->engine), settings->relationship, false);
+	char id[RESOURCE_ID_MAX + 1];
+
+	/* what the id would be if nothing else had it */
+	domain_resource_id(NULL, settings->vm, settings->relationship, settings->peer, id);
+	snprintf(buf, RESOURCE_ID_MAX + 1, "%s",
+		 ours == NULL || strcmp(ours->id, id) == 0 ? settings->vm : ours->id);
+	return buf;
 }

@@ -34,6 +34,7 @@ struct cycle_progress {
 	/* The other way round, written by the control thread: the bandwidth (0 = unlimited), which
 	 * may change while hours of initial replication are under way. */
 	_Atomic uint64_t limit_bytes_per_s;
+	_Atomic bool give_way; /* end it here for now, with a mark (a resynchronization's window) */
 };
 
 struct stream_reply {

@@ -14,6 +14,7 @@
 #include "proto/validate.h"
 
 #define REMOVE_DEPTH_MAX 8
+#define NVRAM_END	 "_VARS.fd"
 #define NAME_LEN	 (VM_NAME_MAX + 16)
 
 static int store_name(const char *vm, const char *relationship, char name[NAME_LEN])
@@ -39,8 +40,9 @@ int store_directory_path(const char *storage, const char *peer_site, const char 
 	return len >= 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
 }
 
-int store_directory_definition(const char *storage, const char *peer_site, const char *vm,
-			       const char *relationship, char *buf, size_t size)
+/* A file beside the store's directory: its path with an end. */
+static int path_beside(const char *storage, const char *peer_site, const char *vm,
+		       const char *relationship, const char *end, char *buf, size_t size)
 {
 	char path[PATH_LEN_MAX + 1];
 	int result = store_directory_path(storage, peer_site, vm, relationship, path, sizeof(path));
@@ -49,8 +51,20 @@ int store_directory_definition(const char *storage, const char *peer_site, const
 	if (result < 0) {
 		return result;
 	}
-	len = snprintf(buf, size, "%s.xml", path);
+	len = snprintf(buf, size, "%s%s", path, end);
 	return len >= 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
+}
+
+int store_directory_definition(const char *storage, const char *peer_site, const char *vm,
+			       const char *relationship, char *buf, size_t size)
+{
+	return path_beside(storage, peer_site, vm, relationship, ".xml", buf, size);
+}
+
+int store_directory_nvram(const char *storage, const char *peer_site, const char *vm,
+			  const char *relationship, char *buf, size_t size)
+{
+	return path_beside(storage, peer_site, vm, relationship, NVRAM_END, buf, size);
 }
 
 static int directory_fail(char *error, const char *doing, const char *storage, const char *name,
@@ -157,10 +171,11 @@ static int directory_remove_contents(int fd, int depth)
 	return result;
 }
 
-/* The definition, and what a power cut left of a new one. */
+/* The definition and the variables, and what a power cut left of new ones. */
 static void remove_definition(int site, const char *name)
 {
-	static const char *const ends[] = {".xml", ".xml.new"};
+	static const char *const ends[] = {".xml", ".xml.new", NVRAM_END, NVRAM_END ".new",
+					   NVRAM_END ".placed"};
 	char file[NAME_LEN + 16];
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {

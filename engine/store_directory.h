@@ -17,6 +17,9 @@ int store_directory_path(const char *storage, const char *peer_site, const char 
 /* Path of the replica VM's definition, beside the store's directory. Likewise. */
 int store_directory_definition(const char *storage, const char *peer_site, const char *vm,
 			       const char *relationship, char *buf, size_t size);
+/* Path of the replica VM's UEFI variables, likewise beside the store's directory. */
+int store_directory_nvram(const char *storage, const char *peer_site, const char *vm,
+			  const char *relationship, char *buf, size_t size);
 /* Make it: the site's directory root:gid 0750, the store's uid:gid 0750. Those that exist stay as
  * they are, but the store's must belong to uid. 0 or a negative errno with a sentence. */
 int store_directory_make(const char *storage, const char *peer_site, const char *vm,

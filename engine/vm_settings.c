@@ -165,16 +165,12 @@ static int set_bandwidth(struct vm_settings *settings, const char *value, char *
 
 static int set_resync(struct vm_settings *settings, const char *value, char *error)
 {
-	if (strcmp(value, "automatic") == 0 || strcmp(value, "auto") == 0) {
-		settings->resync_automatic = true;
-	} else if (strcmp(value, "manual") == 0) {
-		settings->resync_automatic = false;
-	} else {
-		return settings_fail(error,
-				     "parameter resync: \"%.60s\" is neither automatic nor manual",
-				     value);
-	}
-	return 0;
+	return resync_policy_parse(value, &settings->resync) < 0
+		       ? settings_fail(error,
+				       "parameter resync: \"%.60s\" is none of automatic, manual, "
+				       "or a window such as 18:30-06:00",
+				       value)
+		       : 0;
 }
 
 static int set_priority(struct vm_settings *settings, const char *value, char *error)
@@ -280,8 +276,7 @@ int vm_settings_parse(const char *resource, const char *const *names, const char
 {
 	struct vm_settings settings = {.frequency_s = FREQUENCY_DEFAULT_S,
 				       .points = POINTS_DEFAULT,
-				       .point_interval_s = POINT_INTERVAL_DEFAULT_S,
-				       .resync_automatic = true};
+				       .point_interval_s = POINT_INTERVAL_DEFAULT_S};
 	int result = set_text(settings.resource, sizeof(settings.resource), resource,
 			      validate_resource_id, "resource", error);
 

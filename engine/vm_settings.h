@@ -10,6 +10,7 @@
 #include "proto/ipc.pb-c.h"
 #include "proto/limits.h"
 #include "proto/network_map.h"
+#include "proto/resync_policy.h"
 #include "proto/status.pb-c.h"
 
 #define VM_SETTINGS_ERROR_LEN 256
@@ -30,7 +31,7 @@ struct vm_settings {
 	char (*exclude_disks)[DISK_NAME_MAX + 1]; /* owned */
 	size_t exclude_count;
 	uint64_t bandwidth_bytes_per_s; /* 0 = unlimited */
-	bool resync_automatic;
+	struct resync_policy resync;
 	int32_t priority;	     /* higher first; default 0 */
 	struct network_map networks; /* replica: what stands for the primary's networks here */
 };

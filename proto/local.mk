@@ -28,6 +28,7 @@ libvmr_proto_la_SOURCES = \
 	proto/names.c proto/names.h \
 	proto/network_map.c proto/network_map.h \
 	proto/version.c proto/version.h \
+	proto/resync_policy.c proto/resync_policy.h \
 	proto/vm_state.c proto/vm_state.h \
 	proto/validate.c proto/validate.h \
 	proto/validate_order.c proto/validate_order.h \

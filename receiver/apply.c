@@ -26,11 +26,23 @@
 
 /* ---- the manifest ---- */
 
+/* For a moment, or since it has failed over: only a batch that stands open may be ended. */
+static bool apply_is_held(const struct store *store)
+{
+	const struct manifest_takeover *failover = &store->manifest.failover;
+
+	if (failover->kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		return failover->ready || store->manifest.batch_seq == 0;
+	}
+	return store->apply_holds > 0 && store->manifest.batch_seq == 0;
+}
+
 /* Nothing to do, or not now. The lock is held. */
 static bool apply_is_blocked(const struct store *store)
 {
 	return atomic_load(&store->closing) || store->stale || store->broken || store->dir_fd < 0 ||
-	       store->manifest.resync_needed || store->manifest.current.disk_count == 0 ||
+	       apply_is_held(store) || store->manifest.resync_needed ||
+	       store->manifest.current.disk_count == 0 ||
 	       (atomic_load(&store->lends_waiting) > 0 && store->manifest.batch_seq == 0) ||
 	       manifest_log_next(&store->manifest) == NULL;
 }
@@ -39,6 +51,9 @@ static bool apply_is_blocked(const struct store *store)
 static void logs_list(struct store *store, struct apply *apply)
 {
 	const struct manifest *manifest = &store->manifest;
+	bool to_end = manifest->batch_seq != 0 &&
+		      (store->apply_holds > 0 ||
+		       manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE);
 	uint64_t bytes = 0;
 
 	apply->log_count = 0;
@@ -53,7 +68,7 @@ static void logs_list(struct store *store, struct apply *apply)
 			break;
 		}
 		apply->logs[apply->log_count++].log = *log;
-		if (log->seq >= manifest->batch_seq && points_log_is_due(store, log)) {
+		if (log->seq >= manifest->batch_seq && (to_end || points_log_is_due(store, log))) {
 			break; /* the image must stand still at this cut */
 		}
 	}
@@ -173,9 +188,8 @@ static int log_quarantine(struct apply *apply, struct answer *answer)
 
 	snprintf(aside, sizeof(aside), "%s.damaged", log->file);
 	renameat(store->dir_fd, log->file, store->dir_fd, aside);
-	return store_require_resync(store, answer,
-				    "the log of cycle %" PRIu64 " is damaged: %.300s", log->seq,
-				    apply->why);
+	return store_ask_resync(store, answer, "the log of cycle %" PRIu64 " is damaged: %.300s",
+				log->seq, apply->why);
 }
 
 /* A flush failed: what the image holds is not known any more. */

@@ -33,6 +33,7 @@ struct apply {
 	struct target target;
 	struct codec_state *codec;	    /* owned */
 	uint8_t *buffer;		    /* CHUNK_BUFFER_SIZE bytes */
+	const atomic_bool *stop;	    /* NULL, or another reason to give up */
 	uint64_t read_bytes, written_bytes; /* of records: all, and what went into the image */
 	size_t damaged;			    /* -EBADMSG: which of logs, and */
 	char why[STORE_ERROR_LEN];	    /* what is wrong with it */

@@ -182,10 +182,16 @@ static int log_verify(struct apply *apply, size_t index)
 		       : log_damaged(apply, index, "it is not the log that was acknowledged");
 }
 
+static bool is_stopped(const struct apply *apply)
+{
+	return atomic_load(&apply->store->closing) ||
+	       (apply->stop != NULL && atomic_load(apply->stop));
+}
+
 static int logs_verify(struct apply *apply)
 {
 	for (size_t i = 0; i < apply->log_count; i++) {
-		int rc = atomic_load(&apply->store->closing) ? -ECANCELED : log_verify(apply, i);
+		int rc = is_stopped(apply) ? -ECANCELED : log_verify(apply, i);
 
 		if (rc < 0) {
 			return rc == -EBADMSG && logs_shorten(apply, i) ? 0 : rc;
@@ -282,7 +288,7 @@ static int pace_check(struct apply *apply, struct pace *pace, const struct logfi
 {
 	struct answer answer;
 
-	if (atomic_load(&apply->store->closing)) {
+	if (is_stopped(apply)) {
 		int64_t now_ms = clock_monotonic_ms();
 
 		pace->stop_ms = pace->stop_ms == 0 ? now_ms + STOP_GRACE_MS : pace->stop_ms;

@@ -65,6 +65,7 @@ struct cycle {
 	uint8_t *vm_state; /* owned: an archive (proto/vm_state.h); NULL = unchanged */
 	size_t vm_state_len;
 	uint8_t vm_state_hash[LOG_HASH_LEN];
+	uint64_t nvram_bytes; /* of the variables in it */
 	uint64_t estimate_bytes;
 
 	struct codec_state *codec;

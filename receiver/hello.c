@@ -147,18 +147,24 @@ static int epoch_save(struct store *store, const struct manifest_epoch *epoch, b
 	return rc;
 }
 
-static int epoch_take(struct store *store, const Vmreplica__Epoch *theirs, struct answer *answer)
+static void epoch_read(const Vmreplica__Epoch *from, struct manifest_epoch *to)
+{
+	memset(to, 0, sizeof(*to));
+	to->number = from->number;
+	snprintf(to->lineage, sizeof(to->lineage), "%s", from->lineage);
+	snprintf(to->site, sizeof(to->site), "%s", from->site);
+}
+
+static int epoch_check(struct store *store, const Vmreplica__Epoch *theirs, struct answer *answer)
 {
 	const struct manifest_epoch *ours = &store->manifest.epoch;
-	struct manifest_epoch epoch = {0};
+	struct manifest_epoch epoch;
 	enum plan_epoch how;
 
 	if (theirs == NULL || theirs->number == 0 || theirs->number > INT64_MAX) {
 		return answer_failure(answer, "malformed", "HELLO without an epoch");
 	}
-	epoch.number = theirs->number;
-	snprintf(epoch.lineage, sizeof(epoch.lineage), "%s", theirs->lineage);
-	snprintf(epoch.site, sizeof(epoch.site), "%s", theirs->site);
+	epoch_read(theirs, &epoch);
 	how = plan_epoch_compare(ours, &epoch);
 	if (how == PLAN_EPOCH_LOWER || how == PLAN_EPOCH_CONFLICT) {
 		return answer_denied(answer, "epoch",
@@ -168,6 +174,17 @@ static int epoch_take(struct store *store, const Vmreplica__Epoch *theirs, struc
 				     epoch.number, epoch.lineage, epoch.site, ours->number,
 				     ours->lineage, ours->site);
 	}
+	return 0;
+}
+
+/* One that was checked. */
+static int epoch_take(struct store *store, const Vmreplica__Epoch *theirs, struct answer *answer)
+{
+	struct manifest_epoch epoch;
+	enum plan_epoch how;
+
+	epoch_read(theirs, &epoch);
+	how = plan_epoch_compare(&store->manifest.epoch, &epoch);
 	return how == PLAN_EPOCH_SAME ? 0
 				      : epoch_save(store, &epoch, how == PLAN_EPOCH_FIRST, answer);
 }
@@ -234,6 +251,25 @@ static void welcome_fill(struct welcome *welcome, const struct manifest *manifes
 	welcome->message.next_seq = manifest->next_seq;
 }
 
+/* Where the other side's broker is: needed when the primary does not come any more. */
+static int address_keep(struct store *store, const char *address, struct answer *answer)
+{
+	struct manifest next = {0};
+	int rc;
+
+	if (address[0] == '\0' || strlen(address) > MANIFEST_ADDRESS_MAX ||
+	    strcmp(address, store->manifest.peer_address) == 0) {
+		return 0;
+	}
+	if (manifest_copy(&store->manifest, &next) < 0) {
+		return answer_storage(answer, -ENOMEM, "recording the peer's address");
+	}
+	snprintf(next.peer_address, sizeof(next.peer_address), "%s", address);
+	rc = store_save(store, &next, answer);
+	manifest_destroy(&next);
+	return rc;
+}
+
 /* With the store ours: its epoch, then what it expects. */
 static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hello,
 			 struct welcome *welcome, struct answer *answer)
@@ -246,7 +282,10 @@ static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hell
 	}
 	pthread_mutex_lock(&store->lock);
 	rc = store_check_generation(store, answer);
+	rc = rc < 0 ? rc : epoch_check(store, hello->epoch, answer);
+	rc = rc < 0 ? rc : store_check(store, answer);
 	rc = rc < 0 ? rc : epoch_take(store, hello->epoch, answer);
+	rc = rc < 0 ? rc : address_keep(store, hello->peer_address, answer);
 	if (rc == 0) {
 		welcome_fill(welcome, &store->manifest, disks, hello->n_disks);
 	}

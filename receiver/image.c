@@ -329,9 +329,8 @@ static int image_open_as(struct store *store, enum store_attachment which, bool 
 	}
 	store->attachment = STORE_DETACHED;
 	if (rc == 0 && writable && tops_are_at_limit(store, image)) {
-		store_require_resync(store, answer,
-				     "the replica has %u layers and needs a new base",
-				     MANIFEST_LAYERS_MAX);
+		store_ask_resync(store, answer, "the replica has %u layers and needs a new base",
+				 MANIFEST_LAYERS_MAX);
 		return answer_busy(answer, "resync-needed", RETRY_DAEMON_MS, "%s",
 				   store->manifest.resync_reason);
 	}

@@ -35,6 +35,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/manifest_encode.c receiver/manifest_json.h \
 	receiver/manifest_points.c \
 	receiver/manifest_points_json.c \
+	receiver/manifest_takeover.c \
 	receiver/manifest_sum.c \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
@@ -62,6 +63,14 @@ libvmr_receiver_la_SOURCES = \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
 	receiver/stores_tick.c receiver/stores_table.h \
+	receiver/materialize.c receiver/materialize.h \
+	receiver/overlay.c receiver/overlay.h \
+	receiver/takeover.c receiver/takeover.h \
+	receiver/takeover_end.c \
+	receiver/takeover_failover.c \
+	receiver/takeover_steps.c receiver/takeover_job.h \
+	receiver/takeover_test.c \
+	receiver/takeover_target.c receiver/takeover_target.h \
 	receiver/target.c receiver/target.h \
 	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h

@@ -28,6 +28,7 @@
 #include "receiver/privileges.h"
 #include "receiver/receiver.h"
 #include "receiver/stores.h"
+#include "receiver/takeover.h"
 
 #define ENGINE_FD    3
 #define TICK_NS	     (1000ull * 1000 * 1000)
@@ -62,13 +63,14 @@ static int workers_start(struct receiver *receiver)
 	receiver->store_workers = workers_new(receiver->loop, "store", STORE_WORKERS);
 	receiver->apply_workers = workers_new(receiver->loop, "apply", APPLY_WORKERS);
 	receiver->merge_workers = workers_new(receiver->loop, "merge", MERGE_WORKERS);
+	receiver->takeover_workers = workers_new(receiver->loop, "takeover", TAKEOVER_WORKERS);
 	receiver->lend_workers = workers_new(receiver->loop, "lend", LEND_WORKERS);
 	receiver->stream_buffers = buffer_pool_new(STREAM_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->apply_buffers = buffer_pool_new(APPLY_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->authorization = authorization_new();
 	if (receiver->stream_workers == NULL || receiver->store_workers == NULL ||
 	    receiver->apply_workers == NULL || receiver->merge_workers == NULL ||
-	    receiver->lend_workers == NULL ||
+	    receiver->takeover_workers == NULL || receiver->lend_workers == NULL ||
 	    receiver->stream_buffers == NULL || receiver->apply_buffers == NULL ||
 	    receiver->authorization == NULL || stores_init(receiver) < 0) {
 		log_error("cannot start workers: %s", strerror(errno));
@@ -256,6 +258,13 @@ static void engine_frame_cb(void *arg, struct link *link, const struct frame *fr
 	case FRAME_POINTS_QUERY:
 		points_query(receiver, (const Vmreplica__Ipc__PointsQuery *)frame->message);
 		break;
+	case FRAME_STORE_TAKEOVER:
+		takeover_request(receiver, (const Vmreplica__Ipc__StoreTakeover *)frame->message);
+		break;
+	case FRAME_STORE_TAKEOVER_END:
+		takeover_end_request(receiver,
+				     (const Vmreplica__Ipc__StoreTakeoverEnd *)frame->message);
+		break;
 	default:
 		log_error("the engine sent %s, which is not for a receiver",
 			  frame_type_to_string(frame->type));
@@ -336,6 +345,7 @@ static void program_destroy(struct program *program)
 		workers_free(receiver->store_workers);
 		workers_free(receiver->apply_workers);
 		workers_free(receiver->merge_workers);
+		workers_free(receiver->takeover_workers);
 		workers_free(receiver->lend_workers);
 		listener_free(receiver->listener);
 		stores_destroy(receiver);

@@ -30,6 +30,8 @@ void manifest_destroy(struct manifest *manifest)
 	free(manifest->pins);
 	free(manifest->states);
 	free(manifest->logs);
+	manifest_takeover_destroy(&manifest->test);
+	manifest_takeover_destroy(&manifest->failover);
 	memset(manifest, 0, sizeof(*manifest));
 }
 
@@ -123,6 +125,8 @@ int manifest_copy(const struct manifest *from, struct manifest *ret_copy)
 	memset(&copy.current, 0, sizeof(copy.current));
 	memset(&copy.pending, 0, sizeof(copy.pending));
 	memset(&copy.retired, 0, sizeof(copy.retired));
+	memset(&copy.test, 0, sizeof(copy.test));
+	memset(&copy.failover, 0, sizeof(copy.failover));
 	copy.logs = NULL;
 	copy.pins = NULL;
 	copy.points = NULL;
@@ -130,7 +134,10 @@ int manifest_copy(const struct manifest *from, struct manifest *ret_copy)
 	copy.log_count = copy.pin_count = copy.point_count = copy.state_count = 0;
 	if (manifest_image_copy(&from->current, &copy.current) < 0 ||
 	    manifest_image_copy(&from->pending, &copy.pending) < 0 ||
-	    manifest_image_copy(&from->retired, &copy.retired) < 0 || lists_copy(from, &copy) < 0) {
+	    manifest_image_copy(&from->retired, &copy.retired) < 0 ||
+	    manifest_takeover_copy(&from->test, &copy.test) < 0 ||
+	    manifest_takeover_copy(&from->failover, &copy.failover) < 0 ||
+	    lists_copy(from, &copy) < 0) {
 		manifest_destroy(&copy);
 		return -ENOMEM;
 	}
@@ -247,7 +254,9 @@ bool manifest_refers_to(const struct manifest *manifest, const char *file)
 		strcmp(manifest->mark.file, file) == 0) ||
 	       image_refers_to(&manifest->current, file) ||
 	       image_refers_to(&manifest->pending, file) ||
-	       image_refers_to(&manifest->retired, file);
+	       image_refers_to(&manifest->retired, file) ||
+	       manifest_takeover_refers_to(&manifest->test, file) ||
+	       manifest_takeover_refers_to(&manifest->failover, file);
 }
 
 int manifest_load(int dir_fd, struct manifest *ret_manifest, char error[MANIFEST_ERROR_LEN])

@@ -14,17 +14,21 @@
 #include "proto/limits.h"
 #include "proto/wire.pb-c.h"
 
-#define MANIFEST_NAME	    "manifest.json"
-#define MANIFEST_FORMAT	    2 /* 1: without recovery points; read, and rewritten as 2 */
-#define MANIFEST_SIZE_MAX   (4u * 1024u * 1024u)
-#define MANIFEST_FILE_MAX   127u /* of "gen-<N>/<disk>-<n>.qcow2" */
-#define MANIFEST_LAYERS_MAX 250u /* of one disk; a longer chain is replaced by a fresh base */
-#define MANIFEST_LOGS_MAX   2048u
-#define MANIFEST_POINTS_MAX 250u
-#define MANIFEST_PINS_MAX   16u
-#define MANIFEST_HOLDER_MAX 64u
-#define MANIFEST_STATES_MAX 512u /* more than points */
-#define MANIFEST_ERROR_LEN  256
+#define MANIFEST_NAME "manifest.json"
+/* 1: without recovery points; read, and rewritten as 2. 3: something stands that an older receiver
+ * would run over (a takeover); without that, 2 is written. */
+#define MANIFEST_FORMAT	      3
+#define MANIFEST_FORMAT_PLAIN 2
+#define MANIFEST_SIZE_MAX     (4u * 1024u * 1024u)
+#define MANIFEST_FILE_MAX     127u /* of "gen-<N>/<disk>-<n>.qcow2" */
+#define MANIFEST_LAYERS_MAX   250u /* of one disk; a longer chain is replaced by a fresh base */
+#define MANIFEST_LOGS_MAX     2048u
+#define MANIFEST_POINTS_MAX   250u
+#define MANIFEST_PINS_MAX     (2u * DISKS_MAX)
+#define MANIFEST_HOLDER_MAX   64u
+#define MANIFEST_STATES_MAX   512u		   /* more than points */
+#define MANIFEST_ADDRESS_MAX  (SITE_NAME_MAX + 8u) /* "host:port" of the primary side's broker */
+#define MANIFEST_ERROR_LEN    256
 
 /* One qcow2 file. A closed layer is recognized by its fingerprint: a change that we did not make
  * shows. */
@@ -113,12 +117,36 @@ struct manifest_pin {
 	char holder[MANIFEST_HOLDER_MAX + 1]; /* for messages, e.g. "web1-test" */
 };
 
+/* A disk of a VM of ours that runs on the store. */
+struct manifest_taken_disk {
+	char name[DISK_NAME_MAX + 1];
+	uint64_t size_bytes;
+	char base[MANIFEST_FILE_MAX + 1]; /* the layer, of some chain, that it stands on */
+	struct manifest_layer built;	  /* logs replayed over base; file "" = none */
+};
+
+/* A failover or a test failover. */
+struct manifest_takeover {
+	Vmreplica__TakeoverKind kind; /* TAKEOVER_NONE = there is none */
+	char holder[MANIFEST_HOLDER_MAX + 1];
+	struct manifest_cut cut; /* what it begins from */
+	bool application;
+	bool ready;			   /* all files are made, durable, and were handed out */
+	struct manifest_taken_disk *disks; /* owned */
+	size_t disk_count;
+	/* FAILOVER */
+	uint64_t epoch; /* number that it raised to: its overlays are in vm-<epoch>/ */
+	bool planned, committed;
+	bool advanced; /* logs behind the cut are not needed any more */
+};
+
 /* What the VM keeps beside its disks, as the cycle seq brought it (states.h). */
 struct manifest_state {
 	uint64_t seq;
 	char file[MANIFEST_FILE_MAX + 1];
 	uint8_t hash[LOG_HASH_LEN]; /* SHA-256 of the file */
 	uint64_t size_bytes;
+	uint64_t nvram_bytes; /* of the UEFI variables in it; 0 = it has none */
 };
 
 struct manifest_epoch {
@@ -137,6 +165,7 @@ struct manifest {
 	char relationship[RELATIONSHIP_LEN + 1];
 	char vm[VM_NAME_MAX + 1];
 	char peer_site[SITE_NAME_MAX + 1];
+	char peer_address[MANIFEST_ADDRESS_MAX + 1]; /* "" = not told */
 	uint64_t generation;
 	char owner_node[NODE_NAME_MAX + 1];
 	bool closed; /* the layers' fingerprints were taken after the last writer had ended */
@@ -169,7 +198,10 @@ struct manifest {
 	/* history.h: whose directory has the index of applied logs (0: there is none), and the
 	 * lowest cycle whose log is kept */
 	uint64_t history_generation, history_from;
-	struct manifest_state *states; /* owned, ascending by seq */
+	/* The current image may not be what it was at applied_seq; only with resync_needed. */
+	bool distrusted;
+	struct manifest_takeover test, failover; /* manifest_takeover.c */
+	struct manifest_state *states;		 /* owned, ascending by seq */
 	size_t state_count;
 };
 
@@ -223,6 +255,14 @@ size_t manifest_pin_drop(struct manifest *manifest, const char *holder);
 /* The pin that keeps layer index of disk as it is (on it, or on one above), or NULL. */
 const struct manifest_pin *manifest_pin_find(const struct manifest *manifest,
 					     const struct manifest_disk *disk, size_t index);
+
+/* ---- takeovers (manifest_takeover.c) ---- */
+void manifest_takeover_destroy(struct manifest_takeover *takeover); /* leaves it zeroed */
+int manifest_takeover_copy(const struct manifest_takeover *from, struct manifest_takeover *ret);
+bool manifest_takeover_refers_to(const struct manifest_takeover *takeover, const char *file);
+/* The chain of which the layer file is one, with its index; in current or retired. NULL: none. */
+const struct manifest_disk *manifest_chain_find(const struct manifest *manifest, const char *file,
+						size_t *ret_index);
 
 /* ---- what a VM keeps beside its disks (manifest_states.c) ---- */
 /* Append a state. 0, -ENOMEM, -E2BIG. */

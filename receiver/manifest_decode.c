@@ -83,7 +83,7 @@ int manifest_file_decode(const char *text, char ret_file[MANIFEST_FILE_MAX + 1])
 	return manifest_text_decode(text, ret_file, MANIFEST_FILE_MAX + 1);
 }
 
-static int layer_decode(json_t *json, struct manifest_layer *ret_layer)
+int manifest_layer_decode(json_t *json, struct manifest_layer *ret_layer)
 {
 	json_int_t generation, size, inode, mtime_ns;
 	struct manifest_layer layer = {0};
@@ -125,7 +125,7 @@ static int disk_decode(json_t *json, struct manifest_disk *ret_disk)
 	{
 		struct manifest_layer layer;
 
-		rc = layer_decode(item, &layer);
+		rc = manifest_layer_decode(item, &layer);
 		rc = rc < 0 ? rc : manifest_disk_push(ret_disk, &layer);
 		if (rc < 0) {
 			return rc == -E2BIG ? -EBADMSG : rc;
@@ -320,7 +320,7 @@ static int numbers_decode(json_t *root, struct manifest *m)
 		return -EBADMSG;
 	}
 	m->closed = closed != 0;
-	m->resync_needed = resync_needed != 0;
+	m->resync_needed = m->distrusted = resync_needed != 0; /* distrusted is told by format 2 */
 	return 0;
 }
 

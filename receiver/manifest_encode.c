@@ -37,7 +37,7 @@ const char *manifest_hash_encode(const uint8_t hash[LOG_HASH_LEN], char text[2 *
 	return text;
 }
 
-static json_t *layer_encode(const struct manifest_layer *layer)
+json_t *manifest_layer_encode(const struct manifest_layer *layer)
 {
 	return json_pack("{s:s, s:b, s:I, s:b, s:I, s:I, s:I}", "file", layer->file, "sealed",
 			 layer->sealed, "generation", (json_int_t)layer->generation, "frozen",
@@ -50,7 +50,7 @@ static json_t *disk_encode(const struct manifest_disk *disk)
 	json_t *layers = json_array();
 
 	for (size_t i = 0; i < disk->layer_count; i++) {
-		if (json_array_append_new(layers, layer_encode(&disk->layers[i])) < 0) {
+		if (json_array_append_new(layers, manifest_layer_encode(&disk->layers[i])) < 0) {
 			json_decref(layers);
 			return NULL;
 		}
@@ -125,17 +125,27 @@ static json_t *counters_encode(const struct manifest_counters *counters)
 		"latency_max_ms", (json_int_t)counters->latency_max_ms);
 }
 
+/* A node that was not updated yet may serve the store as long as nothing stands that it would not
+ * know of. */
+static int manifest_format(const struct manifest *manifest)
+{
+	return manifest->test.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE ||
+			       manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE
+		       ? MANIFEST_FORMAT
+		       : MANIFEST_FORMAT_PLAIN;
+}
+
 char *manifest_encode(const struct manifest *manifest, size_t *ret_len)
 {
 	cleanup_json json_t *root = json_pack(
 		"{s:i, s:s, s:s, s:s, s:I, s:s, s:b, s:I, s:I, s:I, s:I, s:b, s:s}", "format",
-		MANIFEST_FORMAT, "relationship", manifest->relationship, "vm", manifest->vm,
-		"peer_site", manifest->peer_site, "generation", (json_int_t)manifest->generation,
-		"owner_node", manifest->owner_node, "closed", manifest->closed, "applied_seq",
-		(json_int_t)manifest->applied_seq, "batch_seq", (json_int_t)manifest->batch_seq,
-		"next_seq", (json_int_t)manifest->next_seq, "next_layer",
-		(json_int_t)manifest->next_layer, "resync_needed", manifest->resync_needed,
-		"resync_reason", manifest->resync_reason);
+		manifest_format(manifest), "relationship", manifest->relationship, "vm",
+		manifest->vm, "peer_site", manifest->peer_site, "generation",
+		(json_int_t)manifest->generation, "owner_node", manifest->owner_node, "closed",
+		manifest->closed, "applied_seq", (json_int_t)manifest->applied_seq, "batch_seq",
+		(json_int_t)manifest->batch_seq, "next_seq", (json_int_t)manifest->next_seq,
+		"next_layer", (json_int_t)manifest->next_layer, "resync_needed",
+		manifest->resync_needed, "resync_reason", manifest->resync_reason);
 	json_t *epoch = json_pack("{s:I, s:s, s:s}", "number", (json_int_t)manifest->epoch.number,
 				  "lineage", manifest->epoch.lineage, "site", manifest->epoch.site);
 	int failed = json_object_set_new(root, "epoch", epoch);

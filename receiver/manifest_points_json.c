@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What format 2 added to the manifest: points, retired chains, the merge, pins, the index of logs.
- */
+/* What formats 2 and 3 added to the manifest: points, retired chains, the merge, pins, the index of
+ * logs; takeovers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +75,16 @@ int manifest_points_encode(json_t *root, const struct manifest *manifest)
 				      json_pack("{s:I, s:I}", "generation",
 						(json_int_t)manifest->history_generation, "from",
 						(json_int_t)manifest->history_from));
+	failed |= json_object_set_new(root, "peer_address", json_string(manifest->peer_address));
+	failed |= json_object_set_new(root, "distrusted", json_boolean(manifest->distrusted));
+	if (manifest->test.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		failed |= json_object_set_new(root, "test",
+					      manifest_takeover_encode(&manifest->test));
+	}
+	if (manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		failed |= json_object_set_new(root, "failover",
+					      manifest_takeover_encode(&manifest->failover));
+	}
 	failed |= json_object_set_new(root, "states", manifest_states_encode(manifest));
 	return failed;
 }
@@ -214,15 +224,53 @@ static int pins_decode(json_t *pins, struct manifest *m)
 	return 0;
 }
 
+/* What a takeover stands on must be there. */
+static int takeover_check(const struct manifest *m, const struct manifest_takeover *takeover)
+{
+	for (size_t i = 0; i < takeover->disk_count; i++) {
+		size_t index;
+
+		if (manifest_chain_find(m, takeover->disks[i].base, &index) == NULL) {
+			return -EBADMSG;
+		}
+	}
+	return 0;
+}
+
+static int takeovers_decode(json_t *root, struct manifest *m)
+{
+	json_t *test = NULL, *failover = NULL;
+	const char *peer_address = "";
+	int distrusted = m->distrusted; /* an older receiver did not write it down */
+	int rc = json_unpack(root, "{s?b, s?o, s?o, s?s}", "distrusted", &distrusted, "test", &test,
+			     "failover", &failover, "peer_address", &peer_address) < 0 ||
+				 manifest_text_decode(peer_address, m->peer_address,
+						      sizeof(m->peer_address)) < 0
+			 ? -EBADMSG
+			 : 0;
+
+	m->distrusted = distrusted != 0;
+	if (rc == 0 && test != NULL) {
+		rc = manifest_takeover_decode(test, VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST,
+					      &m->test);
+	}
+	if (rc == 0 && failover != NULL) {
+		rc = manifest_takeover_decode(failover, VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER,
+					      &m->failover);
+	}
+	rc = rc < 0 ? rc : takeover_check(m, &m->test);
+	return rc < 0 ? rc : takeover_check(m, &m->failover);
+}
+
 int manifest_points_decode(json_t *root, struct manifest *m)
 {
 	json_t *points, *retired, *merge, *pins, *states = NULL;
 	json_int_t generation, from;
 	int rc;
 
-	if (json_unpack(root, "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s?o}", "points", &points, "retired",
-			&retired, "merge", &merge, "pins", &pins, "history", "generation",
-			&generation, "from", &from, "states", &states) < 0 ||
+	if (json_unpack(root, "{s:o, s:o, s:o, s:o, s:{s:I, s:I}, s?o}", "points", &points,
+			"retired", &retired, "merge", &merge, "pins", &pins, "history",
+			"generation", &generation, "from", &from, "states", &states) < 0 ||
 	    manifest_number_decode(generation, INT64_MAX, &m->history_generation) < 0 ||
 	    manifest_number_decode(from, INT64_MAX, &m->history_from) < 0) {
 		return -EBADMSG;
@@ -232,5 +280,6 @@ int manifest_points_decode(json_t *root, struct manifest *m)
 	rc = rc < 0 ? rc : merge_decode(merge, &m->merge);
 	rc = rc < 0 ? rc : pins_decode(pins, m);
 	rc = rc < 0 || states == NULL ? rc : manifest_states_decode(states, m);
-	return rc < 0 ? rc : points_check(m);
+	rc = rc < 0 ? rc : points_check(m);
+	return rc < 0 ? rc : takeovers_decode(root, m);
 }

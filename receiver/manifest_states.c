@@ -56,13 +56,30 @@ static bool state_is_a_point_s(const struct manifest *manifest, size_t index)
 			return true;
 		}
 	}
-	return false;
+	return (manifest->test.cut.seq != 0 &&
+		manifest_state_find(manifest, manifest->test.cut.seq) == state) ||
+	       (manifest->failover.cut.seq != 0 &&
+		manifest_state_find(manifest, manifest->failover.cut.seq) == state);
+}
+
+/* The oldest cycle whose state may be asked for. */
+static uint64_t oldest_seq(const struct manifest *manifest)
+{
+	uint64_t oldest =
+		manifest->point_count > 0 ? manifest->points[0].cut.seq : manifest->applied_seq;
+
+	if (manifest->test.cut.seq != 0 && manifest->test.cut.seq < oldest) {
+		oldest = manifest->test.cut.seq;
+	}
+	if (manifest->failover.cut.seq != 0 && manifest->failover.cut.seq < oldest) {
+		oldest = manifest->failover.cut.seq;
+	}
+	return oldest;
 }
 
 void manifest_states_trim(struct manifest *manifest)
 {
-	uint64_t oldest =
-		manifest->point_count > 0 ? manifest->points[0].cut.seq : manifest->applied_seq;
+	uint64_t oldest = oldest_seq(manifest);
 
 	while (manifest->state_count > 1 && manifest->states[1].seq <= oldest) {
 		state_drop(manifest, 0);
@@ -88,10 +105,10 @@ json_t *manifest_states_encode(const struct manifest *manifest)
 	for (size_t i = 0; i < manifest->state_count; i++) {
 		const struct manifest_state *state = &manifest->states[i];
 		char hash[2 * LOG_HASH_LEN + 1];
-		json_t *item =
-			json_pack("{s:I, s:s, s:s, s:I}", "seq", (json_int_t)state->seq, "file",
-				  state->file, "hash", manifest_hash_encode(state->hash, hash),
-				  "size", (json_int_t)state->size_bytes);
+		json_t *item = json_pack(
+			"{s:I, s:s, s:s, s:I, s:I}", "seq", (json_int_t)state->seq, "file",
+			state->file, "hash", manifest_hash_encode(state->hash, hash), "size",
+			(json_int_t)state->size_bytes, "nvram", (json_int_t)state->nvram_bytes);
 
 		if (json_array_append_new(states, item) < 0) {
 			json_decref(states);
@@ -104,16 +121,18 @@ json_t *manifest_states_encode(const struct manifest *manifest)
 static int state_decode(json_t *item, struct manifest_state *ret_state)
 {
 	const char *file, *hash;
-	json_int_t seq, size;
+	json_int_t seq, size, nvram;
 
 	memset(ret_state, 0, sizeof(*ret_state));
-	return json_unpack(item, "{s:I, s:s, s:s, s:I}", "seq", &seq, "file", &file, "hash", &hash,
-			   "size", &size) < 0 ||
+	return json_unpack(item, "{s:I, s:s, s:s, s:I, s:I}", "seq", &seq, "file", &file, "hash",
+			   &hash, "size", &size, "nvram", &nvram) < 0 ||
 			       manifest_number_decode(seq, INT64_MAX, &ret_state->seq) < 0 ||
 			       manifest_file_decode(file, ret_state->file) < 0 ||
 			       manifest_hash_decode(hash, ret_state->hash) < 0 ||
 			       manifest_number_decode(size, VM_STATE_MAX, &ret_state->size_bytes) <
-				       0
+				       0 ||
+			       manifest_number_decode(nvram, VM_STATE_MAX,
+						      &ret_state->nvram_bytes) < 0
 		       ? -EBADMSG
 		       : 0;
 }

@@ -54,6 +54,7 @@ static bool merge_is_blocked(const struct store *store)
 {
 	return atomic_load(&store->closing) || store->stale || store->broken || store->dir_fd < 0 ||
 	       store->merge_holds > 0 || store->manifest.resync_needed ||
+	       store->manifest.failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE ||
 	       store->manifest.pending.disk_count > 0;
 }
 

@@ -282,6 +282,9 @@ void points_tend(struct store *store, const struct manifest_cut *cut, bool appli
 
 	/* A merge that runs beside the applier may have found the image untrustworthy, and closed
 	 * it, since the applier's flush. */
+	if (store->manifest.failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		return; /* all stays as it is until that is over */
+	}
 	make = make && !store->manifest.resync_needed && store->qsd != NULL &&
 	       store->attachment == STORE_CURRENT && store->attachment_writable;
 	if (!points_are_kept(store) || (!make && !trim_is_due(store))) {

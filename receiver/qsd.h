@@ -69,6 +69,8 @@ int qsd_image_create(const char *path, uint64_t size_bytes, const char *backing,
 
 /* Offline, on a file that nobody has open: give it size_bytes (more or less than it has). */
 int qsd_image_resize(const char *path, uint64_t size_bytes, char error[QSD_ERROR_LEN]);
+/* Offline: add an enabled, persistent bitmap to an image whose backing chain opens. */
+int qsd_image_bitmap_add(const char *path, const char *bitmap, char error[QSD_ERROR_LEN]);
 /* Offline: name another file as its backing file, without looking at either's content. */
 int qsd_image_rebase(const char *path, const char *backing, char error[QSD_ERROR_LEN]);
 

@@ -18,12 +18,13 @@
 
 /* Streams at work at once: each holds a thread, and a buffer only while a frame's payload is in its
  * hands. */
-#define STREAM_WORKERS 16
-#define STORE_WORKERS  2 /* opening and closing stores */
-#define APPLY_WORKERS  2
-#define LEND_WORKERS   1 /* reading where logs write may take a while: nothing waits behind it */
-#define MERGE_WORKERS  1 /* merges of all stores together must leave the disks to replication */
-#define STREAM_BUFFERS 3
+#define STREAM_WORKERS	 16
+#define STORE_WORKERS	 2 /* opening and closing stores */
+#define APPLY_WORKERS	 2
+#define LEND_WORKERS	 1 /* reading where logs write may take a while: nothing waits behind it */
+#define TAKEOVER_WORKERS 2 /* replaying logs takes long, and must not delay an open */
+#define MERGE_WORKERS	 1 /* merges of all stores together must leave the disks to replication */
+#define STREAM_BUFFERS	 3
 #define APPLY_BUFFERS                                                                              \
 	APPLY_WORKERS /* of their own: streams must not starve what makes room for them */
 /* One buffer holds a frame's payload and, behind it, the data of its chunk. */
@@ -37,7 +38,7 @@ struct receiver {
 	qb_loop_t *loop;
 	struct link *link; /* to the engine; NULL once it is gone */
 	struct workers *stream_workers, *store_workers, *apply_workers, *merge_workers,
-		*lend_workers;
+		*lend_workers, *takeover_workers;
 	struct buffer_pool *stream_buffers, *apply_buffers;
 	struct store_table *stores;
 	struct authorization *authorization;

@@ -90,6 +90,11 @@ static int session_interrupted(struct session *session, struct answer *answer)
 		return answer_moved(answer, 1000, "the replica of %s is leaving this node",
 				    store->vm);
 	}
+	if (store != NULL && atomic_load(&store->taken)) {
+		return answer_denied(answer, "epoch",
+				     "the replica of %s has failed over: nothing more is taken",
+				     store->vm);
+	}
 	if (store != NULL && atomic_load(&store->suspended)) {
 		return answer_busy(answer, "suspended", RETRY_SUSPENDED_MS,
 				   "the replica of %s is paused by its administrator", store->vm);

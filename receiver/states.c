@@ -35,6 +35,7 @@ static int archive_open(struct cycle *cycle, const Vmreplica__Wire__VmState *mes
 int states_take(struct cycle *cycle, const Vmreplica__Wire__VmState *message, void *buffer,
 		uint32_t payload_len, struct answer *answer)
 {
+	const struct vm_state_file *nvram;
 	const uint8_t *archive = NULL;
 	struct vm_state state;
 	const char *why;
@@ -57,6 +58,8 @@ int states_take(struct cycle *cycle, const Vmreplica__Wire__VmState *message, vo
 		return answer_storage(answer, -ENOMEM, "taking the VM's state");
 	}
 	memcpy(cycle->vm_state, archive, message->length);
+	nvram = vm_state_find(&state, VM_STATE_NVRAM);
+	cycle->nvram_bytes = nvram != NULL ? nvram->len : 0;
 	cycle->vm_state_len = message->length;
 	return 0;
 }
@@ -64,7 +67,9 @@ int states_take(struct cycle *cycle, const Vmreplica__Wire__VmState *message, vo
 int states_commit(const struct cycle *cycle, struct manifest *next, struct answer *answer)
 {
 	const struct manifest_state *last = manifest_state_find(next, UINT64_MAX);
-	struct manifest_state state = {.seq = cycle->seq, .size_bytes = cycle->vm_state_len};
+	struct manifest_state state = {.seq = cycle->seq,
+				       .size_bytes = cycle->vm_state_len,
+				       .nvram_bytes = cycle->nvram_bytes};
 	char generation[32];
 	bool uncertain;
 	int rc;

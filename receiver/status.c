@@ -9,9 +9,16 @@
 #include "proto/link.h"
 #include "receiver/borrow.h"
 
+#define NOT_TAKEN VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE
+
 static Vmreplica__State state_of(const struct view *view)
 {
 	bool resyncing = view->cycle == VMREPLICA__WIRE__MODE__MODE_RESYNC;
+
+	if (view->failover.kind != NOT_TAKEN) {
+		return view->failover.committed ? VMREPLICA__STATE__STATE_COMMITTED
+						: VMREPLICA__STATE__STATE_RECOVERED;
+	}
 
 	if (!view->has_image) {
 		if (view->suspended) {
@@ -32,11 +39,37 @@ static Vmreplica__State state_of(const struct view *view)
 				   : VMREPLICA__STATE__STATE_REPLICATING;
 }
 
+/* Nothing of what streams and storage do to a replica matters then. */
+static bool takeover_judge(const struct view *view, Vmreplica__Health *ret_health,
+			   const char **ret_code, const char **ret_reason)
+{
+	if (view->failover.kind == NOT_TAKEN) {
+		return false;
+	}
+	*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
+	if (!view->failover.ready) {
+		*ret_code = "failing-over";
+		*ret_reason = "a failover has begun and is not ready: vmreplica jobs shows it";
+	} else if (view->failover.committed) {
+		*ret_code = "committed";
+		*ret_reason = "the failover is committed and the VM runs without a replica: "
+			      "vmreplica reverse";
+	} else {
+		*ret_code = "failed-over";
+		*ret_reason = "the VM has failed over to here and nothing of the old primary is "
+			      "taken: cancel or commit the failover, then vmreplica reverse";
+	}
+	return true;
+}
+
 void status_judge(const struct view *view, Vmreplica__State *ret_state,
 		  Vmreplica__Health *ret_health, const char **ret_code, const char **ret_reason)
 {
 	*ret_state = state_of(view);
 	*ret_health = VMREPLICA__HEALTH__HEALTH_CRITICAL;
+	if (takeover_judge(view, ret_health, ret_code, ret_reason)) {
+		return;
+	}
 	if (view->storage.code[0] != '\0') {
 		*ret_code = view->storage.code;
 		*ret_reason = view->storage.reason;
@@ -94,6 +127,7 @@ static void numbers_fill(const struct view *view, Vmreplica__VmStatus *vm)
 	vm->frequency_s = view->frequency_s;
 	vm->last_replicated_ms = view->committed.time_ms;
 	vm->last_app_ms = view->last_app_ms;
+	vm->nvram_bytes = view->nvram_bytes;
 	vm->behind_s = view->committed_mono_ms == 0
 			       ? -1
 			       : (clock_monotonic_ms() - view->committed_mono_ms) / 1000;
@@ -109,6 +143,24 @@ static void numbers_fill(const struct view *view, Vmreplica__VmStatus *vm)
 	vm->spool_bytes = view->spool_bytes;
 	vm->generation = view->generation;
 	vm->suspended = view->suspended;
+}
+
+/* False: there is none to tell of. */
+static bool takeover_fill(const struct view *view, Vmreplica__Takeover *takeover)
+{
+	const struct manifest_takeover *failover = &view->failover;
+
+	takeover->kind = failover->kind;
+	takeover->holder = borrow(failover->holder);
+	takeover->seq = failover->cut.seq;
+	takeover->cut_id = borrow(failover->cut.cut_id);
+	takeover->time_ms = failover->cut.time_ms;
+	takeover->planned = failover->planned;
+	takeover->committed = failover->committed;
+	takeover->last_seq = failover->kind != NOT_TAKEN ? view->committed.seq : 0;
+	takeover->test_holder = borrow(view->test.holder);
+	takeover->test_seq = view->test.cut.seq;
+	return failover->kind != NOT_TAKEN || view->test.kind != NOT_TAKEN;
 }
 
 static int disks_fill(const struct view *view, Vmreplica__DiskStatus **ret_disks,
@@ -142,6 +194,7 @@ static int status_send_locked(struct link *link, const struct view *view,
 	Vmreplica__Progress progress = VMREPLICA__PROGRESS__INIT;
 	Vmreplica__Cycles cycles = VMREPLICA__CYCLES__INIT;
 	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
+	Vmreplica__Takeover takeover = VMREPLICA__TAKEOVER__INIT;
 	cleanup_free Vmreplica__DiskStatus *disks = NULL;
 	cleanup_free Vmreplica__DiskStatus **list = NULL;
 	const char *code, *reason;
@@ -158,6 +211,7 @@ static int status_send_locked(struct link *link, const struct view *view,
 	vm.owner = borrow(names->node);
 	vm.peer = borrow(names->peer_site);
 	vm.peer_node = borrow(view->peer_node);
+	vm.peer_address = borrow(view->peer_address);
 	vm.store = borrow(names->directory);
 	vm.resource = borrow(names->resource);
 	numbers_fill(view, &vm);
@@ -170,6 +224,7 @@ static int status_send_locked(struct link *link, const struct view *view,
 	vm.progress = &progress;
 	vm.cycles = &cycles;
 	vm.epoch = &epoch;
+	vm.takeover = takeover_fill(view, &takeover) ? &takeover : NULL;
 	vm.disks = list;
 	vm.n_disks = view->disk_count;
 	message.vm = &vm;

@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "receiver/overlay.h"
 #include "receiver/states.h"
 #include "receiver/stores.h"
 
@@ -125,13 +126,28 @@ void store_wait(struct store *store, int timeout_ms)
 	pthread_cond_timedwait(&store->changed, &store->lock, &until);
 }
 
-int store_check(struct store *store, struct answer *answer)
+int store_check_open(struct store *store, struct answer *answer)
 {
 	if (atomic_load(&store->closing) || store->dir_fd < 0) {
 		return answer_moved(answer, RETRY_MOVED_MS,
 				    "the replica of %s is leaving this node", store->vm);
 	}
 	return store_check_owner(store, answer);
+}
+
+int store_check(struct store *store, struct answer *answer)
+{
+	const struct manifest *manifest = &store->manifest;
+	int rc = store_check_open(store, answer);
+
+	if (rc == 0 && manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		return answer_denied(answer, "epoch",
+				     "the replica of %s has failed over to cycle %" PRIu64
+				     " (epoch %" PRIu64 " of %.100s): nothing more is taken",
+				     store->vm, manifest->failover.cut.seq, manifest->epoch.number,
+				     manifest->epoch.site);
+	}
+	return rc;
 }
 
 int store_fenced(struct store *store, struct answer *answer)
@@ -186,29 +202,54 @@ int store_save(struct store *store, struct manifest *next, struct answer *answer
 	return 0;
 }
 
-int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
+__attribute__((format(printf, 4, 0))) static int resync_require(struct store *store, bool distrust,
+								struct answer *answer,
+								const char *format, va_list args)
 {
 	struct manifest next = {0};
-	va_list args;
+	bool news = !store->manifest.resync_needed;
 	int rc;
 
-	if (store->manifest.resync_needed) {
+	if (!news && (!distrust || store->manifest.distrusted)) {
 		return 0;
 	}
 	if (manifest_copy(&store->manifest, &next) < 0) {
 		return answer_storage(answer, -ENOMEM, "planning a resynchronization");
 	}
-	va_start(args, format);
-	vsnprintf(next.resync_reason, sizeof(next.resync_reason), format, args);
-	va_end(args);
+	if (news) {
+		vsnprintf(next.resync_reason, sizeof(next.resync_reason), format, args);
+		memset(&next.mark, 0, sizeof(next.mark)); /* of a delta that will not be needed */
+	}
 	next.resync_needed = true;
-	memset(&next.mark, 0, sizeof(next.mark)); /* of a delta that will not be needed */
+	next.distrusted |= distrust;
 	rc = store_save(store, &next, answer);
 	manifest_destroy(&next);
-	if (rc == 0) {
+	if (rc == 0 && news) {
 		receiver_event(store->receiver, "warning", store->vm,
 			       "resynchronization required: %s", store->manifest.resync_reason);
 	}
+	return rc;
+}
+
+int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
+{
+	va_list args;
+	int rc;
+
+	va_start(args, format);
+	rc = resync_require(store, true, answer, format, args);
+	va_end(args);
+	return rc;
+}
+
+int store_ask_resync(struct store *store, struct answer *answer, const char *format, ...)
+{
+	va_list args;
+	int rc;
+
+	va_start(args, format);
+	rc = resync_require(store, false, answer, format, args);
+	va_end(args);
 	return rc;
 }
 
@@ -355,4 +396,5 @@ void store_sweep(struct store *store)
 		}
 	}
 	closedir(dir);
+	overlay_sweep(store, &store->manifest.failover);
 }

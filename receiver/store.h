@@ -32,6 +32,7 @@
 #define STORE_LOCK_NAME "lock"
 
 struct session;
+struct takeover_job;
 
 /* Which disks the daemon has open. */
 enum store_attachment {
@@ -53,6 +54,7 @@ struct store {
 	atomic_bool suspended;			/* the admin paused the replica */
 	atomic_bool apply_queued, apply_wanted; /* apply.c's */
 	atomic_bool merge_wanted;		/* merge.c's */
+	atomic_bool taken;			/* failed over: streams end */
 	atomic_int lends_waiting;		/* lend.h: no batch is begun meanwhile */
 	_Atomic int64_t
 		lease_ms; /* lend.h: monotonic; what is lent is taken back then; 0 = nothing is */
@@ -66,7 +68,8 @@ struct store {
 	/* control thread */
 	int64_t apply_retry_ms; /* monotonic; when a failed apply is tried again */
 	bool merge_queued;
-	int64_t merge_retry_ms; /* monotonic; when a failed merge is tried again */
+	int64_t merge_retry_ms;	       /* monotonic; when a failed merge is tried again */
+	struct takeover_job *takeover; /* takeover.c's: the one that runs */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* of anything below; monotonic clock */
@@ -81,7 +84,9 @@ struct store {
 	bool applying;		 /* a log is being written into the image */
 	bool merging;		 /* a merge works on the lower layers */
 	unsigned int merge_holds;
-	struct history history;			       /* of manifest.history_generation */
+	unsigned int apply_holds; /* no batch is begun; one that stands open is ended */
+	bool taking;		  /* a request about a takeover works on the store */
+	struct history history;	  /* of manifest.history_generation */
 	bool history_short, points_full, merge_pinned; /* already reported */
 	struct session *stream;			       /* the one that may write; borrowed */
 	uint64_t stream_ticket;			       /* of the newest that asked */
@@ -112,11 +117,16 @@ int store_destroy(struct store *store, char error[STORE_ERROR_LEN]);
 /* Make next the manifest: durable first, then in memory (next is taken then, else untouched).
  * Checks that we still own the store. 0 or as answer_storage / answer_moved. */
 int store_save(struct store *store, struct manifest *next, struct answer *answer);
-/* As above without filling an answer: require a resynchronization for reason (kept if one is
- * required already). */
+/* As above: require a resynchronization for reason (kept if one is required already), and distrust
+ * the current image. */
 int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same, but the current image is what it was at applied_seq. */
+int store_ask_resync(struct store *store, struct answer *answer, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* 0 when nothing forbids work on the store; else -ESTALE/-EBUSY with the answer. */
+int store_check_open(struct store *store, struct answer *answer);
+/* The same for what a primary sends and what follows of it: -EACCES once it has failed over. */
 int store_check(struct store *store, struct answer *answer);
 /* Another owner has fenced this one (ownership.h): nothing more is written. The answer; -ESTALE. */
 int store_fenced(struct store *store, struct answer *answer);
@@ -141,6 +151,9 @@ void store_wait(struct store *store, int timeout_ms);
 int store_stream_claim(struct store *store, struct session *session, struct answer *answer);
 /* Give it back; nothing if session does not hold it. */
 void store_stream_release(struct store *store, struct session *session);
+/* End whatever stream there is, and wait for it, for timeout_ms at most. The lock is held. 0 or
+ * -ETIMEDOUT. */
+int store_stream_wait_gone(struct store *store, int timeout_ms);
 /* End whatever stream there is, with its farewell. Does not wait. Any thread but the control
  * thread. */
 void store_stream_evict(struct store *store);

@@ -21,6 +21,7 @@
 #include "receiver/spool.h"
 #include "receiver/store.h"
 #include "receiver/stores.h"
+#include "receiver/takeover.h"
 
 #define LOCK_WAIT_MS  5000 /* a receiver that is just going down gets this long to let go */
 #define STREAM_END_MS 15000
@@ -219,7 +220,7 @@ static void images_judge(struct store *store, struct manifest *next)
 			snprintf(next->resync_reason, sizeof(next->resync_reason),
 				 "the replica's image was changed behind our back: %s", why);
 		}
-		next->resync_needed = true;
+		next->resync_needed = next->distrusted = true;
 		memset(&next->mark, 0, sizeof(next->mark));
 		log_warning("%s: %s", store->vm, next->resync_reason);
 	}
@@ -283,11 +284,15 @@ static int manifest_take(struct store *store, char error[STORE_ERROR_LEN])
 	snprintf(next.peer_site, sizeof(next.peer_site), "%s", store->peer_site);
 	snprintf(next.owner_node, sizeof(next.owner_node), "%s", store->receiver->node);
 	snprintf(generation, sizeof(generation), "gen-%" PRIu64, next.generation);
-	images_judge(store, &next);
 	next.closed = false;
 	store->manifest.generation = next.generation; /* whose tops stay unfrozen */
-	image_freeze(store, &next, &next.current, false);
-	image_freeze(store, &next, &next.pending, false);
+	if (!next.failover.committed) {		      /* then libvirt merges them */
+		bool taken = next.failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE;
+
+		images_judge(store, &next);
+		image_freeze(store, &next, &next.current, taken);
+		image_freeze(store, &next, &next.pending, taken);
+	}
 	rc = ownership_take(store->dir_fd, next.generation);
 	rc = rc < 0 ? rc : durable_directory_make(store->dir_fd, generation);
 	rc = rc < 0 ? rc : spool_take_over(store, &next);
@@ -313,6 +318,12 @@ static void store_release(struct store *store)
 	store->lock_fd = store->dir_fd = -1;
 }
 
+/* Then the images are the VM's. */
+static bool failover_stands(const struct store *store)
+{
+	return store->manifest.failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE;
+}
+
 /* Open the image, so that its locks are held and a damaged one shows at once. */
 static int image_open(struct store *store, char error[STORE_ERROR_LEN])
 {
@@ -320,7 +331,7 @@ static int image_open(struct store *store, char error[STORE_ERROR_LEN])
 	int bad_disk;
 	int rc;
 
-	if (store->manifest.current.disk_count == 0) {
+	if (store->manifest.current.disk_count == 0 || failover_stands(store)) {
 		return 0;
 	}
 	rc = image_attach(store, STORE_CURRENT, false, &answer, &bad_disk);
@@ -348,6 +359,7 @@ int store_open(struct store *store, char error[STORE_ERROR_LEN])
 		manifest_destroy(&store->manifest);
 		history_destroy(&store->history);
 	} else {
+		atomic_store(&store->taken, failover_stands(store));
 		lend_opened(store);
 		view_set_manifest(&store->view, &store->manifest, store->directory);
 	}
@@ -356,19 +368,6 @@ int store_open(struct store *store, char error[STORE_ERROR_LEN])
 }
 
 /* ---- closing ---- */
-
-static int wait_streamless(struct store *store)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + STREAM_END_MS;
-
-	while (store->stream != NULL) {
-		if (clock_monotonic_ms() > deadline_ms) {
-			return -ETIMEDOUT;
-		}
-		store_wait(store, 1000);
-	}
-	return 0;
-}
 
 /* Leave the layers with their fingerprints, after a daemon that ended well. Without them nothing is
  * lost: the next open cannot tell then whether somebody else wrote the tops meanwhile. */
@@ -380,8 +379,10 @@ static void manifest_leave(struct store *store)
 	if (store->stale || store->broken || manifest_copy(&store->manifest, &next) < 0) {
 		return;
 	}
-	image_freeze(store, &next, &next.current, true);
-	image_freeze(store, &next, &next.pending, true);
+	if (!next.failover.committed) {
+		image_freeze(store, &next, &next.current, true);
+		image_freeze(store, &next, &next.pending, true);
+	}
 	next.closed = true;
 	if (store_save(store, &next, &answer) < 0) {
 		log_warning("%s: the store is left without fingerprints: %s", store->vm,
@@ -392,16 +393,18 @@ static void manifest_leave(struct store *store)
 
 int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN])
 {
+	bool kept;
 	int rc;
 
 	atomic_store(&store->closing, true);
-	store_stream_evict(store);
 	pthread_mutex_lock(&store->lock);
 	if (store->dir_fd < 0) {
 		pthread_mutex_unlock(&store->lock);
 		return 0;
 	}
-	rc = wait_streamless(store);
+	kept = failover_stands(store);
+	rc = store_stream_wait_gone(store, STREAM_END_MS);
+	rc = rc < 0 ? rc : takeover_wait_idle(store, APPLY_END_MS);
 	rc = rc < 0 ? rc : apply_wait_idle(store, APPLY_END_MS);
 	rc = rc < 0 ? rc : merge_hold(store, APPLY_END_MS);
 	if (rc < 0) {
@@ -410,10 +413,17 @@ int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN])
 	}
 	if (image_stop(store) < 0) {
 		log_warning("%s: qemu-storage-daemon did not end well", store->vm);
-	} else if (!destroy) {
+	} else if (!destroy || kept) {
 		manifest_leave(store);
 	}
-	rc = destroy ? store_destroy(store, error) : 0;
+	if (destroy && kept) {
+		rc = refuse(error, -EPERM,
+			    "%s has failed over to this store: its disks are there, and are not "
+			    "removed",
+			    store->vm);
+	} else {
+		rc = destroy ? store_destroy(store, error) : 0;
+	}
 	store_release(store);
 	pthread_mutex_unlock(&store->lock);
 	return rc;

@@ -58,6 +58,20 @@ void store_stream_release(struct store *store, struct session *session)
 	pthread_mutex_unlock(&store->lock);
 }
 
+int store_stream_wait_gone(struct store *store, int timeout_ms)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+	while (store->stream != NULL) {
+		if (clock_monotonic_ms() > deadline_ms) {
+			return -ETIMEDOUT;
+		}
+		listener_kick(store->stream); /* it says its farewell by itself */
+		store_wait(store, 1000);
+	}
+	return 0;
+}
+
 void store_stream_evict(struct store *store)
 {
 	pthread_mutex_lock(&store->lock);

@@ -116,7 +116,8 @@ static bool apply_is_due(struct store *store, int64_t now_ms)
 		return false;
 	}
 	pthread_mutex_lock(&store->view.lock);
-	behind = store->view.applied_seq < store->view.committed.seq && !store->view.resync_needed;
+	behind = store->view.applied_seq < store->view.committed.seq &&
+		 !store->view.resync_needed && !atomic_load(&store->taken);
 	pthread_mutex_unlock(&store->view.lock);
 	return behind;
 }

@@ -73,10 +73,18 @@ void view_set_manifest(struct view *view, const struct manifest *manifest, const
 	view->batch_seq = manifest->batch_seq;
 	view->generation = manifest->generation;
 	view->last_app_ms = last_application_ms(manifest);
+	view->nvram_bytes = manifest->state_count > 0
+				    ? manifest->states[manifest->state_count - 1].nvram_bytes
+				    : 0;
 	view->spool_bytes = manifest_spool_bytes(manifest);
 	view->has_image = manifest->current.disk_count > 0;
 	view->has_pending = manifest->pending.disk_count > 0;
 	view->resync_needed = manifest->resync_needed;
+	memcpy(view->peer_address, manifest->peer_address, sizeof(view->peer_address));
+	view->test = manifest->test;
+	view->failover = manifest->failover;
+	view->test.disks = view->failover.disks = NULL;
+	view->test.disk_count = view->failover.disk_count = 0;
 	memcpy(view->resync_reason, manifest->resync_reason, sizeof(view->resync_reason));
 	view_set_disks(view, view->has_image ? &manifest->current : &manifest->pending, directory);
 	if (view->committed_mono_ms == 0 && manifest->committed.seq != 0) {
@@ -209,11 +217,13 @@ bool view_take(struct view *view)
 	bool moves, overdue;
 
 	pthread_mutex_lock(&view->lock);
-	overdue = view_is_overdue(view);
+	overdue = view_is_overdue(view) &&
+		  view->failover.kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE;
 	view->changed = view->changed || overdue != view->overdue;
 	view->overdue = overdue;
 	moves = view->changed || view->cycle != VMREPLICA__WIRE__MODE__MODE_NONE ||
-		view->applied_seq < view->committed.seq;
+		(view->applied_seq < view->committed.seq &&
+		 view->failover.kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE);
 	view->changed = false;
 	pthread_mutex_unlock(&view->lock);
 	return moves;

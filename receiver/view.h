@@ -39,10 +39,13 @@ struct view {
 	struct manifest_cut committed;
 	struct manifest_counters counters;
 	uint64_t applied_seq, batch_seq, generation, spool_bytes;
+	uint64_t nvram_bytes;
 	int64_t last_app_ms; /* cut of the last application-consistent point; 0 = there is none */
 	bool has_image, has_pending, resync_needed;
 	char resync_reason[REASON_MAX + 1];
-	struct view_disk *disks; /* owned */
+	char peer_address[MANIFEST_ADDRESS_MAX + 1];
+	struct manifest_takeover test, failover; /* without their disks */
+	struct view_disk *disks;		 /* owned */
 	size_t disk_count;
 
 	/* from streams and the applier */

@@ -77,6 +77,17 @@ tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/golden.h
 tests_unit_test_guard_CFLAGS = $(engine_test_cflags)
 tests_unit_test_guard_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_firmware
+tests_unit_test_firmware_SOURCES = tests/unit/test_firmware.c tests/unit/firmware_fixture.h tests/unit/golden.h
+tests_unit_test_firmware_CFLAGS = $(engine_test_cflags)
+tests_unit_test_firmware_LDADD = $(engine_test_ldadd)
+EXTRA_DIST += tests/fixtures/firmware
+
+check_PROGRAMS += tests/unit/test_replica_state
+tests_unit_test_replica_state_SOURCES = tests/unit/test_replica_state.c tests/unit/tempdir.h
+tests_unit_test_replica_state_CFLAGS = $(engine_test_cflags)
+tests_unit_test_replica_state_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_extent_list
 tests_unit_test_extent_list_SOURCES = tests/unit/test_extent_list.c
 tests_unit_test_extent_list_CFLAGS = $(engine_test_cflags)
@@ -106,6 +117,11 @@ check_PROGRAMS += tests/unit/test_resume_model
 tests_unit_test_resume_model_SOURCES = tests/unit/test_resume_model.c
 tests_unit_test_resume_model_CFLAGS = $(engine_test_cflags)
 tests_unit_test_resume_model_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_resync_policy
+tests_unit_test_resync_policy_SOURCES = tests/unit/test_resync_policy.c tests/unit/golden.h
+tests_unit_test_resync_policy_CFLAGS = $(engine_test_cflags)
+tests_unit_test_resync_policy_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_schedule
 tests_unit_test_schedule_SOURCES = tests/unit/test_schedule.c tests/unit/golden.h

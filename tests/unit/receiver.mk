@@ -98,6 +98,12 @@ tests_unit_test_store_check_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_store_check_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_store_check_DEPENDENCIES = vmreplica-receiver
 
+check_PROGRAMS += tests/unit/test_receiver_takeover
+tests_unit_test_receiver_takeover_SOURCES = tests/unit/test_receiver_takeover.c tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(receiver_rig_sources)
+tests_unit_test_receiver_takeover_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_takeover_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_takeover_DEPENDENCIES = vmreplica-receiver
+
 check_PROGRAMS += tests/unit/test_crash_rounds
 tests_unit_test_crash_rounds_SOURCES = tests/unit/test_crash_rounds.c \
 	tests/unit/crash_operations.c tests/unit/crash_operations.h $(points_scene_sources)

@@ -350,6 +350,7 @@ int rig_open(struct rig *rig)
 	request.points = rig->points;
 	request.point_interval_s = rig->point_interval_s;
 	request.app_interval_s = rig->app_interval_s;
+	request.qemu_uid = rig->qemu_uid;
 	rig->opened = false;
 	rig_send(rig, FRAME_STORE_OPEN, &request.base);
 	if (!rig_wait(rig, is_opened, 0, 30000)) {
@@ -381,6 +382,25 @@ void rig_list(struct rig *rig, bool cycles, uint32_t limit)
 			rig_die("no REPLICA_POINTS");
 		}
 	} while (rig->list_more);
+}
+
+static bool is_taken(const struct rig *rig, uint64_t answers)
+{
+	return rig->taken.answers > answers;
+}
+
+void rig_ask(struct rig *rig, enum frame_type type, const ProtobufCMessage *message)
+{
+	rig->taken.answers = rig->taken.workings = 0;
+	rig_send(rig, type, message);
+}
+
+int rig_taken_wait(struct rig *rig, int timeout_ms)
+{
+	if (!rig_wait(rig, is_taken, 0, timeout_ms)) {
+		rig_die("no STORE_TAKEN");
+	}
+	return rig->taken.error;
 }
 
 static bool is_lent(const struct rig *rig, uint64_t unused)

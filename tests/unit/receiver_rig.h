@@ -24,6 +24,7 @@ struct rig_status {
 	char reason[600], code[64];
 	uint64_t seq, applied_seq, batch_seq, spool_bytes, generation, resyncs, cycles_ok,
 		cycles_failed, bytes_wire;
+	uint64_t epoch;
 	size_t disk_count;
 	char names[4][40], tops[4][RIG_PATH];
 };
@@ -36,6 +37,19 @@ struct rig_point {
 };
 
 #define RIG_POINTS 1024
+
+/* The last STORE_TAKEN. */
+struct rig_taken {
+	uint64_t answers, workings; /* how many came; of those that only tell of work */
+	int error;
+	char text[600];
+	uint64_t bytes, working_bytes, seq, last_seq;
+	char cut_id[20], consistency[16], path[RIG_PATH];
+	size_t disk_count;
+	char names[4][40], paths[4][RIG_PATH], backings[4][RIG_PATH];
+	uint64_t sizes[4];
+	size_t chain_count[4];
+};
 
 struct rig {
 	char root[RIG_PATH];  /* pki, and the stores below it */
@@ -50,6 +64,9 @@ struct rig {
 	uint32_t points, point_interval_s, app_interval_s; /* of rig_open */
 	struct rig_point list[RIG_POINTS];		   /* of the last rig_list */
 	size_t list_count;
+	struct rig_taken taken;
+	Vmreplica__Takeover takeover; /* of the last status; its texts are not kept */
+	uint32_t qemu_uid;	      /* of rig_open */
 	int list_error;
 	bool listed, list_more;
 	struct rig_status status;
@@ -113,6 +130,11 @@ typedef bool (*rig_condition)(const struct rig *rig, uint64_t argument);
 bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int timeout_ms);
 bool rig_is_applied(const struct rig *rig, uint64_t seq); /* condition: applied_seq >= seq */
 bool rig_has_state(const struct rig *rig, uint64_t state);
+
+/* Send one of the requests about takeovers, with an id of its own; rig_taken_wait for its answer,
+ * which is in rig->taken. The error of it. */
+void rig_ask(struct rig *rig, enum frame_type type, const ProtobufCMessage *message);
+int rig_taken_wait(struct rig *rig, int timeout_ms);
 
 /* The pid of the receiver's qemu-storage-daemon, 0 if none. */
 pid_t rig_daemon_pid(const struct rig *rig);

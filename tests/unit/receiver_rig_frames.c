@@ -23,6 +23,12 @@ static void status_take(struct rig *rig, const Vmreplica__VmStatus *vm)
 	status->bytes_wire = vm->bytes_wire;
 	status->cycles_ok = vm->cycles->ok;
 	status->cycles_failed = vm->cycles->failed;
+	vmreplica__takeover__init(&rig->takeover);
+	if (vm->takeover != NULL) {
+		rig->takeover = *vm->takeover;
+		rig->takeover.holder = rig->takeover.cut_id = rig->takeover.test_holder = NULL;
+	}
+	status->epoch = vm->epoch->number;
 	status->disk_count = vm->n_disks < 4 ? vm->n_disks : 4;
 	for (size_t i = 0; i < status->disk_count; i++) {
 		snprintf(status->names[i], sizeof(status->names[i]), "%s", vm->disks[i]->name);
@@ -45,6 +51,36 @@ static void points_take(struct rig *rig, const Vmreplica__Ipc__ReplicaPoints *an
 		to->point = from->point;
 		to->application = strcmp(from->consistency, "application") == 0;
 		snprintf(to->verdict, sizeof(to->verdict), "%s", from->verdict);
+	}
+}
+
+static void taken_take(struct rig *rig, const Vmreplica__Ipc__StoreTaken *answer)
+{
+	struct rig_taken *taken = &rig->taken;
+
+	if (answer->working) {
+		taken->workings++;
+		taken->working_bytes = answer->bytes;
+		return;
+	}
+	taken->answers++;
+	taken->error = answer->error;
+	taken->bytes = answer->bytes;
+	taken->seq = answer->seq;
+	taken->last_seq = answer->last_seq;
+	snprintf(taken->text, sizeof(taken->text), "%s", answer->text);
+	snprintf(taken->cut_id, sizeof(taken->cut_id), "%s", answer->cut_id);
+	snprintf(taken->consistency, sizeof(taken->consistency), "%s", answer->consistency);
+	snprintf(taken->path, sizeof(taken->path), "%s", answer->path);
+	taken->disk_count = answer->n_disks < 4 ? answer->n_disks : 4;
+	for (size_t i = 0; i < taken->disk_count; i++) {
+		const Vmreplica__Ipc__TakenDisk *disk = answer->disks[i];
+
+		snprintf(taken->names[i], sizeof(taken->names[i]), "%s", disk->name);
+		snprintf(taken->paths[i], sizeof(taken->paths[i]), "%s", disk->path);
+		snprintf(taken->backings[i], sizeof(taken->backings[i]), "%s", disk->backing);
+		taken->sizes[i] = disk->size_bytes;
+		taken->chain_count[i] = disk->n_chain;
 	}
 }
 
@@ -93,6 +129,9 @@ void rig_take(struct rig *rig, const struct frame *frame)
 	case FRAME_RECEIVER_EVENT:
 		snprintf(rig->last_event, sizeof(rig->last_event), "%s",
 			 ((Vmreplica__Ipc__ReceiverEvent *)frame->message)->event->text);
+		break;
+	case FRAME_STORE_TAKEN:
+		taken_take(rig, (const Vmreplica__Ipc__StoreTaken *)frame->message);
 		break;
 	case FRAME_REPLICA_POINTS:
 		points_take(rig, (const Vmreplica__Ipc__ReplicaPoints *)frame->message);

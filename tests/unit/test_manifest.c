@@ -179,7 +179,7 @@ static void test_checksum(void)
 static void test_not_believed(void)
 {
 	CU_ASSERT_EQUAL(decode_changed("\"web1\"", "\"web2\""), 0);
-	CU_ASSERT_EQUAL(decode_changed("\"format\": 2", "\"format\": 3"), -EPROTONOSUPPORT);
+	CU_ASSERT_EQUAL(decode_changed("\"format\": 2", "\"format\": 4"), -EPROTONOSUPPORT);
 	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "../vda-7.qcow2"), -EBADMSG);
 	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "gen-1/../x"), -EBADMSG);
 	CU_ASSERT_EQUAL(decode_changed("gen-1/vda-7.qcow2", "gen-1/x/y"), -EBADMSG);
@@ -380,6 +380,54 @@ static void test_point_drop_over(void)
 	manifest_destroy(&manifest);
 }
 
+static void taken_add(struct manifest_takeover *takeover, Vmreplica__TakeoverKind kind,
+		      const char *base)
+{
+	takeover->kind = kind;
+	strcpy(takeover->holder, "web1-test");
+	takeover->cut =
+		(struct manifest_cut){.seq = 8, .cut_id = "00112233aabbccdd", .time_ms = 12345};
+	takeover->application = takeover->planned = takeover->ready = true;
+	takeover->epoch = 3;
+	takeover->disks = calloc(1, sizeof(*takeover->disks));
+	takeover->disk_count = 1;
+	strcpy(takeover->disks[0].name, "vda");
+	strcpy(takeover->disks[0].base, base);
+	takeover->disks[0].size_bytes = 1 << 20;
+	strcpy(takeover->disks[0].built.file, "gen-2/vda-77.qcow2");
+}
+
+/* What stands of a takeover stays, and an older receiver is kept out. */
+static void test_takeovers(void)
+{
+	struct manifest manifest = sample(), back;
+	char error[MANIFEST_ERROR_LEN], *text, *again;
+	size_t len, again_len;
+
+	taken_add(&manifest.test, VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST, "gen-1/vda-7.qcow2");
+	taken_add(&manifest.failover, VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER,
+		  "gen-2/vda-8.qcow2");
+	strcpy(manifest.peer_address, "broker.a.example:8650");
+	text = manifest_encode(&manifest, &len);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"format\": 3"));
+	CU_ASSERT_EQUAL_FATAL(manifest_decode(text, len, &back, error), 0);
+	again = manifest_encode(&back, &again_len);
+	CU_ASSERT_STRING_EQUAL(text, again);
+	CU_ASSERT_STRING_EQUAL(back.peer_address, "broker.a.example:8650");
+	CU_ASSERT_TRUE(back.failover.planned && back.failover.ready && !back.failover.committed);
+	CU_ASSERT_EQUAL(back.test.cut.seq, 8);
+	CU_ASSERT_TRUE(manifest_refers_to(&back, "gen-2/vda-77.qcow2"));
+	manifest_destroy(&back);
+	free(text);
+	free(again);
+	strcpy(manifest.test.disks[0].base, "gen-9/vda-7.qcow2"); /* is in no chain */
+	text = manifest_encode(&manifest, &len);
+	CU_ASSERT_EQUAL(manifest_decode(text, len, &back, error), -EBADMSG);
+	free(text);
+	manifest_destroy(&manifest);
+}
+
 /* A store of format 1 opens: without points. */
 static void test_format_1(void)
 {
@@ -416,6 +464,7 @@ static const struct unit_test tests[] = {
 	{"points round trip", test_points_round_trip},
 	{"points dropped over a layer", test_point_drop_over},
 	{"retired", test_retired},
+	{"takeovers", test_takeovers},
 	{"format 1", test_format_1},
 	{"prefix copy", test_prefix_copy},
 };

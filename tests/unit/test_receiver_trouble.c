@@ -343,7 +343,7 @@ static void test_newer_format(void)
 	before[n] = '\0';
 	format = strstr(before, "\"format\": 2");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(format);
-	format[strlen("\"format\": ")] = '3';
+	format[strlen("\"format\": ")] = '4';
 	CU_ASSERT_EQUAL(pwrite(fd, before, (size_t)n, 0), n);
 	CU_ASSERT_EQUAL(rig_open(&rig), -EPROTONOSUPPORT);
 	CU_ASSERT_PTR_NOT_NULL(strstr(rig.opened_text, "update this node"));

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "engine/replica_domain.h"
 #include "proto/limits.h"
+#include "tests/unit/firmware_fixture.h"
 #include "tests/unit/golden.h"
 #include "tests/unit/sentences.h"
 #include "tests/unit/unit.h"
@@ -143,6 +144,7 @@ static void test_variants(void)
 	struct replica_domain_options options = options_make();
 	struct replica_domain_test test = {.name = "web1-test",
 					   .uuid = "11111111-2222-4333-8444-555555555555"};
+	struct firmware_list firmwares;
 
 	options.test = &test;
 	golden_with("networks", &options, "domain/test-disconnected.golden");
@@ -152,8 +154,17 @@ static void test_variants(void)
 	options.boot_directory = "/srv/boot";
 	golden_with("direct-kernel", &options, "domain/boot-directory.golden");
 	golden_with("kernel-tricks", &options, "domain/boot-directory-tricks.golden");
-	options.nvram = "/srv/replica/a.example/web1-0b6f4b1c/nvram.fd";
+	options.nvram = "/srv/replica/a.example/web1-0b6f4b1c_VARS.fd";
+	options.nvram_bytes = 540672;
 	golden_with("uefi-auto", &options, "domain/nvram.golden");
+	firmware_fixture_load(&firmwares);
+	options.firmwares = &firmwares;
+	golden_with("uefi-auto", &options, "domain/nvram-chosen.golden");
+	options.nvram_bytes = 0;
+	golden_with("uefi-manual", &options, "domain/nvram-not-come.golden");
+	options.nvram_bytes = 67108864;
+	golden_with("uefi-manual", &options, "domain/nvram-unsuited.golden");
+	firmware_list_destroy(&firmwares);
 }
 
 /* Two tests of one VM at the same time of day, or one VM in two tests, never share a MAC. */

@@ -52,7 +52,7 @@ static void test_primary(void)
 	CU_ASSERT_EQUAL(settings.priority, -3);
 	CU_ASSERT_EQUAL(settings.networks.count, 2);
 	CU_ASSERT_STRING_EQUAL(settings.networks.entries[1].to.name, "br7");
-	CU_ASSERT_FALSE(settings.resync_automatic);
+	CU_ASSERT_EQUAL(settings.resync.kind, RESYNC_MANUAL);
 	list = vm_settings_exclude_list(&settings);
 	CU_ASSERT_STRING_EQUAL(list[0], "vdb");
 	CU_ASSERT_STRING_EQUAL(list[1], "vdc");

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "receiver/overlay.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "proto/names.h"
+#include "receiver/durable.h"
+#include "receiver/image.h"
+
+/* Where QEMU puts the locks that tell others what it does with an image (block/file-posix.c). */
+#define QEMU_LOCK_FIRST 100
+#define QEMU_LOCK_COUNT 200
+
+static void directory_name(uint64_t epoch, char name[32])
+{
+	snprintf(name, 32, "vm-%" PRIu64, epoch);
+}
+
+static void file_name(uint64_t epoch, const char *disk, char name[MANIFEST_FILE_MAX + 1])
+{
+	snprintf(name, MANIFEST_FILE_MAX + 1, "vm-%" PRIu64 "/%s.qcow2", epoch, disk);
+}
+
+char *overlay_path(const struct store *store, const struct manifest_takeover *takeover,
+		   const char *disk, char path[IMAGE_PATH_LEN])
+{
+	char name[MANIFEST_FILE_MAX + 1];
+
+	file_name(takeover->epoch, disk, name);
+	return image_path(store, name, path);
+}
+
+static void bitmap_name(const struct store *store, const struct manifest_takeover *takeover,
+			char name[CHECKPOINT_NAME_LEN])
+{
+	struct checkpoint_name checkpoint = {.epoch = takeover->epoch, .seq = takeover->cut.seq};
+
+	memcpy(checkpoint.relationship, store->relationship, sizeof(checkpoint.relationship));
+	memcpy(checkpoint.cut_id, takeover->cut.cut_id, sizeof(checkpoint.cut_id));
+	checkpoint_name_format(&checkpoint, name);
+}
+
+static int disk_make(struct store *store, const struct manifest_takeover *takeover,
+		     const struct manifest_taken_disk *disk, char error[STORE_ERROR_LEN])
+{
+	const char *below = disk->built.file[0] != '\0' ? disk->built.file : disk->base;
+	char file[MANIFEST_FILE_MAX + 1], path[IMAGE_PATH_LEN], backing[MANIFEST_FILE_MAX + 4];
+	char bitmap[CHECKPOINT_NAME_LEN];
+	int rc;
+
+	file_name(takeover->epoch, disk->name, file);
+	image_path(store, file, path);
+	if (unlinkat(store->dir_fd, file, 0) < 0 && errno != ENOENT) {
+		rc = -errno;
+		snprintf(error, STORE_ERROR_LEN, "cannot remove %s: %s", file, strerror(-rc));
+		return rc;
+	}
+	snprintf(backing, sizeof(backing), "../%s", below);
+	rc = qsd_image_create(path, disk->size_bytes, backing, error);
+	if (rc == 0) {
+		bitmap_name(store, takeover, bitmap);
+		rc = qsd_image_bitmap_add(path, bitmap, error);
+	}
+	if (rc < 0) {
+		return rc;
+	}
+	rc = durable_file_sync(store->dir_fd, file);
+	if (rc < 0) {
+		snprintf(error, STORE_ERROR_LEN, "cannot make %s durable: %s", file, strerror(-rc));
+	}
+	return rc;
+}
+
+int overlay_make(struct store *store, const struct manifest_takeover *takeover,
+		 char error[STORE_ERROR_LEN])
+{
+	char directory[32];
+	int rc;
+
+	directory_name(takeover->epoch, directory);
+	rc = durable_directory_make(store->dir_fd, directory);
+	if (rc < 0) {
+		snprintf(error, STORE_ERROR_LEN, "cannot make %s: %s", directory, strerror(-rc));
+		return rc;
+	}
+	for (size_t i = 0; rc == 0 && i < takeover->disk_count; i++) {
+		rc = disk_make(store, takeover, &takeover->disks[i], error);
+	}
+	if (rc == 0) {
+		rc = durable_directory_sync(store->dir_fd, directory);
+		if (rc < 0) {
+			snprintf(error, STORE_ERROR_LEN, "cannot make %s durable: %s", directory,
+				 strerror(-rc));
+		}
+	}
+	return rc;
+}
+
+bool overlay_is_in_use(const struct store *store, const struct manifest_takeover *takeover)
+{
+	for (size_t i = 0; i < takeover->disk_count; i++) {
+		struct flock lock = {.l_type = F_WRLCK,
+				     .l_whence = SEEK_SET,
+				     .l_start = QEMU_LOCK_FIRST,
+				     .l_len = QEMU_LOCK_COUNT};
+		char file[MANIFEST_FILE_MAX + 1];
+		cleanup_close int fd = -1;
+
+		file_name(takeover->epoch, takeover->disks[i].name, file);
+		fd = openat(store->dir_fd, file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void directory_remove(struct store *store, const char *name)
+{
+	int fd = openat(store->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (dir == NULL) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.') {
+			unlinkat(dirfd(dir), entry->d_name, 0);
+		}
+	}
+	closedir(dir);
+	unlinkat(store->dir_fd, name, AT_REMOVEDIR);
+}
+
+void overlay_remove(struct store *store, uint64_t epoch)
+{
+	char name[32];
+
+	directory_name(epoch, name);
+	directory_remove(store, name);
+}
+
+void overlay_sweep(struct store *store, const struct manifest_takeover *takeover)
+{
+	int fd = openat(store->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	char kept[32] = "";
+	struct dirent *entry;
+
+	if (dir == NULL) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		return;
+	}
+	if (takeover->kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		directory_name(takeover->epoch, kept);
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+
+		if (strncmp(name, "vm-", 3) == 0 && name[3] != '\0' &&
+		    strspn(name + 3, "0123456789") == strlen(name + 3) && strcmp(name, kept) != 0) {
+			directory_remove(store, name);
+		}
+	}
+	closedir(dir);
+}

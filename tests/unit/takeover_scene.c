@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "takeover_scene.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+#define CUTS_MAX 512
+#define ASK_MS	 90000
+
+static struct cut_note {
+	uint64_t seq;
+	uint64_t digest[MODEL_DISKS];
+} cuts[CUTS_MAX];
+static size_t cut_count;
+static uint64_t ask_id;
+
+void taking_note(void)
+{
+	struct cut_note *note = &cuts[cut_count++ % CUTS_MAX];
+
+	note->seq = sender.committed.seq;
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		note->digest[i] = model_digest(&model, i);
+	}
+}
+
+static const struct cut_note *cut_find(uint64_t seq)
+{
+	for (size_t i = 0; i < CUTS_MAX; i++) {
+		if (cuts[i].seq == seq) {
+			return &cuts[i];
+		}
+	}
+	return NULL;
+}
+
+void taking_begin(uint32_t points)
+{
+	rig_init(&rig);
+	rig.points = points;
+	rig.point_interval_s = 10;
+	model_init(&model);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	sender.cut_time_ms = 1795326900000;
+	sender.cut_step_ms = 5000;
+	sender.epoch = 0;
+	sender.lineage = NULL;
+	memset(cuts, 0, sizeof(cuts));
+	cut_count = 0;
+	scene_initial();
+	taking_note();
+}
+
+void taking_end(void)
+{
+	sender.cut_time_ms = sender.cut_step_ms = 0;
+	sender.epoch = 0;
+	sender.lineage = NULL;
+	scene_end();
+}
+
+void taking_cycle(int changes)
+{
+	scene_delta(changes);
+	taking_note();
+}
+
+void taking_applied(void)
+{
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, sender.committed.seq, 30000));
+}
+
+void taking_cycle_applied(int changes)
+{
+	taking_cycle(changes);
+	taking_applied();
+}
+
+struct manifest taking_manifest(void)
+{
+	int fd = open(rig.store, O_RDONLY | O_DIRECTORY);
+	struct manifest manifest = {0};
+	char error[MANIFEST_ERROR_LEN] = "";
+
+	CU_ASSERT_EQUAL_FATAL(manifest_load(fd, &manifest, error), 0);
+	close(fd);
+	return manifest;
+}
+
+bool taking_reads(const char *path, uint64_t seq, unsigned int index)
+{
+	const struct cut_note *note = cut_find(seq);
+	bool same = note != NULL && image_digest(path) == note->digest[index];
+
+	if (!same) {
+		fprintf(stderr, "%s does not read as cycle %" PRIu64 "\n", path, seq);
+	}
+	return same;
+}
+
+void taking_judge(uint64_t seq, bool paths)
+{
+	CU_ASSERT_EQUAL(rig.taken.seq, seq);
+	CU_ASSERT_EQUAL_FATAL(rig.taken.disk_count, MODEL_DISKS);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_STRING_EQUAL(rig.taken.names[i], model.disks[i].name);
+		CU_ASSERT_EQUAL(rig.taken.sizes[i], model.disks[i].size);
+		CU_ASSERT_TRUE(
+			taking_reads(paths ? rig.taken.paths[i] : rig.taken.backings[i], seq, i));
+	}
+}
+
+/* Nothing merges meanwhile, or the manifest is looked at again by the caller. */
+size_t taking_points_judge(void)
+{
+	struct manifest manifest = taking_manifest();
+	size_t count = manifest.point_count;
+
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned int k = 0; k < MODEL_DISKS; k++) {
+			char path[RIG_PATH * 2];
+
+			snprintf(path, sizeof(path), "%s/%s", rig.store,
+				 manifest.points[i].disks[k].file);
+			CU_ASSERT_TRUE(taking_reads(path, manifest.points[i].cut.seq, k));
+		}
+	}
+	manifest_destroy(&manifest);
+	return count;
+}
+
+/* ---- requests ---- */
+
+static char *text(const char *borrowed)
+{
+	return (char *)(uintptr_t)borrowed;
+}
+
+const char *taking_lineage(uint64_t epoch, char buf[40])
+{
+	snprintf(buf, 40, "00000000-0000-4000-8000-%012" PRIu64, epoch);
+	return buf;
+}
+
+int taking_test(const char *holder, uint64_t seq)
+{
+	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
+
+	request.id = ++ask_id;
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.kind = VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST;
+	request.holder = text(holder);
+	request.latest = seq == 0;
+	request.seq = seq;
+	rig_ask(&rig, FRAME_STORE_TAKEOVER, &request.base);
+	return rig_taken_wait(&rig, ASK_MS);
+}
+
+void taking_failover_send(uint64_t number, uint64_t seq, const char *cut_id, bool planned,
+			  bool estimate)
+{
+	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
+	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
+	char lineage[40];
+
+	epoch.number = number;
+	epoch.lineage = text(taking_lineage(number, lineage));
+	epoch.site = text("b.example");
+	request.id = ++ask_id;
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.kind = VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
+	request.holder = text("web1");
+	request.latest = seq == 0;
+	request.seq = seq;
+	request.cut_id = text(cut_id);
+	request.epoch = &epoch;
+	request.planned = planned;
+	request.estimate = estimate;
+	rig_ask(&rig, FRAME_STORE_TAKEOVER, &request.base);
+}
+
+int taking_failover(uint64_t epoch, uint64_t seq)
+{
+	taking_failover_send(epoch, seq, "", false, false);
+	return rig_taken_wait(&rig, ASK_MS);
+}
+
+int taking_planned(uint64_t epoch, uint64_t seq, const char *cut_id)
+{
+	taking_failover_send(epoch, seq, cut_id, true, false);
+	return rig_taken_wait(&rig, ASK_MS);
+}
+
+void taking_end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t number)
+{
+	Vmreplica__Ipc__StoreTakeoverEnd request = VMREPLICA__IPC__STORE_TAKEOVER_END__INIT;
+	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
+	char lineage[40];
+
+	epoch.number = number;
+	epoch.lineage = text(taking_lineage(number, lineage));
+	epoch.site = text("b.example");
+	request.id = ++ask_id;
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.end = end;
+	request.epoch = &epoch;
+	rig_ask(&rig, FRAME_STORE_TAKEOVER_END, &request.base);
+}
+
+int taking_end_as(Vmreplica__Ipc__TakeoverEnd end, uint64_t number)
+{
+	taking_end_send(end, number);
+	return rig_taken_wait(&rig, ASK_MS);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the tests of takeovers share: a store that keeps points, what its disks held at each cut,
+ * and the engine's requests. */
+#ifndef VMR_TESTS_TAKEOVER_SCENE_H
+#define VMR_TESTS_TAKEOVER_SCENE_H
+
+#include "receiver/manifest.h"
+#include "replica_scene.h"
+
+#define FIRST_LINEAGE "00000000-0000-4000-8000-000000000001"
+
+/* A store that keeps points, one each second cycle, filled by an initial replication. */
+void taking_begin(uint32_t points);
+void taking_end(void);
+/* A delta, noted; applied, too. */
+void taking_cycle(int changes);
+void taking_cycle_applied(int changes);
+void taking_applied(void); /* wait until all is */
+/* Note what the disks held at the last committed cut. */
+void taking_note(void);
+
+/* The qcow2 image reads as disk index was at the cut of cycle seq. */
+bool taking_reads(const char *path, uint64_t seq, unsigned int index);
+/* Every disk of the answer (its backing, or with paths its path) reads as cycle seq was. */
+void taking_judge(uint64_t seq, bool paths);
+/* Every point of the manifest does. How many there are. */
+size_t taking_points_judge(void);
+struct manifest taking_manifest(void);
+
+/* Requests; their errors. seq 0: latest. */
+int taking_test(const char *holder, uint64_t seq);
+int taking_failover(uint64_t epoch, uint64_t seq);
+int taking_planned(uint64_t epoch, uint64_t seq, const char *cut_id);
+int taking_end_as(Vmreplica__Ipc__TakeoverEnd end, uint64_t epoch);
+/* Without waiting for the answer. */
+void taking_failover_send(uint64_t epoch, uint64_t seq, const char *cut_id, bool planned,
+			  bool estimate);
+void taking_end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t epoch);
+/* The lineage that epoch number has in these tests. */
+const char *taking_lineage(uint64_t epoch, char buf[40]);
+
+#define CLEANUP VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_CLEANUP
+#define CANCEL	VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_CANCEL
+#define COMMIT	VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_COMMIT
+#define ADVANCE VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_ADVANCE
+
+#endif
