@@ -112,6 +112,7 @@ ENGINE_CONTROL = \
 	engine/relationship_attach.c engine/relationship_cycle.c \
 	engine/relationship_request.c engine/relationship_status.c \
 	engine/replica.c engine/replica_status.c engine/replica.h \
+	engine/replica_adopt.c engine/replica_adopt.h \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
 	engine/replica_state.c engine/replica_state.h \

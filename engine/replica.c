@@ -57,6 +57,7 @@ static void replica_send_open(struct replica *replica)
 	open.point_interval_s = replica->settings.point_interval_s;
 	open.app_interval_s = replica->settings.app_interval_s;
 	replica->phase = REPLICA_OPENING;
+	replica_adopt_send(replica);
 	receiver_child_send(replica->engine->receiver, FRAME_STORE_OPEN, &open.base);
 }
 
@@ -78,9 +79,12 @@ static int prepare_run(void *arg)
 			 "user %s does not exist: create it", ENGINE_GROUP);
 		return -ENOENT;
 	}
-	return store_directory_make(settings->storage, settings->peer, settings->vm,
-				    settings->relationship, user->pw_uid, user->pw_gid,
-				    replica->task_error);
+	result = store_directory_make(settings->storage, settings->peer, settings->vm,
+				      settings->relationship, user->pw_uid, user->pw_gid,
+				      replica->task_error);
+	return result == 0 ? replica_adopt_lend(replica, user->pw_uid, replica->task_error,
+						sizeof(replica->task_error))
+			   : result;
 }
 
 static void replica_failed(struct replica *replica, int error, const char *text)
@@ -113,6 +117,7 @@ static void prepare_done(void *arg, int result)
 
 static void replica_prepare(struct replica *replica)
 {
+	replica_adopt_note(replica);
 	replica->phase = REPLICA_PREPARING;
 	replica->spared = receiver_child_pid(replica->engine->receiver);
 	replica->busy = workers_submit(replica->engine->storage_workers, prepare_run, prepare_done,
@@ -365,6 +370,7 @@ void replica_free(struct replica *replica)
 	if (*link == replica) {
 		*link = replica->next;
 	}
+	replica_adopt_destroy(replica);
 	vm_status_free(replica->status);
 	replica_definition_free(replica->definition);
 	vm_settings_destroy(&replica->settings);
@@ -395,6 +401,7 @@ void replica_tick(struct replica *replica, int64_t now_ms)
 		replica_answer_start(replica, -ETIMEDOUT,
 				     "the receiver has not opened the store yet");
 	}
+	replica_adopt_tick(replica, now_ms);
 	replica_publish(replica, now_ms);
 	replica_definition_tick(replica->definition, now_ms);
 }

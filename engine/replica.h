@@ -10,6 +10,7 @@
 #define VMR_ENGINE_REPLICA_H
 
 #include "engine/engine.h"
+#include "engine/replica_adopt.h"
 #include "engine/replica_definition.h"
 #include "engine/health_attribute.h"
 #include "engine/vm_settings.h"
@@ -36,6 +37,7 @@ struct replica {
 	struct replica_definition *definition; /* owned: of the VM; NULL without memory */
 	char error[REASON_MAX];		       /* why it is FAILED */
 	bool suspended;
+	struct replica_adopt adopt;
 	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
 	bool destroy;	  /* closing for good */
 	bool stopping;
