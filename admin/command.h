@@ -36,6 +36,8 @@ int command_check(int argc, char **argv);
 int command_points(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_store(int argc, char **argv);
+int command_failover(int argc, char **argv);
+int command_reverse(int argc, char **argv);
 int command_jobs(int argc, char **argv);
 int command_pki(int argc, char **argv);
 int command_agent(int argc, char **argv);

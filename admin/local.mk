@@ -11,6 +11,7 @@ libvmr_admin_la_SOURCES = \
 	admin/command.c admin/command.h \
 	admin/control.c \
 	admin/events.c \
+	admin/failover.c \
 	admin/job_output.c admin/job_output.h \
 	admin/jobs.c \
 	admin/locate.c \

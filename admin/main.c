@@ -19,6 +19,8 @@ static const struct command commands[] = {
 	{"points", command_points, "list the recovery points of a replica"},
 	{"verify", command_verify, "prove that a replica equals its primary"},
 	{"store", command_store, "check a replica's directory"},
+	{"failover", command_failover, "run a VM on its replica's side: test, planned, unplanned"},
+	{"reverse", command_reverse, "replicate a VM back after a failover"},
 	{"jobs", command_jobs, "list failover jobs, or follow one"},
 	{"locate", command_locate, "ask the broker for the owner of a VM"},
 	{"broker", command_broker, "show the broker: routes, streams, denials"},

@@ -35,7 +35,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(char error[VM_RESOURCE_E
 static bool parameter_is_known(const char *name)
 {
 	return strcmp(name, "config") == 0 || strcmp(name, "hypervisor") == 0 ||
-	       strcmp(name, "migration_transport") == 0;
+	       strcmp(name, "migration_transport") == 0 || strcmp(name, "force_stop") == 0;
 }
 
 static int check_parameters(Vmreplica__Ipc__CibNvpair *const *pairs, size_t count,
@@ -289,4 +289,11 @@ void domain_resource_fill(struct domain_resource *ret_domain,
 	if (guard_is_there(settings)) {
 		ret_domain->request.guard_clone = borrowed(CIB_GUARD_CLONE_DEFAULT);
 	}
+}
+
+void domain_resource_make_test(struct domain_resource *domain)
+{
+	pair_set(domain, "force_stop", "true");
+	domain->request.started = true;
+	domain->request.test = true;
 }

@@ -14,7 +14,7 @@
 #define DOMAIN_RESOURCE_AGENT	   "ocf:heartbeat:VirtualDomain"
 #define DOMAIN_META_RELATIONSHIP   "vmreplica-relationship"
 #define DOMAIN_META_TEST	   "vmreplica-test" /* a test failover's */
-#define DOMAIN_RESOURCE_PARAMETERS 3
+#define DOMAIN_RESOURCE_PARAMETERS 4
 #define DOMAIN_RESOURCE_HYPERVISOR "qemu:///system"
 #define CIB_GUARD_DEFAULT	   "vmreplica-guard"
 #define CIB_GUARD_CLONE_DEFAULT	   "vmreplica-guard-clone"
@@ -55,5 +55,7 @@ struct domain_resource {
 void domain_resource_fill(struct domain_resource *ret_domain,
 			  const Vmreplica__Ipc__CibSettings *settings, const char *id,
 			  const char *relationship, const char *config, const char *location_node);
+/* Of a test failover: started at once, and ended by force, as nothing of it is kept. */
+void domain_resource_make_test(struct domain_resource *domain);
 
 #endif

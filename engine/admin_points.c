@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "engine/admin_vm.h"
+#include "engine/point_find.h"
 #include "engine/receiver_child.h"
 #include "engine/vm_status.h"
 
@@ -91,8 +92,12 @@ void admin_points_answered(struct engine *engine, const Vmreplica__Ipc__ReplicaP
 {
 	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
 	Vmreplica__Admin__PointsResponse points = VMREPLICA__ADMIN__POINTS_RESPONSE__INIT;
-	struct points_wait *wait = wait_take(engine, answer->id, INT64_MIN);
+	struct points_wait *wait;
 
+	if (point_find_answered(engine, answer)) {
+		return;
+	}
+	wait = wait_take(engine, answer->id, INT64_MIN);
 	if (wait == NULL) {
 		return; /* it came too late */
 	}

@@ -50,6 +50,9 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 	case VMREPLICA__ADMIN__REQUEST__BODY_VERIFY:
 		admin_verify(call, request);
 		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_FAILOVER:
+		admin_failover(call, request);
+		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_JOBS:
 		admin_jobs(call, request->jobs);
 		break;

@@ -22,6 +22,7 @@
 
 #define ADMIN_CONNECTIONS_MAX 128u
 #define ADMIN_FORWARD_MS      20000
+#define ADMIN_FAILOVER_MS     60000 /* the other side is asked, and may be silent */
 
 struct admin_service;
 struct admin_call;
@@ -66,6 +67,8 @@ void admin_authorize(struct admin_call *call, const Vmreplica__Admin__Request *r
 void admin_verify(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_points.c */
 void admin_points(struct admin_call *call, const Vmreplica__Admin__Request *request);
+/* admin_failover.c */
+void admin_failover(struct admin_call *call, const Vmreplica__Admin__Request *request);
 /* admin_jobs.c */
 void admin_jobs(struct admin_call *call, const Vmreplica__Admin__JobsRequest *request);
 void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *request);

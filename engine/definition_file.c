@@ -142,3 +142,10 @@ int definition_file_write(const char *path, const char *text, bool *ret_changed)
 	}
 	return result;
 }
+
+int definition_file_load(const char *path, char **ret_text)
+{
+	size_t len;
+
+	return read_at(AT_FDCWD, path, OURS_MAX, ret_text, &len);
+}

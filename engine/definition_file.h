@@ -22,4 +22,7 @@ int definition_file_read(const char *store, char **ret_xml, size_t *ret_len);
  * is the same already. *ret_changed says which. 0 or a negative errno. */
 int definition_file_write(const char *path, const char *text, bool *ret_changed);
 
+/* A definition of ours, as it was written: *ret_text is to be freed. 0 or a negative errno. */
+int definition_file_load(const char *path, char **ret_text);
+
 #endif

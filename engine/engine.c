@@ -16,11 +16,13 @@
 #include "engine/adoption.h"
 #include "engine/announcer.h"
 #include "engine/directories.h"
+#include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/give_way.h"
 #include "engine/planned.h"
 #include "engine/job_table.h"
 #include "engine/pipeline.h"
+#include "engine/point_find.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
@@ -250,7 +252,7 @@ static int engine_make_parts(struct engine *engine, char *error)
 	engine->pool = buffer_pool_new(buffers, PIPELINE_CHUNK);
 	engine->announcer = announcer_new(engine);
 	engine->storages = storage_probe_new(engine);
-	engine->jobs = job_table_new(ENGINE_JOBS_DIR, engine->task_workers);
+	engine->jobs = job_table_new(ENGINE_JOBS_DIR, &engine->task_workers);
 	if (engine->cycle_workers == NULL || engine->task_workers == NULL ||
 	    engine->storage_workers == NULL || engine->libvirt == NULL || engine->tls == NULL ||
 	    engine->pool == NULL || engine->announcer == NULL || engine->storages == NULL ||
@@ -361,15 +363,17 @@ void engine_destroy(struct engine *engine)
 	engine_end_workers(engine);
 	planned_free_all(engine);
 	give_way_free_all(engine);
-	failover_job_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);
+	point_find_tick(engine, INT64_MAX);
 	replica_takeover_tick(engine, INT64_MAX);
 	/* what admins wait for is told that it is over by these two, and answers its call */
 	forward_free(engine->forward);
 	if (engine->cluster_started) {
 		engine->cluster.ops->stop(&engine->cluster);
 	}
+	failover_free_all(engine);
+	failover_job_free_all(engine);
 	authorizer_free(engine->authorizer);
 	admin_service_close(engine->admin);
 	if (engine->tick_armed) {

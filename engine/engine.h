@@ -71,8 +71,10 @@ struct engine {
 	struct job_table *jobs;		    /* of all nodes */
 	struct failover_job *failover_jobs; /* owned list: carried out here */
 	struct takeover_wait
-		*takeover_waits;      /* owned list: asked of the receiver (replica_takeover.c) */
-	struct jobs_wait *jobs_waits; /* owned list: who follows a job (admin_jobs.c) */
+		*takeover_waits;    /* owned list: asked of the receiver (replica_takeover.c) */
+	struct failover *failovers; /* owned list: of replicas here (failover.h) */
+	struct point_finding *point_findings; /* owned list (point_find.c) */
+	struct jobs_wait *jobs_waits;	      /* owned list: who follows a job (admin_jobs.c) */
 	struct cluster_table table;
 	struct announcer *announcer;
 	struct storage_probe *storages;

@@ -11,9 +11,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/announcer.h"
+#include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/give_way.h"
 #include "engine/planned.h"
+#include "engine/point_find.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
@@ -162,10 +164,12 @@ static void engine_tick_cb(void *data)
 	receiver_child_tick(engine->receiver, now);
 	admin_points_tick(engine, now);
 	admin_jobs_tick(engine, now);
+	point_find_tick(engine, now);
 	replica_takeover_tick(engine, now);
 	planned_tick(engine, now);
 	give_way_tick(engine, now);
 	failover_job_tick(engine);
+	failover_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);
 	}

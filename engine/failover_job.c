@@ -182,6 +182,12 @@ void failover_job_finish(struct failover_job *job, int error, const char *advice
 	job_unlink(job);
 }
 
+void failover_job_abandon(struct failover_job *job)
+{
+	log_notice("%s: job %s goes on elsewhere", job->job->vm, job->job->id);
+	job_unlink(job);
+}
+
 /* ---- lookups ---- */
 
 struct failover_job *failover_job_find(const struct engine *engine, const char *relationship)

@@ -43,6 +43,9 @@ void failover_job_note(struct failover_job *job, const char *format, ...)
 void failover_job_finish(struct failover_job *job, int error, const char *advice,
 			 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* The relationship has another owner, who goes on with it: say nothing more. Frees the job. */
+void failover_job_abandon(struct failover_job *job);
+
 /* The job under way here for a relationship, or NULL. */
 struct failover_job *failover_job_find(const struct engine *engine, const char *relationship);
 /* The id of the job under way for a relationship, here or on another node; "" = none. Borrowed

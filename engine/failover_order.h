@@ -25,7 +25,7 @@ struct failover_order {
 	bool undo;   /* it could not be done, and is being taken back */
 	bool latest; /* else seq */
 	uint64_t seq;
-	struct epoch epoch; /* to be raised to; number 0: this kind raises none */
+	struct epoch epoch;		    /* to be raised to; number 0: this kind raises none */
 	char network[NETWORK_NAME_MAX + 1]; /* TEST */
 };
 

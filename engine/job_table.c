@@ -23,9 +23,9 @@ struct job_write {
 };
 
 struct job_table {
-	const char *directory;	 /* borrowed */
-	struct workers *workers; /* borrowed */
-	struct table_job *jobs;	 /* by begin_ms */
+	const char *directory;		/* borrowed */
+	struct workers *const *workers; /* borrowed */
+	struct table_job *jobs;		/* by begin_ms */
 	size_t count, capacity;
 	struct job_write *writing;  /* the worker's while busy */
 	struct job_write *removals; /* for the next run */
@@ -112,7 +112,7 @@ static void table_save(struct job_table *table)
 	if (table->writing == NULL) {
 		return;
 	}
-	table->busy = workers_submit(table->workers, table_run, table_done, table) == 0;
+	table->busy = workers_submit(*table->workers, table_run, table_done, table) == 0;
 	if (!table->busy) {
 		writes_free(table->writing);
 		table->writing = NULL;
@@ -255,7 +255,7 @@ static void loaded_cb(void *arg, const Vmreplica__Job *job)
 	table_take(arg, job);
 }
 
-struct job_table *job_table_new(const char *directory, struct workers *workers)
+struct job_table *job_table_new(const char *directory, struct workers *const *workers)
 {
 	struct job_table *table = calloc(1, sizeof(*table));
 	int result;

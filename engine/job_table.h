@@ -16,9 +16,9 @@
 
 struct job_table;
 
-/* Read what directory (borrowed, made before) holds: blocking, at the start. workers writes.
- * NULL when out of memory. */
-struct job_table *job_table_new(const char *directory, struct workers *workers);
+/* Read what directory (borrowed, made before) holds: blocking, at the start. *workers writes, as
+ * long as it is not NULL. NULL when out of memory. */
+struct job_table *job_table_new(const char *directory, struct workers *const *workers);
 void job_table_free(struct job_table *table); /* after the workers are freed; NULL allowed */
 
 /* A job as it stands now. True when it is news: not known, or a higher version than what was. */

@@ -176,3 +176,34 @@ int source_access_take_back(const char *path, uid_t uid, char error[SOURCE_ERROR
 		       ? 0
 		       : source_fail(result, error, "%s: %s", path, strerror(-result));
 }
+
+int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	struct stat status;
+	int result = 0;
+
+	if (lstat(path, &status) != 0) {
+		result = -errno;
+	} else if (!S_ISREG(status.st_mode)) {
+		result = -EINVAL; /* a link could lead anywhere */
+	} else if (uid != 0 && uid != status.st_uid) {
+		result = grant_by_acl(path, uid, S_IROTH | S_IWOTH);
+	}
+	return result == 0
+		       ? 0
+		       : source_fail(result, error,
+				     "QEMU's user (uid %u) cannot be given access to %s: %s; the "
+				     "file system must have ACLs",
+				     (unsigned int)uid, path, strerror(-result));
+}
+
+int source_access_search(const char *directory, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	int result = grant(directory, uid, 0, S_IXOTH, false);
+
+	return result == 0 ? 0
+			   : source_fail(result, error,
+					 "QEMU's user (uid %u) cannot be let into %s: %s; the file "
+					 "system must have ACLs",
+					 (unsigned int)uid, directory, strerror(-result));
+}

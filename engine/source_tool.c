@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -16,9 +17,10 @@
 #include "common/clock.h"
 #include "engine/source_error.h"
 
-#define OUTPUT_MAX  (1024u * 1024u)
-#define END_WAIT_MS 2000
-#define END_POLL_MS 5
+#define OUTPUT_MAX   (1024u * 1024u)
+#define END_WAIT_MS  2000
+#define LONG_LOOK_MS 1000
+#define END_POLL_MS  5
 
 /* In the child: only async-signal-safe calls, because the parent has other threads. */
 __attribute__((noreturn)) static void become(const char *const *argv, int output)
@@ -146,4 +148,47 @@ int source_tool_run(const char *const *argv, int timeout_ms, char **ret_output,
 	}
 	byte_buffer_destroy(&buffer);
 	return result;
+}
+
+/* Until it ends or is given up; what it says is read, so that it does not wait for us. */
+static int run_long(const char *const *argv, const volatile bool *stop,
+		    char error[SOURCE_ERROR_LEN])
+{
+	struct byte_buffer buffer = {.limit = OUTPUT_MAX};
+	cleanup_close int output = -1;
+	pid_t pid;
+	int result = source_tool_start(argv, &pid, &output, error);
+
+	if (result != 0) {
+		return result;
+	}
+	do {
+		result = gather(output, clock_monotonic_ms() + LONG_LOOK_MS, &buffer);
+	} while (result == -ETIMEDOUT && !*stop);
+	if (result != 0) {
+		source_tool_stop(pid);
+		result = source_fail(*stop ? -ECANCELED : result, error, "qemu-img: given up");
+	} else if (reap(pid) != 0) {
+		result = source_fail(-EIO, error, "qemu-img failed: %.300s",
+				     (const char *)buffer.data);
+	}
+	byte_buffer_destroy(&buffer);
+	return result;
+}
+
+int source_tool_merge(const char *image, const char *base, const char *top, uid_t uid,
+		      const volatile bool *stop, char error[SOURCE_ERROR_LEN])
+{
+	char user[32];
+	const char *commit[] = {"setpriv", user, "--clear-groups", "qemu-img", "commit",
+				"-q",	   "-f", "qcow2",	   "-b",       base,
+				top,	   NULL};
+	const char *rebase[] = {
+		"setpriv", user, "--clear-groups", "qemu-img", "rebase", "-q",	"-u", "-f",
+		"qcow2",   "-F", "qcow2",	   "-b",       base,	 image, NULL};
+	int result;
+
+	snprintf(user, sizeof(user), "--reuid=%u", (unsigned int)uid);
+	result = run_long(commit, stop, error);
+	return result < 0 ? result : run_long(rebase, stop, error);
 }

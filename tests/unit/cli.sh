@@ -41,7 +41,7 @@ wrong() {
 
 expect 0 out '^vmreplica [0-9]+\.[0-9]+' "$cli" --version
 expect 0 out '^Usage: vmreplica COMMAND' "$cli" --help
-for command in status protect unprotect authorize sync pause resume resync store points jobs locate broker events check pki agent; do
+for command in status protect unprotect authorize sync pause resume resync store points failover reverse jobs locate broker events check pki agent; do
     expect 0 out "^Usage: vmreplica $command" "$cli" "$command" --help
 done
 
@@ -55,6 +55,12 @@ wrong 'check DIRECTORY' store
 wrong 'check DIRECTORY' store mend /srv
 wrong 'one directory' store check
 wrong 'one directory' store check /srv /tmp
+wrong 'say one of' failover web1
+wrong 'say one of' failover web1 --test --unplanned
+wrong 'name a VM' failover --test
+wrong 'goes with --test' failover web1 --commit --to latest
+wrong 'goes with --test' failover web1 --unplanned --network x
+wrong 'goes with --unplanned' failover web1 --test --force
 wrong 'cannot be a job' jobs web1
 wrong 'needs the id' jobs --follow
 wrong 'name a VM' protect --to 10.0.0.1

@@ -53,7 +53,7 @@ static void engine_make(struct engine *engine)
 	event_ring_init(&engine->events, 1);
 	engine->task_workers = workers_new(loop, "task", 1);
 	engine->announcer = announcer_new(engine);
-	engine->jobs = job_table_new(tempdir(), engine->task_workers);
+	engine->jobs = job_table_new(tempdir(), &engine->task_workers);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(engine->jobs);
 	told_count = 0;
 }
@@ -62,6 +62,7 @@ static void engine_unmake(struct engine *engine)
 {
 	failover_job_free_all(engine);
 	workers_free(engine->task_workers);
+	engine->task_workers = NULL;
 	job_table_free(engine->jobs);
 	announcer_free(engine->announcer);
 	cluster_table_destroy(&engine->table);

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `vmreplica failover`: what is asked is looked at (the point, the primary's side, what stands),
+ * and then becomes a job of failover.c on the node that owns the replica. One request a call:
+ *
+ *   the point that is meant -> does the primary's side answer? -> the estimate, or the job
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "engine/admin_service.h"
+#include "engine/admin_vm.h"
+#include "engine/epoch.h"
+#include "engine/failover.h"
+#include "engine/order_client.h"
+#include "engine/peer_contact.h"
+#include "engine/point_find.h"
+#include "engine/replica_takeover.h"
+#include "engine/standing.h"
+
+#define TEST	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST
+#define CLEANUP	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
+#define UNPLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED
+#define CANCEL	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
+#define COMMIT	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_COMMIT
+
+/* What an applied byte costs, to say about how long it takes: a slow disk's worth. */
+#define APPLY_BYTES_PER_S (50u * 1024u * 1024u)
+
+struct failover_call {
+	struct admin_call *call;
+	struct engine *engine;
+	struct failover_order order;
+	char relationship[RELATIONSHIP_LEN + 1];
+	bool force, estimate;
+	Vmreplica__Point point; /* strings are in the buffers below */
+	char cut_id[CUT_ID_LEN + 1], consistency[16];
+	bool found; /* the point is known */
+	/* the worker's */
+	struct peer_contact contact;
+	struct order_answer answer;
+	struct trouble trouble;
+	bool answered;
+};
+
+static void call_fail(struct failover_call *job, int error, const char *advice, const char *text)
+{
+	admin_call_fail(job->call, error, advice, "%s", text);
+	free(job);
+}
+
+/* The replica may have moved while something was asked. */
+static struct replica *call_replica(struct failover_call *job)
+{
+	struct replica *replica = engine_find_replica(job->engine, job->relationship);
+
+	if (replica == NULL || !replica_is_open(replica)) {
+		call_fail(job, EAGAIN, "vmreplica status shows where it is",
+			  "the replica is not open on this node any more");
+		return NULL;
+	}
+	return replica;
+}
+
+/* ---- the answer ---- */
+
+static void call_reply(struct failover_call *job, const char *id, const char *text, uint64_t bytes)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__FailoverResponse failover = VMREPLICA__ADMIN__FAILOVER_RESPONSE__INIT;
+
+	failover.job = vm_status_borrow(id);
+	failover.text = vm_status_borrow(text);
+	failover.bytes = bytes;
+	failover.expected_s = (uint32_t)(bytes / APPLY_BYTES_PER_S);
+	failover.point = job->found ? &job->point : NULL;
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_FAILOVER;
+	response.failover = &failover;
+	admin_call_reply(job->call, &response);
+	free(job);
+}
+
+static void estimated_cb(void *arg, const Vmreplica__Ipc__StoreTaken *answer)
+{
+	struct failover_call *job = arg;
+	char text[REASON_MAX], stamp[RFC3339_LEN];
+
+	if (answer->working) {
+		return;
+	}
+	if (answer->error != 0) {
+		call_fail(job, answer->error, "vmreplica points lists what there is", answer->text);
+		return;
+	}
+	snprintf(text, sizeof(text),
+		 "cycle %" PRIu64 " of %s (%s-consistent), %" PRIu64
+		 " MiB of cycles are to be applied",
+		 answer->seq, clock_format_rfc3339(answer->time_ms, stamp), answer->consistency,
+		 answer->bytes >> 20);
+	call_reply(job, "", text, answer->bytes);
+}
+
+static void call_estimate(struct failover_call *job, struct replica *replica)
+{
+	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
+	char holder[RESOURCE_ID_MAX + 1];
+	int result;
+
+	request.kind = job->order.kind == TEST ? VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST
+					       : VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
+	request.holder = replica_definition_vm(replica, holder);
+	request.latest = job->order.latest;
+	request.seq = job->order.seq;
+	request.estimate = true;
+	result = replica_takeover_ask(replica, &request, estimated_cb, job);
+	if (result < 0) {
+		call_fail(job, result, "try again", "the replica's store is not open");
+	}
+}
+
+/* ---- the job ---- */
+
+/* Above all that this site and this store have known. */
+static int choose_epoch(struct failover_call *job, const struct replica *replica)
+{
+	const char *holder =
+		job->order.kind == UNPLANNED ? job->engine->config->site : replica->settings.peer;
+	struct epoch known, stored;
+
+	engine_epoch_known(job->engine, job->relationship, replica->settings.peer, &known);
+	epoch_from_message(replica->status != NULL ? replica->status->epoch : NULL, &stored);
+	return epoch_raise(stored.number > known.number ? &stored : &known, holder, NULL,
+			   &job->order.epoch);
+}
+
+static void call_begin(struct failover_call *job, struct replica *replica)
+{
+	bool raises = job->order.kind == UNPLANNED || job->order.kind == CANCEL;
+	struct failover *failover;
+	int result = raises ? choose_epoch(job, replica) : 0;
+
+	result = result < 0 ? result : failover_begin(replica, &job->order, &failover);
+	if (result == -EBUSY) {
+		call_fail(job, EBUSY, "vmreplica jobs shows it", "a job of it is under way");
+	} else if (result < 0) {
+		call_fail(job, result, "try again", strerror(-result));
+	} else {
+		call_reply(job, failover_job_id(failover->job), "", 0);
+	}
+}
+
+static void call_go(struct failover_call *job)
+{
+	struct replica *replica = call_replica(job);
+
+	if (replica == NULL) {
+		return;
+	}
+	if (job->estimate) {
+		call_estimate(job, replica);
+	} else {
+		call_begin(job, replica);
+	}
+}
+
+/* ---- does the primary's side answer? ---- */
+
+static int peer_run(void *arg)
+{
+	struct failover_call *job = arg;
+	struct locate_client client = peer_contact_client(&job->contact, job->engine->tls);
+
+	return order_client_query(&client, job->relationship, job->engine->config->site, NULL,
+				  &job->answer, &job->trouble);
+}
+
+static void peer_done(void *arg, int result)
+{
+	struct failover_call *job = arg;
+	char text[REASON_MAX];
+
+	if (result == 0 && job->answer.known && job->answer.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
+		snprintf(text, sizeof(text), "the primary's side answers%s: %s",
+			 job->answer.vm_running ? ", and the VM runs there" : "",
+			 job->answer.site[0] != '\0' ? job->answer.site : job->contact.site);
+		call_fail(job, EBUSY,
+			  "vmreplica failover --planned loses nothing; to fail over all the same, "
+			  "and "
+			  "give up what has not been replicated: --force",
+			  text);
+		return;
+	}
+	call_go(job);
+}
+
+/* Its last word, for when its broker's address was never told. */
+static bool replicated_lately(const struct replica *replica)
+{
+	int64_t age = replica->status != NULL
+			      ? clock_wall_ms() - replica->status->last_replicated_ms
+			      : INT64_MAX;
+
+	return age < 2000 * (int64_t)replica->settings.frequency_s;
+}
+
+static void call_look_at_peer(struct failover_call *job)
+{
+	struct replica *replica = call_replica(job);
+
+	if (replica == NULL) {
+		return;
+	}
+	if (job->order.kind != UNPLANNED || job->force || job->estimate) {
+		call_go(job);
+		return;
+	}
+	if (peer_contact_find(job->engine, job->relationship, &job->contact) < 0 ||
+	    job->contact.host[0] == '\0') {
+		if (replicated_lately(replica)) {
+			call_fail(
+				job, EBUSY,
+				"vmreplica failover --planned loses nothing; to fail over all the "
+				"same: --force",
+				"the primary has replicated a moment ago");
+			return;
+		}
+		call_go(job);
+		return;
+	}
+	if (workers_submit(job->engine->task_workers, peer_run, peer_done, job) < 0) {
+		call_fail(job, ENOMEM, "try again", "out of memory");
+	}
+}
+
+/* ---- the point ---- */
+
+static void found_cb(void *arg, int error, const char *text, const Vmreplica__Point *point)
+{
+	struct failover_call *job = arg;
+
+	if (error < 0) {
+		call_fail(job, error, "vmreplica points --cycles lists what there is", text);
+		return;
+	}
+	job->found = true;
+	job->order.latest = false;
+	job->order.seq = point->seq;
+	vmreplica__point__init(&job->point);
+	snprintf(job->cut_id, sizeof(job->cut_id), "%s", point->cut_id);
+	snprintf(job->consistency, sizeof(job->consistency), "%s", point->consistency);
+	job->point.seq = point->seq;
+	job->point.time_ms = point->time_ms;
+	job->point.point = point->point;
+	job->point.size_bytes = point->size_bytes;
+	job->point.cut_id = job->cut_id;
+	job->point.consistency = job->consistency;
+	call_look_at_peer(job);
+}
+
+static void call_find_point(struct failover_call *job, struct replica *replica, const char *to)
+{
+	struct point_wish wish = {.kind = POINT_WISH_LATEST};
+	char error[POINT_SELECT_ERROR_LEN];
+	int result;
+
+	if (to[0] != '\0' && point_wish_parse(to, &wish, error) < 0) {
+		admin_call_misused(job->call, "%s", error);
+		free(job);
+		return;
+	}
+	job->order.latest = wish.kind == POINT_WISH_LATEST;
+	if (job->order.latest || (job->order.kind != TEST && job->order.kind != UNPLANNED)) {
+		call_look_at_peer(job);
+		return;
+	}
+	result = point_find(replica, &wish, found_cb, job);
+	if (result < 0) {
+		call_fail(job, result, "try again", "the receiver does not run");
+	}
+}
+
+/* ---- what stands ---- */
+
+static bool kind_is_ours(Vmreplica__Admin__FailoverKind kind)
+{
+	return kind == TEST || kind == CLEANUP || kind == UNPLANNED || kind == CANCEL ||
+	       kind == COMMIT;
+}
+
+/* A sentence why not, with what to do in *ret_advice; NULL when nothing is in the way. */
+static const char *why_not(const struct replica *replica, Vmreplica__Admin__FailoverKind kind,
+			   const char **ret_advice)
+{
+	const Vmreplica__Takeover *takeover =
+		replica->status != NULL ? replica->status->takeover : NULL;
+	bool failed_over =
+		takeover != NULL && takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
+
+	*ret_advice = "";
+	if (!replica_is_open(replica)) {
+		*ret_advice = "vmreplica status shows why";
+		return "the replica's store is not open";
+	}
+	if (kind == TEST && takeover != NULL && takeover->test_holder[0] != '\0') {
+		*ret_advice = "vmreplica failover --test-cleanup ends it";
+		return "a test failover of it stands already";
+	}
+	if (kind == UNPLANNED && failed_over) {
+		*ret_advice = "vmreplica failover --cancel goes back, --commit makes it final";
+		return "it has failed over already";
+	}
+	if ((kind == CANCEL || kind == COMMIT) && !failed_over) {
+		*ret_advice = "vmreplica status shows how it stands";
+		return "it has not failed over";
+	}
+	if (kind == CANCEL && takeover->committed) {
+		return "the failover is committed: that is final";
+	}
+	return NULL;
+}
+
+static void failover_here(struct admin_call *call, const Vmreplica__Admin__FailoverRequest *request,
+			  struct replica *replica)
+{
+	struct engine *engine = replica->engine;
+	const char *running = failover_job_running_id(engine, replica->settings.relationship);
+	const char *advice, *why = why_not(replica, request->kind, &advice);
+	struct failover_call *job;
+
+	if (why == NULL &&
+	    (running[0] != '\0' ||
+	     standing_get(engine, STANDING_FAILOVER, replica->settings.relationship) != NULL)) {
+		admin_call_fail(call, EBUSY, "vmreplica jobs ID --follow shows it",
+				"job %s of it is under way", running);
+		return;
+	}
+	if (why != NULL) {
+		admin_call_fail(call, EBUSY, advice, "%s: %s", replica->settings.vm, why);
+		return;
+	}
+	job = calloc(1, sizeof(*job));
+	if (job == NULL) {
+		admin_call_fail(call, ENOMEM, "", "out of memory");
+		return;
+	}
+	job->call = call;
+	job->engine = engine;
+	job->order.kind = request->kind;
+	job->force = request->force;
+	job->estimate = request->estimate;
+	snprintf(job->order.network, sizeof(job->order.network), "%s", request->network);
+	memcpy(job->relationship, replica->settings.relationship, sizeof(job->relationship));
+	call_find_point(job, replica, request->to);
+}
+
+void admin_failover(struct admin_call *call, const Vmreplica__Admin__Request *request)
+{
+	const Vmreplica__Admin__FailoverRequest *failover = request->failover;
+	struct engine *engine = admin_call_engine(call);
+	struct replica *replica = admin_find_replica(engine, failover->vm);
+
+	if (!kind_is_ours(failover->kind)) {
+		admin_call_fail(call, ENOSYS, "update the older of the two",
+				"this engine does not know the kind of failover");
+	} else if (failover->network[0] != '\0' &&
+		   (failover->kind != TEST || !network_name_is_valid(failover->network))) {
+		admin_call_misused(call, "\"%.64s\" cannot be the network of a test failover",
+				   failover->network);
+	} else if (replica != NULL) {
+		failover_here(call, failover, replica);
+	} else if (admin_find_relationship(engine, failover->vm) != NULL) {
+		admin_call_fail(call, EINVAL,
+				"order it on the replica's side; --planned goes from either side",
+				"%s is a primary here", failover->vm);
+	} else {
+		admin_pass_to_owner(call, request, failover->vm, ADMIN_FAILOVER_MS);
+	}
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Test and unplanned failovers of a replica here, their cleanup, cancel and commit: carried out
+ * step by step (failover_plan.h), each on workers, the receiver or Pacemaker. Control thread only.
+ *
+ *   failover.c         begins, resumes and drives
+ *   failover_steps.c   what goes through the receiver, Pacemaker and the settings
+ *   failover_run.c     running and stopping the VM
+ *   failover_images.c  a test's images; a committed chain made short
+ */
+#ifndef VMR_ENGINE_FAILOVER_H
+#define VMR_ENGINE_FAILOVER_H
+
+#include "engine/failover_job.h"
+#include "engine/failover_order.h"
+#include "engine/failover_plan.h"
+#include "engine/replica.h"
+#include "proto/ipc.pb-c.h"
+
+#define FAILOVER_RETRY_MS 1000
+
+struct failover {
+	struct failover *next;
+	struct engine *engine; /* borrowed */
+	struct failover_order order;
+	char relationship[RELATIONSHIP_LEN + 1];
+	char vm[VM_NAME_MAX + 1];
+	struct failover_state state;
+	struct failover_job *job;	   /* NULL once it is told how it ended */
+	bool busy;			   /* somebody answers later */
+	bool entered;			   /* the step was begun before */
+	int64_t ordered_ms;		   /* monotonic; 0: by another engine */
+	int64_t step_ms;		   /* monotonic, when the step began */
+	int64_t retry_ms;		   /* monotonic: not before */
+	Vmreplica__Ipc__StoreTaken *taken; /* owned: what the receiver gave; NULL = not yet */
+	int error;			   /* the first failure; 0 = none */
+	char text[REASON_MAX], advice[REASON_MAX];
+	char outcome[REASON_MAX]; /* of a job that is done */
+};
+
+/* Begin what order says for a replica that is open here; its job has an id when this returns.
+ * 0, -EBUSY (a job of it is under way), -ENOMEM. */
+int failover_begin(struct replica *replica, const struct failover_order *order,
+		   struct failover **ret_failover);
+struct failover *failover_find(const struct engine *engine, const char *relationship);
+/* Go on: also with what another engine, or ours before its restart, had under way. */
+void failover_tick(struct engine *engine, int64_t now_ms);
+/* At the end; nobody answers any more. */
+void failover_free_all(struct engine *engine);
+
+/* ---- for the steps ---- */
+/* The replica, open here; NULL when it is not at the moment. */
+struct replica *failover_replica(const struct failover *failover);
+void failover_done(struct failover *failover);
+/* Not now: look again after ms. Fails instead (with text) when the step has lasted limit_ms. */
+void failover_later(struct failover *failover, int ms, int64_t limit_ms, const char *advice,
+		    const char *format, ...) __attribute__((format(printf, 5, 6)));
+void failover_failed(struct failover *failover, int error, const char *advice, const char *format,
+		     ...) __attribute__((format(printf, 4, 5)));
+/* The name of a test failover's VM and resource, "<vm>-test" (RESOURCE_ID_MAX + 1 bytes). */
+char *failover_test_name(const struct failover *failover, char *buf);
+
+/* Each begins its step or looks at how it goes, and ends with one of the three above, now or (busy)
+ * later. */
+void failover_step_record(struct failover *failover);
+void failover_step_takeover(struct failover *failover);
+void failover_step_overlays(struct failover *failover);
+void failover_step_definition(struct failover *failover);
+void failover_step_resource(struct failover *failover);
+void failover_step_start(struct failover *failover);
+void failover_step_running(struct failover *failover);
+void failover_step_stop(struct failover *failover);
+void failover_step_remove(struct failover *failover);
+void failover_step_release(struct failover *failover);
+void failover_step_points(struct failover *failover);
+void failover_step_consolidate(struct failover *failover);
+void failover_step_forget(struct failover *failover);
+
+#endif

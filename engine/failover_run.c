@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Running and stopping the VM of a failover: by Pacemaker, or on a host without one by libvirt. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/domain_resource.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "engine/definition_file.h"
+#include "engine/epoch.h"
+#include "engine/failover.h"
+#include "engine/failover_images.h"
+#include "engine/source_run.h"
+#include "engine/standing.h"
+#include "engine/store_directory.h"
+
+#define SETTING_LIMIT_MS 120000
+#define RUNNING_LIMIT_MS 150000
+#define FAILED_LIMIT_MS	 10000 /* Pacemaker tries other nodes */
+#define STOP_LIMIT_MS	 240000
+#define STOP_GRACE_MS	 60000
+#define LOOK_MS		 300
+
+#define TEST	VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST
+#define CLEANUP VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
+
+#define SEE_CLUSTER "pcs status and pcs resource debug-start show why"
+
+static bool is_test(const struct failover *failover)
+{
+	return failover->order.kind == TEST || failover->order.kind == CLEANUP;
+}
+
+/* The id of the VM's resource, and its name in libvirt. Returns buf. */
+static char *vm_name(const struct failover *failover, char buf[RESOURCE_ID_MAX + 1])
+{
+	const struct replica *replica =
+		engine_find_replica(failover->engine, failover->relationship);
+
+	if (is_test(failover)) {
+		return failover_test_name(failover, buf);
+	}
+	if (replica == NULL) {
+		buf[0] = '\0';
+		return buf;
+	}
+	return replica_definition_vm(replica, buf);
+}
+
+static const Vmreplica__Ipc__CibResource *vm_resource(const struct failover *failover)
+{
+	return domain_resource_find(engine_settings(failover->engine), failover->relationship,
+				    is_test(failover));
+}
+
+/* ---- without a cluster ---- */
+
+struct run_job {
+	struct failover *failover; /* not touched on the worker */
+	struct source_connection *libvirt;
+	char vm[RESOURCE_ID_MAX + 1];
+	char definition[PATH_LEN_MAX + 1];
+	enum { RUN_CREATE, RUN_LOOK, RUN_END } what;
+	int grace_ms;
+	enum source_run_state state;
+	char error[SOURCE_ERROR_LEN];
+};
+
+static int run_run(void *arg)
+{
+	struct run_job *job = arg;
+	cleanup_free char *xml = NULL;
+	int result;
+
+	switch (job->what) {
+	case RUN_END:
+		return source_run_end(job->libvirt, job->vm, job->grace_ms, job->error);
+	case RUN_LOOK:
+		return source_run_state(job->libvirt, job->vm, &job->state, job->error);
+	default:
+		result = definition_file_load(job->definition, &xml);
+		if (result < 0) {
+			snprintf(job->error, sizeof(job->error), "%.200s: %s", job->definition,
+				 strerror(-result));
+			return result;
+		}
+		return source_run_create(job->libvirt, job->vm, xml, job->error);
+	}
+}
+
+static void run_done(void *arg, int result)
+{
+	struct run_job *job = arg;
+	struct failover *failover = job->failover;
+
+	failover->busy = false;
+	if (result == -ETIMEDOUT || result == -ENOTCONN || result == -ECANCELED) {
+		failover_later(failover, FAILOVER_RETRY_MS, RUNNING_LIMIT_MS,
+			       "look at libvirtd on this host", "%s", job->error);
+	} else if (result < 0) {
+		failover_failed(failover, result,
+				"the log of the VM in /var/log/libvirt/qemu says "
+				"more",
+				"%s", job->error);
+	} else if (job->what == RUN_LOOK && job->state != SOURCE_RUN_RUNNING) {
+		failover_failed(failover, -EIO,
+				"the log of the VM in /var/log/libvirt/qemu says more",
+				"%s ended again", job->vm);
+	} else {
+		failover_done(failover);
+	}
+	free(job);
+}
+
+static void run_submit(struct failover *failover, int what, int grace_ms)
+{
+	struct run_job *job = calloc(1, sizeof(*job));
+	struct replica *replica = engine_find_replica(failover->engine, failover->relationship);
+	int result = -ENOMEM;
+
+	if (job != NULL && replica != NULL) {
+		job->failover = failover;
+		job->libvirt = failover->engine->libvirt;
+		job->what = (__typeof__(job->what))what;
+		job->grace_ms = grace_ms;
+		vm_name(failover, job->vm);
+		failover_definition_path(replica, is_test(failover), job->definition);
+		failover->busy = true;
+		result = workers_submit(failover->engine->task_workers, run_run, run_done, job);
+	}
+	if (result < 0) {
+		free(job);
+		failover->busy = false;
+		failover_later(failover, FAILOVER_RETRY_MS, RUNNING_LIMIT_MS, "order it again",
+			       "out of memory");
+	}
+}
+
+/* ---- start ---- */
+
+/* The bound is on this moment: 2 s from the order for a point and an empty spool. */
+static void note_requested(struct failover *failover)
+{
+	if (failover->ordered_ms != 0) {
+		failover_job_note(failover->job, "requested %" PRId64 " ms after the order",
+				  clock_monotonic_ms() - failover->ordered_ms);
+	}
+}
+
+static void started_cb(void *arg, int error, const char *text)
+{
+	struct failover *failover = arg;
+
+	failover->busy = false;
+	if (error != 0) {
+		failover_later(failover, FAILOVER_RETRY_MS, SETTING_LIMIT_MS,
+			       "pcs status shows how the cluster is",
+			       "the start cannot be requested: %s", text);
+		return;
+	}
+	note_requested(failover);
+	if (failover->engine->config->standalone) {
+		run_submit(failover, RUN_CREATE, 0);
+		return;
+	}
+	failover_done(failover);
+}
+
+/* Where the VM goes, the epoch goes: in one change. */
+static void start_vm(struct failover *failover)
+{
+	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
+	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT;
+	Vmreplica__Ipc__CibNvpair *pairs[] = {&pair};
+	const Vmreplica__Ipc__CibResource *resource = vm_resource(failover);
+	struct cluster *cluster = &failover->engine->cluster;
+	char name[STANDING_NAME_LEN], value[EPOCH_TEXT_LEN];
+	int result;
+
+	if (resource == NULL && !failover->engine->config->standalone) {
+		failover_later(failover, LOOK_MS, SETTING_LIMIT_MS, "order it again",
+			       "the VM's resource is not in the settings yet");
+		return;
+	}
+	standing_name(EPOCH_SETTING, failover->relationship, name);
+	pair.name = name;
+	pair.value = epoch_format(&failover->order.epoch, value);
+	request.settings = pairs;
+	request.n_settings = 1;
+	if (resource != NULL) {
+		request.vm_resource = resource->id;
+		request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED;
+	}
+	failover->busy = true;
+	result = cluster->ops->switch_role(cluster, &request, started_cb, failover);
+	if (result < 0) {
+		started_cb(failover, result, "Pacemaker is not reached");
+	}
+}
+
+/* A resource that exists for this test alone, bound to the node that has the images. */
+static void start_test(struct failover *failover)
+{
+	struct replica *replica = engine_find_replica(failover->engine, failover->relationship);
+	struct cluster *cluster = &failover->engine->cluster;
+	char id[RESOURCE_ID_MAX + 1], config[PATH_LEN_MAX + 1];
+	struct domain_resource domain;
+	int result;
+
+	if (failover->engine->config->standalone) {
+		run_submit(failover, RUN_CREATE, 0);
+		return;
+	}
+	failover_test_name(failover, id);
+	failover_definition_path(replica, true, config);
+	domain_resource_fill(&domain, engine_settings(failover->engine), id, failover->relationship,
+			     config, failover->engine->config->node);
+	domain_resource_make_test(&domain);
+	failover->busy = true;
+	result = cluster->ops->create_domain(cluster, &domain.request, started_cb, failover);
+	if (result < 0) {
+		started_cb(failover, result, "Pacemaker is not reached");
+	}
+}
+
+void failover_step_start(struct failover *failover)
+{
+	if (is_test(failover)) {
+		start_test(failover);
+	} else {
+		start_vm(failover);
+	}
+}
+
+/* ---- running ---- */
+
+static void note_running(struct failover *failover, const char *node)
+{
+	char name[RESOURCE_ID_MAX + 1], stamp[RFC3339_LEN];
+	const Vmreplica__Ipc__StoreTaken *taken = failover->taken;
+
+	snprintf(failover->outcome, sizeof(failover->outcome),
+		 "%s runs on %s from cycle %" PRIu64 " of %s", vm_name(failover, name), node,
+		 taken != NULL ? taken->seq : 0,
+		 clock_format_rfc3339(taken != NULL ? taken->time_ms : 0, stamp));
+	failover_done(failover);
+}
+
+void failover_step_running(struct failover *failover)
+{
+	const struct placement *placement =
+		failover->engine->cluster.ops->placement(&failover->engine->cluster);
+	const Vmreplica__Ipc__CibResource *resource = vm_resource(failover);
+	const struct placement_resource *found = resource != NULL && placement != NULL
+							 ? placement_find(placement, resource->id)
+							 : NULL;
+	int64_t since = clock_monotonic_ms() - failover->step_ms;
+
+	if (failover->engine->config->standalone) {
+		if (failover->outcome[0] == '\0') {
+			char name[RESOURCE_ID_MAX + 1];
+
+			snprintf(failover->outcome, sizeof(failover->outcome), "%s runs",
+				 vm_name(failover, name));
+		}
+		run_submit(failover, RUN_LOOK, 0);
+	} else if (found != NULL && found->state == PLACEMENT_RUNNING && found->node != NULL &&
+		   !found->failed) {
+		note_running(failover, found->node);
+	} else if (found != NULL && found->failed && found->pending == NULL &&
+		   since > FAILED_LIMIT_MS) {
+		failover_failed(failover, -EIO, SEE_CLUSTER, "Pacemaker could not start %s",
+				resource->id);
+	} else {
+		failover_later(failover, LOOK_MS, RUNNING_LIMIT_MS, SEE_CLUSTER,
+			       "Pacemaker has not started it yet");
+	}
+}
+
+/* ---- stop ---- */
+
+static void stopping_cb(void *arg, int error, const char *text)
+{
+	struct failover *failover = arg;
+
+	failover->busy = false;
+	if (error != 0 && error != -ENOENT) {
+		failover_later(failover, FAILOVER_RETRY_MS, SETTING_LIMIT_MS,
+			       "pcs status shows how the cluster is", "%s", text);
+	} else {
+		failover_later(failover, LOOK_MS, STOP_LIMIT_MS, SEE_CLUSTER, "Pacemaker stops it");
+	}
+}
+
+static bool target_is_stopped(const Vmreplica__Ipc__CibResource *resource)
+{
+	for (size_t i = 0; i < resource->n_meta; i++) {
+		if (strcmp(resource->meta[i]->name, "target-role") == 0) {
+			return strcmp(resource->meta[i]->value, "Stopped") == 0;
+		}
+	}
+	return false;
+}
+
+static void order_stop(struct failover *failover, const Vmreplica__Ipc__CibResource *resource)
+{
+	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
+	struct cluster *cluster = &failover->engine->cluster;
+	int result;
+
+	request.vm_resource = resource->id;
+	request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
+	failover->busy = true;
+	result = cluster->ops->switch_role(cluster, &request, stopping_cb, failover);
+	if (result < 0) {
+		stopping_cb(failover, result, "Pacemaker is not reached");
+	}
+}
+
+static void delete_test(struct failover *failover, const Vmreplica__Ipc__CibResource *resource)
+{
+	Vmreplica__Ipc__CibDeleteDomain request = VMREPLICA__IPC__CIB_DELETE_DOMAIN__INIT;
+	struct cluster *cluster = &failover->engine->cluster;
+	int result;
+
+	request.resource = resource->id;
+	request.relationship = failover->relationship;
+	failover->busy = true;
+	result = cluster->ops->delete_domain(cluster, &request, stopping_cb, failover);
+	if (result < 0) {
+		stopping_cb(failover, result, "Pacemaker is not reached");
+	}
+}
+
+/* A test's resource exists for the test alone, and goes once it is stopped. */
+void failover_step_stop(struct failover *failover)
+{
+	const struct placement *placement =
+		failover->engine->cluster.ops->placement(&failover->engine->cluster);
+	const Vmreplica__Ipc__CibResource *resource = vm_resource(failover);
+	const struct placement_resource *found = resource != NULL && placement != NULL
+							 ? placement_find(placement, resource->id)
+							 : NULL;
+
+	if (failover->engine->config->standalone) {
+		run_submit(failover, RUN_END, is_test(failover) ? 0 : STOP_GRACE_MS);
+	} else if (resource == NULL) {
+		failover_done(failover);
+	} else if (!target_is_stopped(resource)) {
+		order_stop(failover, resource);
+	} else if (found == NULL || found->state != PLACEMENT_STOPPED) {
+		failover_later(failover, LOOK_MS, STOP_LIMIT_MS, SEE_CLUSTER,
+			       "Pacemaker has not stopped it yet");
+	} else if (is_test(failover)) {
+		delete_test(failover, resource);
+	} else {
+		failover_done(failover);
+	}
+}

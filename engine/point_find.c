@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/point_find.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "engine/receiver_child.h"
+
+#define PAGE	    500u
+#define POINTS_MOST 200000u	 /* ten days of cycles of 5 s */
+#define WAIT_MS	    15000	 /* for a page */
+#define OUR_IDS	    (1ull << 63) /* those of admin_points.c are below */
+
+struct point_finding {
+	struct point_finding *next;
+	struct engine *engine;
+	char relationship[RELATIONSHIP_LEN + 1];
+	uint64_t id;
+	int64_t deadline_ms;
+	struct point_wish wish;
+	Vmreplica__Point **points; /* owned, and each */
+	size_t count;
+	point_find_cb done;
+	void *arg;
+};
+
+static void finding_end(struct point_finding *finding, int error, const char *text,
+			const Vmreplica__Point *point)
+{
+	struct point_finding **from = &finding->engine->point_findings;
+
+	while (*from != finding) {
+		from = &(*from)->next;
+	}
+	*from = finding->next;
+	finding->done(finding->arg, error, text, point);
+	for (size_t i = 0; i < finding->count; i++) {
+		vmreplica__point__free_unpacked(finding->points[i], NULL);
+	}
+	free(finding->points);
+	free(finding);
+}
+
+static int finding_send(struct point_finding *finding)
+{
+	Vmreplica__Ipc__PointsQuery query = VMREPLICA__IPC__POINTS_QUERY__INIT;
+	static uint64_t last_id;
+
+	finding->id = OUR_IDS | ++last_id;
+	finding->deadline_ms = clock_monotonic_ms() + WAIT_MS;
+	query.id = finding->id;
+	query.relationship = finding->relationship;
+	query.cycles = true;
+	query.after_seq = finding->count > 0 ? finding->points[finding->count - 1]->seq : 0;
+	query.limit = PAGE;
+	return receiver_child_send(finding->engine->receiver, FRAME_POINTS_QUERY, &query.base);
+}
+
+int point_find(struct replica *replica, const struct point_wish *wish, point_find_cb done,
+	       void *arg)
+{
+	struct point_finding *finding;
+	int result;
+
+	if (!replica_is_open(replica)) {
+		return -ENOTCONN;
+	}
+	finding = calloc(1, sizeof(*finding));
+	if (finding == NULL) {
+		return -ENOMEM;
+	}
+	finding->engine = replica->engine;
+	finding->wish = *wish;
+	finding->done = done;
+	finding->arg = arg;
+	memcpy(finding->relationship, replica->settings.relationship,
+	       sizeof(finding->relationship));
+	result = finding_send(finding);
+	if (result < 0) {
+		free(finding);
+		return result;
+	}
+	finding->next = replica->engine->point_findings;
+	replica->engine->point_findings = finding;
+	return 0;
+}
+
+static Vmreplica__Point *point_copy(const Vmreplica__Point *point)
+{
+	size_t len = vmreplica__point__get_packed_size(point);
+	cleanup_free uint8_t *packed = malloc(len + 1);
+
+	if (packed == NULL) {
+		return NULL;
+	}
+	vmreplica__point__pack(point, packed);
+	return vmreplica__point__unpack(NULL, len, packed);
+}
+
+static int finding_take(struct point_finding *finding, const Vmreplica__Ipc__ReplicaPoints *answer)
+{
+	Vmreplica__Point **points = reallocarray(
+		finding->points, finding->count + answer->n_points + 1, sizeof(*points));
+
+	if (points == NULL || finding->count + answer->n_points > POINTS_MOST) {
+		finding->points = points != NULL ? points : finding->points;
+		return -ENOMEM;
+	}
+	finding->points = points;
+	for (size_t i = 0; i < answer->n_points; i++) {
+		points[finding->count] = point_copy(answer->points[i]);
+		if (points[finding->count] == NULL) {
+			return -ENOMEM;
+		}
+		finding->count++;
+	}
+	return 0;
+}
+
+static void finding_choose(struct point_finding *finding)
+{
+	char error[POINT_SELECT_ERROR_LEN];
+	size_t index;
+	int result = point_select(&finding->wish, finding->points, finding->count, &index, error);
+
+	finding_end(finding, result, result < 0 ? error : "",
+		    result < 0 ? NULL : finding->points[index]);
+}
+
+bool point_find_answered(struct engine *engine, const Vmreplica__Ipc__ReplicaPoints *answer)
+{
+	struct point_finding *finding = engine->point_findings;
+
+	if ((answer->id & OUR_IDS) == 0) {
+		return false;
+	}
+	while (finding != NULL && finding->id != answer->id) {
+		finding = finding->next;
+	}
+	if (finding == NULL) {
+		return true; /* it came too late */
+	}
+	if (answer->error != 0) {
+		finding_end(finding, answer->error > 0 ? -answer->error : answer->error,
+			    answer->text, NULL);
+	} else if (finding_take(finding, answer) < 0) {
+		finding_end(finding, -ENOMEM, "there are more cycles than can be looked through",
+			    NULL);
+	} else if (!answer->more || answer->n_points == 0) {
+		finding_choose(finding);
+	} else if (finding_send(finding) < 0) {
+		finding_end(finding, -ENOTCONN, "the receiver does not run", NULL);
+	}
+	return true;
+}
+
+void point_find_tick(struct engine *engine, int64_t now_ms)
+{
+	bool ending = now_ms == INT64_MAX;
+	struct point_finding *finding = engine->point_findings;
+
+	while (finding != NULL) {
+		struct point_finding *next = finding->next;
+
+		if (now_ms >= finding->deadline_ms) {
+			finding_end(finding, ending ? -ESHUTDOWN : -ETIMEDOUT,
+				    ending ? "the engine is stopping"
+					   : "the receiver does not answer",
+				    NULL);
+		}
+		finding = next;
+	}
+}
