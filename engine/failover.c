@@ -227,6 +227,9 @@ static void failover_run(struct failover *failover)
 		[STEP_RELEASE] = failover_step_release,
 		[STEP_POINTS] = failover_step_points,
 		[STEP_CONSOLIDATE] = failover_step_consolidate,
+		[STEP_EXTENTS] = failover_step_extents,
+		[STEP_PEER] = failover_step_peer,
+		[STEP_ROLE] = failover_step_role,
 		[STEP_FORGET] = failover_step_forget,
 	};
 	enum failover_step step = failover->state.step;

@@ -169,7 +169,7 @@ static int write_extents(struct reading *reading)
 		close(fd);
 	}
 	if (result < 0) {
-		snprintf(way->text, sizeof(way->text), "%s: %s", directory, strerror(-result));
+		snprintf(way->text, sizeof(way->text), "%.200s: %s", directory, strerror(-result));
 	} else if (snprintf(way->adopt.extents, sizeof(way->adopt.extents), "%s/%s", directory,
 			    EXTENTS_NAME) >= (int)sizeof(way->adopt.extents)) {
 		result = -ENAMETOOLONG;

@@ -124,6 +124,16 @@ static void heard_stored_cb(void *arg, int error, const char *text)
 	}
 }
 
+/* What the first cycle of this direction carried is committed with it. */
+static void relationship_clear_extents(struct relationship *rel)
+{
+	if (rel->extents_path[0] != '\0' && rel->cycle.committed) {
+		rel->extents_path[0] = '\0';
+		standing_set(rel->engine, STANDING_EXTENTS, rel->settings.relationship, NULL,
+			     heard_stored_cb, NULL);
+	}
+}
+
 /* A WELCOME in our epoch: the other side was heard. */
 static void relationship_clear_blind(struct relationship *rel)
 {
@@ -140,6 +150,7 @@ void relationship_note_heard(struct relationship *rel)
 	enum epoch_verdict verdict = epoch_judge(&rel->epoch, heard, rel->engine->config->site);
 
 	relationship_clear_blind(rel);
+	relationship_clear_extents(rel);
 	if (heard->number == 0 || (verdict != EPOCH_GRANTED && verdict != EPOCH_LOST)) {
 		return;
 	}
