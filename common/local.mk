@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# common: what every program needs. Owns OpenSSL, libqb's log, inih, and (for engine and receiver) libnbd.
-noinst_LTLIBRARIES += libvmr-common.la libvmr-nbd.la
+# common: what every program needs. Owns OpenSSL, libqb's log, inih, and (for engine and receiver) libnbd and libacl.
+noinst_LTLIBRARIES += libvmr-common.la libvmr-nbd.la libvmr-access.la
 libvmr_common_la_SOURCES = \
 	common/buffer.c common/buffer.h \
 	common/checked.h common/cleanup.h \
@@ -28,3 +28,8 @@ libvmr_common_la_LIBADD = $(OPENSSL_LIBS) $(QB_LIBS) $(INIH_LIBS) -lm -lpthread
 libvmr_nbd_la_SOURCES = common/nbd.c common/nbd.h common/nbd_extents.c common/nbd_internal.h
 libvmr_nbd_la_CFLAGS = $(AM_CFLAGS) $(LIBNBD_CFLAGS)
 libvmr_nbd_la_LIBADD = libvmr-common.la $(LIBNBD_LIBS)
+
+# The same for libacl.
+libvmr_access_la_SOURCES = common/file_access.c common/file_access.h
+libvmr_access_la_CFLAGS = $(AM_CFLAGS) $(ACL_CFLAGS)
+libvmr_access_la_LIBADD = $(ACL_LIBS)

@@ -178,9 +178,14 @@ static void hold(const struct freezer *freezer, struct freeze_guest *guest, int 
 	heard = say("thawed %d %lld %s", thawed, (long long)(clock_monotonic_ms() - began_ms),
 		    asked ? "asked" : "expired") &&
 		heard;
-	if (!heard) {
-		log_warning("vm %s: the engine ended while the guest was frozen: thawed after %lld "
-			    "ms",
+	if (thawed < 0) {
+		log_error(
+			"vm %s: it left this node, or stopped, while it was frozen; should it have "
+			"been moved, thaw it there: virsh domfsthaw %s",
+			guest->vm, guest->vm);
+	} else if (!heard) {
+		log_warning("vm %s: the engine ended, or had given up, while the guest was frozen: "
+			    "thawed after %lld ms",
 			    guest->vm, (long long)(clock_monotonic_ms() - began_ms));
 	}
 }

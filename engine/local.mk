@@ -124,6 +124,7 @@ ENGINE_CONTROL = \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
 	engine/storage_probe.c engine/storage_probe.h \
+	engine/store_admit.c engine/store_admit.h \
 	engine/store_directory.c engine/store_directory.h \
 	engine/store_lock.c engine/store_lock.h \
 	engine/store_release.c engine/store_release.h \
@@ -132,7 +133,7 @@ ENGINE_CONTROL = \
 libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)
 # protoc-c's initializers cast constness away, hence no -Wcast-qual.
 libvmr_engine_la_CFLAGS = $(AM_CFLAGS) $(ENGINE_SOURCE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
-libvmr_engine_la_LIBADD = libvmr-cluster.la libvmr-nbd.la libvmr-proto.la libvmr-common.la $(ENGINE_SOURCE_LIBS) \
+libvmr_engine_la_LIBADD = libvmr-cluster.la libvmr-nbd.la libvmr-access.la libvmr-proto.la libvmr-common.la $(ENGINE_SOURCE_LIBS) \
 	$(QB_LIBS) -lpthread
 
 sbin_PROGRAMS += vmreplica-engine

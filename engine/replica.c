@@ -13,6 +13,7 @@
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/standing.h"
+#include "engine/store_admit.h"
 #include "engine/store_directory.h"
 #include "engine/store_lock.h"
 #include "engine/store_release.h"
@@ -56,9 +57,22 @@ static void replica_send_open(struct replica *replica)
 	open.points = replica->settings.points;
 	open.point_interval_s = replica->settings.point_interval_s;
 	open.app_interval_s = replica->settings.app_interval_s;
+	open.qemu_uid = replica->qemu_uid;
 	replica->phase = REPLICA_OPENING;
 	replica_adopt_send(replica);
 	receiver_child_send(replica->engine->receiver, FRAME_STORE_OPEN, &open.base);
+}
+
+/* Without it the store still receives; a failover could not start the VM. */
+static int qemu_admit(struct replica *replica)
+{
+	char error[SOURCE_ERROR_LEN];
+
+	replica->qemu_uid = store_admit_user(replica->engine->libvirt);
+	if (store_admit(replica->directory, replica->qemu_uid, error) < 0) {
+		log_warning("%s: %s", replica->settings.vm, error);
+	}
+	return 0;
 }
 
 static int prepare_run(void *arg)
@@ -82,9 +96,10 @@ static int prepare_run(void *arg)
 	result = store_directory_make(settings->storage, settings->peer, settings->vm,
 				      settings->relationship, user->pw_uid, user->pw_gid,
 				      replica->task_error);
-	return result == 0 ? replica_adopt_lend(replica, user->pw_uid, replica->task_error,
-						sizeof(replica->task_error))
-			   : result;
+	result = result == 0 ? replica_adopt_lend(replica, user->pw_uid, replica->task_error,
+						  sizeof(replica->task_error))
+			     : result;
+	return result < 0 ? result : qemu_admit(replica);
 }
 
 static void replica_failed(struct replica *replica, int error, const char *text)

@@ -44,6 +44,7 @@ struct replica {
 	bool held;    /* the receiver had it open when it was told to close */
 	bool closed;  /* it did, and says that it has let the store go */
 	bool busy;    /* a worker prepares the directory, or waits for the store's lock */
+	uid_t qemu_uid; /* who reads the layers; 0 = root, or not known */
 	pid_t spared; /* our receiver while the directory is prepared */
 	uint64_t generation, moves, last_pause_ms;
 	bool moved_here;

@@ -196,14 +196,3 @@ int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]
 				     "file system must have ACLs",
 				     (unsigned int)uid, path, strerror(-result));
 }
-
-int source_access_search(const char *directory, uid_t uid, char error[SOURCE_ERROR_LEN])
-{
-	int result = grant(directory, uid, 0, S_IXOTH, false);
-
-	return result == 0 ? 0
-			   : source_fail(result, error,
-					 "QEMU's user (uid %u) cannot be let into %s: %s; the file "
-					 "system must have ACLs",
-					 (unsigned int)uid, directory, strerror(-result));
-}

@@ -14,8 +14,6 @@
 int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[SOURCE_ERROR_LEN]);
 /* Let uid read and write a plain file, by ACL entries. Likewise. */
 int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
-/* Let uid search a directory that is ours, by ACL entries. Likewise. */
-int source_access_search(const char *directory, uid_t uid, char error[SOURCE_ERROR_LEN]);
 
 /* Let uid read and write the file at path, and search every directory above it. Without ACLs in the
  * file system: -ENOTSUP. 0, or a negative errno with a sentence. */

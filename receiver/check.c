@@ -190,6 +190,7 @@ static void check_all(struct check *check)
 	check_logs(check);
 	check_layers(check);
 	check_points(check);
+	check_states(check);
 	check_content(check);
 }
 

@@ -50,6 +50,7 @@ struct check {
 	size_t logs, layers, layers_left; /* checked; not checked because they are being written */
 	uint64_t log_bytes, compared_bytes;
 	bool out_of_memory;
+	bool changed; /* a chain was, in the middle of the check, and that has been said */
 };
 
 /* One layer file of the store, with what its place in the chain says of it. */
@@ -83,6 +84,8 @@ void check_logs(struct check *check);
 void check_layers(struct check *check);
 /* Points and pins against the chains (check_points.c). */
 void check_points(struct check *check);
+/* What the VM keeps beside its disks (check_states.c). */
+void check_states(struct check *check);
 /* What the points read as, against the logs that led to them (check_content.c). */
 void check_content(struct check *check);
 

@@ -29,7 +29,6 @@ struct compare {
 	struct check_image images[DISKS_MAX];
 	size_t image_count, findings;
 	const struct manifest_point *point; /* NULL: the newest image */
-	bool changed;			    /* meanwhile, and said so */
 };
 
 /* ---- the stretch of logs ---- */
@@ -136,11 +135,11 @@ static bool image_stands(struct compare *compare, const struct check_image *imag
 		stands = stands && chain_stands(&now, image);
 		manifest_destroy(&now);
 	}
-	if (!stands && !compare->changed) {
-		compare->changed = true;
+	if (!stands && !compare->check->changed) { /* once is enough */
+		compare->check->changed = true;
 		check_find(compare->check, CHECK_NOTE, image->disk->layers[image->top].file,
 			   CHECK_NO_OFFSET,
-			   "its chain was changed by a receiver meanwhile: not all of it was "
+			   "its chain was changed by a receiver meanwhile: not all points were "
 			   "compared with the logs");
 	}
 	return stands;

@@ -14,7 +14,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/check_image.c receiver/check_image.h \
 	receiver/check_layers.c \
 	receiver/check_logs.c \
-	receiver/check_points.c \
+	receiver/check_points.c receiver/check_states.c \
 	receiver/check_print.c \
 	receiver/check_program.c \
 	receiver/cycle.c receiver/cycle.h \
@@ -75,7 +75,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef
-libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
+libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-access.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
 
 daemon_PROGRAMS += vmreplica-receiver
 vmreplica_receiver_SOURCES = receiver/main.c

@@ -241,8 +241,8 @@ void manifest_point_drop(struct manifest *manifest, size_t count);
 size_t manifest_point_drop_over(struct manifest *manifest, const char *file);
 /* True when a point's content ends with this layer. */
 bool manifest_point_uses(const struct manifest *manifest, const char *file);
-/* Before current is replaced by next: keep the chains that points still need and that next does not
- * hold. 0 or -ENOMEM (nothing is changed then). */
+/* Before current is replaced by next: keep the chains that points or pins still need and that next
+ * does not hold. 0 or -ENOMEM (nothing is changed then). */
 int manifest_retire(struct manifest *manifest, const struct manifest_image *next);
 /* Take the merged layer out: what named it (points, chains) names the one below from now on. */
 void manifest_merge_finish(struct manifest *manifest);

@@ -160,14 +160,25 @@ size_t manifest_point_drop_over(struct manifest *manifest, const char *file)
 
 /* ---- retired chains ---- */
 
-/* The points that need a layer of disk which next has not. */
+static bool layer_is_pinned(const struct manifest *manifest, const char *file)
+{
+	for (size_t i = 0; i < manifest->pin_count; i++) {
+		if (strcmp(manifest->pins[i].file, file) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Does a point, or somebody who reads it, need a layer of disk which next has not? */
 static bool disk_is_needed(const struct manifest *manifest, const struct manifest_disk *disk,
 			   const struct manifest_image *next)
 {
 	for (size_t i = 0; i < disk->layer_count; i++) {
 		const char *file = disk->layers[i].file;
 
-		if (!image_holds(next, file) && manifest_point_uses(manifest, file)) {
+		if (!image_holds(next, file) &&
+		    (manifest_point_uses(manifest, file) || layer_is_pinned(manifest, file))) {
 			return true;
 		}
 	}

@@ -106,15 +106,16 @@ static int piece_write(struct merge_copy *copy, uint64_t offset, size_t length)
 	return target_fail(copy, rc);
 }
 
-int merge_copy_step(struct merge_copy *copy)
+/* Move to the next allocated extent, unless we are still in one: a layer is asked once for each
+ * stretch of it, not for each piece. 1: there is one at the offset, 0: none so far. */
+static int extent_find(struct merge_copy *copy)
 {
 	uint64_t left = copy->size_bytes - copy->offset;
 	struct extent_search search = {.end = copy->offset};
-	struct nbd_extent *found = &search.found;
 	int rc;
 
-	if (left == 0) {
-		return 0;
+	if (copy->extent.length > 0) {
+		return 1;
 	}
 	rc = nbd_disk_extents(copy->from, copy->offset, left < WINDOW_BYTES ? left : WINDOW_BYTES,
 			      extent_search_cb, &search);
@@ -122,28 +123,46 @@ int merge_copy_step(struct merge_copy *copy)
 		snprintf(copy->error, sizeof(copy->error), "%s", nbd_disk_error(copy->from));
 		return rc < 0 ? rc : -EIO;
 	}
-	if (found->length == 0) {
-		copy->offset = search.end;
-		return copy->offset < copy->size_bytes;
+	copy->extent = search.found;
+	copy->offset = search.found.length > 0 ? search.found.offset : search.end;
+	return search.found.length > 0;
+}
+
+static int data_copy(struct merge_copy *copy, uint64_t offset, size_t length)
+{
+	int rc = nbd_disk_read(copy->from, copy->buffer, offset, length);
+
+	if (rc < 0) {
+		snprintf(copy->error, sizeof(copy->error), "%s", nbd_disk_error(copy->from));
+		return rc;
 	}
-	if (found->zero) {
-		rc = target_fail(copy, target_zero(&copy->into, 0, found->offset, found->length));
-	} else {
-		found->length =
-			found->length < MERGE_PIECE_BYTES ? found->length : MERGE_PIECE_BYTES;
-		rc = nbd_disk_read(copy->from, copy->buffer, found->offset, found->length);
-		if (rc < 0) {
-			snprintf(copy->error, sizeof(copy->error), "%s",
-				 nbd_disk_error(copy->from));
-			return rc;
-		}
-		copy->read_bytes += found->length;
-		rc = piece_write(copy, found->offset, found->length);
+	copy->read_bytes += length;
+	return piece_write(copy, offset, length);
+}
+
+int merge_copy_step(struct merge_copy *copy)
+{
+	struct nbd_extent *extent = &copy->extent;
+	uint64_t length;
+	int rc;
+
+	if (copy->offset == copy->size_bytes) {
+		return 0;
 	}
+	rc = extent_find(copy);
+	if (rc <= 0) {
+		return rc < 0 ? rc : copy->offset < copy->size_bytes;
+	}
+	length = extent->zero || extent->length < MERGE_PIECE_BYTES ? extent->length
+								    : MERGE_PIECE_BYTES;
+	rc = extent->zero ? target_fail(copy, target_zero(&copy->into, 0, extent->offset, length))
+			  : data_copy(copy, extent->offset, (size_t)length);
 	if (rc < 0) {
 		return rc;
 	}
-	copy->offset = found->offset + found->length;
+	extent->offset += length;
+	extent->length -= length;
+	copy->offset = extent->offset;
 	return copy->offset < copy->size_bytes;
 }
 

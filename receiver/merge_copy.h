@@ -14,6 +14,7 @@ struct merge_copy {
 	struct plan_disk into_disk;
 	struct target into;
 	uint64_t size_bytes, offset; /* all before offset is written */
+	struct nbd_extent extent;    /* what is allocated from there on and not yet copied */
 	uint8_t *buffer;	     /* owned; MERGE_PIECE_BYTES */
 	uint64_t read_bytes, written_bytes;
 	char error[NBD_ERROR_LEN];

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_access.h"
 #include "proto/names.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
@@ -48,6 +49,22 @@ static void bitmap_name(const struct store *store, const struct manifest_takeove
 	checkpoint_name_format(&checkpoint, name);
 }
 
+/* QEMU's user writes these images and nothing else of the store. */
+static int access_give(struct store *store, const char *name, unsigned int rights,
+		       char error[STORE_ERROR_LEN])
+{
+	uid_t uid = atomic_load(&store->qemu_uid);
+	int rc = file_access_grant(store->dir_fd, name, uid, rights);
+
+	if (rc < 0) {
+		snprintf(error, STORE_ERROR_LEN,
+			 "QEMU's user (uid %u) cannot be given access to %.300s/%s: %s; the "
+			 "storage needs a file system with ACLs",
+			 (unsigned int)uid, store->directory, name, strerror(-rc));
+	}
+	return rc;
+}
+
 static int disk_make(struct store *store, const struct manifest_takeover *takeover,
 		     const struct manifest_taken_disk *disk, char error[STORE_ERROR_LEN])
 {
@@ -69,6 +86,7 @@ static int disk_make(struct store *store, const struct manifest_takeover *takeov
 		bitmap_name(store, takeover, bitmap);
 		rc = qsd_image_bitmap_add(path, bitmap, error);
 	}
+	rc = rc < 0 ? rc : access_give(store, file, FILE_ACCESS_READ | FILE_ACCESS_WRITE, error);
 	if (rc < 0) {
 		return rc;
 	}
@@ -91,6 +109,7 @@ int overlay_make(struct store *store, const struct manifest_takeover *takeover,
 		snprintf(error, STORE_ERROR_LEN, "cannot make %s: %s", directory, strerror(-rc));
 		return rc;
 	}
+	rc = access_give(store, directory, FILE_ACCESS_READ | FILE_ACCESS_SEARCH, error);
 	for (size_t i = 0; rc == 0 && i < takeover->disk_count; i++) {
 		rc = disk_make(store, takeover, &takeover->disks[i], error);
 	}

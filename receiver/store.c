@@ -43,6 +43,9 @@ void store_set_points(struct store *store, const Vmreplica__Ipc__StoreOpen *requ
 	atomic_store(&store->point_interval_s, request->point_interval_s);
 	atomic_store(&store->app_interval_s, request->app_interval_s);
 	atomic_store(&store->frequency_s, request->frequency_s);
+	if (request->qemu_uid != 0) {
+		atomic_store(&store->qemu_uid, request->qemu_uid);
+	}
 	atomic_store(&store->merge_wanted, true); /* that looks at the points, too */
 }
 

@@ -58,6 +58,7 @@ struct store {
 	atomic_int lends_waiting;		/* lend.h: no batch is begun meanwhile */
 	_Atomic int64_t
 		lease_ms; /* lend.h: monotonic; what is lent is taken back then; 0 = nothing is */
+	atomic_uint qemu_uid; /* who VMs run as; 0 = root, or not told */
 	atomic_uint points, point_interval_s, app_interval_s, frequency_s; /* settings */
 	struct view view;
 

@@ -28,6 +28,12 @@ tests_fuzz_fuzz_placement_CFLAGS = $(fuzz_cflags) $(LIBXML2_CFLAGS)
 tests_fuzz_fuzz_placement_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_placement_LDADD = libvmr-cluster.la
 
+noinst_PROGRAMS += tests/fuzz/fuzz_vm_state
+tests_fuzz_fuzz_vm_state_SOURCES = tests/fuzz/fuzz_vm_state.c
+tests_fuzz_fuzz_vm_state_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_vm_state_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_vm_state_LDADD = libvmr-proto.la
+
 noinst_PROGRAMS += tests/fuzz/make_corpus
 tests_fuzz_make_corpus_SOURCES = tests/fuzz/make_corpus.c
 tests_fuzz_make_corpus_CFLAGS = $(fuzz_cflags)

@@ -199,10 +199,10 @@ class Lab:
         wait_until(f"{name} writes {count} records",
                    lambda: self.guest_status(name)["seq"] >= start + count, timeout)
 
-    def create_vm(self, name, disk_size=None, agent=False):
+    def create_vm(self, name, disk_size=None, agent=False, uefi=False):
         """Disks and XML of one more guest on site A's shared storage."""
         vms = f"{self.folder}/site/A/vms"
-        guest.create_vm(self.shape, vms, name, disk_size, agent)
+        guest.create_vm(self.shape, vms, name, disk_size, agent, uefi)
 
     def stop_guest(self, name="web1", site="A"):
         self.on(self.live_nodes(site)[0], f"pcs resource disable {name} --wait=90", 120)

@@ -17,9 +17,12 @@ MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_
            "virtio_blk", "button", "evdev")
 # Besides, for guests with an agent: its channel, and a file system that can be frozen.
 AGENT_MODULES = ("virtio_console", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4")
+UEFI_MODULES = ("efivarfs",)        # loaded where there is UEFI
+ALL_MODULES = MODULES + AGENT_MODULES + UEFI_MODULES
 AGENT = "/usr/sbin/qemu-ga"
 MACHINE = "pc-q35-7.2"
 MEMORY_MIB = 160
+UEFI_MEMORY_MIB = 256
 PROBE_TIMEOUT_S = 20
 
 
@@ -40,7 +43,7 @@ def kernel(progress):
     one, whose name carries the version."""
     unpacked = f"{shapes.CACHE}/kernel"
     mark = f"{unpacked}/modules"
-    if not os.path.exists(mark) or read(mark).decode().split() != list(MODULES + AGENT_MODULES):
+    if not os.path.exists(mark) or read(mark).decode().split() != list(ALL_MODULES):
         shutil.rmtree(unpacked, ignore_errors=True)
         os.makedirs(unpacked, exist_ok=True)
         depends = run(["apt-cache", "depends", "--important", KERNEL_PACKAGE])
@@ -53,7 +56,7 @@ def kernel(progress):
         os.unlink(package)
         keep_only(unpacked)
         with open(mark, "w") as file:
-            file.write(" ".join(MODULES + AGENT_MODULES))
+            file.write(" ".join(ALL_MODULES))
     return glob.glob(f"{unpacked}/boot/vmlinuz-*")[0]
 
 
@@ -64,7 +67,7 @@ def module_path(unpacked, name):
 
 def keep_only(unpacked):
     """Of 100 MB of modules the guests need a dozen."""
-    wanted = {module_path(unpacked, name) for name in MODULES + AGENT_MODULES}
+    wanted = {module_path(unpacked, name) for name in ALL_MODULES}
     for path in glob.glob(f"{unpacked}/lib/modules/*/kernel/**/*.ko*", recursive=True):
         if path not in wanted:
             os.unlink(path)
@@ -120,6 +123,10 @@ def build_initramfs(target, writer, unpacked, agent=False):
         if path:
             order.append(os.path.basename(path))
             archive.add(f"modules/{order[-1]}", 0o100644, read(path))
+    for name in UEFI_MODULES if agent else ():
+        path = module_path(unpacked, name)
+        if path:
+            archive.add(f"modules/{os.path.basename(path)}", 0o100644, read(path))
     archive.add("modules/order", 0o100644, "\n".join(order).encode() + b"\n")
     with open(target + ".new", "wb") as file:
         file.write(archive.finish())
@@ -202,7 +209,16 @@ CHANNEL_XML = """    <channel type='unix'>
 """
 
 
-def domain_xml(name, record_rate, cache, agent=False):
+def firmware_xml(name):
+    """libvirt chooses it; the variables are on the site's shared storage."""
+    return f"""
+    <firmware>
+      <feature enabled='no' name='secure-boot'/>
+    </firmware>
+    <nvram>/srv/vms/{name}_VARS.fd</nvram>"""
+
+
+def domain_xml(name, record_rate, cache, agent=False, uefi=False):
     """VirtualDomain finds the name by a line-based match: it stands alone on its line."""
     accel = accelerator()
     disks = "".join(disk_xml(f"/srv/vms/{name}-{disk}.qcow2", disk, cache)
@@ -210,14 +226,14 @@ def domain_xml(name, record_rate, cache, agent=False):
     return f"""<domain type='{'kvm' if accel == 'kvm' else 'qemu'}'>
   <name>{name}</name>
   <uuid>{uuid.uuid5(shapes.NAMESPACE, f"{shapes.lab_id()}/{name}")}</uuid>
-  <memory unit='MiB'>{MEMORY_MIB}</memory>
+  <memory unit='MiB'>{UEFI_MEMORY_MIB if uefi else MEMORY_MIB}</memory>
   <vcpu>1</vcpu>
-  <os>
-    <type arch='x86_64' machine='{MACHINE}'>hvm</type>
+  <os{" firmware='efi'" if uefi else ''}>
+    <type arch='x86_64' machine='{MACHINE}'>hvm</type>{firmware_xml(name) if uefi else ''}
     <kernel>/srv/vms/boot/vmlinuz</kernel>
     <initrd>/srv/vms/boot/initrd{'-agent' if agent else ''}</initrd>
     <cmdline>console=ttyS0 quiet panic=1 mitigations=off lab_rate={record_rate}\
-{' lab_agent=1' if agent else ''}</cmdline>
+{' lab_agent=1' if agent else ''}{' lab_uefi=1' if uefi else ''}</cmdline>
   </os>
   <features>
     <acpi/>
@@ -258,12 +274,12 @@ def create_file_system(path):
     os.unlink(f"{path}.raw")
 
 
-def create_vm(shape, vms, name, disk_size=None, agent=False):
+def create_vm(shape, vms, name, disk_size=None, agent=False, uefi=False):
     for disk in ("vda", "vdb"):
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=1.1",
              f"{vms}/{name}-{disk}.qcow2", disk_size or shape.disk_size])
     with open(f"{vms}/{name}.xml", "w") as file:
-        file.write(domain_xml(name, shape.record_rate, cache_mode(vms), agent))
+        file.write(domain_xml(name, shape.record_rate, cache_mode(vms), agent, uefi))
     if agent:
         create_file_system(f"{vms}/{name}-vdc.qcow2")
 

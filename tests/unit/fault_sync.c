@@ -16,13 +16,18 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
 	pthread_mutex_t lock;
 	enum fault_whom whom;
 	int skip, count, failed;
-} fault = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	enum fault_whom hold_whom;
+	int hold_skip;
+	bool held;
+	pthread_cond_t changed;
+} fault = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 struct supervised {
 	int fd;
@@ -150,6 +155,21 @@ static bool fault_shall_fail(pid_t caller, pid_t child)
 	return fail;
 }
 
+static void hold_if_wanted(pid_t caller, pid_t child)
+{
+	pthread_mutex_lock(&fault.lock);
+	if (fault.hold_whom == (caller == child ? FAULT_CHILD : FAULT_GRANDCHILD) &&
+	    fault.hold_skip-- == 0) {
+		fault.hold_whom = FAULT_NOBODY;
+		fault.held = true;
+		pthread_cond_broadcast(&fault.changed);
+		while (fault.held) {
+			pthread_cond_wait(&fault.changed, &fault.lock);
+		}
+	}
+	pthread_mutex_unlock(&fault.lock);
+}
+
 static void *supervise(void *arg)
 {
 	struct supervised *child = arg;
@@ -165,6 +185,7 @@ static void *supervise(void *arg)
 			continue; /* the caller died meanwhile */
 		}
 		answer.id = call.id;
+		hold_if_wanted(process_of((pid_t)call.pid), child->pid);
 		if (fault_shall_fail(process_of((pid_t)call.pid), child->pid)) {
 			answer.error = -EIO;
 		} else {
@@ -212,4 +233,38 @@ int fault_sync_disarm(void)
 	failed = fault.failed;
 	pthread_mutex_unlock(&fault.lock);
 	return failed;
+}
+
+void fault_sync_hold(enum fault_whom whom, int skip)
+{
+	pthread_mutex_lock(&fault.lock);
+	fault.hold_whom = whom;
+	fault.hold_skip = skip;
+	fault.held = false;
+	pthread_mutex_unlock(&fault.lock);
+}
+
+bool fault_sync_wait_held(int timeout_ms)
+{
+	struct timespec until;
+	bool held;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000 + 1;
+	pthread_mutex_lock(&fault.lock);
+	while (!fault.held &&
+	       pthread_cond_timedwait(&fault.changed, &fault.lock, &until) != ETIMEDOUT) {
+	}
+	held = fault.held;
+	pthread_mutex_unlock(&fault.lock);
+	return held;
+}
+
+void fault_sync_release(void)
+{
+	pthread_mutex_lock(&fault.lock);
+	fault.hold_whom = FAULT_NOBODY;
+	fault.held = false;
+	pthread_cond_broadcast(&fault.changed);
+	pthread_mutex_unlock(&fault.lock);
 }

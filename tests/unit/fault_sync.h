@@ -30,4 +30,11 @@ void fault_sync_arm(enum fault_whom whom, int skip, int count);
 /* Nothing fails any more; returns how many calls failed since the arming. */
 int fault_sync_disarm(void);
 
+/* Let skip calls of whom pass, then hold one: its caller stands still in it (and whoever calls
+ * after it) until fault_sync_release. */
+void fault_sync_hold(enum fault_whom whom, int skip);
+/* Wait until one is held. false after timeout_ms. */
+bool fault_sync_wait_held(int timeout_ms);
+void fault_sync_release(void);
+
 #endif

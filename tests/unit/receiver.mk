@@ -5,6 +5,7 @@ receiver_rig_sources = \
 	tests/unit/fault_sync.c tests/unit/fault_sync.h \
 	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
 	tests/unit/receiver_rig_frames.c \
+	tests/unit/receiver_rig_process.c \
 	tests/unit/receiver_rig_site.c \
 	tests/unit/replica_model.c tests/unit/replica_model.h \
 	tests/unit/replica_scene.c tests/unit/replica_scene.h \
@@ -101,7 +102,7 @@ EXTRA_tests_unit_test_store_check_DEPENDENCIES = vmreplica-receiver
 check_PROGRAMS += tests/unit/test_receiver_takeover
 tests_unit_test_receiver_takeover_SOURCES = tests/unit/test_receiver_takeover.c tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(receiver_rig_sources)
 tests_unit_test_receiver_takeover_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_takeover_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+tests_unit_test_receiver_takeover_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-access.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_takeover_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_crash_rounds
@@ -110,3 +111,20 @@ tests_unit_test_crash_rounds_SOURCES = tests/unit/test_crash_rounds.c \
 tests_unit_test_crash_rounds_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_crash_rounds_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_crash_rounds_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_stale_owner
+tests_unit_test_stale_owner_SOURCES = tests/unit/test_stale_owner.c $(points_scene_sources)
+tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_stale_owner_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_stale_owner_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_merge_plan tests/unit/test_history tests/unit/test_point_list
+tests_unit_test_merge_plan_SOURCES = tests/unit/test_merge_plan.c
+tests_unit_test_merge_plan_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_merge_plan_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+tests_unit_test_history_SOURCES = tests/unit/test_history.c tests/unit/tempdir.h
+tests_unit_test_history_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_history_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+tests_unit_test_point_list_SOURCES = tests/unit/test_point_list.c
+tests_unit_test_point_list_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_point_list_LDADD = libvmr-receiver.la $(CUNIT_LIBS)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "receiver_rig.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -289,41 +288,6 @@ void rig_stop(struct rig *rig)
 	rig_forget(rig);
 }
 
-/* Gone, or a zombie that nobody has reaped yet. */
-bool rig_process_is_dead(pid_t pid)
-{
-	char path[64], state = 'Z';
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (file == NULL) {
-		return true;
-	}
-	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) {
-		state = 'Z';
-	}
-	fclose(file);
-	return state == 'Z' || state == 'X';
-}
-
-bool rig_holds_lock(pid_t pid, const char *store)
-{
-	char path[64], link[RIG_PATH + 64], expected[RIG_PATH + 64];
-	bool found = false;
-
-	snprintf(expected, sizeof(expected), "%s/lock", store);
-	for (int fd = 0; fd < 64 && !found; fd++) {
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
-		n = readlink(path, link, sizeof(link) - 1);
-		link[n > 0 ? n : 0] = '\0';
-		found = strcmp(link, expected) == 0;
-	}
-	return found;
-}
-
 void rig_kill(struct rig *rig)
 {
 	pid_t daemon = rig_daemon_pid(rig);
@@ -465,32 +429,4 @@ void rig_suspend(struct rig *rig, bool suspended)
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.suspended = suspended;
 	rig_send(rig, FRAME_STORE_SUSPEND, &request.base);
-}
-
-pid_t rig_daemon_pid(const struct rig *rig)
-{
-	char path[64], buf[256];
-	pid_t found = 0;
-	FILE *file;
-	int pid;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)rig->pid);
-	DIR *tasks = opendir(path);
-	struct dirent *task;
-
-	while (tasks != NULL && (task = readdir(tasks)) != NULL) {
-		snprintf(buf, sizeof(buf), "/proc/%d/task/%.20s/children", (int)rig->pid,
-			 task->d_name);
-		file = task->d_name[0] == '.' ? NULL : fopen(buf, "re");
-		if (file != NULL) {
-			if (fscanf(file, "%d", &pid) == 1) {
-				found = pid;
-			}
-			fclose(file);
-		}
-	}
-	if (tasks != NULL) {
-		closedir(tasks);
-	}
-	return found;
 }

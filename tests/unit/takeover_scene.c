@@ -41,10 +41,20 @@ static const struct cut_note *cut_find(uint64_t seq)
 
 void taking_begin(uint32_t points)
 {
+	taking_init(points);
+	taking_start();
+}
+
+void taking_init(uint32_t points)
+{
 	rig_init(&rig);
 	rig.points = points;
 	rig.point_interval_s = 10;
 	model_init(&model);
+}
+
+void taking_start(void)
+{
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	sender.cut_time_ms = 1795326900000;

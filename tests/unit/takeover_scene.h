@@ -11,6 +11,9 @@
 
 /* A store that keeps points, one each second cycle, filled by an initial replication. */
 void taking_begin(uint32_t points);
+/* The same in two steps: the directory is there, then the receiver. */
+void taking_init(uint32_t points);
+void taking_start(void);
 void taking_end(void);
 /* A delta, noted; applied, too. */
 void taking_cycle(int changes);

@@ -182,6 +182,35 @@ static void test_each_point_has_its_own(void)
 	end();
 }
 
+/* A flipped byte in one is found by a check of the store. */
+static void test_damage_is_found(void)
+{
+	char command[RIG_PATH * 3], path[RIG_PATH * 2];
+	struct manifest manifest;
+	int fd;
+
+	begin();
+	variables = "boot 1";
+	sender.nvram = variables;
+	scene_initial();
+	note();
+	check(1);
+	rig_stop(&rig);
+	snprintf(command, sizeof(command), "./vmreplica-receiver --check %s >/dev/null", rig.store);
+	CU_ASSERT_EQUAL(WEXITSTATUS(system(command)), 0);
+	manifest = store_manifest();
+	snprintf(path, sizeof(path), "%s/%s", rig.store, manifest.states[0].file);
+	manifest_destroy(&manifest);
+	fd = open(path, O_WRONLY);
+	CU_ASSERT_EQUAL(pwrite(fd, "!", 1, 45), 1);
+	close(fd);
+	CU_ASSERT_EQUAL(WEXITSTATUS(system(command)), 3);
+	unlink(path);
+	CU_ASSERT_EQUAL(WEXITSTATUS(system(command)), 3);
+	rig_start(&rig, "b1");
+	end();
+}
+
 static void test_wrong_ones_are_refused(void)
 {
 	begin();
@@ -244,6 +273,7 @@ static void test_too_many(void)
 
 static const struct unit_test tests[] = {
 	{"each point has its own", test_each_point_has_its_own},
+	{"damage is found", test_damage_is_found},
 	{"wrong ones are refused", test_wrong_ones_are_refused},
 	{"too many", test_too_many},
 };

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Test failovers and failovers of a real store, judged by what the disks hold. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/file_access.h"
 #include "takeover_scene.h"
 #include "unit.h"
 
@@ -334,6 +337,87 @@ static void test_killed_anywhere(void)
 	taking_end();
 }
 
+/* ---- QEMU's user ---- */
+
+#define QEMU_UID 23456
+
+/* Run as QEMU's user: its exit status. */
+static int as_qemu(const char *command, const char *path)
+{
+	char full[RIG_PATH + 400];
+	int status;
+
+	snprintf(full, sizeof(full),
+		 "setpriv --reuid=%d --regid=%d --clear-groups %s '%s' >/dev/null 2>&1", QEMU_UID,
+		 QEMU_UID, command, path);
+	status = system(full);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Bytes, owner, mode, times and ACLs of all that is in the store, but for the manifest. */
+static void store_look(char *ret_text, size_t size)
+{
+	char command[4 * RIG_PATH];
+	FILE *pipe;
+	size_t n;
+
+	snprintf(
+		command, sizeof(command),
+		"cd '%s' && find . -type f ! -name manifest.json | sort | xargs sha256sum; "
+		"find . ! -name manifest.json ! -path . ! -path './own-*' -printf '%%p %%u %%g %%m "
+		"%%y\n' | sort; find . -type f ! -name manifest.json -printf '%%p %%T@\n' | sort; "
+		"getfacl -Rn . 2>/dev/null",
+		rig.store);
+	pipe = popen(command, "re");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(pipe);
+	n = fread(ret_text, 1, size - 1, pipe);
+	ret_text[n] = '\0';
+	CU_ASSERT_TRUE(n > 500 && n < size - 1);
+	pclose(pipe);
+}
+
+/* QEMU's user reads every layer and writes the failover's images alone; a test leaves no trace. */
+static void test_permissions(void)
+{
+	static char before[256 * 1024], after[256 * 1024];
+	const unsigned int rights = FILE_ACCESS_READ | FILE_ACCESS_SEARCH;
+	char path[RIG_PATH + 8];
+	uint64_t seq;
+
+	if (geteuid() != 0) {
+		return; /* nobody else may become QEMU's user */
+	}
+	taking_init(3);
+	CU_ASSERT_EQUAL(file_access_grant(AT_FDCWD, rig.store, QEMU_UID, rights), 0);
+	CU_ASSERT_EQUAL(file_access_grant_default(AT_FDCWD, rig.store, QEMU_UID, rights), 0);
+	rig.qemu_uid = QEMU_UID;
+	taking_start();
+	for (int i = 0; i < 7; i++) {
+		taking_cycle_applied(8);
+	}
+	CU_ASSERT_TRUE(layers_wait(4, 30000));
+	seq = point_seq(1);
+	store_look(before, sizeof(before));
+	CU_ASSERT_EQUAL(taking_test("web1-test", seq), 0);
+	taking_judge(seq, false);
+	CU_ASSERT_EQUAL(as_qemu("qemu-io -f qcow2 -r -U -c 'read 0 1M'", rig.taken.backings[0]), 0);
+	CU_ASSERT_NOT_EQUAL(as_qemu("qemu-io -f qcow2 -U -c 'read 0 1M'", rig.taken.backings[0]),
+			    0);
+	snprintf(path, sizeof(path), "%s/x", rig.store);
+	CU_ASSERT_NOT_EQUAL(as_qemu("touch", path), 0);
+	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
+	rig_wait(&rig, NULL, 0, 1500);
+	store_look(after, sizeof(after));
+	CU_ASSERT_STRING_EQUAL(before, after);
+	CU_ASSERT_EQUAL(taking_failover(2, seq + 1), 0); /* with layers of its own */
+	failover_judge(2, seq + 1);
+	CU_ASSERT_EQUAL(as_qemu("qemu-io -f qcow2 -c 'write 1M 64k'", rig.taken.paths[0]), 0);
+	CU_ASSERT_NOT_EQUAL(as_qemu("qemu-io -f qcow2 -c 'write 1M 64k'", rig.taken.backings[0]),
+			    0);
+	CU_ASSERT_TRUE(taking_reads(rig.taken.backings[0], seq + 1, 0));
+	taking_end();
+}
+
 static const struct unit_test tests[] = {
 	{"test failover of a point", test_test_of_point},
 	{"test failover of cycles", test_test_of_cycles},
@@ -341,6 +425,7 @@ static const struct unit_test tests[] = {
 	{"failover to points and cycles", test_failover_to_any},
 	{"commit", test_commit},
 	{"planned", test_planned},
+	{"permissions", test_permissions},
 	{"killed anywhere", test_killed_anywhere},
 };
 

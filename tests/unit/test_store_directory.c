@@ -2,9 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/file_access.h"
 #include "engine/storage_probe.h"
+#include "engine/store_admit.h"
 #include "engine/store_directory.h"
 #include "tempdir.h"
 #include "unit.h"
@@ -117,7 +121,51 @@ static void test_probe(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(again.error, "none"));
 }
 
+/* QEMU's user gets what an older vmreplica did not give it, and all that is made from then on. */
+static void test_admit(void)
+{
+	char store[TEMP_PATH_LEN + 64], path[TEMP_PATH_LEN + 128], error[SOURCE_ERROR_LEN] = "";
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/old.example", tempdir());
+	CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+	snprintf(store, sizeof(store), "%s/old.example/web1", tempdir());
+	CU_ASSERT_EQUAL(mkdir(store, 0750), 0);
+	snprintf(path, sizeof(path), "%s/gen-1", store);
+	CU_ASSERT_EQUAL(mkdir(path, 0750), 0);
+	snprintf(path, sizeof(path), "%s/gen-1/vda-1.qcow2", store);
+	fd = open(path, O_WRONLY | O_CREAT, 0640);
+	CU_ASSERT_TRUE(fd >= 0);
+	close(fd);
+	CU_ASSERT_EQUAL(store_admit(store, 0, error), 0);
+	CU_ASSERT_FALSE(file_access_has_default(AT_FDCWD, store, 23456));
+	CU_ASSERT_EQUAL(store_admit(store, 23456, error), 0);
+	CU_ASSERT_STRING_EQUAL(error, "");
+	CU_ASSERT_TRUE(file_access_has_default(AT_FDCWD, store, 23456));
+	CU_ASSERT_EQUAL(stat(path, &st), 0);
+	CU_ASSERT_EQUAL(st.st_mode & 0777, 0640);
+	CU_ASSERT_EQUAL(st.st_uid, getuid());
+	if (geteuid() == 0) {
+		char command[4 * (TEMP_PATH_LEN + 128)];
+
+		snprintf(command, sizeof(command),
+			 "chmod 711 '%s'; setpriv --reuid=23456 --clear-groups cat '%s'", tempdir(),
+			 path);
+		CU_ASSERT_EQUAL(system(command), 0);
+		snprintf(command, sizeof(command),
+			 "mkdir '%s/gen-2'; touch '%s/gen-2/x'; setpriv --reuid=23456 "
+			 "--clear-groups cat '%s/gen-2/x'",
+			 store, store, store);
+		CU_ASSERT_EQUAL(system(command), 0);
+	}
+	CU_ASSERT_EQUAL(store_admit(store, 23456, error), 0);
+	CU_ASSERT_TRUE(store_admit("/nowhere/a/b", 23456, error) < 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "/nowhere/a/b"));
+}
+
 static const struct unit_test tests[] = {
+	{"admit", test_admit},
 	{"path", test_path},
 	{"making and removing", test_make_and_remove},
 	{"symbolic links", test_links},

@@ -13,6 +13,8 @@
 
 #include "writer.h"
 
+#define UEFI_MARK_GUID "6f3c2c0e-7d0b-4b61-9d0c-1f6d1c0a5b77"
+
 static char tag[24]; /* `#word` before a command: repeated before its answer */
 
 static void say(int fd, const char *format_, ...) __attribute__((format(printf, 2, 3)));
@@ -46,6 +48,24 @@ static void show_status(int fd)
 	    (long long)(g.max_flush_us / 1000), g.error,
 	    (long long)(clock_ns(CLOCK_MONOTONIC) / 1000000000LL), (unsigned long long)g.file_lines,
 	    g.file_gap_ms);
+}
+
+/* One more UEFI variable, LabMark<number>: kept through a power cut, as the firmware's are. */
+static int uefi_mark(long long number)
+{
+	static const uint8_t attributes[] = {7, 0, 0, 0, 1}; /* non-volatile; for both; a byte */
+	char path[128];
+	int file, result;
+
+	snprintf(path, sizeof(path), "/sys/firmware/efi/efivars/LabMark%lld-" UEFI_MARK_GUID,
+		 number);
+	file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (file < 0) {
+		return -1;
+	}
+	result = write(file, attributes, sizeof(attributes)) == sizeof(attributes) ? 0 : -1;
+	close(file);
+	return result;
 }
 
 static void wait_load(int fd)
@@ -86,6 +106,11 @@ static void answer(int fd, char *line)
 			say(fd, "error %s: %s", word, strerror(errno));
 			return;
 		}
+	} else if (strcmp(word, "uefi") == 0 && count >= 2) {
+		if (uefi_mark(a) < 0) {
+			say(fd, "error %s: %s", word, strerror(errno));
+			return;
+		}
 	} else if (strcmp(word, "sync") == 0) {
 		flush(0);
 		flush(1);
@@ -104,7 +129,7 @@ static void answer(int fd, char *line)
 		say(fd, "error commands: status | load BYTES_PER_S [COMPRESSIBLE%%] | fill MIB "
 			"[COMPRESSIBLE%%] | rate N | discard DISK OFFSET LENGTH | zero DISK OFFSET "
 			"LENGTH "
-			"| sync | stop | go | gap-reset");
+			"| uefi N | sync | stop | go | gap-reset");
 		return;
 	}
 	say(fd, "ok seq=%llu", (unsigned long long)g.seq);

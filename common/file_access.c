@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/file_access.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <acl/libacl.h>
+#include <sys/acl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+static void cleanup_acl_fn(acl_t *acl)
+{
+	if (*acl != NULL) {
+		acl_free(*acl);
+	}
+}
+#define cleanup_acl __attribute__((cleanup(cleanup_acl_fn)))
+
+/* libacl knows default ACLs by path alone: the path of an open descriptor is always the same file.
+ */
+struct opened {
+	int fd;
+	char path[32];
+};
+
+static int file_open(int dir_fd, const char *name, struct opened *ret_opened)
+{
+	ret_opened->fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (ret_opened->fd < 0) {
+		return -errno;
+	}
+	snprintf(ret_opened->path, sizeof(ret_opened->path), "/proc/self/fd/%d", ret_opened->fd);
+	return 0;
+}
+
+static acl_entry_t user_find(acl_t acl, uid_t uid)
+{
+	acl_entry_t entry;
+	acl_tag_t tag;
+
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		uid_t *qualifier = NULL;
+		bool found;
+
+		if (acl_get_tag_type(entry, &tag) != 0 || tag != ACL_USER) {
+			continue;
+		}
+		qualifier = acl_get_qualifier(entry);
+		found = qualifier != NULL && *qualifier == uid;
+		acl_free(qualifier);
+		if (found) {
+			return entry;
+		}
+	}
+	return NULL;
+}
+
+static acl_entry_t user_make(acl_t *acl, uid_t uid)
+{
+	acl_entry_t entry = user_find(*acl, uid);
+
+	if (entry != NULL) {
+		return entry;
+	}
+	if (acl_create_entry(acl, &entry) != 0 || acl_set_tag_type(entry, ACL_USER) != 0 ||
+	    acl_set_qualifier(entry, &uid) != 0) {
+		return NULL;
+	}
+	return entry;
+}
+
+static int rights_add(acl_t *acl, uid_t uid, unsigned int rights)
+{
+	acl_entry_t entry = user_make(acl, uid);
+	acl_permset_t permissions;
+
+	if (entry == NULL || acl_get_permset(entry, &permissions) != 0 ||
+	    ((rights & FILE_ACCESS_READ) != 0 && acl_add_perm(permissions, ACL_READ) != 0) ||
+	    ((rights & FILE_ACCESS_WRITE) != 0 && acl_add_perm(permissions, ACL_WRITE) != 0) ||
+	    ((rights & FILE_ACCESS_SEARCH) != 0 && acl_add_perm(permissions, ACL_EXECUTE) != 0) ||
+	    acl_calc_mask(acl) != 0) {
+		return errno != 0 ? -errno : -EINVAL;
+	}
+	return 0;
+}
+
+static bool may_already(const struct stat *st, uid_t uid, unsigned int rights)
+{
+	unsigned int allowed = uid == st->st_uid ? (st->st_mode >> 6) & 7u : st->st_mode & 7u;
+
+	return uid == 0 || (allowed & rights) == rights;
+}
+
+int file_access_grant(int dir_fd, const char *name, uid_t uid, unsigned int rights)
+{
+	cleanup_acl acl_t acl = NULL;
+	cleanup_close int fd = -1;
+	struct opened opened;
+	struct stat st;
+	int rc = file_open(dir_fd, name, &opened);
+
+	if (rc < 0) {
+		return rc;
+	}
+	fd = opened.fd;
+	if (fstat(fd, &st) < 0) {
+		return -errno;
+	}
+	if (S_ISLNK(st.st_mode)) {
+		return -ELOOP;
+	}
+	if (may_already(&st, uid, rights)) {
+		return 0;
+	}
+	acl = acl_get_file(opened.path, ACL_TYPE_ACCESS);
+	rc = acl == NULL ? -errno : rights_add(&acl, uid, rights);
+	if (rc == 0 && acl_set_file(opened.path, ACL_TYPE_ACCESS, acl) != 0) {
+		rc = -errno;
+	}
+	return rc;
+}
+
+int file_access_grant_default(int dir_fd, const char *name, uid_t uid, unsigned int rights)
+{
+	cleanup_acl acl_t acl = NULL;
+	cleanup_close int fd = -1;
+	struct opened opened;
+	struct stat st;
+	int rc = file_open(dir_fd, name, &opened);
+
+	if (rc < 0) {
+		return rc;
+	}
+	fd = opened.fd;
+	if (fstat(fd, &st) < 0) {
+		return -errno;
+	}
+	acl = acl_get_file(opened.path, ACL_TYPE_DEFAULT);
+	if (acl != NULL &&
+	    acl_entries(acl) == 0) { /* none yet: it begins as the directory's mode */
+		acl_free(acl);
+		acl = acl_from_mode(st.st_mode & 0777);
+	}
+	rc = acl == NULL ? -errno : rights_add(&acl, uid, rights);
+	if (rc == 0 && acl_set_file(opened.path, ACL_TYPE_DEFAULT, acl) != 0) {
+		rc = -errno;
+	}
+	return rc;
+}
+
+bool file_access_has_default(int dir_fd, const char *name, uid_t uid)
+{
+	cleanup_acl acl_t acl = NULL;
+	cleanup_close int fd = -1;
+	struct opened opened;
+
+	if (file_open(dir_fd, name, &opened) < 0) {
+		return false;
+	}
+	fd = opened.fd;
+	acl = acl_get_file(opened.path, ACL_TYPE_DEFAULT);
+	return acl != NULL && user_find(acl, uid) != NULL;
+}
+
+int file_access_revoke(int dir_fd, const char *name, uid_t uid)
+{
+	cleanup_acl acl_t acl = NULL;
+	cleanup_close int fd = -1;
+	struct opened opened;
+	acl_entry_t entry;
+	int rc = file_open(dir_fd, name, &opened);
+
+	if (rc < 0) {
+		return rc;
+	}
+	fd = opened.fd;
+	acl = acl_get_file(opened.path, ACL_TYPE_ACCESS);
+	if (acl == NULL) {
+		return errno == ENOTSUP ? 0 : -errno;
+	}
+	entry = user_find(acl, uid);
+	if (entry == NULL) {
+		return 0;
+	}
+	if (acl_delete_entry(acl, entry) != 0 || acl_calc_mask(&acl) != 0 ||
+	    acl_set_file(opened.path, ACL_TYPE_ACCESS, acl) != 0) {
+		return -errno;
+	}
+	return 0;
+}

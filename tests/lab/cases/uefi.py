@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A UEFI guest (OVMF): its variables travel with the cycle in which it changed them, each recovery
+point has those of its cut, and the replica VM's definition names firmware of its own host that
+libvirt takes."""
+import json
+import os
+import struct
+import uuid
+import xml.etree.ElementTree as tree
+
+import cib
+import replication as rep
+from case import require, say, wait_until
+
+TIMEOUT = 240
+VM = "uefi1"
+MORE = f"--points 10 --point-interval {rep.FAST}"
+MARKS = (1001, 1002)
+ENDS = ("_VARS.fd", ".xml")
+HEAD, ENTRY, HASH = 16, 24, 32      # proto/vm_state.h
+
+
+def start_vm(lab):
+    lab.create_vm(VM, "128M", agent=True, uefi=True)
+    lab.on(rep.node_of(lab, "A"), "cibadmin --modify --allow-create --scope resources "
+           f"--xml-text '<resources>{cib.virtual_domain(VM)}</resources>'")
+    node = lab.wait_resource(VM, timeout=60)
+    wait_until("it writes", lambda: lab.guest_status(VM)["seq"] > 10, 90)
+    require(f"/srv/vms/{VM}_VARS.fd" in lab.on(node, f"virsh dumpxml {VM}"), "no UEFI variables")
+
+
+def manifest(lab, found):
+    return json.loads(lab.on(found["owner"], f"cat {found['store']}/manifest.json"))
+
+
+def variables(lab, found, state):
+    """The NVRAM in an archive of the store."""
+    with open(rep.folder_path(lab, "B", f"{found['store']}/{state['file']}"), "rb") as file:
+        data = file.read()
+    require(data[:8] == b"VMRSTAT1" and data[HEAD:HEAD + 6] == b"nvram\0", f"{state}")
+    length, = struct.unpack("<I", data[HEAD + 16:HEAD + 20])
+    require(len(data) == HEAD + ENTRY + length + HASH, f"{state}: {len(data)} bytes")
+    return data[HEAD + ENTRY:HEAD + ENTRY + length]
+
+
+def primary_variables(lab):
+    with open(rep.folder_path(lab, "A", f"/srv/vms/{VM}_VARS.fd"), "rb") as file:
+        return file.read()
+
+
+def marks(data):
+    return [mark for mark in MARKS if f"LabMark{mark}".encode("utf-16-le") in data]
+
+
+def state_of(found_manifest, seq):
+    return [state for state in found_manifest["states"] if state["seq"] <= seq][-1]
+
+
+def change(lab):
+    """Returns the cycles after which each of the marks is there."""
+    since = {}
+    for mark in MARKS:
+        rep.wait_cycles(lab, 2, 60, VM)
+        lab.guest(f"uefi {mark}", VM)
+        require(marks(primary_variables(lab))[-1:] == [mark], f"{mark} is not in the variables")
+        since[mark] = rep.sync(lab, VM)["seq"]
+    rep.wait_cycles(lab, 1, 60, VM)
+    return since
+
+
+def judge(lab, since):
+    lab.vmreplica(rep.node_of(lab, "A"), f"pause {VM}")
+    found = rep.wait_applied(lab, rep.status(lab, "A", VM)["seq"], vm=VM)
+    known = manifest(lab, found)
+    for point in known["points"]:
+        seq = point["cut"]["seq"]
+        has = marks(variables(lab, found, state_of(known, seq)))
+        due = [mark for mark in MARKS if since[mark] <= seq]
+        # A cut that the mark came just before may have it too: no cut has a later one's.
+        require(has in (due, list(MARKS[:len(due) + 1])), f"point {seq}: {has}, not {due}")
+    kinds = [marks(variables(lab, found, state_of(known, point["cut"]["seq"])))
+             for point in known["points"]]
+    require([] in kinds and [MARKS[0]] in kinds and list(MARKS) in kinds, f"points have {kinds}")
+    newest = variables(lab, found, known["states"][-1])
+    require(newest == primary_variables(lab), "the newest state is not the primary's")
+    say(f"{len(known['points'])} points with {len(known['states'])} states: {kinds}")
+    return found, newest
+
+
+def definition(lab, found, newest):
+    """libvirt there takes it, and the guest boots with the variables in their place."""
+    text = lab.on(found["owner"], f"cat {found['definition']}")
+    root = tree.fromstring(text)
+    nvram = root.find("os/nvram")
+    require(root.find("os/loader").text == "/usr/share/OVMF/OVMF_CODE_4M.fd"
+            and nvram.get("template") == "/usr/share/OVMF/OVMF_VARS_4M.fd"
+            and nvram.text == f"{found['store']}_VARS.fd", text)
+    # As a drill would: another name, no disks, variables as a failover places them.
+    root.find("name").text = f"{VM}-drill"
+    root.find("uuid").text = str(uuid.uuid4())
+    nvram.text = f"/srv/replica/{VM}-drill_VARS.fd"
+    for disk in root.findall("devices/disk"):
+        root.find("devices").remove(disk)
+    files = [rep.folder_path(lab, "B", f"/srv/replica/{VM}-drill{end}") for end in ENDS]
+    with open(files[0], "wb") as file:
+        file.write(newest)
+    with open(files[1], "w") as file:
+        file.write(tree.tostring(root, encoding="unicode"))
+    node = found["owner"]
+    lab.on(node, f"chmod 711 /srv/replica; virsh create /srv/replica/{VM}-drill.xml")
+    try:
+        wait_until("its agent answers", lambda: lab.run(
+            node, f"virsh qemu-agent-command {VM}-drill '{{\"execute\":\"guest-ping\"}}'")
+            .returncode == 0, 60, 1)
+        for mark in MARKS:
+            path = f"/sys/firmware/efi/efivars/LabMark{mark}-6f3c2c0e-7d0b-4b61-9d0c-1f6d1c0a5b77"
+            lab.on(node, f"virsh qemu-agent-command {VM}-drill '{{\"execute\":\"guest-file-open\","
+                   f"\"arguments\":{{\"path\":\"{path}\"}}}}'")
+    finally:
+        lab.run(node, f"virsh destroy {VM}-drill")
+        for file in files:
+            os.unlink(file)
+    say("the replica's firmware boots with the variables that travelled; the guest finds its own")
+
+
+def run(lab):
+    rep.remove(lab)
+    start_vm(lab)
+    try:
+        rep.authorize(lab)
+        rep.protect(lab, VM, more=MORE)
+        rep.wait_replicating(lab, vm=VM)
+        since = change(lab)
+        found, newest = judge(lab, since)
+        definition(lab, found, newest)
+    finally:
+        rep.remove(lab, VM)
+        lab.on(rep.node_of(lab, "A"), f"pcs resource delete {VM} --force", 120)
