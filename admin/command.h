@@ -24,6 +24,8 @@ struct command {
 int command_status(int argc, char **argv);
 int command_protect(int argc, char **argv);
 int command_unprotect(int argc, char **argv);
+int command_wrap(int argc, char **argv);
+int command_unwrap(int argc, char **argv);
 int command_authorize(int argc, char **argv);
 int command_sync(int argc, char **argv);
 int command_pause(int argc, char **argv);

@@ -11,6 +11,8 @@ static const struct command commands[] = {
 	{"status", command_status, "show the replication of VMs"},
 	{"protect", command_protect, "replicate a VM to another site"},
 	{"unprotect", command_unprotect, "end the replication of a VM"},
+	{"wrap", command_wrap, "make the raw disks of a VM fit for replication"},
+	{"unwrap", command_unwrap, "take the headers of wrapped disks away again"},
 	{"authorize", command_authorize, "say which sites may replicate to here"},
 	{"sync", command_sync, "run a replication cycle now"},
 	{"pause", command_pause, "pause the replication of a VM"},

@@ -77,6 +77,12 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 	case VMREPLICA__ADMIN__REQUEST__BODY_RELEASE:
 		admin_release(call, request->release);
 		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_WRAP:
+		admin_wrap(call, request->wrap);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_WRAP_NODE:
+		admin_wrap_node(call, request->wrap_node);
+		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_PROTECT:
 		admin_protect(call, request->protect);
 		break;

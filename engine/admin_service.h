@@ -12,6 +12,7 @@
  *   admin_agent.c    start, stop, monitor, reload
  *   admin_store.c    store; inspect.c: inspect
  *   admin_fit.c      fit
+ *   admin_wrap.c     wrap, unwrap; admin_wrap_node.c: their steps on other nodes
  *   protect.c        protect; unprotect.c: unprotect, release
  */
 #ifndef VMR_ENGINE_ADMIN_SERVICE_H
@@ -80,6 +81,9 @@ void admin_peer_order(struct admin_call *call, const Vmreplica__Admin__PeerOrder
 /* admin_guard.c */
 void admin_guard(struct admin_call *call, const Vmreplica__Admin__GuardRequest *request);
 void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *request);
+/* admin_wrap.c, admin_wrap_node.c */
+void admin_wrap(struct admin_call *call, const Vmreplica__Admin__WrapRequest *request);
+void admin_wrap_node(struct admin_call *call, const Vmreplica__Admin__WrapNodeRequest *request);
 /* protect.c, unprotect.c */
 void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectRequest *request);
 void admin_unprotect(struct admin_call *call, const Vmreplica__Admin__UnprotectRequest *request);

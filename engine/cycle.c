@@ -96,7 +96,11 @@ int cycle_open_source(struct cycle *cycle)
 			cycle->disk_epoch = cycle->checkpoints[i].epoch;
 		}
 	}
-	return cycle_list_disks(cycle);
+	result = cycle_list_disks(cycle);
+	if (result == 0) {
+		cycle_ask_witness(cycle);
+	}
+	return result;
 }
 
 /* For what the log cannot hold back: nothing depends on it, the next plan deletes what is left. */
@@ -122,7 +126,11 @@ static int cycle_free_checkpoints(struct cycle *cycle)
 		return 0;
 	}
 	result = source_checkpoints_release(cycle->source, cycle->settings->relationship, error);
-	return result < 0 ? source_trouble(cycle, result, error) : 0;
+	if (result < 0) {
+		return source_trouble(cycle, result, error);
+	}
+	cycle_settle_witness(cycle);
+	return 0;
 }
 
 /* A resynchronization is due that may not begin now. One that an admin began goes on where it was;

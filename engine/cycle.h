@@ -65,6 +65,9 @@ struct cycle {
 	int64_t frozen_ms;   /* ... for so long */
 	/* wanted, tried, and not had: why; "" otherwise */
 	char application_why[SOURCE_ERROR_LEN];
+	/* a wrapped disk may have been changed behind its header, and its bitmaps are not believed;
+	 * "" = none */
+	char doubt[SOURCE_ERROR_LEN];
 	char vm_state_why[SOURCE_ERROR_LEN]; /* why UEFI variables or TPM did not travel; "" = they
 						did, or there are none */
 	uint64_t data_bytes, wire_bytes;
@@ -104,6 +107,9 @@ int cycle_open_source(struct cycle *cycle);
 int cycle_ask_epoch(struct cycle *cycle);
 /* Have a connection to the replica's owner and its WELCOME (or what COMMITTED left). */
 int cycle_connect(struct cycle *cycle);
+/* After cycle_open_source has listed the checkpoints; and once all of them were removed. */
+void cycle_ask_witness(struct cycle *cycle);
+void cycle_settle_witness(struct cycle *cycle);
 /* cycle_extra.c: is there more to send than our bitmaps say, and the maps with it. 0 or a trouble.
  */
 bool cycle_has_extra(const struct cycle *cycle);

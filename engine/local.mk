@@ -22,6 +22,8 @@ ENGINE_SOURCE = \
 	engine/source_libxml.h \
 	engine/source_offline.c engine/source_offline.h \
 	engine/source_orphan.c engine/source_orphan.h \
+	engine/source_power.c engine/source_power.h \
+	engine/source_security.c engine/source_security.h \
 	engine/source_rpc.c engine/source_rpc_job.c engine/source_rpc.h \
 	engine/source_scratch.c engine/source_scratch.h \
 	engine/source_state.c engine/source_state.h \
@@ -31,6 +33,16 @@ ENGINE_SOURCE = \
 	engine/source_xml.c engine/source_xml.h
 ENGINE_SOURCE_CFLAGS = $(LIBVIRT_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS) $(ACL_CFLAGS)
 ENGINE_SOURCE_LIBS = $(LIBVIRT_LIBS) $(LIBXML2_LIBS) $(JANSSON_LIBS) $(ACL_LIBS)
+
+# Raw disks under qcow2 headers.
+ENGINE_WRAP = \
+	engine/wrap_access.c engine/wrap_access.h \
+	engine/wrap_domain.c engine/wrap_domain.h \
+	engine/wrap_file.c engine/wrap_file.h \
+	engine/wrap_image.c engine/wrap_image.h \
+	engine/wrap_look.c engine/wrap_record.c engine/wrap_record.h \
+	engine/wrap_message.c engine/wrap_node.c engine/wrap_node.h \
+	engine/wrap_witness.c engine/wrap_witness.h
 
 # Pure decisions: no clock, no I/O.
 ENGINE_PURE = \
@@ -61,7 +73,7 @@ ENGINE_PURE = \
 ENGINE_CYCLE = \
 	engine/broker_talk.c engine/broker_talk.h \
 	engine/canceller.c engine/canceller.h \
-	engine/cycle.c engine/cycle_connect.c engine/cycle_extra.c engine/cycle_send.c engine/cycle.h \
+	engine/cycle.c engine/cycle_connect.c engine/cycle_extra.c engine/cycle_send.c engine/cycle_wrap.c engine/cycle.h \
 	engine/cycle_state.c \
 	engine/cycle_verify.c engine/cycle_verify.h engine/verify_state.c \
 	engine/cycle_digest.c engine/cycle_queue.c engine/cycle_reader.c engine/cycle_reader.h \
@@ -79,6 +91,8 @@ ENGINE_CONTROL = \
 	engine/admin_failover.c \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
+	engine/admin_wrap.c engine/admin_wrap_node.c \
+	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c \
 	engine/admin_verify.c \
 	engine/relationship_verify.c engine/relationship_verify.h \
 	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
@@ -130,7 +144,7 @@ ENGINE_CONTROL = \
 	engine/store_release.c engine/store_release.h \
 	engine/vm_status.c engine/vm_status.h
 
-libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)
+libvmr_engine_la_SOURCES = $(ENGINE_SOURCE) $(ENGINE_WRAP) $(ENGINE_PURE) $(ENGINE_CYCLE) $(ENGINE_CONTROL)
 # protoc-c's initializers cast constness away, hence no -Wcast-qual.
 libvmr_engine_la_CFLAGS = $(AM_CFLAGS) $(ENGINE_SOURCE_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
 libvmr_engine_la_LIBADD = libvmr-cluster.la libvmr-nbd.la libvmr-access.la libvmr-proto.la libvmr-common.la $(ENGINE_SOURCE_LIBS) \
@@ -147,3 +161,10 @@ vmreplica_freeze_SOURCES = engine/freezer.c engine/freeze_guest.c engine/freeze_
 	engine/freeze_note.c engine/freeze_note.h engine/source_freeze.h
 vmreplica_freeze_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
 vmreplica_freeze_LDADD = libvmr-common.la $(LIBVIRT_LIBS)
+
+# What libvirt's hook calls. In sbin, because libvirtd's AppArmor profile lets its hooks run what is there.
+sbin_PROGRAMS += vmreplica-witness
+vmreplica_witness_SOURCES = engine/wrap_hook.c engine/wrap_look.c engine/wrap_record.c engine/wrap_witness.c \
+	engine/source_image.c
+vmreplica_witness_CFLAGS = $(AM_CFLAGS) $(LIBXML2_CFLAGS) $(JANSSON_CFLAGS)
+vmreplica_witness_LDADD = libvmr-common.la $(LIBXML2_LIBS) $(JANSSON_LIBS)

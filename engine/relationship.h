@@ -90,6 +90,7 @@ struct relationship {
 	int64_t last_success_ms;     /* monotonic; 0 = not since attach */
 	struct health_counts cycles;
 	char cut_id[CUT_ID_LEN + 1];
+	char doubt[SOURCE_ERROR_LEN];	   /* of wrapped disks, as told last */
 	char peer_node[NODE_NAME_MAX + 1]; /* owner on the other side, as of the last cycle */
 	struct cycle_disk disks[DISKS_MAX];
 	uint32_t disk_count;
@@ -184,6 +185,8 @@ void relationship_clear_resync(struct relationship *relationship, int64_t now_ms
 
 /* ---- relationship_cycle.c ---- */
 void relationship_start_cycle(struct relationship *relationship, int64_t now_ms);
+/* Tell of wrapped disks that are doubted (cycle.h). */
+void relationship_note_doubt(struct relationship *relationship);
 /* Take a begun transfer into the state. */
 void relationship_note_progress(struct relationship *relationship);
 void relationship_cancel(struct relationship *relationship);

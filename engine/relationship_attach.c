@@ -21,6 +21,7 @@ static void relationship_start_task(struct relationship *rel, worker_run_cb run,
 
 	rel->cycle = (struct cycle){
 		.settings = &rel->settings,
+		.node = config->node,
 		.connection = rel->engine->libvirt,
 		.scratch_directory = config->scratch_directory,
 		.scratch_reserve_bytes = config->scratch_reserve_bytes,
@@ -81,6 +82,7 @@ static void attach_done(void *arg, int result)
 	int64_t now = clock_monotonic_ms();
 
 	rel->busy = false;
+	relationship_note_doubt(rel);
 	if (result == 0) {
 		attach_succeeded(rel, now);
 	} else if (result != -ECANCELED) {

@@ -259,6 +259,16 @@ static void relationship_finish_waits(struct relationship *rel, int64_t now)
 	}
 }
 
+/* Told once for each doubt. */
+void relationship_note_doubt(struct relationship *rel)
+{
+	if (strcmp(rel->doubt, rel->cycle.doubt) != 0 && rel->cycle.doubt[0] != '\0') {
+		engine_event(rel->engine, "warning", rel->settings.vm,
+			     "%s; a resynchronization is due", rel->cycle.doubt);
+	}
+	snprintf(rel->doubt, sizeof(rel->doubt), "%s", rel->cycle.doubt);
+}
+
 static void cycle_job_done(void *arg, int result)
 {
 	struct relationship *rel = arg;
@@ -279,6 +289,7 @@ static void cycle_job_done(void *arg, int result)
 	memcpy(rel->peer_node, rel->peer.node, sizeof(rel->peer_node));
 	relationship_count_bytes(rel, &rel->cycle);
 	relationship_note_application(rel);
+	relationship_note_doubt(rel);
 	relationship_note_vm_state(rel);
 	if (rel->cycle.harm[0] != '\0') {
 		engine_event(rel->engine, "error", rel->settings.vm, "%s", rel->cycle.harm);

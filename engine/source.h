@@ -39,6 +39,7 @@ struct source_disk {
 	char *format;	   /* owned: "qcow2", "raw", ... */
 	char *problem;	   /* owned: why it cannot be replicated, with what to do; NULL = fine */
 	bool excluded;
+	char *data_path;   /* owned: the raw disk that path is the header of (wrap); NULL = none */
 };
 
 struct source;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <acl/libacl.h>
 #include <sys/acl.h>
 #include <sys/stat.h>
 
@@ -124,15 +125,35 @@ int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[
 	return 0;
 }
 
+<<<<<<< HEAD
 /* ---- files that are lent ---- */
 
 static int lend(const char *path, uid_t uid, mode_t mode)
 {
 	struct stat status;
+=======
+/* Does an entry of uid allow reading and writing? */
+static bool has_entry(const char *path, uid_t uid)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	acl_entry_t entry = acl != NULL ? find_entry(&acl, uid) : NULL;
+	acl_permset_t permissions;
+
+	return entry != NULL && acl_get_permset(entry, &permissions) == 0 &&
+	       acl_get_perm(permissions, ACL_READ) == 1 &&
+	       acl_get_perm(permissions, ACL_WRITE) == 1;
+}
+
+int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)
+{
+	struct stat status;
+	int result;
+>>>>>>> main
 
 	if (stat(path, &status) != 0) {
 		return -errno;
 	}
+<<<<<<< HEAD
 	return may_already(&status, uid, mode) ? 0 : grant_by_acl(path, uid, mode);
 }
 
@@ -164,10 +185,70 @@ static int take_back(const char *path, uid_t uid)
 	if (entry == NULL || acl_delete_entry(acl, entry) != 0 || acl_calc_mask(&acl) != 0 ||
 	    acl_set_file(path, ACL_TYPE_ACCESS, acl) != 0) {
 		return -errno;
+=======
+	if (may_already(&status, uid, S_IROTH | S_IWOTH) || has_entry(path, uid)) {
+		*ret_granted = false;
+		return 0;
+	}
+	result = grant_by_acl(path, uid, S_IROTH | S_IWOTH);
+	if (result == 0) {
+		*ret_granted = true;
+	}
+	return result;
+}
+
+/* A mask over no named entry is the group's own permissions once more: it would turn what the ACL
+ * added for us into the group's. */
+static int drop_mask(acl_t *acl)
+{
+	acl_entry_t entry, mask = NULL;
+	acl_tag_t tag;
+
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(*acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		if (acl_get_tag_type(entry, &tag) != 0) {
+			return -1;
+		}
+		if (tag == ACL_USER || tag == ACL_GROUP) {
+			return acl_calc_mask(acl);
+		}
+		mask = tag == ACL_MASK ? entry : mask;
+	}
+	return mask != NULL ? acl_delete_entry(*acl, mask) : 0;
+}
+
+int source_access_revoke_image(const char *path, uid_t uid)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	acl_entry_t entry;
+
+	if (acl == NULL) {
+		return errno == ENOTSUP ? 0 : -errno;
+	}
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		acl_tag_t tag;
+		uid_t *qualifier;
+		bool same;
+
+		if (acl_get_tag_type(entry, &tag) != 0 || tag != ACL_USER) {
+			continue;
+		}
+		qualifier = acl_get_qualifier(entry);
+		same = qualifier != NULL && *qualifier == uid;
+		acl_free(qualifier);
+		if (same) {
+			return acl_delete_entry(acl, entry) == 0 && drop_mask(&acl) == 0 &&
+					       acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0
+				       ? 0
+				       : -errno;
+		}
+>>>>>>> main
 	}
 	return 0;
 }
 
+<<<<<<< HEAD
 int source_access_take_back(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
 {
 	int result = take_back(path, uid);
@@ -177,6 +258,8 @@ int source_access_take_back(const char *path, uid_t uid, char error[SOURCE_ERROR
 		       : source_fail(result, error, "%s: %s", path, strerror(-result));
 }
 
+=======
+>>>>>>> main
 int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
 {
 	struct stat status;

@@ -12,13 +12,24 @@
  * already is left alone. Without ACLs in the file system, directory (never the parent) is handed to
  * gid instead. 0, or a negative errno with a sentence. */
 int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[SOURCE_ERROR_LEN]);
+
+/* Let uid read and write a file or device by an ACL entry, which stays whoever comes to own it.
+ * *ret_granted is false when it may already. 0; -ENOTSUP (no ACLs there) and other negative errnos.
+ */
+int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted);
+/* Take that entry away; 0 also when there is none. */
+int source_access_revoke_image(const char *path, uid_t uid);
+
 /* Let uid read and write a plain file, by ACL entries. Likewise. */
 int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
 
+<<<<<<< HEAD
 /* Let uid read and write the file at path, and search every directory above it. Without ACLs in the
  * file system: -ENOTSUP. 0, or a negative errno with a sentence. */
 int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
 /* uid's own entry on the file goes. 0 also when it has none. */
 int source_access_take_back(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
 
+=======
+>>>>>>> main
 #endif

@@ -83,7 +83,41 @@ static int examine_definition(const struct examined *look, const char *type)
 	return 0;
 }
 
-static int examine_qcow2(struct source_disk *disk, const struct source_image *image)
+/* A qcow2 header over a raw disk, as `vmreplica wrap` makes it; anything else with a data file is
+ * refused: what QEMU does not keep as plain bytes there cannot be given back as a raw disk. */
+static int examine_wrapped(struct source_disk *disk, const struct source_image *image,
+			   const char *vm)
+{
+	uint64_t size;
+	int result;
+
+	if (!image->data_file_raw || image->data_file[0] != '/' || image->has_backing) {
+		return set_problem(
+			disk,
+			"%s is a qcow2 image with a data file of its own that is not a raw disk as "
+			"vmreplica wrap makes it (data_file_raw=on, an absolute path, no backing "
+			"file); convert it to one plain qcow2 image, or leave it out with "
+			"--exclude-disk %s",
+			disk->name, disk->name);
+	}
+	result = source_image_raw_size(image->data_file, &size);
+	if (result != 0) {
+		return set_problem(
+			disk,
+			"%s: the raw disk %s of its header %s cannot be read: %s; bring it back",
+			disk->name, image->data_file, disk->path, strerror(-result));
+	}
+	if (size < image->size_bytes) {
+		return set_problem(disk,
+				   "%s: the raw disk %s is shorter than its header %s says; "
+				   "vmreplica unwrap %s and wrap it again",
+				   disk->name, image->data_file, disk->path, vm);
+	}
+	disk->data_path = strdup(image->data_file);
+	return disk->data_path != NULL ? 0 : -ENOMEM;
+}
+
+static int examine_qcow2(struct source_disk *disk, const struct source_image *image, const char *vm)
 {
 	const char *name = disk->name;
 
@@ -109,11 +143,11 @@ static int examine_qcow2(struct source_disk *disk, const struct source_image *im
 			"it out with --exclude-disk %s",
 			name, name);
 	}
-	return 0;
+	return image->has_data_file ? examine_wrapped(disk, image, vm) : 0;
 }
 
 /* Problems that the image shows, and its size. */
-static int examine_image(struct source_disk *disk)
+static int examine_image(struct source_disk *disk, const char *vm)
 {
 	struct source_image image;
 	const char *name = disk->name;
@@ -134,10 +168,10 @@ static int examine_image(struct source_disk *disk)
 	}
 	if (strcmp(disk->format, "raw") == 0) {
 		return set_problem(disk,
-				   "%s is a raw disk; replicating those comes with a later release "
-				   "(wrap); until then convert it to qcow2, or leave it out with "
-				   "--exclude-disk %s",
-				   name, name);
+				   "%s is a raw disk, in which no changes can be tracked; wrap it: "
+				   "vmreplica wrap %s (its bytes stay as they are; the VM must be "
+				   "shut off for a second), or leave it out with --exclude-disk %s",
+				   name, vm, name);
 	}
 	if (strcmp(disk->format, "qcow2") != 0) {
 		return set_problem(
@@ -146,7 +180,7 @@ static int examine_image(struct source_disk *disk)
 			"--exclude-disk %s",
 			name, disk->format, name);
 	}
-	return examine_qcow2(disk, &image);
+	return examine_qcow2(disk, &image, vm);
 }
 
 static bool is_excluded(const char *name, const char *const *exclude)
@@ -196,8 +230,8 @@ static int take_paths(const struct examined *look, const char *type)
 	return disk->format != NULL ? 0 : -ENOMEM;
 }
 
-int source_disk_examine(const xmlNode *node, const char *const *exclude, size_t position,
-			struct source_disk *disk)
+int source_disk_examine(const xmlNode *node, const char *vm, const char *const *exclude,
+			size_t position, struct source_disk *disk)
 {
 	struct examined examined = {
 		.node = node,
@@ -222,7 +256,7 @@ int source_disk_examine(const xmlNode *node, const char *const *exclude, size_t 
 	}
 	result = examine_definition(look, kind);
 	if (result == 0 && disk->problem == NULL) {
-		result = examine_image(disk);
+		result = examine_image(disk, vm);
 	}
 	return result;
 }

@@ -11,10 +11,10 @@
 
 /* Removable media and read-only disks hold nothing that the guest writes. */
 bool source_disk_is_skipped(const xmlNode *node);
-/* Fill in *disk (zeroed) from its definition and its image's header. position names a disk without
- * a usable name. exclude is NULL-terminated and may be NULL. 0 (also with a problem) or -ENOMEM;
- * what disk owns is to be freed in either case. */
-int source_disk_examine(const xmlNode *node, const char *const *exclude, size_t position,
-			struct source_disk *disk);
+/* Fill in *disk (zeroed) from its definition and its image's header. vm is the VM's name, for
+ * advice; position names a disk without a usable name. exclude is NULL-terminated and may be NULL.
+ * 0 (also with a problem) or -ENOMEM; what disk owns is to be freed in either case. */
+int source_disk_examine(const xmlNode *node, const char *vm, const char *const *exclude,
+			size_t position, struct source_disk *disk);
 
 #endif

@@ -23,12 +23,13 @@ static char *node_of(const xmlNode *disk)
 	return node;
 }
 
-static int add_disk(struct source_domain *domain, const xmlNode *node, const char *const *exclude)
+static int add_disk(struct source_domain *domain, const xmlNode *node, const char *vm,
+		    const char *const *exclude)
 {
 	size_t index = domain->count++;
 
 	domain->nodes[index] = node_of(node);
-	return source_disk_examine(node, exclude, index, &domain->disks[index]);
+	return source_disk_examine(node, vm, exclude, index, &domain->disks[index]);
 }
 
 /* <label>+64055:+109</label> of <seclabel model='dac'>: QEMU's user and group. */
@@ -54,7 +55,7 @@ static void take_owner(struct source_domain *domain, const xmlNode *root)
 	}
 }
 
-static int parse_disks(struct source_domain *domain, const xmlNode *devices,
+static int parse_disks(struct source_domain *domain, const xmlNode *devices, const char *vm,
 		       const char *const *exclude, char error[SOURCE_ERROR_LEN])
 {
 	int result = 0;
@@ -73,7 +74,7 @@ static int parse_disks(struct source_domain *domain, const xmlNode *devices,
 			return source_fail(-E2BIG, error, "the VM has more than %u disks",
 					   DISKS_MAX);
 		}
-		result = add_disk(domain, node, exclude);
+		result = add_disk(domain, node, vm, exclude);
 	}
 	return result == 0 ? 0 : source_fail(result, error, "out of memory");
 }
@@ -85,13 +86,19 @@ int source_domain_parse(const char *xml, const char *const *exclude,
 	const xmlNode *root = document != NULL ? xmlDocGetRootElement(document) : NULL;
 	const xmlNode *devices = source_libxml_child(root, "devices");
 	struct source_domain domain = {0};
+	const xmlNode *name;
+	xmlChar *text;
 	int result;
 
 	if (devices == NULL) {
 		return source_fail(-EBADMSG, error,
 				   "libvirt's definition of the VM has no devices: not understood");
 	}
-	result = parse_disks(&domain, devices, exclude, error);
+	name = source_libxml_child(root, "name");
+	text = name != NULL ? xmlNodeGetContent(name) : NULL;
+	result = parse_disks(&domain, devices, text != NULL ? (const char *)text : "VM", exclude,
+			     error);
+	xmlFree(text);
 	if (result != 0) {
 		source_domain_destroy(&domain);
 		return result;
@@ -107,6 +114,7 @@ void source_domain_destroy(struct source_domain *domain)
 		free(domain->disks[i].path);
 		free(domain->disks[i].format);
 		free(domain->disks[i].problem);
+		free(domain->disks[i].data_path);
 		free(domain->nodes[i]);
 	}
 	free(domain->disks);
@@ -129,6 +137,7 @@ bool source_domain_same_disks(const struct source_domain *a, const struct source
 
 		if (strcmp(one->name, other->name) != 0 || one->size_bytes != other->size_bytes ||
 		    one->excluded != other->excluded || !same_text(one->path, other->path) ||
+		    !same_text(one->data_path, other->data_path) ||
 		    !same_text(one->problem, other->problem)) {
 			return false;
 		}

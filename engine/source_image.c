@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -12,12 +13,21 @@
 #include "common/cleanup.h"
 
 /* QEMU's docs/interop/qcow2.txt, "Header": all integers big endian. */
-#define HEADER_LEN     72 /* of version 2; all that is read here lies in it */
-#define OFFSET_MAGIC   0
-#define OFFSET_VERSION 4
-#define OFFSET_SIZE    24
-#define OFFSET_CRYPT   32
-#define MAGIC	       0x514649fbu
+#define HEADER_LEN	    65536 /* the header and its extensions lie in the first cluster */
+#define OFFSET_MAGIC	    0
+#define OFFSET_VERSION	    4
+#define OFFSET_BACKING	    8
+#define OFFSET_SIZE	    24
+#define OFFSET_CRYPT	    32
+#define OFFSET_INCOMPATIBLE 72
+#define OFFSET_AUTOCLEAR    88
+#define OFFSET_LENGTH	    100
+#define VERSION_3_LEN	    104
+#define MAGIC		    0x514649fbu
+#define INCOMPATIBLE_DATA   (1u << 2)
+#define AUTOCLEAR_RAW	    (1u << 1)
+#define EXTENSION_END	    0u
+#define EXTENSION_DATA	    0x44415441u
 
 static uint32_t read_u32(const uint8_t *header, size_t offset)
 {
@@ -58,12 +68,42 @@ static int raw_size(int fd, uint64_t *ret_size)
 	return 0;
 }
 
+/* The name of the data file, from the header's extensions: type, length, data padded to 8. */
+static void read_data_file(const uint8_t *header, struct source_image *image)
+{
+	size_t at = read_u32(header, OFFSET_LENGTH);
+
+	while (at >= VERSION_3_LEN && at <= HEADER_LEN - 8) {
+		uint32_t type = read_u32(header, at), len = read_u32(header, at + 4);
+
+		at += 8;
+		if (type == EXTENSION_END || len > HEADER_LEN - at) {
+			return;
+		}
+		if (type == EXTENSION_DATA && len < sizeof(image->data_file)) {
+			memcpy(image->data_file, header + at, len);
+			image->data_file[len] = '\0';
+			return;
+		}
+		at += (len + 7u) & ~(size_t)7u;
+	}
+}
+
+static void read_version_3(const uint8_t *header, struct source_image *image)
+{
+	image->has_data_file = (read_u64(header, OFFSET_INCOMPATIBLE) & INCOMPATIBLE_DATA) != 0;
+	image->data_file_raw = (read_u64(header, OFFSET_AUTOCLEAR) & AUTOCLEAR_RAW) != 0;
+	if (image->has_data_file) {
+		read_data_file(header, image);
+	}
+}
+
 int source_image_examine(const char *path, struct source_image *ret_image)
 {
 	/* O_NONBLOCK: a FIFO in an image's place must not hold us. */
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct source_image image = {0};
-	uint8_t header[HEADER_LEN] = {0};
+	cleanup_free uint8_t *header = calloc(1, HEADER_LEN);
 	ssize_t got;
 	int result;
 
@@ -74,7 +114,10 @@ int source_image_examine(const char *path, struct source_image *ret_image)
 	if (result != 0) {
 		return result;
 	}
-	got = pread(fd, header, sizeof(header), 0);
+	if (header == NULL) {
+		return -ENOMEM;
+	}
+	got = pread(fd, header, HEADER_LEN, 0);
 	if (got < 0) {
 		return -errno;
 	}
@@ -83,7 +126,18 @@ int source_image_examine(const char *path, struct source_image *ret_image)
 		image.version = read_u32(header, OFFSET_VERSION);
 		image.size_bytes = read_u64(header, OFFSET_SIZE);
 		image.encrypted = read_u32(header, OFFSET_CRYPT) != 0;
+		image.has_backing = read_u64(header, OFFSET_BACKING) != 0;
+		if (image.version >= 3) {
+			read_version_3(header, &image);
+		}
 	}
 	*ret_image = image;
 	return 0;
+}
+
+int source_image_raw_size(const char *path, uint64_t *ret_size)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd >= 0 ? raw_size(fd, ret_size) : -errno;
 }

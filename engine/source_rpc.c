@@ -65,6 +65,45 @@ int source_rpc_domain(struct source_connection *connection, const char *vm,
 	return result;
 }
 
+static int get_definition(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	call->reply[0] =
+		virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+	return call->reply[0] != NULL
+		       ? 0
+		       : source_call_translate(call, conn, "reading the VM's definition");
+}
+
+int source_rpc_definition(struct source_connection *connection, const char *vm, char **ret_xml,
+			  char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, vm, get_definition, NULL, NULL);
+
+	return run_for_reply(call, SOURCE_CALL_QUERY_MS, ret_xml, error);
+}
+
+static int define(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	virDomainPtr defined = virDomainDefineXML(conn, call->text[0]);
+
+	(void)domain;
+	if (defined == NULL) {
+		return source_call_translate(call, conn, "defining the VM");
+	}
+	virDomainFree(defined);
+	return 0;
+}
+
+int source_rpc_define(struct source_connection *connection, const char *xml,
+		      char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, NULL, define, xml, NULL);
+
+	return run_for_reply(call, SOURCE_CALL_CHANGE_MS, NULL, error);
+}
+
 /* Append name and a newline to call->reply[0]. */
 static int append_name(struct source_call *call, const char *name)
 {

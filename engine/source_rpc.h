@@ -23,6 +23,13 @@ int source_rpc_domain(struct source_connection *connection, const char *vm,
 int source_rpc_active_domains(struct source_connection *connection, char **ret_names,
 			      char error[SOURCE_ERROR_LEN]);
 
+/* The persistent definition, whole and with secrets, as libvirt would take it back; and giving it one.
+ */
+int source_rpc_definition(struct source_connection *connection, const char *vm, char **ret_xml,
+			  char error[SOURCE_ERROR_LEN]);
+int source_rpc_define(struct source_connection *connection, const char *xml,
+		      char error[SOURCE_ERROR_LEN]);
+
 /* A QMP command to the domain's QEMU. Marks the domain as tainted ("custom monitor control commands
  * issued"), once. */
 int source_rpc_monitor(struct source_connection *connection, const char *vm, const char *command,

@@ -3,7 +3,7 @@
 SERVICE_UNITS = packaging/vmreplica-engine.service packaging/vmreplica-broker.service
 EXTRA_DIST += packaging/vmreplica-engine.service.in packaging/vmreplica-broker.service.in \
 	packaging/vmreplica.sysusers packaging/vmreplica.tmpfiles packaging/vmreplica.conf \
-	packaging/vmreplica.bash-completion
+	packaging/vmreplica.bash-completion packaging/libvirt-hook
 
 systemunitdir = $(prefix)/lib/systemd/system
 nodist_systemunit_DATA = $(SERVICE_UNITS)
@@ -16,6 +16,7 @@ packaging/%.service: $(srcdir)/packaging/%.service.in Makefile
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 completiondir = $(datadir)/bash-completion/completions
+hookdir = $(sysconfdir)/libvirt/hooks/qemu.d
 exampledir = $(datadir)/doc/vmreplica/examples
 dist_example_DATA = packaging/vmreplica.conf
 dist_doc_DATA = README.md ARCHITECTURE.md NEWS
@@ -25,7 +26,9 @@ install-data-local:
 	$(INSTALL_DATA) $(srcdir)/packaging/vmreplica.sysusers "$(DESTDIR)$(sysusersdir)/vmreplica.conf"
 	$(INSTALL_DATA) $(srcdir)/packaging/vmreplica.tmpfiles "$(DESTDIR)$(tmpfilesdir)/vmreplica.conf"
 	$(INSTALL_DATA) $(srcdir)/packaging/vmreplica.bash-completion "$(DESTDIR)$(completiondir)/vmreplica"
+	$(MKDIR_P) "$(DESTDIR)$(hookdir)"
+	$(INSTALL_SCRIPT) $(srcdir)/packaging/libvirt-hook "$(DESTDIR)$(hookdir)/vmreplica"
 
 uninstall-local:
 	rm -f "$(DESTDIR)$(sysusersdir)/vmreplica.conf" "$(DESTDIR)$(tmpfilesdir)/vmreplica.conf" \
-		"$(DESTDIR)$(completiondir)/vmreplica"
+		"$(DESTDIR)$(completiondir)/vmreplica" "$(DESTDIR)$(hookdir)/vmreplica"

@@ -41,7 +41,7 @@ wrong() {
 
 expect 0 out '^vmreplica [0-9]+\.[0-9]+' "$cli" --version
 expect 0 out '^Usage: vmreplica COMMAND' "$cli" --help
-for command in status protect unprotect authorize sync pause resume resync store points failover reverse jobs locate broker events check pki agent; do
+for command in status protect unprotect wrap unwrap authorize sync pause resume resync store points failover reverse jobs locate broker events check pki agent; do
     expect 0 out "^Usage: vmreplica $command" "$cli" "$command" --help
 done
 

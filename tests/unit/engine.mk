@@ -62,6 +62,16 @@ tests_unit_test_source_offline_SOURCES = tests/unit/test_source_offline.c
 tests_unit_test_source_offline_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_offline_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_wrap_disk
+tests_unit_test_wrap_disk_SOURCES = tests/unit/test_wrap_disk.c
+tests_unit_test_wrap_disk_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_wrap_disk_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_witness
+tests_unit_test_wrap_witness_SOURCES = tests/unit/test_wrap_witness.c
+tests_unit_test_wrap_witness_CFLAGS = $(source_test_cflags)
+tests_unit_test_wrap_witness_LDADD = $(source_test_ldadd)
+
 # The engine's pure decisions; golden files in tests/fixtures/engine.
 engine_test_cflags = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
 engine_test_ldadd = libvmr-engine.la $(CUNIT_LIBS)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "engine/source_domain.h"
+#include "engine/wrap_image.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
@@ -74,7 +78,7 @@ static void test_problems_tell_what_to_do(void)
 {
 	const char *path = make_image("image", 3);
 
-	ASSERT_TELLS(problem_of(FILE_DISK, "raw", path, ""), "later release (wrap)");
+	ASSERT_TELLS(problem_of(FILE_DISK, "raw", path, ""), "vmreplica wrap web1 ");
 	ASSERT_TELLS(problem_of(FILE_DISK, "vmdk", path, ""), "convert it to qcow2");
 	ASSERT_TELLS(problem_of(FILE_DISK, "qcow2", path, "<shareable/>"), "shareable");
 	ASSERT_TELLS(problem_of(FILE_DISK, "qcow2", path, "<transient/>"), "transient");
@@ -93,6 +97,28 @@ static void test_images_are_looked_into(void)
 {
 	ASSERT_TELLS(problem_of(FILE_DISK, "qcow2", make_image("old", 2), ""), "compat=1.1");
 	ASSERT_TELLS(problem_of(FILE_DISK, "qcow2", make_image("no", 0), ""), "not a qcow2 image");
+}
+
+/* A header that wrap made over a raw disk is replicated; other images with data files are not. */
+static void test_wrapped_disks(void)
+{
+	char raw[TEMP_PATH_LEN], header[TEMP_PATH_LEN], other[TEMP_PATH_LEN], command[3 * PATH_MAX];
+
+	temp_file(raw, "wrapped.img", "");
+	CU_ASSERT_EQUAL(truncate(raw, 1 << 20), 0);
+	CU_ASSERT_EQUAL(wrap_image_make(raw, 1 << 20, temp_path(header, "wrapped.qcow2"), error), 0);
+	CU_ASSERT_STRING_EQUAL(problem_of(FILE_DISK, "qcow2", header, ""), "");
+	CU_ASSERT_STRING_EQUAL(domain.disks[0].data_path, raw);
+	CU_ASSERT_EQUAL(domain.disks[0].size_bytes, 1 << 20);
+	CU_ASSERT_TRUE(source_disk_is_replicated(&domain.disks[0]));
+	CU_ASSERT_EQUAL(truncate(raw, 4096), 0);
+	ASSERT_TELLS(problem_of(FILE_DISK, "qcow2", header, ""), "shorter than its header");
+	CU_ASSERT_EQUAL(unlink(raw), 0);
+	ASSERT_TELLS(problem_of(FILE_DISK, "qcow2", header, ""), "cannot be read");
+	snprintf(command, sizeof(command), "qemu-img create -q -f qcow2 -o data_file=%s.data %s 1M",
+		 temp_path(other, "own.qcow2"), other);
+	CU_ASSERT_EQUAL(system(command), 0);
+	ASSERT_TELLS(problem_of(FILE_DISK, "qcow2", other, ""), "data_file_raw=on");
 }
 
 static void test_what_holds_no_writes_is_left_out(void)
@@ -185,6 +211,7 @@ int main(void)
 		{"a good disk", test_a_good_disk},
 		{"problems tell what to do", test_problems_tell_what_to_do},
 		{"images are looked into", test_images_are_looked_into},
+		{"wrapped disks", test_wrapped_disks},
 		{"what holds no writes is left out", test_what_holds_no_writes_is_left_out},
 		{"excluded disks have no problem", test_excluded_disks_have_no_problem},
 		{"names that cannot travel", test_names_that_cannot_travel},

@@ -9,6 +9,49 @@
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
+/* A qcow2 header of version 3 with feature bits and one extension, behind an unknown one. */
+static const char *write_wrapped(const char *name, uint64_t incompatible, uint64_t autoclear,
+				 const char *data_file)
+{
+	static char path[TEMP_PATH_LEN];
+	uint8_t header[512] = {'Q', 'F', 'I', 0xfb, 0, 0, 0, 3};
+	uint32_t length = htobe32(104), type = htobe32(0x44415441u), other = htobe32(0x6803f857u);
+	uint32_t len = htobe32((uint32_t)strlen(data_file)), three = htobe32(3);
+	FILE *file = fopen(temp_path(path, name), "we");
+
+	incompatible = htobe64(incompatible);
+	autoclear = htobe64(autoclear);
+	memcpy(header + 72, &incompatible, sizeof(incompatible));
+	memcpy(header + 88, &autoclear, sizeof(autoclear));
+	memcpy(header + 100, &length, sizeof(length));
+	memcpy(header + 104, &other, sizeof(other));
+	memcpy(header + 108, &three, sizeof(three));
+	memcpy(header + 120, &type, sizeof(type));
+	memcpy(header + 124, &len, sizeof(len));
+	memcpy(header + 128, data_file, strlen(data_file));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	CU_ASSERT_EQUAL(fwrite(header, 1, sizeof(header), file), sizeof(header));
+	CU_ASSERT_EQUAL(fclose(file), 0);
+	return path;
+}
+
+static void test_data_file(void)
+{
+	struct source_image image;
+
+	CU_ASSERT_EQUAL(source_image_examine(write_wrapped("raw", 4, 2, "/srv/a.img"), &image), 0);
+	CU_ASSERT_TRUE(image.has_data_file);
+	CU_ASSERT_TRUE(image.data_file_raw);
+	CU_ASSERT_STRING_EQUAL(image.data_file, "/srv/a.img");
+	CU_ASSERT_EQUAL(source_image_examine(write_wrapped("own", 4, 0, "/srv/a.img"), &image), 0);
+	CU_ASSERT_TRUE(image.has_data_file);
+	CU_ASSERT_FALSE(image.data_file_raw);
+	CU_ASSERT_EQUAL(source_image_examine(write_wrapped("plain", 0, 0, "/srv/a.img"), &image),
+			0);
+	CU_ASSERT_FALSE(image.has_data_file);
+	CU_ASSERT_STRING_EQUAL(image.data_file, "");
+}
+
 /* A qcow2 header of length bytes in the file of that name. */
 static const char *write_header(const char *name, uint32_t version, uint64_t size, uint32_t crypt,
 				size_t length)
@@ -74,6 +117,7 @@ int main(void)
 		{"versions of qcow2", test_versions_of_qcow2},
 		{"encryption", test_encryption},
 		{"other files", test_other_files},
+		{"data file", test_data_file},
 	};
 	int status = unit_run("source image", tests, sizeof(tests) / sizeof(tests[0]));
 

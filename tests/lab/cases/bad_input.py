@@ -64,7 +64,7 @@ def wrong_disks(lab):
     images = "/srv/vms"
     make = {
         "raw": (f"qemu-img create -f raw {images}/bad-vda.raw 16M", "raw", "", "raw disk",
-                "comes with a later release", "--exclude-disk vda"),
+                "vmreplica wrap", "--exclude-disk vda"),
         "old": (f"qemu-img create -f qcow2 -o compat=0.10 {images}/bad-vda.qcow2 16M", "qcow2", "",
                 "compat"),
         "shared": (f"qemu-img create -f raw {images}/bad-vda.raw 16M", "raw", "<shareable/>",

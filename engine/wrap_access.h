@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Access of QEMU to the raw disk under a header. libvirt 9.0 knows nothing of data files: it
+ * labels, puts into the VM's mount namespace and device list, and tells AppArmor of the header
+ * alone. What can be arranged from here is: an ACL entry, which stays through every relabelling of
+ * libvirt's, and for devices a udev rule, which gives it anew when the device appears. libvirt's
+ * own lists are in its configuration, which is the admin's: those are checked, and what is to be
+ * written there is told.
+ */
+#ifndef VMR_ENGINE_WRAP_ACCESS_H
+#define VMR_ENGINE_WRAP_ACCESS_H
+
+#include "engine/sentence_list.h"
+#include "engine/source_security.h"
+#include "engine/wrap_domain.h"
+
+#define WRAP_QEMU_CONF "/etc/libvirt/qemu.conf"
+#define WRAP_RULES_DIR "/etc/udev/rules.d"
+
+/* Give QEMU's user what it needs of disk->raw on this node (disk->granted: by an ACL entry of
+ * ours). 0 or a negative errno with a sentence that says what to do. Blocks. */
+int wrap_access_give(const char *vm, struct wrap_disk *disk, const struct source_security *security,
+		     char error[SOURCE_ERROR_LEN]);
+/* Take it back. What cannot be is a sentence in problems. */
+void wrap_access_take(const char *vm, const struct wrap_disk *disk,
+		      const struct source_security *security, struct sentence_list *problems);
+/* What stands against QEMU's using disk on this node, a sentence each with what to do: problems (it
+ * would not start), warnings (it may not). Changes nothing. Blocks. */
+void wrap_access_examine(const struct wrap_disk *disk, const struct source_security *security,
+			 struct sentence_list *problems, struct sentence_list *warnings);
+
+/* Does the text of a qemu.conf let every VM use the device path? Namespaces and the devices' cgroup
+ * both go by cgroup_device_acl. Pure. */
+bool wrap_access_conf_allows(const char *conf, const char *path);
+/* The udev rule that gives a device (its path below /dev) to uid. Pure. Into buf. */
+void wrap_access_rule(const char *path, uid_t uid, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looking at a raw disk (wrap_record.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "engine/wrap_record.h"
+
+/* Partition tables, boot blocks and the first file system's superblock lie at the ends. */
+#define EDGE_BYTES   65536u
+#define SAMPLES	     64u
+#define SAMPLE_BYTES 4096u
+#define NS_PER_S     1000000000
+
+/* What another node wrote to a shared device may not be in this node's page cache. */
+static int open_raw(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECT);
+
+	return fd >= 0 || errno != EINVAL ? fd : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* Hash len bytes at offset; what lies beyond the end counts as nothing. */
+static bool hash_piece(struct sha256 *hash, int fd, uint64_t offset, uint8_t *buffer, size_t len)
+{
+	ssize_t got = pread(fd, buffer, len, (off_t)offset);
+
+	if (got < 0) {
+		return false;
+	}
+	sha256_update(hash, buffer, (size_t)got);
+	return true;
+}
+
+static bool hash_samples(struct sha256 *hash, int fd, uint64_t size, uint8_t *buffer)
+{
+	uint64_t step = size / SAMPLES / SAMPLE_BYTES * SAMPLE_BYTES;
+	uint64_t tail = size > EDGE_BYTES ? (size - EDGE_BYTES) / SAMPLE_BYTES * SAMPLE_BYTES : 0;
+
+	if (!hash_piece(hash, fd, 0, buffer, EDGE_BYTES) ||
+	    !hash_piece(hash, fd, tail, buffer, EDGE_BYTES)) {
+		return false;
+	}
+	for (uint64_t i = 1; i < SAMPLES && step > 0; i++) {
+		if (!hash_piece(hash, fd, i * step, buffer, SAMPLE_BYTES)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool digest_of(int fd, uint64_t size, uint8_t digest[SHA256_LEN])
+{
+	struct sha256 *hash = sha256_new();
+	void *buffer = NULL;
+	bool good;
+
+	good = hash != NULL && posix_memalign(&buffer, 4096, EDGE_BYTES) == 0 &&
+	       hash_samples(hash, fd, size, buffer);
+	if (good) {
+		sha256_final(hash, digest);
+	}
+	sha256_free(hash);
+	free(buffer);
+	return good;
+}
+
+void wrap_look(const char *path, struct wrap_look *ret_look)
+{
+	cleanup_close int fd = open_raw(path);
+	struct wrap_look look = {0};
+	struct stat status;
+
+	*ret_look = look;
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		return;
+	}
+	look.device = S_ISBLK(status.st_mode);
+	if (look.device) {
+		if (ioctl(fd, BLKGETSIZE64, &look.size_bytes) < 0) {
+			return;
+		}
+	} else {
+		look.size_bytes = (uint64_t)status.st_size;
+		look.modified_ns =
+			(int64_t)status.st_mtim.tv_sec * NS_PER_S + status.st_mtim.tv_nsec;
+	}
+	look.known = digest_of(fd, look.size_bytes, look.digest);
+	*ret_look = look;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One step of wrap or unwrap on one node, on a worker. Each may be done again: what is done already
+ * stays as it is.
+ *
+ *   wrap:   LOOK here, MAKE here, ALLOW everywhere, DEFINE everywhere
+ *   unwrap: LOOK here, ALLOW everywhere (only that the VM is off), DEFINE everywhere, REMOVE
+ * everywhere
+ */
+#ifndef VMR_ENGINE_WRAP_NODE_H
+#define VMR_ENGINE_WRAP_NODE_H
+
+#include "engine/sentence_list.h"
+#include "engine/wrap_domain.h"
+#include "proto/admin.pb-c.h"
+
+struct wrap_node {
+	/* in */
+	struct source_connection *libvirt; /* borrowed */
+	const char *node;		   /* borrowed: our name */
+	char vm[VM_NAME_MAX + 1];
+	char config[PATH_LEN_MAX + 1]; /* the definition's file; "" = libvirt has it */
+	Vmreplica__Admin__WrapStep step;
+	char directory[PATH_LEN_MAX + 1]; /* headers of block devices; "" = the default */
+	bool unwrap, dry_run, files, may_run;
+	/* in and out: LOOK fills it */
+	struct wrap_disk *disks; /* owned, room for DISKS_MAX */
+	size_t count;
+	/* out */
+	bool running; /* LOOK: the VM runs here */
+	bool wrapped; /* LOOK for wrap: no raw disk is left, disks are the wrapped ones */
+	struct sentence_list steps, warnings;
+	char error[SOURCE_ERROR_LEN];
+};
+
+/* 0 or -ENOMEM. */
+int wrap_node_init(struct wrap_node *node);
+void wrap_node_destroy(struct wrap_node *node);
+/* Blocks for a second or two. 0, or a negative errno with a sentence in error: -EBUSY while the VM
+ * runs here. */
+int wrap_node_run(struct wrap_node *node);
+
+/* Between a node's work and its messages. take checks every field: 0, -EINVAL, -ENOMEM. The
+ * messages that fill makes borrow from node; disks and pointers have room for DISKS_MAX. */
+int wrap_node_take(struct wrap_node *node, const Vmreplica__Admin__WrapNodeRequest *request);
+int wrap_node_take_disks(struct wrap_node *node, Vmreplica__Admin__WrapDisk *const *disks,
+			 size_t count);
+void wrap_node_fill_disks(const struct wrap_node *node, Vmreplica__Admin__WrapDisk *disks,
+			  Vmreplica__Admin__WrapDisk **pointers);
+
+#endif

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A VM on a raw file and a loop device: `vmreplica wrap` puts headers in front without touching a byte of
+either, what libvirt must be told is said and is enough, and it is then protected, replicated while it
+writes, and moved live like any other.  A raw disk that somebody writes to while the VM is off is
+resynchronized; one that nobody touched is not doubted.  `unwrap` gives back what was there."""
+import json
+import re
+import time
+
+import cib
+import replication as rep
+from case import Failure, require, say, wait_until
+
+TIMEOUT = 300
+VM, SIZE_MIB = "rawvm", 128
+FILE, BACKING = f"/srv/vms/{VM}-vda.img", f"/srv/vms/{VM}-vdb.img"
+HEADERS = f"{FILE}.vmreplica.qcow2", f"/srv/vms/{VM}-vdb.vmreplica.qcow2"
+QEMU_CONF = "/etc/libvirt/qemu.conf"
+
+
+def run(lab):
+    rep.remove(lab)
+    device = make_vm(lab)
+    try:
+        wrapped(lab, device)
+        replicated(lab)
+        doubted(lab, device)
+        unwrapped(lab, device)
+    finally:
+        remove_vm(lab, device)
+
+
+# ---- the VM, as an admin of raw disks would have it
+
+
+def make_vm(lab):
+    lab.create_vm(VM, "16M")
+    lab.on("a1", f"rm -f {' '.join(lab.primary_images(VM))}; truncate -s {SIZE_MIB}M {FILE} {BACKING}")
+    device = lab.on("a1", f"losetup --find --show {BACKING}").strip()
+    path = f"{lab.folder}/site/A/vms/{VM}.xml"
+    with open(path) as file:
+        text = file.read().replace("type='qcow2'", "type='raw'")
+    text = text.replace(f"file='/srv/vms/{VM}-vda.qcow2'", f"file='{FILE}'")
+    text = re.sub(rf"<disk type='file'([^>]*>\s*<driver[^>]*>\s*)<source file='/srv/vms/{VM}-vdb.qcow2'",
+                  rf"<disk type='block'\1<source dev='{device}'", text)
+    with open(path, "w") as file:
+        file.write(text)
+    lab.on("a1", "cibadmin --modify --allow-create --scope resources "
+           f"--xml-text '<resources>{cib.virtual_domain(VM)}</resources>'")
+    wait_until(f"{VM} writes to its raw disks", lambda: lab.guest_status(VM)["seq"] > 50, 60)
+    return device
+
+
+def remove_vm(lab, device):
+    rep.remove(lab, VM)
+    lab.run("a1", f"pcs resource disable {VM} --wait=60; pcs resource delete {VM} --force", 120)
+    lab.run("a1", f"losetup -d {device}; rm -f /srv/vms/{VM}-*")
+    for node in lab.nodes("A"):
+        lab.on(node, f"sed -i '/cgroup_device_acl/d' {QEMU_CONF}")
+        lab.restart_service(node, "libvirtd")
+
+
+def sums(lab, device):
+    """Of the raw bytes, read past every cache of a file that is no longer in use."""
+    return lab.on("a1", f"cat {FILE} | sha256sum; dd if={device} bs=1M iflag=direct status=none "
+                  "| sha256sum").split()[::2]
+
+
+def off(lab):
+    lab.stop_guest(VM)
+
+
+def on(lab):
+    lab.start_guest(VM)
+
+
+# ---- wrap
+
+
+def wrapped(lab, device):
+    rep.authorize(lab)
+    refused(lab, "protect rawvm --to 10.77.2.100", f"vmreplica wrap {VM}")
+    refused(lab, f"wrap {VM}", f"pcs resource disable {VM}")
+    off(lab)
+    before = sums(lab, device)
+    text = refused(lab, f"wrap {VM}", "cgroup_device_acl = [")
+    require(lab.run("a1", f"ls {' '.join(HEADERS)}").returncode != 0, "a refused wrap left headers")
+    obey(lab, text)
+    dry = lab.vmreplica("a1", f"wrap {VM} --dry-run")
+    require(all(header in dry for header in HEADERS), dry)
+    start = time.monotonic()
+    say(lab.vmreplica("a1", f"wrap {VM}").strip().replace("\n", "; "))
+    say(f"wrapping {2 * SIZE_MIB} MiB took {time.monotonic() - start:.1f} s")
+    require(sums(lab, device) == before, "wrap has changed the raw bytes")
+    definition = lab.on("a2", f"cat /srv/vms/{VM}.xml")
+    require(f"\n  <name>{VM}</name>\n" in definition and not definition.startswith("<?xml"),
+            "VirtualDomain does not find the name any more")
+    on(lab)
+    require(lab.vmreplica("a1", f"wrap {VM}").strip().endswith("already"), "twice is once")
+
+
+def refused(lab, arguments, words):
+    result = lab.run("a1", f"vmreplica {arguments}", 90)
+    require(result.returncode == 1 and words in result.stderr,
+            f"vmreplica {arguments}: exit {result.returncode}, no '{words}': {result.stderr}")
+    return result.stderr
+
+
+def obey(lab, text):
+    """Do what the refusal says, word by word."""
+    line = re.search(r"cgroup_device_acl = \[.*?\]", text).group()
+    for node in lab.nodes("A"):
+        lab.on(node, f"cat >> {QEMU_CONF} <<'X'\n{line}\nX")
+        lab.restart_service(node, "libvirtd")
+        wait_until(f"libvirtd of {node} answers", lambda: lab.on(node, "virsh list"), 30)
+
+
+# ---- replication
+
+
+def replicated(lab):
+    rep.protect(lab, VM)
+    before = rep.wait_replicating(lab, vm=VM)
+    lab.guest("load 200000 50", VM)
+    rep.wait_cycles(lab, 2, 40, VM)
+    source = lab.wait_resource(VM)
+    boots = lab.guest_status(VM)["boots"]
+    took = lab.move(VM, lab.other_node(source))
+    rep.wait_cycles(lab, 2, 60, VM)
+    require(lab.guest_status(VM)["boots"] == boots, "the migration was not live")
+    lab.guest("load 0", VM)
+    after = rep.no_resync_since(lab, before, VM)
+    compare(lab)
+    say(f"moved live in {took:.1f} s, cycles {after['cycles']}")
+
+
+def compare(lab, records=True):
+    """The replica is what the raw bytes are, which are a true point in time by themselves."""
+    with rep.quiet_guest(lab, VM):
+        seq = rep.sync(lab, VM)["seq"]
+        found = rep.wait_applied(lab, seq, vm=VM)
+        for raw, image in zip((FILE, BACKING), rep.replica_images(found)):
+            rep.compare(lab, found["owner"], rep.folder_path(lab, "A", raw), image)
+        if records:
+            lab.judge(lab.wait_resource(VM), [FILE, BACKING], unlocked=True)
+
+
+# ---- behind the header's back
+
+
+def doubted(lab, device):
+    """One of the disks is written to while the VM is off, the other is left alone."""
+    before = rep.status(lab, vm=VM)
+    off(lab)
+    # a block of no file and no record: the guest does not mind, the bitmaps do not know
+    lab.on("a1", f"dd if=/dev/urandom of={device} bs=4096 count=1 seek={SIZE_MIB * 256 - 5} "
+           "oflag=direct conv=notrunc status=none")
+    on(lab)
+    require(state_of(lab, HEADERS[0]) == "open", "what nobody touched is doubted")
+    found = wait_until("it was resynchronized", lambda: resynced(lab, before), 60)
+    require(found["resyncs"] == before["resyncs"] + 1, f"{found['resyncs']} resynchronizations")
+    events = lab.vmreplica(found["owner"], "events")
+    require("raw disk of vdb may hold changes" in events
+            and "content has changed while its VM was off" in events, events)
+    require(state_of(lab, HEADERS[1]) == "open", "a doubt is left after the resynchronization")
+    compare(lab, records=False)
+
+
+def state_of(lab, header):
+    return json.loads(lab.on("a1", f"cat {header}.witness"))["state"]
+
+
+def resynced(lab, before):
+    found = rep.status(lab, vm=VM)
+    good = found["resyncs"] > before["resyncs"] and found["state"] == "Replicating"
+    return found if good else None
+
+
+# ---- unwrap
+
+
+def unwrapped(lab, device):
+    refused(lab, f"unwrap {VM}", "unprotect")
+    rep.remove(lab, VM)
+    off(lab)
+    before = sums(lab, device)
+    lab.vmreplica("a1", f"unwrap {VM}")
+    require(sums(lab, device) == before, "unwrap has changed the raw bytes")
+    left = lab.on("a1", "ls /srv/vms; getfacl -p /srv/vms/*.img /dev/loop* 2>/dev/null")
+    require("vmreplica" not in left and "user:libvirt-qemu" not in left, left)
+    for node in lab.nodes("A"):
+        require(lab.run(node, f"ls /etc/udev/rules.d/*{VM}*").returncode != 0, "a rule is left")
+    try:
+        on(lab)
+    except Failure as error:
+        raise Failure(f"{VM} does not run on its raw disks again: {error}") from None
+    lab.records_advance(name=VM)
