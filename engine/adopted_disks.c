@@ -35,11 +35,11 @@ void adopted_disks_take_back(const char *path, uid_t uid)
 	int result = source_defined_disks(path, NULL, &disks, &count, error);
 
 	for (size_t i = 0; i < count && result == 0; i++) {
-		result = source_access_take_back(disks[i].path, uid, error);
+		result = source_access_revoke_image(disks[i].path, uid);
 	}
 	if (result < 0) {
 		log_warning("the receiver's access to disks of %s is not taken back: %s", path,
-			    error);
+			    error[0] != '\0' ? error : strerror(-result));
 	}
 	source_defined_disks_free(disks, count);
 }

@@ -125,13 +125,6 @@ int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[
 	return 0;
 }
 
-<<<<<<< HEAD
-/* ---- files that are lent ---- */
-
-static int lend(const char *path, uid_t uid, mode_t mode)
-{
-	struct stat status;
-=======
 /* Does an entry of uid allow reading and writing? */
 static bool has_entry(const char *path, uid_t uid)
 {
@@ -148,44 +141,10 @@ int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)
 {
 	struct stat status;
 	int result;
->>>>>>> main
 
 	if (stat(path, &status) != 0) {
 		return -errno;
 	}
-<<<<<<< HEAD
-	return may_already(&status, uid, mode) ? 0 : grant_by_acl(path, uid, mode);
-}
-
-int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
-{
-	cleanup_free char *copy = strdup(path);
-	int result = copy != NULL ? lend(path, uid, S_IROTH | S_IWOTH) : -ENOMEM;
-
-	/* from the file's directory up to the root's children */
-	for (char *slash = copy != NULL ? strrchr(copy, '/') : NULL;
-	     result == 0 && slash != NULL && slash != copy; slash = strrchr(copy, '/')) {
-		*slash = '\0';
-		result = lend(copy, uid, S_IXOTH);
-	}
-	if (result < 0) {
-		return source_fail(result, error,
-				   "%s cannot be lent to the receiver (uid %u): %s; it must lie on "
-				   "a file system with ACLs",
-				   path, (unsigned int)uid, strerror(-result));
-	}
-	return 0;
-}
-
-static int take_back(const char *path, uid_t uid)
-{
-	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
-	acl_entry_t entry = acl != NULL ? find_entry(&acl, uid) : NULL;
-
-	if (entry == NULL || acl_delete_entry(acl, entry) != 0 || acl_calc_mask(&acl) != 0 ||
-	    acl_set_file(path, ACL_TYPE_ACCESS, acl) != 0) {
-		return -errno;
-=======
 	if (may_already(&status, uid, S_IROTH | S_IWOTH) || has_entry(path, uid)) {
 		*ret_granted = false;
 		return 0;
@@ -243,23 +202,10 @@ int source_access_revoke_image(const char *path, uid_t uid)
 				       ? 0
 				       : -errno;
 		}
->>>>>>> main
 	}
 	return 0;
 }
 
-<<<<<<< HEAD
-int source_access_take_back(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
-{
-	int result = take_back(path, uid);
-
-	return result == 0 || result == -ENOTSUP
-		       ? 0
-		       : source_fail(result, error, "%s: %s", path, strerror(-result));
-}
-
-=======
->>>>>>> main
 int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
 {
 	struct stat status;
@@ -278,4 +224,35 @@ int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]
 				     "QEMU's user (uid %u) cannot be given access to %s: %s; the "
 				     "file system must have ACLs",
 				     (unsigned int)uid, path, strerror(-result));
+}
+
+/* ---- images that are lent ---- */
+
+static int lend_directory(const char *path, uid_t uid)
+{
+	struct stat status;
+
+	if (stat(path, &status) != 0) {
+		return -errno;
+	}
+	return may_already(&status, uid, S_IXOTH) ? 0 : grant_by_acl(path, uid, S_IXOTH);
+}
+
+int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_free char *copy = strdup(path);
+	bool granted = false;
+	int result = copy != NULL ? source_access_grant_image(path, uid, &granted) : -ENOMEM;
+
+	/* from the file's directory up to the root's children */
+	for (char *slash = copy != NULL ? strrchr(copy, '/') : NULL;
+	     result == 0 && slash != NULL && slash != copy; slash = strrchr(copy, '/')) {
+		*slash = '\0';
+		result = lend_directory(copy, uid);
+	}
+	return result == 0 ? 0
+			   : source_fail(result, error,
+					 "%s cannot be lent to the receiver (uid %u): %s; it must "
+					 "lie on a file system with ACLs",
+					 path, (unsigned int)uid, strerror(-result));
 }

@@ -23,13 +23,8 @@ int source_access_revoke_image(const char *path, uid_t uid);
 /* Let uid read and write a plain file, by ACL entries. Likewise. */
 int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
 
-<<<<<<< HEAD
-/* Let uid read and write the file at path, and search every directory above it. Without ACLs in the
- * file system: -ENOTSUP. 0, or a negative errno with a sentence. */
+/* Let uid read and write the image at path, and search every directory above it. Without ACLs in
+ * the file system: -ENOTSUP. 0, or a negative errno with a sentence. */
 int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
-/* uid's own entry on the file goes. 0 also when it has none. */
-int source_access_take_back(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
 
-=======
->>>>>>> main
 #endif
