@@ -21,6 +21,7 @@ libvmr_admin_la_SOURCES = \
 	admin/protect.c \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h \
+	admin/status_takeover.c admin/status_takeover.h \
 	admin/wrap.c \
 	admin/store.c \
 	admin/verify.c

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/epoch.h"
+#include "engine/job_table.h"
 #include "engine/standing.h"
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
@@ -95,6 +96,15 @@ int planned_begin(struct relationship *rel, char ret_job[JOB_ID_LEN + 1], char e
 	return 0;
 }
 
+/* Its order is taken out of the settings before a job ends: one that stands still is of a moment
+ * ago. */
+static bool job_is_over(const struct engine *engine, const char *id)
+{
+	const Vmreplica__Job *job = job_table_find(engine->jobs, id);
+
+	return job != NULL && !job_message_is_running(job);
+}
+
 /* What another engine, or ours before its restart, had under way for a VM that this one has. */
 static void planned_resume(struct relationship *rel)
 {
@@ -106,7 +116,7 @@ static void planned_resume(struct relationship *rel)
 	bool handed_over, lost;
 
 	if (text == NULL || rel->gone || rel->stopping || planned_find(engine, id) != NULL ||
-	    !failover_order_decode(text, &order) ||
+	    !failover_order_decode(text, &order) || job_is_over(engine, order.job) ||
 	    order.kind != VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED) {
 		return;
 	}
