@@ -68,8 +68,6 @@ struct relationship {
 			  1]; /* what the first cycle carries besides (cycle_extra.c) */
 	bool blind;	      /* its guard let it start while the other side was silent */
 	bool dismissed;	      /* it is being taken apart: no more cycles */
-	bool blind;	/* its guard let it start while the other side was silent */
-	bool dismissed; /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
 	int64_t release_deadline_ms;
