@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/adopted_disks.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include "common/log.h"
 #include "engine/source_access.h"
 
 int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
@@ -25,21 +21,4 @@ int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
 	*ret_disks = disks;
 	*ret_count = count;
 	return 0;
-}
-
-void adopted_disks_take_back(const char *path, uid_t uid)
-{
-	struct source_defined_disk *disks = NULL;
-	char error[SOURCE_ERROR_LEN] = "";
-	size_t count = 0;
-	int result = source_defined_disks(path, NULL, &disks, &count, error);
-
-	for (size_t i = 0; i < count && result == 0; i++) {
-		result = source_access_revoke_image(disks[i].path, uid);
-	}
-	if (result < 0) {
-		log_warning("the receiver's access to disks of %s is not taken back: %s", path,
-			    error[0] != '\0' ? error : strerror(-result));
-	}
-	source_defined_disks_free(disks, count);
 }

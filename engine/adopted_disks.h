@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An old primary's disks, lent to the receiver as the base of its replica: reading and writing each
- * image, and searching the directories above it, for the receiver's user alone, by ACL. Taken back
- * when the side's role changes again. Blocking: workers only.
+ * image, and searching the directories above it, for the receiver's user alone, by ACL. Blocking:
+ * workers only.
  */
 #ifndef VMR_ENGINE_ADOPTED_DISKS_H
 #define VMR_ENGINE_ADOPTED_DISKS_H
@@ -16,8 +16,4 @@
 int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
 		       struct source_defined_disk **ret_disks, size_t *ret_count,
 		       char error[SOURCE_ERROR_LEN]);
-/* Take them back (the directories stay searchable: others may lie there). Best effort: what cannot
- * be taken back is logged. */
-void adopted_disks_take_back(const char *path, uid_t uid);
-
 #endif
