@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/admin_service.h"
+#include "engine/transfer.h"
 
 #define CHECK_FORWARD_MS 65000 /* a check takes up to a minute */
 
@@ -46,6 +47,12 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_POINTS:
 		admin_points(call, request);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_EXPORT:
+		admin_export(call, request);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_IMPORT:
+		admin_import(call, request);
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_VERIFY:
 		admin_verify(call, request);

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
+#include "engine/transfer.h"
 #include "engine/admin_service.h"
 #include "engine/adoption.h"
 #include "engine/announcer.h"
@@ -323,6 +324,7 @@ void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg
 		return;
 	}
 	engine->stopping = true;
+	transfers_cancel(engine);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		if (!rel->stopping) {
 			relationship_stop(rel, ENGINE_STOP_MS, NULL, NULL);
@@ -364,6 +366,7 @@ void engine_destroy(struct engine *engine)
 	planned_free_all(engine);
 	give_way_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
+	transfers_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);
 	point_find_tick(engine, INT64_MAX);
 	replica_takeover_tick(engine, INT64_MAX);

@@ -72,6 +72,7 @@ struct engine {
 	struct lend_call *lend_calls; /* owned list: asked of the receiver (replica_lender.c) */
 	uint64_t lend_id;
 	struct points_wait *points_waits;   /* owned list: asked of the receiver (admin_points.c) */
+	struct transfer *transfers;	    /* owned list: exports and imports (transfer.c) */
 	struct job_table *jobs;		    /* of all nodes */
 	struct failover_job *failover_jobs; /* owned list: carried out here */
 	struct takeover_wait

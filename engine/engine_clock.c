@@ -3,6 +3,7 @@
  * starts what is due. */
 #include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
+#include "engine/transfer.h"
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -163,6 +164,7 @@ static void engine_tick_cb(void *data)
 	engine->tick_armed = false;
 	receiver_child_tick(engine->receiver, now);
 	admin_points_tick(engine, now);
+	transfers_tick(engine, now);
 	admin_jobs_tick(engine, now);
 	point_find_tick(engine, now);
 	replica_takeover_tick(engine, now);

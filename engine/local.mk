@@ -95,6 +95,9 @@ ENGINE_CONTROL = \
 	engine/admin_wrap.c engine/admin_wrap_node.c \
 	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c \
 	engine/admin_verify.c \
+	engine/export.c engine/export_target.c engine/export_target.h \
+	engine/import.c engine/media.c engine/media.h \
+	engine/transfer.c engine/transfer.h \
 	engine/relationship_verify.c engine/relationship_verify.h \
 	engine/admin_agent.c engine/admin_fit.c engine/admin_authorize.c engine/admin_route.c engine/admin_service.c engine/admin_service.h \
 	engine/admin_guard.c engine/admin_pause.c engine/admin_status.c engine/admin_store.c \

@@ -148,6 +148,10 @@ void relationship_dismiss(struct relationship *relationship, int timeout_ms,
 void relationship_request_resync(struct relationship *relationship);
 /* Its initial replication is scheduled for later. */
 bool relationship_waits_for_start(const struct relationship *relationship);
+/* Nothing goes over the line before a copy was imported on the other side. */
+bool relationship_waits_for_copy(const struct relationship *relationship);
+/* It has come: the order is taken away. */
+void relationship_clear_copy(struct relationship *relationship);
 /* The scheduled start is over, or an admin does not wait for it. */
 void relationship_clear_start(struct relationship *relationship);
 /* One that is needed may begin now: it was ordered, or the policy says so. */

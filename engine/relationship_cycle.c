@@ -55,6 +55,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.progress = &rel->progress,
 		.force_resync = rel->force_resync,
 		.resync_allowed = relationship_may_resync(rel, &rel->settings),
+		.awaits_copy = relationship_waits_for_copy(rel),
 		.want_application = application_is_due(rel),
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
 		.epoch = rel->epoch,
@@ -183,6 +184,7 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 	rel->obstacle = (struct trouble){0};
 	rel->resyncs += cycle->kind == MODE(RESYNC);
 	relationship_clear_start(rel);
+	relationship_clear_copy(rel);
 	if (cycle->kind != MODE(DELTA)) {
 		relationship_finish_resync(rel);
 		engine_event(rel->engine, "notice", rel->settings.vm,

@@ -73,6 +73,31 @@ static void relationship_note_start(struct relationship *rel)
 	engine_changed(rel->engine);
 }
 
+bool relationship_waits_for_copy(const struct relationship *rel)
+{
+	return rel->last_replicated_ms == 0 &&
+	       standing_get(rel->engine, STANDING_COPY, rel->settings.relationship) != NULL;
+}
+
+static void copy_cleared_cb(void *arg, int error, const char *text)
+{
+	(void)arg;
+	if (error < 0) {
+		log_warning("the order to wait for a copy, which has come, cannot be taken out of "
+			    "the cluster's settings now: %s",
+			    text);
+	}
+}
+
+void relationship_clear_copy(struct relationship *rel)
+{
+	if (engine_settings(rel->engine) != NULL &&
+	    standing_get(rel->engine, STANDING_COPY, rel->settings.relationship) != NULL) {
+		standing_set(rel->engine, STANDING_COPY, rel->settings.relationship, NULL,
+			     copy_cleared_cb, NULL);
+	}
+}
+
 static void start_cleared_cb(void *arg, int error, const char *text)
 {
 	(void)arg;
