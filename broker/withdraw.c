@@ -6,6 +6,7 @@
 
 #include "broker/locate.h"
 #include "broker/replica_resource.h"
+#include "cluster/vm_resource.h"
 
 #define DENY(plan, word, ...) replica_deny((plan)->code, (plan)->reason, word, __VA_ARGS__)
 
@@ -27,10 +28,24 @@ static const char *withdraw_node(const struct enroll_world *world, const struct 
 	return "";
 }
 
+/* What replicates the replica on to another site (engine/extended.h): its vm_resource is the
+ * replica's resource. */
+static const Vmreplica__Ipc__CibResource *extended_find(const Vmreplica__Ipc__CibSettings *settings,
+							const char *replica)
+{
+	for (size_t i = 0; i < settings->n_resources; i++) {
+		if (strcmp(settings->resources[i]->type, VM_RESOURCE_AGENT) == 0 &&
+		    replica_resource_has(settings->resources[i], "vm_resource", replica)) {
+			return settings->resources[i];
+		}
+	}
+	return NULL;
+}
+
 void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Withdraw *withdraw,
 		     const char *const *names, struct withdraw_plan *ret_plan)
 {
-	const Vmreplica__Ipc__CibResource *resource;
+	const Vmreplica__Ipc__CibResource *resource, *extended;
 	const char *storage, *vm;
 
 	memset(ret_plan, 0, sizeof(*ret_plan));
@@ -57,6 +72,16 @@ void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Wi
 	    !replica_resource_has(resource, "peer", withdraw->site)) {
 		DENY(ret_plan, "other-peer", "the relationship does not belong to %.64s",
 		     withdraw->site);
+		return;
+	}
+	extended = extended_find(world->settings, resource->id);
+	if (extended != NULL) {
+		const char *peer = routing_parameter(extended, "peer");
+
+		DENY(ret_plan, "extended",
+		     "the replica is replicated on from here to %.64s (extended replication): "
+		     "first, here, vmreplica unprotect %s",
+		     peer != NULL ? peer : "another site", extended->id);
 		return;
 	}
 	storage = routing_parameter(resource, "storage");

@@ -76,6 +76,7 @@ int cycle_open_source(struct cycle *cycle)
 		.scratch_reserve_bytes = cycle->scratch_reserve_bytes,
 		.scratch_cap_bytes = cycle->scratch_cap_bytes,
 		.socket_directory = cycle->socket_directory,
+		.lender = cycle->lender,
 	};
 	char error[SOURCE_ERROR_LEN] = "";
 	int result = exclude == NULL
@@ -133,6 +134,46 @@ static int cycle_free_checkpoints(struct cycle *cycle)
 	return 0;
 }
 
+static struct checkpoint_name cut_wanted(const struct cycle *cycle, uint64_t seq,
+					 const char *cut_id)
+{
+	struct checkpoint_name name = {.epoch = cycle->epoch.number, .seq = seq};
+
+	memcpy(name.relationship, cycle->settings->relationship, sizeof(name.relationship));
+	memcpy(name.cut_id, cut_id, sizeof(name.cut_id));
+	return name;
+}
+
+/* Without bitmaps only the cuts that the receiver names are of interest: can it be told what
+ * changed since them? */
+static int cycle_find_cuts(struct cycle *cycle)
+{
+	const struct peer_position *position = &cycle->peer->position;
+	struct checkpoint_name wanted[2];
+	char error[SOURCE_ERROR_LEN] = "";
+	size_t count = 0;
+	int result;
+
+	if (cycle->lender == NULL) {
+		return 0;
+	}
+	if (position->has_committed) {
+		wanted[count++] =
+			cut_wanted(cycle, position->committed_seq, position->committed_cut_id);
+	}
+	if (position->mark.present) {
+		wanted[count++] = cut_wanted(cycle, position->mark.seq, position->mark.cut_id);
+	}
+	free(cycle->checkpoints);
+	cycle->checkpoint_count = 0;
+	cycle->checkpoints = calloc(count + 1, sizeof(*cycle->checkpoints));
+	result = cycle->checkpoints == NULL
+			 ? -ENOMEM
+			 : source_cuts_find(cycle->source, wanted, count, cycle->checkpoints,
+					    &cycle->checkpoint_count, error);
+	return result < 0 ? source_trouble(cycle, result, error) : 0;
+}
+
 /* A resynchronization is due that may not begin now. One that an admin began goes on where it was;
  * one that began in a window waits for the next. */
 static bool cycle_resync_must_wait(const struct cycle *cycle)
@@ -160,6 +201,7 @@ static int cycle_refuse_resync(struct cycle *cycle, const char *why)
 int cycle_plan(struct cycle *cycle)
 {
 	const struct peer_position *position = &cycle->peer->position;
+	int result = cycle_find_cuts(cycle);
 	struct resume_input input = {
 		.checkpoints = cycle->checkpoints,
 		.checkpoint_count = cycle->checkpoint_count,
@@ -174,8 +216,10 @@ int cycle_plan(struct cycle *cycle)
 		.extra = cycle_has_extra(cycle),
 		.force_resync = cycle->force_resync,
 	};
-	int result;
 
+	if (result < 0) {
+		return result;
+	}
 	memcpy(input.committed_cut_id, position->committed_cut_id, sizeof(input.committed_cut_id));
 	result = resume_plan_make(&input, &cycle->plan);
 	if (result < 0) {

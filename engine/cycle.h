@@ -24,6 +24,8 @@
 /* the code of the trouble that another side holds a higher epoch */
 #define CYCLE_TROUBLE_EPOCH "epoch"
 
+struct replica_lender;
+
 struct cycle_disk {
 	char name[DISK_NAME_MAX + 1];
 	uint64_t size_bytes;
@@ -34,6 +36,7 @@ struct cycle {
 	const struct vm_settings *settings;
 	const char *site, *node;
 	struct source_connection *connection;
+	const struct replica_lender *lender; /* the VM is a replica here: its store is read */
 	const char *scratch_directory, *socket_directory;
 	uint64_t scratch_reserve_bytes, scratch_cap_bytes;
 	struct buffer_pool *pool;

@@ -55,19 +55,29 @@ struct select_arg {
 	struct cycle_reader *reader;
 	enum resume_rule rule;
 	const struct dirty_map *map;
+	const struct dirty_map *changed; /* the job's own word on what is dirty, or NULL */
 };
 
 static int select_extent_cb(void *arg, const struct nbd_extent *extent)
 {
 	struct select_arg *select = arg;
 
+	if (select->changed != NULL) {
+		return selection_add_changed(&select->reader->list, extent, select->rule,
+					     select->map, select->changed);
+	}
 	return selection_add(&select->reader->list, extent, select->rule, select->map);
 }
 
 int reader_select(struct cycle_reader *reader, uint32_t disk, uint64_t offset, uint64_t length,
 		  enum resume_rule rule)
 {
-	struct select_arg select = {reader, rule, reader->maps != NULL ? reader->maps[disk] : NULL};
+	struct select_arg select = {
+		.reader = reader,
+		.rule = rule,
+		.map = reader->maps != NULL ? reader->maps[disk] : NULL,
+		.changed = source_job_changed(reader->job, reader->source_index[disk]),
+	};
 	int result = reader_watch(reader);
 
 	if (result < 0) {

@@ -119,7 +119,7 @@ static int cycle_look(struct cycle *cycle)
 
 static int cycle_make_cut(struct cycle *cycle)
 {
-	const char *why;
+	const char *why, *cut_id;
 	int result;
 
 	memcpy(cycle->cut.relationship, cycle->settings->relationship,
@@ -137,6 +137,10 @@ static int cycle_make_cut(struct cycle *cycle)
 			source_job_application(cycle->job, &cycle->frozen_ms, &why) == 1;
 		snprintf(cycle->application_why, sizeof(cycle->application_why), "%s",
 			 cycle->application ? "" : why);
+		cut_id = source_job_cut_id(cycle->job);
+		if (cut_id != NULL) {
+			snprintf(cycle->cut.cut_id, sizeof(cycle->cut.cut_id), "%s", cut_id);
+		}
 		cycle->cut_time_ms = source_job_cut_time_ms(cycle->job);
 		cycle->kind = cycle->plan.kind;
 		cycle_take_state(cycle);

@@ -37,6 +37,7 @@ int directories_make(const struct config *config, char *error, unsigned int size
 {
 	const struct passwd *user = getpwnam(ENGINE_GROUP);
 	struct owner root = {0, user != NULL ? user->pw_gid : 0};
+	struct owner receiver = {user != NULL ? user->pw_uid : 0, root.gid};
 	const struct {
 		const char *path;
 		mode_t mode;
@@ -44,6 +45,7 @@ int directories_make(const struct config *config, char *error, unsigned int size
 	} wanted[] = {
 		{VMR_RUNDIR, 0750, root},
 		{ENGINE_BACKUP_DIR, 0750, {0, 0}},
+		{ENGINE_LENT_DIR, 0700, receiver},
 		{VMR_STATEDIR, 0751, root}, /* QEMU passes through it to the scratch files */
 		{ENGINE_STATE_DIR, 0700, {0, 0}},
 		{ENGINE_JOBS_DIR, 0700, {0, 0}},

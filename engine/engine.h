@@ -37,11 +37,13 @@
 #define ENGINE_GROUP	       "vmreplica" /* user and group of the receiver; group of admins */
 #define ENGINE_SOCKET	       VMR_RUNDIR "/engine.sock"
 #define ENGINE_BACKUP_DIR      VMR_RUNDIR "/backup"
-#define ENGINE_STATE_DIR       VMR_STATEDIR "/engine"
-#define ENGINE_JOBS_DIR	       VMR_STATEDIR "/jobs"
-#define ENGINE_ERROR_LEN       512
-#define ENGINE_ADDRESS_LEN     320
-#define ENGINE_MISSING_LEN     512
+#define ENGINE_LENT_DIR                                                                            \
+	VMR_RUNDIR "/lent" /* sockets of replicas that are read, by the receiver's user */
+#define ENGINE_STATE_DIR   VMR_STATEDIR "/engine"
+#define ENGINE_JOBS_DIR	   VMR_STATEDIR "/jobs"
+#define ENGINE_ERROR_LEN   512
+#define ENGINE_ADDRESS_LEN 320
+#define ENGINE_MISSING_LEN 512
 
 struct relationship;
 struct replica;
@@ -65,6 +67,8 @@ struct engine {
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */
 	struct receiver_child *receiver;
+	struct lend_call *lend_calls; /* owned list: asked of the receiver (replica_lender.c) */
+	uint64_t lend_id;
 	struct points_wait *points_waits;   /* owned list: asked of the receiver (admin_points.c) */
 	struct job_table *jobs;		    /* of all nodes */
 	struct failover_job *failover_jobs; /* owned list: carried out here */

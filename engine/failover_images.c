@@ -236,6 +236,7 @@ static int test_define(struct failover *failover, struct replica *replica)
 		images->count++;
 	}
 	if (result == 0) {
+		snprintf(images->state, sizeof(images->state), "%s", failover->taken->state);
 		result = replica_definition_write(replica->definition, images, &test,
 						  test_defined_cb, failover);
 	}

@@ -341,6 +341,7 @@ void failover_step_definition(struct failover *failover)
 		images->count++;
 	}
 	if (replica != NULL && images != NULL) {
+		snprintf(images->state, sizeof(images->state), "%s", failover->taken->state);
 		replica->failed_over = true;
 		failover->busy = true;
 		result = replica_definition_write(replica->definition, images, NULL, defined_cb,

@@ -9,6 +9,7 @@ ENGINE_SOURCE = \
 	engine/source_bitmap.c engine/source_bitmap.h \
 	engine/source_call.c engine/source_call.h \
 	engine/source_checkpoint.c \
+	engine/source_replica.c engine/source_replica.h \
 	engine/source_connection.c engine/source_connection.h \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
@@ -130,6 +131,9 @@ ENGINE_CONTROL = \
 	engine/replica.c engine/replica_status.c engine/replica.h \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
+	engine/extended.c engine/extended.h \
+	engine/protect_extended.c engine/protect_request.c \
+	engine/replica_lender.c engine/replica_lender.h \
 	engine/replica_state.c engine/replica_state.h \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \

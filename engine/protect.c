@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/config.h"
+#include "engine/extended.h"
 #include "engine/inspect.h"
 #include "engine/protect_job.h"
 #include "proto/names.h"
@@ -50,6 +51,9 @@ static int enroll_run(void *arg)
 	Vmreplica__Wire__Enroll enroll = VMREPLICA__WIRE__ENROLL__INIT;
 	Vmreplica__Wire__Disk disks[DISKS_MAX], *pointers[DISKS_MAX];
 
+	if (job->definition_path[0] != '\0') {
+		protect_extended_read_definition(job);
+	}
 	for (size_t i = 0; i < job->disk_count; i++) {
 		vmreplica__wire__disk__init(&disks[i]);
 		disks[i].name = job->disks[i].name;
@@ -120,9 +124,13 @@ static void enroll_done(void *arg, int result)
 		return;
 	}
 	if (job->domain_xml == NULL) {
-		sentence_list_add(&job->enrolled.warnings,
-				  "the VM's definition is too long to be looked at now: vmreplica "
-				  "check on the other side does it");
+		sentence_list_add(
+			&job->enrolled.warnings,
+			job->definition_path[0] != '\0'
+				? "the VM's definition is on another node and was not "
+				  "looked at now: vmreplica check on the other side does it"
+				: "the VM's definition is too long to be looked at now: "
+				  "vmreplica check on the other side does it");
 	}
 	if (job->repeated && job->start_at_ms != 0 && !job->dry_run) {
 		protect_note_start(job, restarted_cb);
@@ -166,6 +174,15 @@ static bool protect_take_definition(struct protect_job *job, const ProtobufCBina
 	return true;
 }
 
+void protect_inspected(struct protect_job *job)
+{
+	if (job->dry_run || job->repeated) {
+		intent_noted_cb(job, 0, "");
+	} else {
+		protect_note_intent(job, intent_noted_cb);
+	}
+}
+
 static void inspected_cb(void *arg, int error, const char *text,
 			 const Vmreplica__Admin__InspectResponse *answer)
 {
@@ -192,11 +209,7 @@ static void inspected_cb(void *arg, int error, const char *text,
 		protect_fail(job, ENOMEM, "", "out of memory");
 		return;
 	}
-	if (job->dry_run || job->repeated) {
-		intent_noted_cb(job, 0, "");
-	} else {
-		protect_note_intent(job, intent_noted_cb);
-	}
+	protect_inspected(job);
 }
 
 /* The node where it runs; a VM that is off is looked at from here. */
@@ -274,91 +287,6 @@ static void protect_find_vm(struct protect_job *job)
 
 /* ---- the request ---- */
 
-static bool protect_take_excluded(struct protect_job *job,
-				  const Vmreplica__Admin__ProtectRequest *request)
-{
-	for (size_t i = 0; i < request->n_exclude_disks; i++) {
-		job->exclude[i] = strdup(request->exclude_disks[i]);
-		if (job->exclude[i] == NULL) {
-			return false;
-		}
-		job->exclude_count++;
-	}
-	return true;
-}
-
-static bool protect_take_maps(struct protect_job *job,
-			      const Vmreplica__Admin__ProtectRequest *request)
-{
-	for (size_t i = 0; i < request->n_maps; i++) {
-		job->maps[i] = strdup(request->maps[i]);
-		if (job->maps[i] == NULL) {
-			return false;
-		}
-		job->map_count++;
-	}
-	return true;
-}
-
-static bool protect_maps_are_misused(const Vmreplica__Admin__ProtectRequest *request, char *text,
-				     size_t size)
-{
-	struct network_map map = {0};
-	char error[NETWORK_MAP_ERROR_LEN];
-
-	for (size_t i = 0; i < request->n_maps; i++) {
-		if (network_map_add(&map, request->maps[i], error) < 0) {
-			snprintf(text, size, "%s", error);
-			return true;
-		}
-	}
-	return request->n_maps > NETWORK_MAPS_MAX;
-}
-
-/* What is wrong with the request itself, into text. */
-static bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, char *text,
-			       size_t size)
-{
-	struct resync_policy policy;
-	char host[VM_SETTINGS_HOST_LEN];
-	uint16_t port;
-
-	if (!validate_vm_name(request->vm) && !validate_resource_id(request->vm)) {
-		snprintf(text, size,
-			 "\"%.40s\" is not a VM's name (up to %u letters, digits and . _ - +)",
-			 request->vm, VM_NAME_MAX);
-	} else if (peer_address_parse(request->to, BROKER_PORT, host, &port) < 0 ||
-		   strlen(request->to) >= VM_SETTINGS_HOST_LEN) {
-		snprintf(text, size, "\"%.64s\" is not an address of a broker", request->to);
-	} else if (request->frequency_s != 0 && (request->frequency_s < FREQUENCY_MIN_S ||
-						 request->frequency_s > FREQUENCY_MAX_S)) {
-		snprintf(text, size, "the frequency is %u to %u seconds", FREQUENCY_MIN_S,
-			 FREQUENCY_MAX_S);
-	} else if (validate_field_points(request->points) != NULL) {
-		snprintf(text, size, "%s", validate_field_points(request->points));
-	} else if (request->relationship[0] != '\0' && !validate_uuid(request->relationship)) {
-		snprintf(text, size, "the relationship's id is not a UUID");
-	} else if (request->resync[0] != '\0' &&
-		   resync_policy_parse(request->resync, &policy) < 0) {
-		snprintf(
-			text, size,
-			"resync \"%.40s\" is none of auto, manual, or a window such as 18:30-06:00",
-			request->resync);
-	} else if (request->n_exclude_disks > DISKS_MAX) {
-		snprintf(text, size, "more than %u disks are excluded", DISKS_MAX);
-	} else {
-		for (size_t i = 0; i < request->n_exclude_disks; i++) {
-			if (!validate_disk_name(request->exclude_disks[i])) {
-				snprintf(text, size, "\"%.40s\" is not a disk's target name",
-					 request->exclude_disks[i]);
-				return true;
-			}
-		}
-		return false;
-	}
-	return true;
-}
-
 static bool protect_refuse(struct admin_call *call)
 {
 	struct engine *engine = admin_call_engine(call);
@@ -380,11 +308,19 @@ static bool protect_refuse(struct admin_call *call)
 
 static void protect_begin(struct protect_job *job, const Vmreplica__Admin__ProtectRequest *request)
 {
-	const Vmreplica__Ipc__CibResource *existing =
-		protect_find(engine_settings(job->engine), request->vm);
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(job->engine);
+	const Vmreplica__Ipc__CibResource *existing = protect_find(settings, request->vm);
+	const Vmreplica__Ipc__CibResource *replica =
+		existing == NULL ? extended_find_replica(settings, request->vm)
+				 : extended_find_source(settings,
+							protect_parameter(existing, "vm_resource"));
 	char text[REASON_MAX], advice[REASON_MAX];
 	int result;
 
+	if (existing == NULL && replica != NULL) {
+		protect_extended(job, replica, request->frequency_s != 0);
+		return;
+	}
 	if (existing == NULL) {
 		protect_find_vm(job);
 		return;
@@ -392,6 +328,8 @@ static void protect_begin(struct protect_job *job, const Vmreplica__Admin__Prote
 	result = protect_repeat(job, request, existing, text, advice);
 	if (result < 0) {
 		protect_fail(job, result, advice, "%s", text);
+	} else if (replica != NULL) {
+		protect_extended_inspect(job, replica);
 	} else {
 		protect_inspect(job);
 	}

@@ -19,17 +19,18 @@ struct protect_job {
 	uint16_t port;
 	uint32_t frequency_s;
 	Vmreplica__PointSettings points;
-	bool points_named; /* by the request: a replica that exists takes them over */
+	bool points_named;	  /* by the request: a replica that exists takes them over */
 	char *exclude[DISKS_MAX]; /* owned */
 	size_t exclude_count;
 	uint64_t bandwidth;
 	bool dry_run, force;
 	char resync[RESYNC_POLICY_LEN]; /* "" = the default */
 	int64_t start_at_ms;		/* wall clock; 0 = at once */
-	char *maps[NETWORK_MAPS_MAX]; /* owned */
+	char *maps[NETWORK_MAPS_MAX];	/* owned */
 	size_t map_count;
 	char *domain_xml; /* owned: what the VM is; NULL = too long to travel */
 	size_t domain_xml_len;
+	char definition_path[PATH_LEN_MAX + 16]; /* of a replica that is replicated on; else "" */
 	bool repeated; /* it is protected so already: only the other side is asked again */
 	struct {
 		char name[DISK_NAME_MAX + 1];
@@ -73,8 +74,32 @@ int protect_repeat(struct protect_job *job, const Vmreplica__Admin__ProtectReque
 /* The other side has its replica (again): have the owner look at once. */
 void protect_wake_owner(struct protect_job *job);
 
+/* ---- protect_request.c ---- */
+/* What is wrong with the request itself, into text. */
+bool protect_is_misused(const Vmreplica__Admin__ProtectRequest *request, char *text, size_t size);
+bool protect_maps_are_misused(const Vmreplica__Admin__ProtectRequest *request, char *text,
+			      size_t size);
+/* Copies into the job; false without memory. */
+bool protect_take_excluded(struct protect_job *job,
+			   const Vmreplica__Admin__ProtectRequest *request);
+bool protect_take_maps(struct protect_job *job, const Vmreplica__Admin__ProtectRequest *request);
+
+/* ---- protect.c ---- */
+/* Disks (and definition) are known: on to the other side. */
+void protect_inspected(struct protect_job *job);
+
+/* ---- protect_extended.c: the VM is a replica here (extended.h) ---- */
+/* Fill the job for it and go on, or refuse. */
+void protect_extended(struct protect_job *job, const Vmreplica__Ipc__CibResource *replica,
+		      bool frequency_named);
+/* Its disks, then protect_inspected. */
+void protect_extended_inspect(struct protect_job *job, const Vmreplica__Ipc__CibResource *replica);
+/* On a worker: the definition that the replica's primary sent, if it can be read from here. */
+void protect_extended_read_definition(struct protect_job *job);
+
 /* Have the initial replication begin at job->start_at_ms. done gets 0 or a negative errno. */
 void protect_note_start(struct protect_job *job, cluster_done_cb done);
+
 /* ---- protect_create.c: the last step, each answers and frees the job ---- */
 /* Make our own resource; if that fails, take back what ENROLL made on the other side. */
 void protect_create(struct protect_job *job);

@@ -18,6 +18,7 @@
 #include "engine/announcer.h"
 #include "engine/receiver_leftover.h"
 #include "engine/replica.h"
+#include "engine/replica_lender.h"
 #include "engine/replica_takeover.h"
 #include "proto/link.h"
 
@@ -128,6 +129,10 @@ static void child_frame_cb(void *arg, struct link *link, const struct frame *fra
 		break;
 	case FRAME_RECEIVER_EVENT:
 		child_event(child, ((const Vmreplica__Ipc__ReceiverEvent *)frame->message)->event);
+		break;
+	case FRAME_STORE_LENT:
+		replica_lender_answered(child->engine,
+					(const Vmreplica__Ipc__StoreLent *)frame->message);
 		break;
 	case FRAME_REPLICA_POINTS:
 		admin_points_answered(child->engine,
@@ -285,6 +290,7 @@ static void child_ended(struct receiver_child *child, int status, int64_t now_ms
 		replica_receiver_lost(replica);
 	}
 	replica_takeover_receiver_lost(child->engine);
+	replica_lender_receiver_lost(child->engine);
 	if (now_ms - child->started_ms >= HEALTHY_MS) {
 		child->backoff_ms = RESTART_MIN_MS;
 	}

@@ -17,6 +17,7 @@
 #include "engine/health.h"
 #include "engine/health_attribute.h"
 #include "engine/relationship_state.h"
+#include "engine/replica_lender.h"
 #include "engine/relationship_verify.h"
 #include "engine/schedule.h"
 #include "engine/vm_settings.h"
@@ -61,8 +62,8 @@ struct relationship {
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
-	bool blind; /* its guard let it start while the other side was silent */
-	bool dismissed;			      /* it is being taken apart: no more cycles */
+	bool blind;	/* its guard let it start while the other side was silent */
+	bool dismissed; /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
 	int64_t release_deadline_ms;
@@ -95,6 +96,7 @@ struct relationship {
 	int64_t paused_since_ms; /* wall clock label; 0 while attached */
 
 	/* work */
+	struct replica_lender lender; /* extended.h; filled before each cycle */
 	struct peer peer;
 	struct cycle cycle;
 	struct cycle_progress progress;
@@ -161,6 +163,9 @@ void relationship_tick(struct relationship *relationship, int64_t now_ms);
 void relationship_free(struct relationship *relationship);
 
 /* ---- for each other ---- */
+/* What is read when it is not a VM of libvirt's; NULL: it is. Filled anew: while no worker has it.
+ */
+const struct replica_lender *relationship_lender(struct relationship *relationship);
 void relationship_take_pending(struct relationship *relationship, int64_t now_ms);
 void relationship_start_attach(struct relationship *relationship);
 void relationship_start_release(struct relationship *relationship);

@@ -10,9 +10,17 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/extended.h"
 
 #define ATTACH_RETRY_MIN_MS 2000
 #define ATTACH_RETRY_MAX_MS 30000
+
+const struct replica_lender *relationship_lender(struct relationship *rel)
+{
+	return extended_lender_fill(rel->engine, &rel->settings, &rel->peer.canceller, &rel->lender)
+		       ? &rel->lender
+		       : NULL;
+}
 
 static void relationship_start_task(struct relationship *rel, worker_run_cb run,
 				    worker_done_cb done)
@@ -23,6 +31,7 @@ static void relationship_start_task(struct relationship *rel, worker_run_cb run,
 		.settings = &rel->settings,
 		.node = config->node,
 		.connection = rel->engine->libvirt,
+		.lender = relationship_lender(rel),
 		.scratch_directory = config->scratch_directory,
 		.scratch_reserve_bytes = config->scratch_reserve_bytes,
 		.scratch_cap_bytes = config->scratch_cap_bytes,
@@ -114,8 +123,14 @@ void relationship_start_attach(struct relationship *rel)
 static int release_run(void *arg)
 {
 	struct relationship *rel = arg;
-	int result = cycle_open_source(&rel->cycle);
+	int result;
 
+	if (rel->cycle.lender != NULL) { /* no bitmaps: only what a reader may still have */
+		replica_lender_return(rel->cycle.lender);
+		rel->task_has_checkpoints = false;
+		return 0;
+	}
+	result = cycle_open_source(&rel->cycle);
 	snprintf(rel->task_error, sizeof(rel->task_error), "%s", rel->cycle.trouble.text);
 	rel->task_has_checkpoints = rel->cycle.checkpoint_count + rel->cycle.broken > 0;
 	/* disks that cannot be replicated are no reason to leave bitmaps behind */
@@ -223,7 +238,7 @@ static void abort_done(void *arg, int result)
 
 void relationship_abort_job(struct relationship *rel)
 {
-	if (!rel->aborting) {
+	if (!rel->aborting && rel->cycle.lender == NULL) {
 		rel->cancelled_ms = clock_monotonic_ms(); /* again after the same while */
 		rel->aborting =
 			workers_submit(rel->engine->task_workers, abort_run, abort_done, rel) == 0;

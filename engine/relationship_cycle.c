@@ -45,6 +45,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.site = config->site,
 		.node = config->node,
 		.connection = engine->libvirt,
+		.lender = relationship_lender(rel),
 		.scratch_directory = config->scratch_directory,
 		.socket_directory = ENGINE_BACKUP_DIR,
 		.scratch_reserve_bytes = config->scratch_reserve_bytes,

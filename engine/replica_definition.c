@@ -151,7 +151,7 @@ static int prepare_state(struct definition_job *job, const char *xml)
 	int result = 0;
 
 	if (job->done == NULL) {
-		replica_state_forget(job->nvram, xml);
+		replica_state_forget(job->nvram);
 		return 0;
 	}
 	result = replica_state_prepare(job->store, job->images.state, job->nvram, xml,

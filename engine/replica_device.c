@@ -144,6 +144,11 @@ void domain_make_tpm(struct domain_walk *walk, const xmlNode *node, const struct
 	domain_attribute(walk, "type", "emulator");
 	domain_attribute(walk, "version",
 			 domain_value_is(backend, "version", "1.2") ? "1.2" : "2.0");
+	/* VirtualDomain's domains are transient: libvirt would remove the TPM at each stop. A
+	 * test's goes with it. */
+	if (walk->options->test == NULL) {
+		domain_attribute(walk, "persistent_state", "yes");
+	}
 	domain_end(walk);
 	domain_copy_children(walk, node, rule->path);
 	domain_end(walk);

@@ -103,10 +103,6 @@ static int file_place(const char *path, const struct vm_state_file *file,
 	cleanup_close int fd = -1;
 	int result;
 
-	if (file == NULL) {
-		return unlink(path) < 0 && errno != ENOENT ? fail(-errno, error, "removing", path)
-							   : 0;
-	}
 	if ((size_t)snprintf(aside, sizeof(aside), "%s.new", path) >= sizeof(aside)) {
 		return fail(-ENAMETOOLONG, error, "placing", path);
 	}
@@ -144,13 +140,11 @@ static int tpm_place(const struct replica_state_places *places, const struct tpm
 	char path[PATH_LEN_MAX + 1];
 	const char *top = tpm_top(places);
 
+	mkdir(top, 0711);
 	snprintf(path, sizeof(path), "%.512s/%s", top, places->uuid);
-	if (file != NULL) {
-		mkdir(top, 0711);
-		mkdir(path, 0711);
-		snprintf(path, sizeof(path), "%.512s/%s/%s", top, places->uuid, layout->directory);
-		mkdir(path, 0700);
-	}
+	mkdir(path, 0711);
+	snprintf(path, sizeof(path), "%.512s/%s/%s", top, places->uuid, layout->directory);
+	mkdir(path, 0700);
 	snprintf(path, sizeof(path), "%.512s/%s/%s/%s", top, places->uuid, layout->directory,
 		 layout->file);
 	return file_place(path, file, error);
@@ -165,8 +159,9 @@ static int tpms_place(const struct replica_state_places *places, const struct vm
 		return fail(-EINVAL, error, "placing a TPM's state for", places->uuid);
 	}
 	for (size_t i = 0; i < sizeof(tpm_layouts) / sizeof(tpm_layouts[0]) && result == 0; i++) {
-		result = tpm_place(places, &tpm_layouts[i],
-				   vm_state_find(state, tpm_layouts[i].name), error);
+		const struct vm_state_file *file = vm_state_find(state, tpm_layouts[i].name);
+
+		result = file != NULL ? tpm_place(places, &tpm_layouts[i], file, error) : 0;
 	}
 	return result;
 }
@@ -176,6 +171,7 @@ int replica_state_place(const char *store, const char *archive,
 			char error[REPLICA_STATE_ERROR_LEN])
 {
 	cleanup_free uint8_t *data = NULL;
+	const struct vm_state_file *nvram;
 	struct vm_state state = {.count = 0};
 	const char *why = "";
 	size_t len = 0;
@@ -190,28 +186,11 @@ int replica_state_place(const char *store, const char *archive,
 			 archive, why);
 		return -EBADMSG;
 	}
-	if (places->nvram != NULL) {
-		result = file_place(places->nvram, vm_state_find(&state, VM_STATE_NVRAM), error);
+	nvram = vm_state_find(&state, VM_STATE_NVRAM);
+	if (places->nvram != NULL && nvram != NULL) {
+		result = file_place(places->nvram, nvram, error);
 	}
 	return result == 0 && places->uuid != NULL ? tpms_place(places, &state, error) : result;
-}
-
-void replica_state_remove(const struct replica_state_places *places)
-{
-	char ignored[REPLICA_STATE_ERROR_LEN];
-	char path[PATH_LEN_MAX + 1];
-
-	replica_state_place("", "", places, ignored);
-	if (places->uuid == NULL || !validate_uuid(places->uuid)) {
-		return;
-	}
-	for (size_t i = 0; i < sizeof(tpm_layouts) / sizeof(tpm_layouts[0]); i++) {
-		snprintf(path, sizeof(path), "%.512s/%s/%s", tpm_top(places), places->uuid,
-			 tpm_layouts[i].directory);
-		rmdir(path);
-	}
-	snprintf(path, sizeof(path), "%.512s/%s", tpm_top(places), places->uuid);
-	rmdir(path);
 }
 
 /* ---- for a definition ---- */
@@ -267,13 +246,12 @@ int replica_state_prepare(const char *store, const char *archive, const char *nv
 	return result;
 }
 
-void replica_state_forget(const char *nvram, const char *xml)
+void replica_state_forget(const char *nvram)
 {
-	char uuid[RELATIONSHIP_LEN + 1], note[PATH_LEN_MAX + 1];
-	struct replica_state_places places = places_of(nvram, xml, uuid);
+	char note[PATH_LEN_MAX + 1];
 
 	if (note_path(nvram, note) == 0 && access(note, F_OK) == 0) {
-		replica_state_remove(&places);
+		unlink(nvram);
 		unlink(note);
 	}
 }

@@ -21,23 +21,21 @@ struct replica_state_places {
 	const char *tpm_directory; /* NULL = REPLICA_STATE_TPM_DIRECTORY */
 };
 
-/* Put what archive (absolute, in the directory store) holds where places says, replacing what is
- * there: root's, 0600; libvirt gives it to QEMU's or swtpm's user when the VM starts. archive "":
- * nothing came, what is there from an earlier start is removed, and the VM starts with fresh
- * variables. To be called with the VM shut off. Idempotent. 0 or a negative errno with a sentence.
- */
+/* Put what archive (absolute, in the directory store; "" = nothing came) holds where places says,
+ * replacing what is there: root's, 0600; libvirt gives it to QEMU's or swtpm's user when the VM
+ * starts. What it does not hold stays as it is: better older variables, or a TPM of before, than
+ * none. To be called with the VM shut off. Idempotent. 0 or a negative errno with a sentence. */
 int replica_state_place(const char *store, const char *archive,
 			const struct replica_state_places *places,
 			char error[REPLICA_STATE_ERROR_LEN]);
-/* Take back what was placed. Missing files are fine. */
-void replica_state_remove(const struct replica_state_places *places);
 
 /* The same for a definition that we made (xml), which says what the VM has of all that. Once for
  * each failover: a note beside nvram keeps a repeated step from taking away what the VM has written
  * since. Not with is_test, whose directory is new each time. */
 int replica_state_prepare(const char *store, const char *archive, const char *nvram,
 			  const char *xml, bool is_test, char error[REPLICA_STATE_ERROR_LEN]);
-/* There is no failover (any more): the next one places anew. Cheap when there was none. */
-void replica_state_forget(const char *nvram, const char *xml);
+/* There is no failover (any more): what it wrote to its variables goes, and the next one places
+ * anew. Cheap when there was none. */
+void replica_state_forget(const char *nvram);
 
 #endif

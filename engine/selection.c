@@ -48,3 +48,27 @@ int selection_add(struct extent_list *list, const struct nbd_extent *extent, enu
 	}
 	return extent_list_add(list, extent->offset, extent->length, extent->zero);
 }
+
+int selection_add_changed(struct extent_list *list, const struct nbd_extent *extent,
+			  enum resume_rule rule, const struct dirty_map *map,
+			  const struct dirty_map *changed)
+{
+	uint64_t offset = extent->offset, end = extent->offset + extent->length;
+	int result = 0;
+
+	while (offset < end && result == 0) {
+		struct nbd_extent part = *extent;
+		uint64_t run_offset, run_length;
+
+		part.offset = offset;
+		bool found =
+			dirty_map_next(changed, offset, end - offset, &run_offset, &run_length);
+
+		part.offset = offset;
+		part.dirty = found && run_offset == offset;
+		part.length = part.dirty ? run_length : (found ? run_offset : end) - offset;
+		result = selection_add(list, &part, rule, map);
+		offset += part.length;
+	}
+	return result;
+}

@@ -13,5 +13,9 @@
  * order). */
 int selection_add(struct extent_list *list, const struct nbd_extent *extent, enum resume_rule rule,
 		  const struct dirty_map *map);
+/* The same when changed, not the extent's flag, says what is dirty. */
+int selection_add_changed(struct extent_list *list, const struct nbd_extent *extent,
+			  enum resume_rule rule, const struct dirty_map *map,
+			  const struct dirty_map *changed);
 
 #endif

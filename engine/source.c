@@ -8,6 +8,7 @@
 #include "engine/source_connection.h"
 #include "engine/source_error.h"
 #include "engine/source_private.h"
+#include "engine/source_replica.h"
 #include "engine/source_rpc.h"
 
 /* A long transfer is a series of cuts: an open job costs scratch space and keeps the VM from
@@ -38,9 +39,12 @@ static struct source *source_new(struct source_connection *connection,
 		return NULL;
 	}
 	source->connection = source_connection_ref(connection);
+	source->lender = options->lender;
 	source->vm = strdup(options->vm);
 	source->scratch_directory = strdup(options->scratch_directory);
-	source->socket_directory = strdup(options->socket_directory);
+	source->socket_directory =
+		strdup(options->lender != NULL ? options->lender->socket_directory
+					       : options->socket_directory);
 	source->scratch_reserve_bytes = options->scratch_reserve_bytes;
 	source->scratch_cap_bytes = options->scratch_cap_bytes;
 	source->job_max_age_ms =
@@ -73,6 +77,7 @@ void source_close(struct source *source)
 	free(source->socket_directory);
 	free(source->live_xml);
 	free(source->config_xml);
+	free(source->lent_state);
 	free(source);
 }
 
@@ -131,7 +136,8 @@ int source_open(struct source_connection *connection, const struct source_option
 	if (source == NULL) {
 		return source_fail(-ENOMEM, error, "out of memory");
 	}
-	result = read_state(source, true, error);
+	result = source->lender != NULL ? source_replica_open(source, error)
+					: read_state(source, true, error);
 	if (result != 0) {
 		source_close(source);
 		return result;

@@ -23,12 +23,15 @@ struct source_connection; /* one libvirt connection, shared, reconnecting; its e
 struct source_connection *source_connection_new(const char *uri);
 void source_connection_free(struct source_connection *connection);
 
+struct dirty_map;
+struct replica_lender;
 struct source_options {
 	const char *vm;			       /* libvirt's name */
 	const char *const *exclude_disks;      /* NULL-terminated, may be NULL */
 	const char *scratch_directory;
 	uint64_t scratch_reserve_bytes, scratch_cap_bytes;
 	const char *socket_directory;	       /* for the jobs' NBD sockets; must be reachable by QEMU's user */
+	const struct replica_lender *lender;   /* not NULL: the VM is a replica here, whose store is read (source_replica.h); borrowed */
 	int64_t job_max_age_ms;		       /* source_job_check ends a job that is older; 0 = 15 minutes */
 };
 
@@ -62,6 +65,10 @@ int source_vm_state(const struct source *source, uint8_t **ret_archive, size_t *
  * source_job_begin. */
 int source_checkpoints(struct source *source, const char *relationship, struct checkpoint_name **ret_names, size_t *ret_count,
 		       size_t *ret_broken, char error[SOURCE_ERROR_LEN]);
+/* A replica that is read has no bitmaps: its store's logs tell what changed since a cut. Which of wanted (whatever their seq)
+ * are such cuts: into ret_names, which has room for all. 0, -EAGAIN, ... with a sentence; and 0 with none for any other VM. */
+int source_cuts_find(struct source *source, const struct checkpoint_name *wanted, size_t count, struct checkpoint_name *ret_names,
+		     size_t *ret_count, char error[SOURCE_ERROR_LEN]);
 /* Remove a checkpoint and its bitmaps; 0 also when it is already gone. */
 int source_checkpoint_delete(struct source *source, const struct checkpoint_name *name, char error[SOURCE_ERROR_LEN]);
 /* Remove every bitmap and checkpoint of relationship, broken ones too (unprotect, pause --release, before a resync). */
@@ -88,6 +95,10 @@ int source_job_check(struct source_job *job, char error[SOURCE_ERROR_LEN]);
 /* To be called after the last read, before anything read is vouched for: 0 when all of it is the cut; -ECANCELED when the
  * VM was shut off at the job's begin and has been started since. Cheap. */
 int source_job_confirm(struct source_job *job, char error[SOURCE_ERROR_LEN]);
+/* The cut that the job shows: what the request named; but a replica that is read shows one of its primary's. NULL: the request's. */
+const char *source_job_cut_id(const struct source_job *job);
+/* What changed on disk index since request->incremental, when the exports' dirty flags do not say so; NULL = they do. The job's. */
+const struct dirty_map *source_job_changed(const struct source_job *job, size_t index);
 int64_t source_job_cut_time_ms(const struct source_job *job); /* wall clock of the cut */
 /* How the freeze that was asked for went. The guest's file systems held still at the cut, for the time in *ret_frozen_ms: 1.
  * They did not: 0, with a sentence (the job's) in *ret_why that says why; "" when the VM is shut off, so that none could. */

@@ -74,8 +74,9 @@ static char *describe_image(const struct source_disk *disk, const struct stat *s
 	return text != NULL && asprintf(&name, "json:%s", text) >= 0 ? name : NULL;
 }
 
-static int start_server(struct source_export *export, const struct source_disk *disk,
-			const char *bitmap, char error[SOURCE_ERROR_LEN])
+static int start_server(struct source_export *export, const struct source_tool_user *user,
+			const struct source_disk *disk, const char *bitmap,
+			char error[SOURCE_ERROR_LEN])
 {
 	cleanup_free char *image = describe_image(disk, &export->before);
 	const char *argv[16] = {"qemu-nbd", "--read-only", "--persistent", "--shared=0"};
@@ -93,7 +94,7 @@ static int start_server(struct source_export *export, const struct source_disk *
 		argv[count++] = bitmap;
 	}
 	argv[count] = image;
-	return source_tool_start(argv, &export->pid, &export->output, error);
+	return source_tool_start_as(user, argv, &export->pid, &export->output, error);
 }
 
 /* True when a connection is greeted. Being able to connect says little: qemu-nbd listens before it
@@ -130,11 +131,13 @@ static int wait_started(struct source_export *export, char error[SOURCE_ERROR_LE
 	}
 	got = read(export->output, words, sizeof(words) - 1);
 	words[got > 0 ? (size_t)got : 0] = '\0';
+	words[strcspn(words, "\n")] = '\0';
 	return source_fail(-EIO, error, "qemu-nbd does not start for %s: %s", export->path, words);
 }
 
-int source_export_start(const struct source_disk *disk, const char *bitmap, const char *socket_path,
-			struct source_export **ret_export, char error[SOURCE_ERROR_LEN])
+int source_export_start_as(const struct source_tool_user *user, const struct source_disk *disk,
+			   const char *bitmap, const char *socket_path,
+			   struct source_export **ret_export, char error[SOURCE_ERROR_LEN])
 {
 	struct source_export *export = calloc(1, sizeof(*export));
 	int result;
@@ -152,7 +155,7 @@ int source_export_start(const struct source_disk *disk, const char *bitmap, cons
 		result = source_fail(-errno, error, "%s: %s", disk->path, strerror(errno));
 	} else {
 		unlink(socket_path);
-		result = start_server(export, disk, bitmap, error);
+		result = start_server(export, user, disk, bitmap, error);
 		export->ended = result != 0;
 	}
 	if (result == 0) {
@@ -164,4 +167,10 @@ int source_export_start(const struct source_disk *disk, const char *bitmap, cons
 	}
 	*ret_export = export;
 	return 0;
+}
+
+int source_export_start(const struct source_disk *disk, const char *bitmap, const char *socket_path,
+			struct source_export **ret_export, char error[SOURCE_ERROR_LEN])
+{
+	return source_export_start_as(NULL, disk, bitmap, socket_path, ret_export, error);
 }

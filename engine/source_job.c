@@ -13,6 +13,8 @@
 #include "engine/source_error.h"
 #include "engine/source_offline.h"
 #include "engine/source_orphan.h"
+#include "engine/source_replica.h"
+#include "proto/dirty_map.h"
 
 static void job_free(struct source_job *job)
 {
@@ -24,8 +26,12 @@ static void job_free(struct source_job *job)
 	}
 	for (size_t i = 0; job->disks != NULL && i < job->disk_count; i++) {
 		source_export_stop(job->disks[i].export);
+		dirty_map_free(job->disks[i].changed);
 		free(job->disks[i].socket_path);
 		free(job->disks[i].scratch);
+	}
+	if (job->lender != NULL) {
+		replica_lender_return(job->lender);
 	}
 	free(job->disks);
 	free(job->vm);
@@ -59,7 +65,10 @@ static struct source_job *job_new(const struct source *source)
 	job->vm = strdup(source->vm);
 	job->scratch_directory = strdup(source->scratch_directory);
 	job->disks = calloc(job->disk_count, sizeof(*job->disks));
-	job->socket_path = source_orphan_socket(source->socket_directory, source->vm);
+	/* beside a job of the VM itself, should one be run here */
+	job->socket_path =
+		source_orphan_socket(source->socket_directory,
+				     source->lender != NULL ? source->lender->reader : source->vm);
 	if (job->vm == NULL || job->scratch_directory == NULL || job->disks == NULL ||
 	    job->socket_path == NULL) {
 		job_free(job);
@@ -94,6 +103,9 @@ static int begin(struct source_job *job, struct source *source,
 	}
 	job->watched = true;
 	job->deadline_ms = clock_monotonic_ms() + source->job_max_age_ms;
+	if (source->lender != NULL) {
+		return source_job_begin_replica(job, source, request, error);
+	}
 	return job->live ? source_job_begin_live(job, source, request, error)
 			 : source_job_begin_offline(job, source, request, error);
 }
@@ -102,12 +114,12 @@ int source_job_begin(struct source *source, const struct source_job_request *req
 		     struct source_job **ret_job, char error[SOURCE_ERROR_LEN])
 {
 	cleanup_job struct source_job *job = NULL;
-	int result = source_refresh(source, error);
+	int result = source->lender != NULL ? 0 : source_refresh(source, error);
 
 	if (result == 0) {
 		result = source_check_disks(source, error);
 	}
-	if (result == 0) {
+	if (result == 0 && source->lender == NULL) {
 		result = source_orphan_clear(source, error);
 	}
 	if (result != 0) {
@@ -161,6 +173,16 @@ int source_job_confirm(struct source_job *job, char error[SOURCE_ERROR_LEN])
 {
 	/* A running VM's exports show the cut for as long as they show anything. */
 	return job->live ? 0 : source_job_check_offline(job, error);
+}
+
+const char *source_job_cut_id(const struct source_job *job)
+{
+	return job->lent_cut_id[0] != '\0' ? job->lent_cut_id : NULL;
+}
+
+const struct dirty_map *source_job_changed(const struct source_job *job, size_t index)
+{
+	return index < job->disk_count ? job->disks[index].changed : NULL;
 }
 
 int64_t source_job_cut_time_ms(const struct source_job *job)

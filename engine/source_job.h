@@ -14,6 +14,7 @@ struct source_job_disk {
 	char *socket_path;	      /* owned: where it is served */
 	char *scratch;		      /* owned: its scratch file; NULL while the VM is shut off */
 	struct source_export *export; /* owned: its server; NULL while the VM runs */
+	struct dirty_map *changed; /* owned: of a replica that is read; NULL = the bitmap says it */
 };
 
 struct source_job {
@@ -29,6 +30,8 @@ struct source_job {
 	bool application; /* the guest was frozen at the cut ... */
 	int64_t frozen_ms;
 	char application_why[SOURCE_ERROR_LEN]; /* ... or why not */
+	const struct replica_lender *lender; /* borrowed: gets back what it lent; NULL = nothing */
+	char lent_cut_id[CUT_ID_LEN + 1];
 	int64_t cut_time_ms, deadline_ms;
 	struct scratch_limits limits;
 	struct scratch_sample sample; /* the newest */

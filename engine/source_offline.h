@@ -33,6 +33,11 @@ struct source_export;
  * Returns when it can be connected to. */
 int source_export_start(const struct source_disk *disk, const char *bitmap, const char *socket_path,
 			struct source_export **ret_export, char error[SOURCE_ERROR_LEN]);
+/* The same by a server that runs as user, who must be able to write into the socket's directory. */
+struct source_tool_user;
+int source_export_start_as(const struct source_tool_user *user, const struct source_disk *disk,
+			   const char *bitmap, const char *socket_path,
+			   struct source_export **ret_export, char error[SOURCE_ERROR_LEN]);
 /* False when the image was written to, or the server has ended: what was read since the start is
  * not to be trusted. */
 bool source_export_holds(struct source_export *export);

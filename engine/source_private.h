@@ -18,6 +18,9 @@ struct source {
 	char *live_xml; /* as of the last refresh */
 	char *config_xml;
 	bool active, paused;
+	const struct replica_lender *lender; /* borrowed; not NULL: source_replica.h */
+	char *lent_state; /* of the last job of such a source: the file with the VM's state, or NULL
+			   */
 };
 
 /* Read the VM's state and definition again. -EREMCHG when its disks are no longer those of

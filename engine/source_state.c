@@ -12,6 +12,7 @@
 #include "engine/source_error.h"
 #include "engine/source_libxml.h"
 #include "engine/source_private.h"
+#include "engine/source_replica.h"
 #include "proto/validate.h"
 
 /* ---- where ---- */
@@ -151,14 +152,14 @@ static int files_read(const struct source_state_paths *paths, struct vm_state *s
 	return 0;
 }
 
-int source_state_read(const struct source_state_paths *paths, uint8_t **ret_archive,
-		      size_t *ret_len, char error[SOURCE_ERROR_LEN])
+int source_state_read(const struct source_state_paths *paths, bool whole_only,
+		      uint8_t **ret_archive, size_t *ret_len, char error[SOURCE_ERROR_LEN])
 {
 	uint8_t *data[VM_STATE_FILES_MAX] = {NULL};
 	struct vm_state state = {.count = 0};
 	int result = files_read(paths, &state, data, error);
 
-	if (result == 0 && state.count == 0) {
+	if (result == 0 && (state.count == 0 || (whole_only && state.count < paths->count))) {
 		*ret_archive = NULL;
 	} else if (result == 0) {
 		result = vm_state_encode(&state, ret_archive, ret_len);
@@ -179,12 +180,16 @@ int source_vm_state(const struct source *source, uint8_t **ret_archive, size_t *
 		    char error[SOURCE_ERROR_LEN])
 {
 	struct source_state_paths paths;
-	int result = source_state_find(source->live_xml, SOURCE_TPM_DIRECTORY, &paths);
+	int result;
 
+	if (source->lender != NULL) {
+		return source_replica_state(source, ret_archive, ret_len, error);
+	}
+	result = source_state_find(source->live_xml, SOURCE_TPM_DIRECTORY, &paths);
 	if (result < 0) {
 		return source_fail(result, error, "libvirt's definition is not understood");
 	}
-	result = source_state_read(&paths, ret_archive, ret_len, error);
+	result = source_state_read(&paths, !source->active, ret_archive, ret_len, error);
 	source_state_paths_destroy(&paths);
 	return result;
 }

@@ -23,9 +23,11 @@ int source_state_find(const char *xml, const char *tpm_directory,
 void source_state_paths_destroy(struct source_state_paths *paths);
 
 /* Read them into an archive, to be freed; NULL when the VM has none of them (a BIOS without a TPM,
- * or files that its first start has not made yet). 0, -EFBIG (they are more than travels) or
- * another negative errno, with a sentence. Blocks. */
-int source_state_read(const struct source_state_paths *paths, uint8_t **ret_archive,
-		      size_t *ret_len, char error[SOURCE_ERROR_LEN]);
+ * or files that its first start has not made yet), or with whole_only when one of them is missing:
+ * libvirt removes the TPM of a transient domain when that stops, which must not be taken for a TPM
+ * that is empty. 0, -EFBIG (they are more than travels) or another negative errno, with a sentence.
+ * Blocks. */
+int source_state_read(const struct source_state_paths *paths, bool whole_only,
+		      uint8_t **ret_archive, size_t *ret_len, char error[SOURCE_ERROR_LEN]);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,10 +24,17 @@
 #define END_POLL_MS  5
 
 /* In the child: only async-signal-safe calls, because the parent has other threads. */
-__attribute__((noreturn)) static void become(const char *const *argv, int output)
+__attribute__((noreturn)) static void become(const struct source_tool_user *user,
+					     const char *const *argv, int output)
 {
 	sigset_t none;
 
+	if (user != NULL && geteuid() == 0 &&
+	    (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+	     setresuid(user->uid, user->uid, user->uid) < 0)) {
+		_exit(126);
+	}
+	/* a change of user takes it away: so after that */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -37,8 +45,8 @@ __attribute__((noreturn)) static void become(const char *const *argv, int output
 	_exit(127);
 }
 
-int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
-		      char error[SOURCE_ERROR_LEN])
+int source_tool_start_as(const struct source_tool_user *user, const char *const *argv,
+			 pid_t *ret_pid, int *ret_output, char error[SOURCE_ERROR_LEN])
 {
 	int ends[2];
 	pid_t pid;
@@ -48,7 +56,7 @@ int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
 	}
 	pid = fork();
 	if (pid == 0) {
-		become(argv, ends[1]);
+		become(user, argv, ends[1]);
 	}
 	close(ends[1]);
 	if (pid < 0) {
@@ -60,6 +68,12 @@ int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
 	*ret_pid = pid;
 	*ret_output = ends[0];
 	return 0;
+}
+
+int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
+		      char error[SOURCE_ERROR_LEN])
+{
+	return source_tool_start_as(NULL, argv, ret_pid, ret_output, error);
 }
 
 bool source_tool_runs(pid_t pid)

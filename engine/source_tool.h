@@ -13,6 +13,14 @@
  * child dies with the thread that started it. 0 or a negative errno with a sentence. */
 int source_tool_start(const char *const *argv, pid_t *ret_pid, int *ret_output,
 		      char error[SOURCE_ERROR_LEN]);
+/* The same as another user, without root's rights: for images that were not made by libvirt or us.
+ * NULL = as we are. */
+struct source_tool_user {
+	uid_t uid;
+	gid_t gid;
+};
+int source_tool_start_as(const struct source_tool_user *user, const char *const *argv,
+			 pid_t *ret_pid, int *ret_output, char error[SOURCE_ERROR_LEN]);
 /* End it: SIGTERM, after 2 s SIGKILL. Reaps it, unless storage holds it in the kernel. */
 void source_tool_stop(pid_t pid);
 /* True while it has not ended; reaps it otherwise (its pid is void then). */

@@ -43,7 +43,6 @@ static bool apply_is_blocked(const struct store *store)
 	return atomic_load(&store->closing) || store->stale || store->broken || store->dir_fd < 0 ||
 	       apply_is_held(store) || store->manifest.resync_needed ||
 	       store->manifest.current.disk_count == 0 ||
-	       (atomic_load(&store->lends_waiting) > 0 && store->manifest.batch_seq == 0) ||
 	       manifest_log_next(&store->manifest) == NULL;
 }
 

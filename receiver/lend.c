@@ -60,6 +60,7 @@ static void lent_fill(struct lending *lending, Vmreplica__Ipc__StoreLent *messag
 	if (lending->extents[0] != '\0') {
 		message->extents = image_path(lending->store, lending->extents, parts->extents);
 	}
+	message->vm_state = lending->vm_state;
 	message->known = parts->known;
 	for (size_t i = 0; i < lending->asked_count; i++) {
 		if (lending->known[i]) {

@@ -30,6 +30,7 @@ struct lending {
 	struct history logs;	     /* all */
 	size_t logs_first, logs_end; /* behind after */
 	char extents[MANIFEST_FILE_MAX + 1];
+	char vm_state[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2]; /* "" = none */
 	char error[STORE_ERROR_LEN];
 };
 

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "receiver/image.h"
 #include "receiver/lend_job.h"
+#include "receiver/states.h"
 
 #define IDLE_WAIT_MS 30000 /* until the applier is between two batches */
 #define LAYERS_MAX   (MANIFEST_LAYERS_MAX - 10u)
@@ -26,9 +27,9 @@ static int idle_wait(struct lending *lending)
 	struct store *store = lending->store;
 	int rc;
 
-	atomic_fetch_add(&store->lends_waiting, 1);
+	store->apply_holds++;
 	rc = apply_wait_idle(store, IDLE_WAIT_MS);
-	atomic_fetch_sub(&store->lends_waiting, 1);
+	store->apply_holds--;
 	return rc < 0 ? lending_refuse(lending, -EAGAIN,
 				       "a large batch of logs is being applied to the replica")
 		      : 0;
@@ -52,6 +53,10 @@ static int state_choose(struct lending *lending, const struct manifest_point **r
 	const struct manifest_point *point =
 		manifest->point_count > 0 ? &manifest->points[manifest->point_count - 1] : NULL;
 
+	if (manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
+		return lending_refuse(lending, -EAGAIN,
+				      "the replica was failed over: the VM itself is read then");
+	}
 	if (manifest->applied_seq == 0) {
 		return lending_refuse(lending, -EAGAIN,
 				      "initial replication of the replica is not complete");
@@ -184,6 +189,10 @@ static int state_lend(struct lending *lending)
 		return rc;
 	}
 	known_judge(lending);
+	if (states_path(store, lending->cut.seq, lending->vm_state, sizeof(lending->vm_state)) <
+	    0) {
+		lending->vm_state[0] = '\0';
+	}
 	if (lending->after[0] != '\0' &&
 	    changes_find_logs(&store->manifest, &lending->logs, lending->after, lending->cut.seq,
 			      &lending->logs_first, &lending->logs_end) < 0) {

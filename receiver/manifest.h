@@ -24,7 +24,7 @@
 #define MANIFEST_LAYERS_MAX   250u /* of one disk; a longer chain is replaced by a fresh base */
 #define MANIFEST_LOGS_MAX     2048u
 #define MANIFEST_POINTS_MAX   250u
-#define MANIFEST_PINS_MAX     (2u * DISKS_MAX)
+#define MANIFEST_PINS_MAX     (4u * DISKS_MAX)
 #define MANIFEST_HOLDER_MAX   64u
 #define MANIFEST_STATES_MAX   512u		   /* more than points */
 #define MANIFEST_ADDRESS_MAX  (SITE_NAME_MAX + 8u) /* "host:port" of the primary side's broker */

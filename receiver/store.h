@@ -55,7 +55,6 @@ struct store {
 	atomic_bool apply_queued, apply_wanted; /* apply.c's */
 	atomic_bool merge_wanted;		/* merge.c's */
 	atomic_bool taken;			/* failed over: streams end */
-	atomic_int lends_waiting;		/* lend.h: no batch is begun meanwhile */
 	_Atomic int64_t
 		lease_ms; /* lend.h: monotonic; what is lent is taken back then; 0 = nothing is */
 	atomic_uint qemu_uid; /* who VMs run as; 0 = root, or not told */

@@ -84,6 +84,7 @@ static void taken_fill(const struct takeover_job *job, Vmreplica__Ipc__StoreTake
 	message->cut_id = borrow(job->taken.cut.cut_id);
 	message->time_ms = job->taken.cut.time_ms;
 	message->consistency = borrow(job->taken.application ? "application" : "crash");
+	message->path = borrow(job->path);
 	message->state = borrow(job->state);
 	message->last_seq = job->last.seq;
 	message->last_cut_id = borrow(job->last.cut_id);
@@ -325,6 +326,23 @@ void takeover_end_request(struct receiver *receiver,
 		return;
 	}
 	job_queue(job, job->run == takeover_cleanup_run || job->run == takeover_cancel_run);
+}
+
+void takeover_extents_request(struct receiver *receiver,
+			      const Vmreplica__Ipc__StoreExtents *request)
+{
+	struct takeover_job *job = job_new(receiver, request->id, request->relationship);
+
+	if (job == NULL) {
+		return;
+	}
+	job->wish.seq = request->after_seq;
+	job->run = takeover_extents_run;
+	if (request->path[0] != '\0') {
+		job_fail(job, -EINVAL, "the receiver chooses the file's place, in the store");
+	} else {
+		job_queue(job, false);
+	}
 }
 
 int takeover_wait_idle(struct store *store, int timeout_ms)

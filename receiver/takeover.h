@@ -33,6 +33,10 @@ void takeover_request(struct receiver *receiver, const Vmreplica__Ipc__StoreTake
 void takeover_end_request(struct receiver *receiver,
 			  const Vmreplica__Ipc__StoreTakeoverEnd *request);
 
+/* The file is written into the store, which alone the receiver may write. */
+void takeover_extents_request(struct receiver *receiver,
+			      const Vmreplica__Ipc__StoreExtents *request);
+
 /* Wait until no request works on the store, for timeout_ms at most (closing makes it give up).
  * store->lock is held. 0 or -ETIMEDOUT. */
 int takeover_wait_idle(struct store *store, int timeout_ms);

@@ -259,6 +259,7 @@ int takeover_advance_run(struct takeover_job *job)
 		manifest_destroy(&next);
 	}
 	if (rc == 0) {
+		takeover_extents_forget(store);
 		files_cut(store);
 	}
 	return rc;

@@ -30,6 +30,7 @@ struct takeover_job {
 	uint64_t bytes;
 	struct manifest_takeover taken;			  /* owned; what stands, when it does */
 	struct manifest_image chains;			  /* owned */
+	char path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2];  /* of the extents; "" = none */
 	char state[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2]; /* "" = none */
 	struct manifest_cut last;			  /* last received */
 };
@@ -40,6 +41,9 @@ int takeover_failover_run(struct takeover_job *job); /* takeover_failover.c */
 int takeover_cancel_run(struct takeover_job *job);   /* takeover_end.c */
 int takeover_commit_run(struct takeover_job *job);   /* takeover_end.c */
 int takeover_advance_run(struct takeover_job *job);  /* takeover_end.c */
+int takeover_extents_run(struct takeover_job *job);  /* takeover_extents.c */
+/* Remove the file that it made. */
+void takeover_extents_forget(struct store *store);
 
 /* ---- takeover_steps.c; store->lock is held unless it says otherwise ---- */
 /* Keep a sentence. Returns rc. */

@@ -11,7 +11,7 @@ import shape as shapes
 
 USAGE = """usage: ./lab COMMAND ...
 
-  up [--nodes N] [--standalone] [--bare] [--no-guest] [--wan-rate RATE] [--disk-size SIZE]
+  up [--nodes N] [--standalone] [--third] [--bare] [--no-guest] [--wan-rate RATE] [--disk-size SIZE]
      [--record-rate N] [--scratch-size SIZE] [--qemu-root]
                           build, install into _stage, start both sites
   on NODE COMMAND...      run a command in a node
@@ -48,6 +48,7 @@ def parse_shape(arguments):
     parser = parser_for("up")
     parser.add_argument("--nodes", type=int, default=2, choices=range(1, 9), metavar="N")
     parser.add_argument("--standalone", action="store_true")
+    parser.add_argument("--third", action="store_true")
     parser.add_argument("--bare", action="store_true")
     parser.add_argument("--no-guest", dest="guest", action="store_false")
     parser.add_argument("--wan-rate", default="100mbit")
@@ -75,13 +76,12 @@ def command_status(arguments):
     client = clients.Client()
     status = client.ask("status")
     shape = client.shape()
-    for site in shapes.SITES:
+    for site in shape.sites():
         for name in shape.node_names(site):
             node = status["nodes"][name]
             print(f"node {name} {node['address']} {node['state']}")
-    if not shape.standalone:
-        for site in shapes.SITES:
-            print(f"broker {site} {shapes.broker_address(site)}")
+    for site in shape.clusters():
+        print(f"broker {site} {shapes.broker_address(site)}")
     print(f"wan {status['wan_rate']}")
     for name, how in status["faults"].items():
         print(f"fault {how} {name}")

@@ -51,7 +51,7 @@ def prepare(shape, folder):
     if shapes.product_staged():
         # A copy: the next build must not change files under the overlays of a running lab.
         shutil.copytree(shapes.STAGE, f"{folder}/stage", symlinks=True)
-    for site in shapes.SITES:
+    for site in shape.sites():
         prepare_site(shape, folder, site)
 
 
@@ -63,7 +63,7 @@ def prepare_site(shape, folder, site):
     if shape.guest:
         guest.prepare_site(shape, f"{folder}/site/{site}/vms", with_guest=site == "A")
         guests = ["web1"] if site == "A" else []
-    if shape.standalone:
+    if shape.alone(site):
         return
     product = shapes.product_staged() and not shape.bare
     path = f"{folder}/cib-{site}.xml"
@@ -125,7 +125,7 @@ def cluster_problem(client, shape, site):
 
 def wait_clusters(client, shape, progress):
     deadline = time.monotonic() + CLUSTER_TIMEOUT_S
-    for site in shapes.SITES:
+    for site in shape.clusters():
         problem = ""
         while time.monotonic() < deadline:
             problem = cluster_problem(client, shape, site)

@@ -60,15 +60,15 @@ def told(lab, site="A"):
 
 
 def wait_told(lab, timeout):
-    for site in shapes.SITES:
+    for site in lab.shape.sites():
         wait_until(f"crm_mon of {site} says OK of all",
                    lambda: told(lab, site).count("OK") == COUNT, timeout, 2)
 
 
 def transitions(lab, what, seconds):
     """How many each site's scheduler calculates in SECONDS."""
-    before = {site: lab.transitions(site) for site in shapes.SITES}
+    before = {site: lab.transitions(site) for site in lab.shape.sites()}
     time.sleep(seconds)
-    counts = {site: lab.transitions(site) - before[site] for site in shapes.SITES}
+    counts = {site: lab.transitions(site) - before[site] for site in lab.shape.sites()}
     say(f"{what}: transitions in {seconds} s: {counts}")
     return counts

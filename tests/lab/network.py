@@ -3,13 +3,14 @@
 namespace, so that nothing of it is to be seen or collided with on the host.
 
   a1 eth0 --- p-a1 [brA] wanA ===(rate)=== wanB [brB] p-b1 --- eth0 b1
+                                               [brB] upC ===(rate)=== wanC [brC] p-c1 --- eth0 c1
 
 A `stall` drops frames silently (the bridge port is set to `disabled`, the link stays up); a
 `cut` takes the link down; `mute` drops only what a site sends over the WAN.  There is no netem on every kernel: no delay and no loss by chance.
 """
 import subprocess
 
-from shape import PREFIX_LENGTH, SITES, LabError, address, address6, site_of
+from shape import PREFIX_LENGTH, LabError, address, address6, site_of
 
 PORT_FORWARDING, PORT_DISABLED = "3", "0"
 
@@ -29,18 +30,21 @@ class Network:
 
     def create(self):
         run("ip", "link", "set", "lo", "up")
-        for site in SITES:
+        for site in self.shape.sites():
             run("ip", "link", "add", f"br{site}", "type", "bridge", "stp_state", "0",
                 "mcast_snooping", "0", "forward_delay", "0")
             run("ip", "link", "set", f"br{site}", "up")
         run("ip", "link", "add", "wanA", "type", "veth", "peer", "name", "wanB")
-        for site in SITES:
+        if self.shape.third:
+            run("ip", "link", "add", "wanC", "type", "veth", "peer", "name", "upC")
+            run("ip", "link", "set", "upC", "master", "brB", "up")
+        for site in self.shape.sites():
             run("ip", "link", "set", f"wan{site}", "master", f"br{site}", "up")
         self.set_rate(self.rate)
 
     def set_rate(self, rate):
         """Limit each direction.  One packet may be as large as a whole GSO segment."""
-        for site in SITES:
+        for site in self.shape.sites():
             if self.faults.get(site) == "mute":
                 # Every packet is larger than this burst, and tbf drops what can never go.
                 run("tc", "qdisc", "replace", "dev", f"wan{site}", "root", "tbf", "rate", "1kbit",
@@ -69,8 +73,8 @@ class Network:
 
     def ports(self, name):
         if name == "wan":
-            return [f"wan{site}" for site in SITES]
-        if name.upper() in SITES:
+            return ["wanA", "wanB"]
+        if name.upper() in self.shape.sites():
             return [f"p-{node}" for node in self.shape.node_names(name.upper())] \
                 + [f"wan{name.upper()}"]
         if name in self.shape.all_nodes():
@@ -79,7 +83,7 @@ class Network:
 
     def break_(self, name, how):
         self.ports(name)
-        if how == "mute" and name not in SITES:
+        if how == "mute" and name not in self.shape.sites():
             raise LabError(f"mute {name}: only a site's WAN has a direction")
         self.faults[name] = how
         self.refresh()
@@ -95,7 +99,7 @@ class Network:
     def refresh(self):
         """Links first: a veth has a carrier only while its peer is up, and the kernel refuses a
         port state without one (it forwards by itself once the carrier is back)."""
-        ports = [f"p-{node}" for node in self.shape.all_nodes()] + [f"wan{s}" for s in SITES]
+        ports = [f"p-{node}" for node in self.shape.all_nodes()] + [f"wan{s}" for s in self.shape.sites()]
         for port in ports:
             self.set_link(port)
         for port in ports:

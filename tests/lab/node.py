@@ -18,10 +18,10 @@ def service(name, command, ready="", respawn=False):
     return {"name": name, "command": command, "ready": ready, "respawn": respawn}
 
 
-def services(shape, staged, node_address):
+def services(shape, staged, node_address, alone):
     found = [service("virtlogd", ["virtlogd"], "/run/libvirt/virtlogd-sock", True),
              service("libvirtd", ["libvirtd", "--listen"], "/run/libvirt/libvirt-sock", True)]
-    if shape.standalone:
+    if alone:
         if staged and not shape.bare:
             # Its parent returns when it is ready; a case may end and start it by hand.
             found.append(service("vmreplica-engine", ["vmreplica-engine"],
@@ -55,13 +55,13 @@ class Node:
                  (shapes.TOP, shapes.TOP, True),
                  (f"{self.folder}/site", f"{self.folder}/site", True)]
         seed = []
-        if not self.shape.standalone:
+        if not self.shape.alone(self.site):
             seed.append((f"{self.folder}/cib-{self.site}.xml", "/var/lib/pacemaker/cib/cib.xml"))
         return {"name": self.name, "root": f"{self.state_dir}/mnt", "state": self.state_dir,
                 "extras": f"{self.folder}/extras", "stage": f"{self.folder}/stage",
                 "binds": binds, "seed": seed, "services": services(
                     self.shape, os.path.isdir(f"{self.folder}/stage"),
-                    shapes.address(self.name)),
+                    shapes.address(self.name), self.shape.alone(self.site)),
                 "scratch_size": self.shape.scratch_size,
                 "directories": [("/run/vmreplica", (0, settings.VMREPLICA_ID), 0o750),
                                 ("/var/lib/vmreplica", VMREPLICA_OWNED, 0o755),

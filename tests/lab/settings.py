@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 
-from shape import (SITES, broker_address, address, host_uuid, site_name, site_of)
+from shape import (broker_address, address, host_uuid, site_name, site_of)
 
 VMREPLICA_ID = 990      # user and group inside the nodes, where no package makes them
 
@@ -27,9 +27,9 @@ def corosync_conf(shape, site):
 
 def hosts(shape):
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost"]
-    for site in SITES:
+    for site in shape.sites():
         lines += [f"{address(n)} {n} {n}.{site_name(site)}" for n in shape.node_names(site)]
-        target = address(shape.node_names(site)[0]) if shape.standalone else broker_address(site)
+        target = address(shape.node_names(site)[0]) if shape.alone(site) else broker_address(site)
         lines.append(f"{target} {site_name(site)}")
     return "\n".join(lines) + "\n"
 
@@ -56,7 +56,7 @@ def qemu_conf(shape):
 def vmreplica_conf(shape, node):
     site = site_of(node)
     text = f"[site]\nname = {site_name(site)}\n\n[node]\nname = {node}\n"
-    if shape.standalone:
+    if shape.alone(site):
         text += f"replication-address = {address(node)}\n\n[standalone]\nenabled = yes\n"
     text += "\n[scratch]\ndirectory = /var/lib/vmreplica/scratch\nreserve = 64M\ncap = 1G\n"
     text += "\n[replica]\nboot-directory = /srv/vms/boot\n"

@@ -11,7 +11,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 STAGE = os.environ.get("VMREPLICA_LAB_STAGE") or os.path.join(TOP, "_stage")
 CACHE = os.environ.get("VMREPLICA_LAB_CACHE") or os.path.join(TOP, "_build", "lab-cache")
 
-SITES = {"A": 1, "B": 2}
+SITES = {"A": 1, "B": 2, "C": 3}    # C: see Shape.third
 PREFIX_LENGTH = 16
 NAMESPACE = uuid.UUID("6f3c2c0e-7d0b-4b61-9d0c-1f6d1c0a5b77")
 
@@ -24,6 +24,7 @@ class LabError(Exception):
 class Shape:
     nodes: int = 2              # per site
     standalone: bool = False    # one host a site with libvirt only, no cluster
+    third: bool = False         # a site C: one host with libvirt only, behind B
     bare: bool = False          # everything but the product's resources
     wan_rate: str = "100mbit"
     disk_size: str = "512M"
@@ -33,11 +34,21 @@ class Shape:
     scratch_size: str = ""      # a tmpfs of this size as the scratch directory of each node
 
     def node_names(self, site):
-        count = 1 if self.standalone else self.nodes
+        count = 1 if self.alone(site) else self.nodes
         return [f"{site.lower()}{n}" for n in range(1, count + 1)]
 
     def all_nodes(self):
-        return [name for site in SITES for name in self.node_names(site)]
+        return [name for site in self.sites() for name in self.node_names(site)]
+
+    def sites(self):
+        return ["A", "B", "C"] if self.third else ["A", "B"]
+
+    def alone(self, site):
+        """SITE is one host without a cluster."""
+        return self.standalone or site == "C"
+
+    def clusters(self):
+        return [site for site in self.sites() if not self.alone(site)]
 
     def key(self):
         """Cases whose shapes have the same key may share a running lab."""

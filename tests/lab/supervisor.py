@@ -37,7 +37,7 @@ class Supervisor:
     def start(self):
         """Listen first (the fence sockets are mounted into the nodes), then boot all nodes."""
         self.listen("sock", None)
-        for site in shapes.SITES:
+        for site in self.shape.sites():
             self.listen(f"fence-{site}.sock", site)
         try:
             self.network.create()

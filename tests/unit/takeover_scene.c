@@ -228,3 +228,14 @@ int taking_end_as(Vmreplica__Ipc__TakeoverEnd end, uint64_t number)
 	taking_end_send(end, number);
 	return rig_taken_wait(&rig, ASK_MS);
 }
+
+int taking_extents(uint64_t after_seq)
+{
+	Vmreplica__Ipc__StoreExtents request = VMREPLICA__IPC__STORE_EXTENTS__INIT;
+
+	request.id = ++ask_id;
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.after_seq = after_seq;
+	rig_ask(&rig, FRAME_STORE_EXTENTS, &request.base);
+	return rig_taken_wait(&rig, ASK_MS);
+}

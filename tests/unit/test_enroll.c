@@ -327,6 +327,15 @@ static void test_withdraw(void)
 	decide_withdraw(REL_1, "a.example", of_a);
 	CU_ASSERT_EQUAL(withdrawn.outcome, WITHDRAW_DELETE);
 	CU_ASSERT_STRING_EQUAL(withdrawn.node, "");
+	/* what stands on it goes first */
+	settings_resource(&settings, "web1-a-replica-extended", REL_2, "primary", "c.example");
+	settings_parameter(&settings, settings.message.n_resources - 1, "vm_resource",
+			   "web1-a-replica");
+	decide_withdraw(REL_1, "a.example", of_a);
+	CU_ASSERT_EQUAL(withdrawn.outcome, WITHDRAW_DENIED);
+	CU_ASSERT_STRING_EQUAL(withdrawn.code, "extended");
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(withdrawn.reason, "vmreplica unprotect web1-a-replica-extended"));
 	begin("one", "one");
 	settings_resource(&settings, "web1-replica", REL_1, "primary", "a.example");
 	decide_withdraw(REL_1, "a.example", of_a); /* our own primary is nobody's to withdraw */

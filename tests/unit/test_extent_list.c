@@ -145,6 +145,40 @@ static void select_one(struct extent_list *list, enum resume_rule rule, bool dir
 	CU_ASSERT_EQUAL(selection_add(list, &extent, rule, map), 0);
 }
 
+/* A job whose changes are told apart from its exports: the extent's own flag counts for nothing. */
+static void test_selection_changed(void)
+{
+	struct nbd_extent extent = {
+		.offset = DIRTY_MAP_GRANULE, .length = 8 * DIRTY_MAP_GRANULE, .dirty = true};
+	struct dirty_map *map = dirty_map_new(10 * DIRTY_MAP_GRANULE);
+	struct dirty_map *changed = dirty_map_new(10 * DIRTY_MAP_GRANULE);
+	struct extent_list list = {0};
+
+	CU_ASSERT_EQUAL(selection_add_changed(&list, &extent, RESUME_DIRTY, NULL, changed), 0);
+	CU_ASSERT_EQUAL(list.count, 0);
+	dirty_map_set(changed, 0, 2 * DIRTY_MAP_GRANULE); /* from before the extent into it */
+	dirty_map_set(changed, 4 * DIRTY_MAP_GRANULE, 1);
+	dirty_map_set(changed, 8 * DIRTY_MAP_GRANULE, 2 * DIRTY_MAP_GRANULE);
+	CU_ASSERT_EQUAL(selection_add_changed(&list, &extent, RESUME_DIRTY, NULL, changed), 0);
+	CU_ASSERT_EQUAL(list.count, 3);
+	CU_ASSERT(item_is(&list, 0, DIRTY_MAP_GRANULE, DIRTY_MAP_GRANULE, false));
+	CU_ASSERT(item_is(&list, 1, 4 * DIRTY_MAP_GRANULE, DIRTY_MAP_GRANULE, false));
+	CU_ASSERT(item_is(&list, 2, 8 * DIRTY_MAP_GRANULE, DIRTY_MAP_GRANULE, false));
+	/* and what a look before the cut found */
+	dirty_map_set(map, 6 * DIRTY_MAP_GRANULE, 1);
+	extent_list_clear(&list);
+	CU_ASSERT_EQUAL(selection_add_changed(&list, &extent, RESUME_DIRTY_OR_MAP, map, changed),
+			0);
+	CU_ASSERT_EQUAL(list.count, 4);
+	CU_ASSERT(item_is(&list, 2, 6 * DIRTY_MAP_GRANULE, DIRTY_MAP_GRANULE, false));
+	extent_list_clear(&list);
+	CU_ASSERT_EQUAL(selection_add_changed(&list, &extent, RESUME_ALL, NULL, changed), 0);
+	CU_ASSERT_EQUAL(extent_list_bytes(&list), 8 * DIRTY_MAP_GRANULE);
+	extent_list_destroy(&list);
+	dirty_map_free(map);
+	dirty_map_free(changed);
+}
+
 static void test_selection(void)
 {
 	struct dirty_map *map = dirty_map_new(10 * DIRTY_MAP_GRANULE);
@@ -173,7 +207,12 @@ static void test_selection(void)
 }
 
 static const struct unit_test tests[] = {
-	{"adding", test_add},	 {"union", test_union},		{"clipping", test_clip},
-	{"chunks", test_chunks}, {"dirty map", test_dirty_map}, {"selection", test_selection},
+	{"adding", test_add},
+	{"union", test_union},
+	{"clipping", test_clip},
+	{"chunks", test_chunks},
+	{"dirty map", test_dirty_map},
+	{"selection", test_selection},
+	{"selection by what changed", test_selection_changed},
 };
 UNIT_MAIN("extents", tests)

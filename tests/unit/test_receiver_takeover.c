@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/file_access.h"
+#include "proto/extent_file.h"
 #include "takeover_scene.h"
 #include "unit.h"
 
@@ -42,8 +43,13 @@ static uint64_t point_seq(size_t index)
 static size_t layers_count(void)
 {
 	struct manifest manifest = taking_manifest();
-	size_t count = manifest.current.disks[0].layer_count;
+	size_t count = 0;
 
+	for (size_t i = 0; i < manifest.current.disk_count; i++) {
+		size_t layers = manifest.current.disks[i].layer_count;
+
+		count = layers > count ? layers : count;
+	}
 	manifest_destroy(&manifest);
 	return count;
 }
@@ -289,6 +295,70 @@ static void test_commit(void)
 	taking_end();
 }
 
+/* The file of extents says what wrote holds, granule by granule. */
+static void extents_judge(const struct model *wrote)
+{
+	struct extent_file_disk disks[MODEL_DISKS] = {0};
+	char error[EXTENT_FILE_ERROR_LEN] = "";
+
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		strcpy(disks[i].name, model.disks[i].name);
+		disks[i].size_bytes = model.disks[i].size;
+		disks[i].map = dirty_map_new(model.disks[i].size);
+	}
+	CU_ASSERT_EQUAL(extent_file_read(rig.taken.path, disks, MODEL_DISKS, error), 0);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		for (uint64_t c = 0; c < model.disks[i].clusters; c++) {
+			uint64_t offset, length;
+
+			CU_ASSERT_EQUAL(dirty_map_next(disks[i].map, c * MODEL_CLUSTER, 1, &offset,
+						       &length),
+					wrote->disks[i].dirty[c] != 0);
+		}
+		dirty_map_free(disks[i].map);
+	}
+}
+
+/* What the logs behind a failover's cycle wrote is told, also when it is committed. */
+static void test_extents(void)
+{
+	struct model wrote;
+	uint64_t seq;
+
+	taking_begin(3);
+	model_init(&wrote);
+	for (int i = 0; i < 4; i++) {
+		taking_cycle_applied(8);
+	}
+	seq = sender.committed.seq;
+	for (int i = 0; i < 3; i++) {
+		model_change(&model, 6);
+		for (unsigned int k = 0; k < MODEL_DISKS; k++) {
+			for (uint64_t c = 0; c < model.disks[k].clusters; c++) {
+				wrote.disks[k].dirty[c] |= model.disks[k].dirty[c];
+			}
+		}
+		scene_delta_of_dirty();
+		taking_note();
+		taking_applied();
+	}
+	CU_ASSERT_EQUAL(taking_failover(2, seq), 0);
+	failover_judge(2, seq);
+	CU_ASSERT_EQUAL(taking_extents(seq), 0);
+	CU_ASSERT_EQUAL(rig.taken.last_seq, sender.committed.seq);
+	extents_judge(&wrote);
+	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);
+	CU_ASSERT_EQUAL(taking_extents(seq), 0);
+	extents_judge(&wrote);
+	CU_ASSERT_EQUAL(taking_extents(seq - 1), -ESTALE); /* that log is gone */
+	CU_ASSERT_EQUAL(taking_extents(sender.committed.seq), 0);
+	CU_ASSERT_EQUAL(taking_end_as(ADVANCE, 1), 0);
+	CU_ASSERT_NOT_EQUAL(access(rig.taken.path, F_OK), 0);
+	CU_ASSERT_EQUAL(taking_extents(seq), -ESTALE);
+	model_destroy(&wrote);
+	taking_end();
+}
+
 /* A planned one takes the final cycle and nothing else. */
 static void test_planned(void)
 {
@@ -397,6 +467,7 @@ static void test_permissions(void)
 	}
 	CU_ASSERT_TRUE(layers_wait(4, 30000));
 	seq = point_seq(1);
+	rig_wait(&rig, NULL, 0, 1500); /* the merged layer's file goes a moment later */
 	store_look(before, sizeof(before));
 	CU_ASSERT_EQUAL(taking_test("web1-test", seq), 0);
 	taking_judge(seq, false);
@@ -424,6 +495,7 @@ static const struct unit_test tests[] = {
 	{"failover and cancel", test_failover_and_cancel},
 	{"failover to points and cycles", test_failover_to_any},
 	{"commit", test_commit},
+	{"extents", test_extents},
 	{"planned", test_planned},
 	{"permissions", test_permissions},
 	{"killed anywhere", test_killed_anywhere},

@@ -73,21 +73,24 @@ static void test_what_is_read(void)
 	snprintf(nvram, sizeof(nvram), "<nvram>%s</nvram>", temp_path(file, "web1_VARS.fd"));
 	find(nvram, "<backend type='emulator' version='2.0'/>", &paths);
 	/* before the first start of the VM there are none */
-	CU_ASSERT_EQUAL(source_state_read(&paths, &archive, &len, error), 0);
+	CU_ASSERT_EQUAL(source_state_read(&paths, false, &archive, &len, error), 0);
 	CU_ASSERT_PTR_NULL(archive);
 	temp_file(file, "web1_VARS.fd", "boot order");
-	CU_ASSERT_EQUAL_FATAL(source_state_read(&paths, &archive, &len, error), 0);
+	CU_ASSERT_EQUAL_FATAL(source_state_read(&paths, false, &archive, &len, error), 0);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(archive);
 	CU_ASSERT_EQUAL_FATAL(vm_state_decode(archive, len, &state, &why), 0);
 	CU_ASSERT_EQUAL(state.count, 1);
 	CU_ASSERT_EQUAL(state.files[0].len, strlen("boot order"));
 	free(archive);
+	/* of a VM that is shut off: its TPM has gone with it */
+	CU_ASSERT_EQUAL(source_state_read(&paths, true, &archive, &len, error), 0);
+	CU_ASSERT_PTR_NULL(archive);
 	/* swtpm's directory as libvirt lays it out */
 	CU_ASSERT_EQUAL(mkdir(temp_path(file, UUID), 0700), 0);
 	CU_ASSERT_EQUAL(mkdir(temp_path(file, UUID "/tpm2"), 0700), 0);
 	temp_file(file, UUID "/tpm2/tpm2-00.permall", "seeds");
 	temp_file(file, UUID "/tpm2/.lock", "");
-	CU_ASSERT_EQUAL_FATAL(source_state_read(&paths, &archive, &len, error), 0);
+	CU_ASSERT_EQUAL_FATAL(source_state_read(&paths, false, &archive, &len, error), 0);
 	CU_ASSERT_EQUAL_FATAL(vm_state_decode(archive, len, &state, &why), 0);
 	CU_ASSERT_EQUAL(state.count, 2);
 	CU_ASSERT_EQUAL(state.files[1].len, strlen("seeds"));
@@ -99,10 +102,10 @@ static void test_what_is_read(void)
 	/* a 64 MiB flash, as other machines have it */
 	CU_ASSERT_EQUAL(truncate(temp_path(file, "web1_VARS.fd"), 64 << 20), 0);
 	archive = NULL;
-	CU_ASSERT_EQUAL(source_state_read(&paths, &archive, &len, error), -EFBIG);
+	CU_ASSERT_EQUAL(source_state_read(&paths, false, &archive, &len, error), -EFBIG);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, "web1_VARS.fd does not travel"));
 	CU_ASSERT_EQUAL(truncate(temp_path(file, "web1_VARS.fd"), VM_STATE_MAX), 0);
-	CU_ASSERT_EQUAL(source_state_read(&paths, &archive, &len, error), -EFBIG);
+	CU_ASSERT_EQUAL(source_state_read(&paths, false, &archive, &len, error), -EFBIG);
 	CU_ASSERT_PTR_NULL(archive);
 	source_state_paths_destroy(&paths);
 }

@@ -53,7 +53,7 @@ def passes(lab, node, arguments=""):
 
 def healthy(lab):
     """Both sites, each from one of its nodes, with a VM that replicates."""
-    for site in shapes.SITES:
+    for site in lab.shape.sites():
         lines = wait_until(f"{site} passes", lambda: passes(lab, rep.node_of(lab, site)), 20)
         for node in lab.nodes(site):
             for item in NODE_ITEMS + (("storage",) if site == "B" else ()):

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A UEFI guest (OVMF): its variables travel with the cycle in which it changed them, each recovery
-point has those of its cut, and the replica VM's definition names firmware of its own host that
-libvirt takes."""
+point has those of its cut, the replica VM's definition names firmware of its own host, and a test
+failover to a point boots with that point's."""
 import json
-import os
 import struct
-import uuid
 import xml.etree.ElementTree as tree
 
 import cib
@@ -16,7 +14,7 @@ TIMEOUT = 240
 VM = "uefi1"
 MORE = f"--points 10 --point-interval {rep.FAST}"
 MARKS = (1001, 1002)
-ENDS = ("_VARS.fd", ".xml")
+EFIVARS, GUID = "/sys/firmware/efi/efivars", "6f3c2c0e-7d0b-4b61-9d0c-1f6d1c0a5b77"
 HEAD, ENTRY, HASH = 16, 24, 32      # proto/vm_state.h
 
 
@@ -60,7 +58,7 @@ def change(lab):
     """Returns the cycles after which each of the marks is there."""
     since = {}
     for mark in MARKS:
-        rep.wait_cycles(lab, 2, 60, VM)
+        rep.wait_cycles(lab, 1, 60, VM)
         lab.guest(f"uefi {mark}", VM)
         require(marks(primary_variables(lab))[-1:] == [mark], f"{mark} is not in the variables")
         since[mark] = rep.sync(lab, VM)["seq"]
@@ -84,43 +82,38 @@ def judge(lab, since):
     newest = variables(lab, found, known["states"][-1])
     require(newest == primary_variables(lab), "the newest state is not the primary's")
     say(f"{len(known['points'])} points with {len(known['states'])} states: {kinds}")
-    return found, newest
+    return found
 
 
-def definition(lab, found, newest):
-    """libvirt there takes it, and the guest boots with the variables in their place."""
+def definition(lab, found):
     text = lab.on(found["owner"], f"cat {found['definition']}")
     root = tree.fromstring(text)
     nvram = root.find("os/nvram")
     require(root.find("os/loader").text == "/usr/share/OVMF/OVMF_CODE_4M.fd"
             and nvram.get("template") == "/usr/share/OVMF/OVMF_VARS_4M.fd"
             and nvram.text == f"{found['store']}_VARS.fd", text)
-    # As a drill would: another name, no disks, variables as a failover places them.
-    root.find("name").text = f"{VM}-drill"
-    root.find("uuid").text = str(uuid.uuid4())
-    nvram.text = f"/srv/replica/{VM}-drill_VARS.fd"
-    for disk in root.findall("devices/disk"):
-        root.find("devices").remove(disk)
-    files = [rep.folder_path(lab, "B", f"/srv/replica/{VM}-drill{end}") for end in ENDS]
-    with open(files[0], "wb") as file:
-        file.write(newest)
-    with open(files[1], "w") as file:
-        file.write(tree.tostring(root, encoding="unicode"))
-    node = found["owner"]
-    lab.on(node, f"chmod 711 /srv/replica; virsh create /srv/replica/{VM}-drill.xml")
+
+
+def drill(lab, found):
+    """A test failover to a point between the two: the guest finds the first mark and not the
+    second."""
+    known = manifest(lab, found)
+    seq = next(point["cut"]["seq"] for point in known["points"] if marks(
+        variables(lab, found, state_of(known, point["cut"]["seq"]))) == [MARKS[0]])
+    node = rep.node_of(lab, "B")
+    lab.vmreplica(node, f"failover {VM} --test --to seq:{seq}", 120)
     try:
+        where = lab.wait_resource(f"{VM}-test", timeout=30, site="B")
+        ask = f"virsh qemu-agent-command {VM}-test"
         wait_until("its agent answers", lambda: lab.run(
-            node, f"virsh qemu-agent-command {VM}-drill '{{\"execute\":\"guest-ping\"}}'")
-            .returncode == 0, 60, 1)
-        for mark in MARKS:
-            path = f"/sys/firmware/efi/efivars/LabMark{mark}-6f3c2c0e-7d0b-4b61-9d0c-1f6d1c0a5b77"
-            lab.on(node, f"virsh qemu-agent-command {VM}-drill '{{\"execute\":\"guest-file-open\","
-                   f"\"arguments\":{{\"path\":\"{path}\"}}}}'")
+            where, f"{ask} '{{\"execute\":\"guest-ping\"}}'").returncode == 0, 90, 1)
+        opened = [lab.run(where, f"{ask} '{{\"execute\":\"guest-file-open\",\"arguments\":"
+                          f"{{\"path\":\"{EFIVARS}/LabMark{mark}-{GUID}\"}}}}'").returncode == 0
+                  for mark in MARKS]
+        require(opened == [True, False], f"test of cycle {seq}: marks {opened}")
     finally:
-        lab.run(node, f"virsh destroy {VM}-drill")
-        for file in files:
-            os.unlink(file)
-    say("the replica's firmware boots with the variables that travelled; the guest finds its own")
+        lab.vmreplica(node, f"failover {VM} --test-cleanup", 120)
+    say(f"test failover to cycle {seq}: OVMF boots with that point's variables")
 
 
 def run(lab):
@@ -131,8 +124,9 @@ def run(lab):
         rep.protect(lab, VM, more=MORE)
         rep.wait_replicating(lab, vm=VM)
         since = change(lab)
-        found, newest = judge(lab, since)
-        definition(lab, found, newest)
+        found = judge(lab, since)
+        definition(lab, found)
+        drill(lab, found)
     finally:
         rep.remove(lab, VM)
         lab.on(rep.node_of(lab, "A"), f"pcs resource delete {VM} --force", 120)

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/extended.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/vm_resource.h"
+#include "engine/protect.h"
+#include "engine/replica.h"
+
+static bool is_replica(const Vmreplica__Ipc__CibResource *resource)
+{
+	return strcmp(resource->type, VM_RESOURCE_AGENT) == 0 &&
+	       strcmp(protect_parameter(resource, "role"), "replica") == 0;
+}
+
+const Vmreplica__Ipc__CibResource *
+extended_find_replica(const Vmreplica__Ipc__CibSettings *settings, const char *vm)
+{
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
+
+		if (is_replica(resource) &&
+		    (strcmp(resource->id, vm) == 0 ||
+		     strcmp(protect_parameter(resource, "vm"), vm) == 0 ||
+		     strcmp(protect_parameter(resource, "relationship"), vm) == 0)) {
+			return resource;
+		}
+	}
+	return NULL;
+}
+
+const Vmreplica__Ipc__CibResource *extended_find_source(const Vmreplica__Ipc__CibSettings *settings,
+							const char *vm_resource)
+{
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		if (is_replica(settings->resources[i]) &&
+		    strcmp(settings->resources[i]->id, vm_resource) == 0) {
+			return settings->resources[i];
+		}
+	}
+	return NULL;
+}
+
+static const struct replica *replica_attached(const struct engine *engine, const char *resource)
+{
+	for (const struct replica *replica = engine->replicas; replica != NULL;
+	     replica = replica->next) {
+		if (strcmp(replica->settings.resource, resource) == 0) {
+			return replica;
+		}
+	}
+	return NULL;
+}
+
+/* The VM runs, or may run, on the store. */
+static bool has_failed_over(const struct replica *replica)
+{
+	return replica->status != NULL && replica->status->takeover != NULL &&
+	       replica->status->takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
+}
+
+bool extended_lender_fill(struct engine *engine, const struct vm_settings *settings,
+			  struct canceller *canceller, struct replica_lender *lender)
+{
+	const struct replica *replica;
+	const Vmreplica__Ipc__CibResource *resource;
+
+	if (settings->vm_resource[0] == '\0') {
+		return false;
+	}
+	*lender = (struct replica_lender){
+		.engine = engine, .socket_directory = ENGINE_LENT_DIR, .canceller = canceller};
+	snprintf(lender->reader, sizeof(lender->reader), "%s", settings->relationship);
+	replica = replica_attached(engine, settings->vm_resource);
+	if (replica != NULL) {
+		memcpy(lender->relationship, replica->settings.relationship,
+		       sizeof(lender->relationship));
+		memcpy(lender->directory, replica->directory, sizeof(lender->directory));
+		return !has_failed_over(replica);
+	}
+	/* not here now: asking says so */
+	resource = extended_find_source(engine_settings(engine), settings->vm_resource);
+	if (resource != NULL) {
+		snprintf(lender->relationship, sizeof(lender->relationship), "%s",
+			 protect_parameter(resource, "relationship"));
+	}
+	return resource != NULL;
+}

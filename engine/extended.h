@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Extended replication: a replica here is replicated on to a third site. That is a relationship of
+ * its own, role primary, whose vm_resource is the replica's own ocf:vmreplica:vm resource: so it
+ * follows the replica from node to node. Its source is the replica's store; once the VM runs here
+ * (after a failover), the VM. Control thread.
+ */
+#ifndef VMR_ENGINE_EXTENDED_H
+#define VMR_ENGINE_EXTENDED_H
+
+#include "engine/engine.h"
+#include "engine/replica_lender.h"
+#include "engine/vm_settings.h"
+
+#define EXTENDED_SUFFIX "-extended" /* the replica's resource and this: the default resource id */
+
+/* The ocf:vmreplica:vm resource that is this VM's replica here: by the VM's name, the relationship
+ * or the resource's id. NULL = none. Pure. */
+const Vmreplica__Ipc__CibResource *
+extended_find_replica(const Vmreplica__Ipc__CibSettings *settings, const char *vm);
+/* The replica that a relationship's vm_resource names; NULL: it is an ordinary VM's resource. Pure.
+ */
+const Vmreplica__Ipc__CibResource *extended_find_source(const Vmreplica__Ipc__CibSettings *settings,
+							const char *vm_resource);
+
+/* Fill lender when the store of a replica is what this relationship reads; false: libvirt's VM is.
+ */
+bool extended_lender_fill(struct engine *engine, const struct vm_settings *settings,
+			  struct canceller *canceller, struct replica_lender *lender);
+
+#endif
