@@ -54,7 +54,8 @@ def make_vm(lab):
 
 def remove_vm(lab, device):
     rep.remove(lab, VM)
-    lab.run("a1", f"pcs resource disable {VM} --wait=60; pcs resource delete {VM} --force", 120)
+    off(lab)
+    lab.run("a1", f"pcs resource delete {VM} --force", 60)
     lab.run("a1", f"losetup -d {device}; rm -f /srv/vms/{VM}-*")
     for node in lab.nodes("A"):
         lab.on(node, f"sed -i '/cgroup_device_acl/d' {QEMU_CONF}")
@@ -67,12 +68,22 @@ def sums(lab, device):
                   "| sha256sum").split()[::2]
 
 
+def target(lab, role):
+    """As pcs resource enable and disable, whose --wait takes ten seconds more than the VM."""
+    lab.on("a1", f"crm_resource --resource {VM} --meta --set-parameter target-role "
+           f"--parameter-value {role}")
+
+
 def off(lab):
-    lab.stop_guest(VM)
+    target(lab, "Stopped")
+    wait_until(f"{VM} is off", lambda: not any(
+        entry.get("id") == VM and entry.get("active") == "true" or entry.get("pending")
+        for entry in lab.crm("A").iter("resource")), 60)
 
 
 def on(lab):
-    lab.start_guest(VM)
+    target(lab, "Started")
+    wait_until(f"{VM} has booted", lambda: lab.guest_status(VM)["seq"], 60)
 
 
 # ---- wrap
