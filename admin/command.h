@@ -37,6 +37,8 @@ int command_events(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_points(int argc, char **argv);
 int command_verify(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_import(int argc, char **argv);
 int command_store(int argc, char **argv);
 int command_failover(int argc, char **argv);
 int command_reverse(int argc, char **argv);

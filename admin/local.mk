@@ -21,8 +21,10 @@ libvmr_admin_la_SOURCES = \
 	admin/protect.c \
 	admin/status.c \
 	admin/status_output.c admin/status_output.h \
+	admin/status_takeover.c admin/status_takeover.h \
 	admin/wrap.c \
 	admin/store.c \
+	admin/transfer.c \
 	admin/verify.c
 # protobuf-c's own INIT macros cast const away.
 libvmr_admin_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual

@@ -19,6 +19,8 @@ static const struct command commands[] = {
 	{"resume", command_resume, "go on replicating a VM"},
 	{"resync", command_resync, "compare both sides and send what differs"},
 	{"points", command_points, "list the recovery points of a replica"},
+	{"export", command_export, "write a VM's disks to media for the other side"},
+	{"import", command_import, "take a VM's disks from media into its replica"},
 	{"verify", command_verify, "prove that a replica equals its primary"},
 	{"store", command_store, "check a replica's directory"},
 	{"failover", command_failover, "run a VM on its replica's side: test, planned, unplanned"},

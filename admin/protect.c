@@ -45,6 +45,8 @@ static const char protect_help[] =
 	"      --start-at TIME      begin the initial replication then, for instance\n"
 	"                           2026-11-22T22:00:00Z or, in local time, 2026-11-22T22:00;\n"
 	"                           vmreplica sync begins it at once\n"
+	"      --existing-copy      send no initial copy: one is imported on the other side (see\n"
+	"                           vmreplica import --help), and only what differs travels\n"
 	"      --force              also when the VM would not start on the other side as it is\n"
 	"      --dry-run            only print the pcs commands that would do the "
 	"same\n" COMMON_HELP;
@@ -69,6 +71,7 @@ enum {
 	OPTION_KEEP,
 	OPTION_RESYNC,
 	OPTION_START_AT,
+	OPTION_EXISTING_COPY,
 };
 
 static bool address_is_plausible(const char *address)
@@ -211,6 +214,9 @@ static int protect_option(const struct common_options *common, int code,
 						 "resync \"%s\" is none of auto, manual, or a "
 						 "window such as 18:30-06:00",
 						 optarg);
+	case OPTION_EXISTING_COPY:
+		protect->existing_copy = true;
+		return STATUS_DONE;
 	case OPTION_START_AT:
 		return start_option(common, protect);
 	default:
@@ -304,6 +310,7 @@ int command_protect(int argc, char **argv)
 		{"force", no_argument, NULL, OPTION_FORCE},
 		{"resync", required_argument, NULL, OPTION_RESYNC},
 		{"start-at", required_argument, NULL, OPTION_START_AT},
+		{"existing-copy", no_argument, NULL, OPTION_EXISTING_COPY},
 		{0}};
 	struct common_options common = {.command = "protect", .help = protect_help};
 	Vmreplica__Admin__ProtectRequest protect = VMREPLICA__ADMIN__PROTECT_REQUEST__INIT;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin/output.h"
+#include "admin/status_takeover.h"
 #include "common/clock.h"
 #include "proto/names.h"
 
@@ -164,7 +165,7 @@ static json_t *vm_to_json(const Vmreplica__VmStatus *vm)
 {
 	json_t *object = identity_to_json(vm);
 	json_t *parts[] = {replication_to_json(vm), amounts_to_json(vm), definition_to_json(vm),
-			   application_to_json(vm)};
+			   application_to_json(vm), takeover_to_json(vm)};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (json_object_update(object, parts[i]) < 0) { /* also when either is NULL */
@@ -213,13 +214,20 @@ static void print_warnings(const Vmreplica__Admin__StatusResponse *status, FILE 
 /* Below the table, where sentences have room: why a VM is not OK, and what is under way. */
 static void print_remarks(const Vmreplica__VmStatus *vm, FILE *out)
 {
-	char line[PROGRESS_LINE_LEN];
+	char line[PROGRESS_LINE_LEN], takeover[TAKEOVER_TEXT_LEN];
 
 	if (vm->reason[0] != '\0') {
 		fprintf(out, "%s: %s\n", vm->name, vm->reason);
 	}
 	if (progress_is_under_way(vm)) {
 		fprintf(out, "%s: %s\n", vm->name, status_progress_line(vm->progress, line));
+	}
+	if (takeover_failover_text(vm, takeover) || takeover_test_text(vm, takeover)) {
+		fprintf(out, "%s: %s\n", vm->name, takeover);
+	}
+	if (vm->job[0] != '\0') {
+		fprintf(out, "%s: job %s is under way (vmreplica jobs %s --follow)\n", vm->name,
+			vm->job, vm->job);
 	}
 }
 
@@ -331,6 +339,7 @@ static void print_replication(const Vmreplica__VmStatus *vm, FILE *out)
 
 static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 {
+	char takeover[TAKEOVER_TEXT_LEN];
 	char text[256], a[OUTPUT_TEXT_LEN], b[OUTPUT_TEXT_LEN];
 
 	snprintf(text, sizeof(text), "%s changed, %s on the wire", output_bytes(vm->bytes_dirty, a),
@@ -352,6 +361,15 @@ static void print_amounts(const Vmreplica__VmStatus *vm, FILE *out)
 		}
 		print_field(out, "store", vm->store);
 		print_field(out, "definition", vm->definition);
+	}
+	if (takeover_failover_text(vm, takeover)) {
+		print_field(out, "failover", takeover);
+	}
+	if (takeover_test_text(vm, takeover)) {
+		print_field(out, "test failover", takeover);
+	}
+	if (vm->job[0] != '\0') {
+		print_field(out, "job", vm->job);
 	}
 	for (size_t i = 0; i < vm->n_disks; i++) {
 		snprintf(text, sizeof(text), "%s, %s", vm->disks[i]->name,

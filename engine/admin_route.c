@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/admin_service.h"
+#include "engine/transfer.h"
 
 #define CHECK_FORWARD_MS 65000 /* a check takes up to a minute */
 
@@ -47,6 +48,12 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 	case VMREPLICA__ADMIN__REQUEST__BODY_POINTS:
 		admin_points(call, request);
 		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_EXPORT:
+		admin_export(call, request);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_IMPORT:
+		admin_import(call, request);
+		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_VERIFY:
 		admin_verify(call, request);
 		break;
@@ -67,6 +74,9 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_FIT:
 		admin_fit(call, request->fit);
+		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_PEER_ORDER:
+		admin_peer_order(call, request->peer_order);
 		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_GUARD:
 		admin_guard(call, request->guard);

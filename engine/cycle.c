@@ -10,6 +10,8 @@
 #include "common/log.h"
 #include "proto/dirty_map.h"
 
+#define COPY_RECHECK_MS 5000
+
 /* libvirt's errors in the scheduler's terms. */
 static int source_trouble(struct cycle *cycle, int error, const char *why)
 {
@@ -115,7 +117,7 @@ static void cycle_delete_checkpoint(struct cycle *cycle, const struct checkpoint
 	}
 }
 
-static int cycle_free_checkpoints(struct cycle *cycle)
+int cycle_free_checkpoints(struct cycle *cycle)
 {
 	char error[SOURCE_ERROR_LEN] = "";
 	int result;
@@ -179,6 +181,7 @@ static int cycle_find_cuts(struct cycle *cycle)
 static bool cycle_resync_must_wait(const struct cycle *cycle)
 {
 	return cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_RESYNC && !cycle->resync_allowed &&
+	       cycle->peer->position.has_committed && /* else it is the initial replication */
 	       (!cycle->plan.resumed || cycle->settings->resync.kind == RESYNC_WINDOW);
 }
 
@@ -225,6 +228,14 @@ int cycle_plan(struct cycle *cycle)
 	if (result < 0) {
 		return trouble_set(&cycle->trouble, result, SCHEDULE_FAILED, "protocol",
 				   "the welcome of %s contradicts itself", cycle->peer->node);
+	}
+	if (cycle->awaits_copy && cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_INITIAL) {
+		trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_MISSED, "copy-awaited",
+			    "it waits for a copy of the disks: have one imported there (vmreplica "
+			    "import), or export one here (vmreplica export %s DIRECTORY)",
+			    cycle->settings->vm);
+		cycle->trouble.retry_ms = COPY_RECHECK_MS;
+		return -EAGAIN;
 	}
 	if (cycle_resync_must_wait(cycle)) {
 		return cycle_refuse_resync(cycle, position->reason[0] != '\0' ? position->reason

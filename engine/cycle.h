@@ -45,9 +45,11 @@ struct cycle {
 	bool resync_allowed; /* a needed one may begin: by the policy, or because it was ordered */
 	bool force_resync;   /* the admin asked for a resynchronization, or allows the needed one */
 	struct verify_state *verify; /* compare with this cut, too; NULL = not */
+	bool awaits_copy;	     /* the initial copy comes on media: none is sent */
 	bool want_application;	     /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */
+	bool final;		  /* the VM is off, for a planned failover: nothing comes after it */
 	const char *extents_path; /* cycle_extra.c; NULL or "": nothing of that kind */
 	const char *peer_address; /* our own broker, where the other side's orders go; may be "" */
 
@@ -124,6 +126,14 @@ int cycle_plan(struct cycle *cycle);
 void cycle_take_state(struct cycle *cycle);
 int cycle_send_state(struct cycle *cycle);
 void cycle_state_committed(struct cycle *cycle);
+/* The plan's deletions, carried out. */
+int cycle_free_checkpoints(struct cycle *cycle);
+/* Begin the job with the plan's new cut; end it. */
+int cycle_make_cut(struct cycle *cycle);
+void cycle_end_job(struct cycle *cycle);
+struct cycle_reader;
+/* A reader of the job that runs. */
+struct cycle_reader cycle_make_reader(struct cycle *cycle);
 /* Job, stream, reader, until COMMITTED or a trouble. */
 int cycle_send(struct cycle *cycle);
 

@@ -74,6 +74,13 @@ int reader_push(struct cycle_reader *reader, struct pipeline_item *item)
 	int result;
 
 	item->markable = reader->markable;
+	if (reader->sink != NULL) {
+		result = reader_watch(reader);
+		result = result < 0 ? result : reader->sink(reader->sink_arg, item);
+		pipeline_buffer_give(reader->pipeline, item->buffer);
+		item->buffer = NULL;
+		return result;
+	}
 	do {
 		result = reader_watch(reader);
 		if (result < 0) {

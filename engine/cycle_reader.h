@@ -41,6 +41,10 @@ struct cycle_reader {
 	struct dirty_map *const *maps; /* for each disk, or NULL without a look-only job */
 	struct pipeline *pipeline;     /* NULL while only looking */
 	struct sender_stream *stream;  /* NULL: none runs */
+	/* Takes what is read instead of the pipeline, whose buffers alone are used then; NULL =
+	 * none. 0 or a negative errno with *trouble filled. */
+	int (*sink)(void *arg, const struct pipeline_item *item);
+	void *sink_arg;
 	struct canceller *canceller;
 	struct trouble *trouble;
 	/* private */

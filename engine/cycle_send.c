@@ -64,7 +64,7 @@ static int cycle_begin_job(struct cycle *cycle, const struct checkpoint_name *in
 	return result < 0 ? job_trouble(cycle, result, error) : 0;
 }
 
-static void cycle_end_job(struct cycle *cycle)
+void cycle_end_job(struct cycle *cycle)
 {
 	char error[SOURCE_ERROR_LEN] = "";
 
@@ -80,7 +80,7 @@ static void cycle_end_job(struct cycle *cycle)
 	cycle->job = NULL;
 }
 
-static struct cycle_reader cycle_make_reader(struct cycle *cycle)
+struct cycle_reader cycle_make_reader(struct cycle *cycle)
 {
 	return (struct cycle_reader){
 		.job = cycle->job,
@@ -117,7 +117,7 @@ static int cycle_look(struct cycle *cycle)
 	return result;
 }
 
-static int cycle_make_cut(struct cycle *cycle)
+int cycle_make_cut(struct cycle *cycle)
 {
 	const char *why, *cut_id;
 	int result;
@@ -239,6 +239,7 @@ static int cycle_send_begin(struct cycle *cycle, uint64_t estimate_bytes)
 	begin.cut_time_ms = cycle->cut_time_ms;
 	begin.consistency = borrow(cycle->application ? "application" : "crash");
 	begin.estimate_bytes = estimate_bytes;
+	begin.final = cycle->final;
 	if (cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_DELTA) {
 		begin_fill_base(&begin, &parts, &cycle->peer->position);
 	}

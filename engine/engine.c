@@ -12,12 +12,15 @@
 #include "common/log.h"
 #include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
+#include "engine/transfer.h"
 #include "engine/admin_service.h"
 #include "engine/adoption.h"
 #include "engine/announcer.h"
 #include "engine/directories.h"
 #include "engine/failover.h"
 #include "engine/failover_job.h"
+#include "engine/give_way.h"
+#include "engine/planned.h"
 #include "engine/job_table.h"
 #include "engine/pipeline.h"
 #include "engine/point_find.h"
@@ -321,6 +324,7 @@ void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg
 		return;
 	}
 	engine->stopping = true;
+	transfers_cancel(engine);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		if (!rel->stopping) {
 			relationship_stop(rel, ENGINE_STOP_MS, NULL, NULL);
@@ -359,7 +363,10 @@ void engine_destroy(struct engine *engine)
 		relationship_cancel(rel);
 	}
 	engine_end_workers(engine);
+	planned_free_all(engine);
+	give_way_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
+	transfers_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);
 	point_find_tick(engine, INT64_MAX);
 	replica_takeover_tick(engine, INT64_MAX);

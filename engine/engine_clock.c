@@ -3,6 +3,7 @@
  * starts what is due. */
 #include "engine/admin_jobs.h"
 #include "engine/admin_points.h"
+#include "engine/transfer.h"
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 #include "engine/announcer.h"
 #include "engine/failover.h"
 #include "engine/failover_job.h"
+#include "engine/give_way.h"
+#include "engine/planned.h"
 #include "engine/point_find.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
@@ -161,9 +164,12 @@ static void engine_tick_cb(void *data)
 	engine->tick_armed = false;
 	receiver_child_tick(engine->receiver, now);
 	admin_points_tick(engine, now);
+	transfers_tick(engine, now);
 	admin_jobs_tick(engine, now);
 	point_find_tick(engine, now);
 	replica_takeover_tick(engine, now);
+	planned_tick(engine, now);
+	give_way_tick(engine, now);
 	failover_job_tick(engine);
 	failover_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {

@@ -73,11 +73,11 @@ static json_t *disks_encode(const struct media *media)
 		for (size_t k = 0; k < SHA256_LEN; k++) {
 			snprintf(hex + 2 * k, 3, "%02x", disk->sha256[k]);
 		}
-		json_array_append_new(
-			disks, json_pack("{s:s, s:I, s:s, s:I, s:s}", "name", disk->name,
-					 "size_bytes", (json_int_t)disk->size_bytes, "file",
-					 disk->file, "file_bytes", (json_int_t)disk->file_bytes,
-					 "sha256", hex));
+		json_array_append_new(disks,
+				      json_pack("{s:s, s:I, s:s, s:I, s:s}", "name", disk->name,
+						"size_bytes", (json_int_t)disk->size_bytes, "file",
+						disk->file, "file_bytes",
+						(json_int_t)disk->file_bytes, "sha256", hex));
 	}
 	return disks;
 }
@@ -114,8 +114,8 @@ int media_save(int dir_fd, const struct media *media, char error[MEDIA_ERROR_LEN
 				      O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	int rc = fd < 0 ? -errno : text == NULL ? -ENOMEM : text_write(fd, text, strlen(text));
 
-	if (rc == 0 && (renameat(dir_fd, MEDIA_NAME ".new", dir_fd, MEDIA_NAME) < 0 ||
-			fsync(dir_fd) < 0)) {
+	if (rc == 0 &&
+	    (renameat(dir_fd, MEDIA_NAME ".new", dir_fd, MEDIA_NAME) < 0 || fsync(dir_fd) < 0)) {
 		rc = -errno;
 	}
 	return rc < 0 ? refuse(error, rc, "%s cannot be written: %s", MEDIA_NAME, strerror(-rc))
@@ -124,14 +124,13 @@ int media_save(int dir_fd, const struct media *media, char error[MEDIA_ERROR_LEN
 
 /* ---- reading ---- */
 
-static int file_look(int dir_fd, struct media_disk *disk, bool sized,
-		     char error[MEDIA_ERROR_LEN])
+static int file_look(int dir_fd, struct media_disk *disk, bool sized, char error[MEDIA_ERROR_LEN])
 {
 	struct stat st;
 
 	if (fstatat(dir_fd, disk->file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode)) {
-		return refuse(error, -EBADMSG, "%s is missing: the copy of the media is not complete",
-			      disk->file);
+		return refuse(error, -EBADMSG,
+			      "%s is missing: the copy of the media is not complete", disk->file);
 	}
 	if (sized && (uint64_t)st.st_size != disk->file_bytes) {
 		return refuse(error, -EBADMSG,
@@ -146,8 +145,7 @@ static int file_look(int dir_fd, struct media_disk *disk, bool sized,
 
 static bool hash_decode(const char *text, uint8_t ret_hash[SHA256_LEN])
 {
-	if (strlen(text) != 2 * SHA256_LEN ||
-	    strspn(text, "0123456789abcdef") != 2 * SHA256_LEN) {
+	if (strlen(text) != 2 * SHA256_LEN || strspn(text, "0123456789abcdef") != 2 * SHA256_LEN) {
 		return false;
 	}
 	for (size_t i = 0; i < SHA256_LEN; i++) {
@@ -181,9 +179,9 @@ static bool head_decode(json_t *root, struct media *media)
 	const char *relationship, *vm, *site, *cut_id;
 	json_int_t epoch, seq, time_ms;
 
-	if (json_unpack(root, "{s:s, s:s, s:s, s:I, s:I, s:s, s:I}", "relationship",
-			&relationship, "vm", &vm, "site", &site, "epoch", &epoch, "seq", &seq,
-			"cut_id", &cut_id, "cut_time_ms", &time_ms) < 0 ||
+	if (json_unpack(root, "{s:s, s:s, s:s, s:I, s:I, s:s, s:I}", "relationship", &relationship,
+			"vm", &vm, "site", &site, "epoch", &epoch, "seq", &seq, "cut_id", &cut_id,
+			"cut_time_ms", &time_ms) < 0 ||
 	    !validate_uuid(relationship) || !validate_vm_name(vm) || !validate_site_name(site) ||
 	    epoch <= 0 || seq <= 0 || strlen(cut_id) != CUT_ID_LEN ||
 	    strspn(cut_id, "0123456789abcdef") != CUT_ID_LEN) {
@@ -255,7 +253,7 @@ static bool copy_take(const char *name, struct media *media)
 	}
 	*disk = (struct media_disk){.raw = raw};
 	memcpy(disk->name, name, len);
-	snprintf(disk->file, sizeof(disk->file), "%s", name);
+	memcpy(disk->file, name, strlen(name) + 1); /* shorter than MEDIA_FILE_MAX by the above */
 	if (!validate_disk_name(disk->name)) {
 		return false;
 	}
@@ -311,10 +309,11 @@ int media_load(int dir_fd, struct media *ret_media, char error[MEDIA_ERROR_LEN])
 	}
 	rc = copies_find(dir_fd, ret_media, error);
 	if (rc == 0 && ret_media->disk_count == 0) {
-		rc = refuse(error, -ENOENT,
-			    "there is neither " MEDIA_NAME " nor an image called after a disk, such "
-			    "as vda.qcow2 or vda.raw: an export that was interrupted has no "
-			    MEDIA_NAME " yet, begin it again");
+		rc = refuse(
+			error, -ENOENT,
+			"there is neither " MEDIA_NAME " nor an image called after a disk, such "
+			"as vda.qcow2 or vda.raw: an export that was interrupted has no " MEDIA_NAME
+			" yet, begin it again");
 	}
 	return rc;
 }

@@ -317,7 +317,7 @@ static void protect_begin(struct protect_job *job, const Vmreplica__Admin__Prote
 	char text[REASON_MAX], advice[REASON_MAX];
 	int result;
 
-	if (existing == NULL && replica != NULL) {
+	if (existing == NULL && replica != NULL && !extended_is_other_vm(settings, request->vm)) {
 		protect_extended(job, replica, request->frequency_s != 0);
 		return;
 	}
@@ -370,6 +370,7 @@ void admin_protect(struct admin_call *call, const Vmreplica__Admin__ProtectReque
 	job->dry_run = request->dry_run;
 	snprintf(job->resync, sizeof(job->resync), "%s", request->resync);
 	job->start_at_ms = request->start_at_ms;
+	job->existing_copy = request->existing_copy;
 	job->force = request->force;
 	snprintf(job->relationship, sizeof(job->relationship), "%s", request->relationship);
 	if ((job->relationship[0] == '\0' && name_make_uuid(job->relationship) < 0) ||

@@ -127,6 +127,18 @@ static void created_cb(void *arg, int error, const char *text)
 	protect_free(job);
 }
 
+static void copy_noted_cb(void *arg, int error, const char *text)
+{
+	struct protect_job *job = arg;
+
+	if (error < 0) {
+		created_cb(job, error, text);
+	} else {
+		job->existing_copy = false;
+		protect_create(job);
+	}
+}
+
 static void start_noted_cb(void *arg, int error, const char *text)
 {
 	struct protect_job *job = arg;
@@ -153,6 +165,11 @@ void protect_create(struct protect_job *job)
 	Vmreplica__Ipc__CibCreateVm create;
 	int result;
 
+	if (job->existing_copy) {
+		standing_set(job->engine, STANDING_COPY, job->relationship, "1", copy_noted_cb,
+			     job);
+		return;
+	}
 	if (job->start_at_ms != 0) { /* known before the resource is there, or it begins at once */
 		protect_note_start(job, start_noted_cb);
 		return;

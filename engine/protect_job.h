@@ -23,7 +23,7 @@ struct protect_job {
 	char *exclude[DISKS_MAX]; /* owned */
 	size_t exclude_count;
 	uint64_t bandwidth;
-	bool dry_run, force;
+	bool dry_run, force, existing_copy;
 	char resync[RESYNC_POLICY_LEN]; /* "" = the default */
 	int64_t start_at_ms;		/* wall clock; 0 = at once */
 	char *maps[NETWORK_MAPS_MAX];	/* owned */

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/admin_points.h"
+#include "engine/transfer.h"
 #include "engine/announcer.h"
 #include "engine/receiver_leftover.h"
 #include "engine/replica.h"
@@ -137,6 +138,10 @@ static void child_frame_cb(void *arg, struct link *link, const struct frame *fra
 	case FRAME_REPLICA_POINTS:
 		admin_points_answered(child->engine,
 				      (const Vmreplica__Ipc__ReplicaPoints *)frame->message);
+		break;
+	case FRAME_STORE_IMPORTED:
+		transfers_imported(child->engine,
+				   (const Vmreplica__Ipc__StoreImported *)frame->message);
 		break;
 	case FRAME_STORE_TAKEN:
 		replica_takeover_answered(child->engine,
@@ -290,6 +295,7 @@ static void child_ended(struct receiver_child *child, int status, int64_t now_ms
 		replica_receiver_lost(replica);
 	}
 	replica_takeover_receiver_lost(child->engine);
+	transfers_receiver_lost(child->engine);
 	replica_lender_receiver_lost(child->engine);
 	if (now_ms - child->started_ms >= HEALTHY_MS) {
 		child->backoff_ms = RESTART_MIN_MS;

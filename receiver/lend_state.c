@@ -46,6 +46,26 @@ static bool current_stands(const struct store *store)
 	       store->attachment != STORE_PENDING;
 }
 
+/* The newest application-consistent point that what changed since lending->after leads to, and
+ * something did: a reader that has that cut goes forward with it. */
+static const struct manifest_point *application_point(const struct lending *lending)
+{
+	const struct manifest *manifest = &lending->store->manifest;
+	size_t first, end;
+
+	for (size_t i = manifest->point_count; i > 0; i--) {
+		const struct manifest_point *point = &manifest->points[i - 1];
+
+		if (point->application && point->cut.seq <= manifest->applied_seq &&
+		    changes_find_logs(manifest, &lending->logs, lending->after, point->cut.seq,
+				      &first, &end) == 0 &&
+		    first < end) {
+			return point;
+		}
+	}
+	return NULL;
+}
+
 /* The newest state, or none: a reader never goes back. *ret_point is its recovery point, when it is
  * one. */
 static int state_choose(struct lending *lending, const struct manifest_point **ret_point)
@@ -64,6 +84,14 @@ static int state_choose(struct lending *lending, const struct manifest_point **r
 	}
 	if (point != NULL && point->cut.seq != manifest->applied_seq) {
 		point = NULL;
+	}
+	if (lending->want_application && lending->after[0] != '\0' &&
+	    application_point(lending) != NULL) {
+		point = application_point(lending);
+		lending->cut = point->cut;
+		lending->application = true;
+		*ret_point = point;
+		return 0;
 	}
 	if (point == NULL && !current_stands(lending->store)) {
 		return lending_refuse(lending, -EAGAIN,

@@ -28,6 +28,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/history.c receiver/history.h \
 	receiver/image.c receiver/image.h \
 	receiver/image_turn.c \
+	receiver/import.c receiver/import.h \
 	receiver/json.h \
 	receiver/lend.c receiver/lend.h \
 	receiver/lend_state.c receiver/lend_job.h \

@@ -23,6 +23,7 @@
 #include "receiver/authorization.h"
 #include "receiver/check.h"
 #include "receiver/lend.h"
+#include "receiver/import.h"
 #include "receiver/listener.h"
 #include "receiver/points_query.h"
 #include "receiver/privileges.h"
@@ -254,6 +255,9 @@ static void engine_frame_cb(void *arg, struct link *link, const struct frame *fr
 		break;
 	case FRAME_STORE_LEND_END:
 		lend_end(receiver, (const Vmreplica__Ipc__StoreLendEnd *)frame->message);
+		break;
+	case FRAME_STORE_IMPORT:
+		store_import(receiver, (const Vmreplica__Ipc__StoreImport *)frame->message);
 		break;
 	case FRAME_POINTS_QUERY:
 		points_query(receiver, (const Vmreplica__Ipc__PointsQuery *)frame->message);

@@ -156,6 +156,9 @@ void store_stream_release(struct store *store, struct session *session);
 /* End whatever stream there is, and wait for it, for timeout_ms at most. The lock is held. 0 or
  * -ETIMEDOUT. */
 int store_stream_wait_gone(struct store *store, int timeout_ms);
+/* End whatever stream there is, without a word, and wait for it: it comes again by itself.
+ * store->lock is held. 0 or -ETIMEDOUT. */
+int store_stream_end(struct store *store, int timeout_ms);
 /* End whatever stream there is, with its farewell. Does not wait. Any thread but the control
  * thread. */
 void store_stream_evict(struct store *store);

@@ -72,6 +72,20 @@ int store_stream_wait_gone(struct store *store, int timeout_ms)
 	return 0;
 }
 
+int store_stream_end(struct store *store, int timeout_ms)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+	while (store->stream != NULL) {
+		if (clock_monotonic_ms() > deadline_ms) {
+			return -ETIMEDOUT;
+		}
+		stream_end(store->stream);
+		store_wait(store, 500);
+	}
+	return 0;
+}
+
 void store_stream_evict(struct store *store)
 {
 	pthread_mutex_lock(&store->lock);

@@ -118,6 +118,11 @@ tests_unit_test_relationship_state_SOURCES = tests/unit/test_relationship_state.
 tests_unit_test_relationship_state_CFLAGS = $(engine_test_cflags)
 tests_unit_test_relationship_state_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_media
+tests_unit_test_media_SOURCES = tests/unit/test_media.c tests/unit/tempdir.h
+tests_unit_test_media_CFLAGS = $(engine_test_cflags)
+tests_unit_test_media_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_resume
 tests_unit_test_resume_SOURCES = tests/unit/test_resume.c tests/unit/golden.h
 tests_unit_test_resume_CFLAGS = $(engine_test_cflags)
@@ -187,6 +192,11 @@ tests_unit_test_network_map_LDADD = $(engine_test_ldadd)
 tests_unit_test_replica_domain_SOURCES = tests/unit/test_replica_domain.c tests/unit/sentences.h tests/unit/golden.h
 tests_unit_test_replica_domain_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_replica_domain_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_extended
+tests_unit_test_extended_SOURCES = tests/unit/test_extended.c
+tests_unit_test_extended_CFLAGS = $(engine_test_cflags)
+tests_unit_test_extended_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_protect
 tests_unit_test_protect_SOURCES = tests/unit/test_protect.c
