@@ -6,9 +6,9 @@
 
 #include "broker/locate.h"
 #include "broker/routing_table.h"
+#include "cluster/domain_resource.h"
 
 #define DENY(side, word, ...) replica_deny((side)->code, (side)->reason, word, __VA_ARGS__)
-#define DOMAIN_RESOURCE_META  "vmreplica-relationship" /* CibCreateDomain's mark */
 
 /* "[v6]:port", "host:port" or "host" without the port. */
 static void host_of(const char *peer, char *ret_host, size_t size)
@@ -40,34 +40,20 @@ static bool is_their_relationship(const Vmreplica__Ipc__CibResource *resource, V
 	return peer->carries(peer->arg, host);
 }
 
-static const char *meta_of(const Vmreplica__Ipc__CibResource *resource, const char *name)
-{
-	for (size_t i = 0; i < resource->n_meta; i++) {
-		if (strcmp(resource->meta[i]->name, name) == 0) {
-			return resource->meta[i]->value;
-		}
-	}
-	return NULL;
-}
-
 /* The VM's own resource: named by ours, or made by us and marked with the relationship. */
 static const char *vm_resource_of(const struct peer_side_world *world,
 				  const Vmreplica__Ipc__CibResource *resource)
 {
 	const char *relationship = routing_parameter(resource, "relationship");
 	const char *named = routing_parameter(resource, "vm_resource");
+	const Vmreplica__Ipc__CibResource *made;
 
 	if (named != NULL && named[0] != '\0') {
 		return named;
 	}
-	for (size_t i = 0; relationship != NULL && i < world->settings->n_resources; i++) {
-		const char *mark = meta_of(world->settings->resources[i], DOMAIN_RESOURCE_META);
-
-		if (mark != NULL && strcmp(mark, relationship) == 0) {
-			return world->settings->resources[i]->id;
-		}
-	}
-	return NULL;
+	made = relationship != NULL ? domain_resource_find(world->settings, relationship, false)
+				    : NULL;
+	return made != NULL ? made->id : NULL;
 }
 
 /* What is not known counts as running: the asker may start the same VM. */

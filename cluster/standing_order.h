@@ -18,6 +18,15 @@
  * start here without the other side's word. Set durably before the VM is stopped for a planned
  * failover. */
 #define STANDING_HANDOVER "vmreplica-handover-"
+/* "<path>": a list of extents (proto/extent_file.h) on the owner's storage that the first cycle
+ * after a change of direction carries besides what changed. Taken away when that is committed. */
+#define STANDING_EXTENTS "vmreplica-extents-"
+/* "<seq> <cut id> delta|digest <path or ->": this side's disks become the base of a replica: what
+ * its store begins from. Taken away when the store has its first cycle. */
+#define STANDING_ADOPT	 "vmreplica-adopt-"
+/* "<number> <lineage> <site>": an epoch that this side has promised never to take: a planned
+ * failover that was cancelled. */
+#define STANDING_REFUSED "vmreplica-refused-"
 /* The guard let the VM start while the other side was silent. Taken away when it is heard again. */
 #define STANDING_BLIND "vmreplica-blind-"
 /* A failover job under way: what it was ordered (engine/failover_order.h). */

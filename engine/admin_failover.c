@@ -15,6 +15,7 @@
 #include "engine/admin_service.h"
 #include "engine/admin_vm.h"
 #include "engine/epoch.h"
+#include "engine/admin_planned.h"
 #include "engine/failover.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
@@ -26,6 +27,8 @@
 #define CLEANUP	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
 #define UNPLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED
 #define CANCEL	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
+#define PLANNED	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
+#define REVERSE	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_REVERSE
 #define COMMIT	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_COMMIT
 
 /* What an applied byte costs, to say about how long it takes: a slow disk's worth. */
@@ -143,6 +146,11 @@ static void call_begin(struct failover_call *job, struct replica *replica)
 	struct failover *failover;
 	int result = raises ? choose_epoch(job, replica) : 0;
 
+	if (job->order.kind == REVERSE) {
+		/* the epoch that this side holds already */
+		epoch_from_message(replica->status->epoch, &job->order.epoch);
+	}
+
 	result = result < 0 ? result : failover_begin(replica, &job->order, &failover);
 	if (result == -EBUSY) {
 		call_fail(job, EBUSY, "vmreplica jobs shows it", "a job of it is under way");
@@ -212,6 +220,11 @@ static void call_look_at_peer(struct failover_call *job)
 	struct replica *replica = call_replica(job);
 
 	if (replica == NULL) {
+		return;
+	}
+	if (job->order.kind == PLANNED) {
+		admin_planned_order(job->call, job->relationship);
+		free(job);
 		return;
 	}
 	if (job->order.kind != UNPLANNED || job->force || job->estimate) {
@@ -288,7 +301,7 @@ static void call_find_point(struct failover_call *job, struct replica *replica, 
 static bool kind_is_ours(Vmreplica__Admin__FailoverKind kind)
 {
 	return kind == TEST || kind == CLEANUP || kind == UNPLANNED || kind == CANCEL ||
-	       kind == COMMIT;
+	       kind == COMMIT || kind == PLANNED || kind == REVERSE;
 }
 
 /* A sentence why not, with what to do in *ret_advice; NULL when nothing is in the way. */
@@ -313,7 +326,11 @@ static const char *why_not(const struct replica *replica, Vmreplica__Admin__Fail
 		*ret_advice = "vmreplica failover --cancel goes back, --commit makes it final";
 		return "it has failed over already";
 	}
-	if ((kind == CANCEL || kind == COMMIT) && !failed_over) {
+	if (kind == PLANNED && failed_over) {
+		*ret_advice = "vmreplica reverse begins to replicate back";
+		return "it has failed over already";
+	}
+	if ((kind == CANCEL || kind == COMMIT || kind == REVERSE) && !failed_over) {
 		*ret_advice = "vmreplica status shows how it stands";
 		return "it has not failed over";
 	}
@@ -370,6 +387,8 @@ void admin_failover(struct admin_call *call, const Vmreplica__Admin__Request *re
 		   (failover->kind != TEST || !network_name_is_valid(failover->network))) {
 		admin_call_misused(call, "\"%.64s\" cannot be the network of a test failover",
 				   failover->network);
+	} else if (replica == NULL && admin_planned(call, failover)) {
+		return; /* a primary's here */
 	} else if (replica != NULL) {
 		failover_here(call, failover, replica);
 	} else if (admin_find_relationship(engine, failover->vm) != NULL) {

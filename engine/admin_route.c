@@ -75,6 +75,9 @@ static void route_local(struct admin_call *call, const Vmreplica__Admin__Request
 	case VMREPLICA__ADMIN__REQUEST__BODY_FIT:
 		admin_fit(call, request->fit);
 		break;
+	case VMREPLICA__ADMIN__REQUEST__BODY_PEER_ORDER:
+		admin_peer_order(call, request->peer_order);
+		break;
 	case VMREPLICA__ADMIN__REQUEST__BODY_GUARD:
 		admin_guard(call, request->guard);
 		break;

@@ -76,6 +76,8 @@ void admin_agent(struct admin_call *call, const Vmreplica__Admin__AgentRequest *
 void admin_inspect(struct admin_call *call, const Vmreplica__Admin__InspectRequest *request);
 void admin_release(struct admin_call *call, const Vmreplica__Admin__ReleaseRequest *request);
 void admin_fit(struct admin_call *call, const Vmreplica__Admin__FitRequest *request);
+/* peer_order.c */
+void admin_peer_order(struct admin_call *call, const Vmreplica__Admin__PeerOrderRequest *request);
 /* admin_guard.c */
 void admin_guard(struct admin_call *call, const Vmreplica__Admin__GuardRequest *request);
 void admin_store(struct admin_call *call, const Vmreplica__Admin__StoreRequest *request);

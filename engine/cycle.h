@@ -49,6 +49,7 @@ struct cycle {
 	bool want_application;	     /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */
+	bool final;		  /* the VM is off, for a planned failover: nothing comes after it */
 	const char *extents_path; /* cycle_extra.c; NULL or "": nothing of that kind */
 	const char *peer_address; /* our own broker, where the other side's orders go; may be "" */
 

@@ -239,6 +239,7 @@ static int cycle_send_begin(struct cycle *cycle, uint64_t estimate_bytes)
 	begin.cut_time_ms = cycle->cut_time_ms;
 	begin.consistency = borrow(cycle->application ? "application" : "crash");
 	begin.estimate_bytes = estimate_bytes;
+	begin.final = cycle->final;
 	if (cycle->plan.kind == VMREPLICA__WIRE__MODE__MODE_DELTA) {
 		begin_fill_base(&begin, &parts, &cycle->peer->position);
 	}

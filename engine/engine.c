@@ -19,6 +19,8 @@
 #include "engine/directories.h"
 #include "engine/failover.h"
 #include "engine/failover_job.h"
+#include "engine/give_way.h"
+#include "engine/planned.h"
 #include "engine/job_table.h"
 #include "engine/pipeline.h"
 #include "engine/point_find.h"
@@ -361,6 +363,8 @@ void engine_destroy(struct engine *engine)
 		relationship_cancel(rel);
 	}
 	engine_end_workers(engine);
+	planned_free_all(engine);
+	give_way_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
 	transfers_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);

@@ -14,6 +14,8 @@
 #include "engine/announcer.h"
 #include "engine/failover.h"
 #include "engine/failover_job.h"
+#include "engine/give_way.h"
+#include "engine/planned.h"
 #include "engine/point_find.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
@@ -166,6 +168,8 @@ static void engine_tick_cb(void *data)
 	admin_jobs_tick(engine, now);
 	point_find_tick(engine, now);
 	replica_takeover_tick(engine, now);
+	planned_tick(engine, now);
+	give_way_tick(engine, now);
 	failover_job_tick(engine);
 	failover_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/domain_resource.h"
 #include "cluster/vm_resource.h"
 #include "engine/protect.h"
 #include "engine/replica.h"
@@ -40,6 +41,22 @@ const Vmreplica__Ipc__CibResource *extended_find_source(const Vmreplica__Ipc__Ci
 		}
 	}
 	return NULL;
+}
+
+bool extended_is_other_vm(const Vmreplica__Ipc__CibSettings *settings, const char *vm)
+{
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
+		bool is_ours = strcmp(resource->type, VIRTUAL_DOMAIN_AGENT) != 0;
+
+		for (size_t k = 0; k < resource->n_meta && !is_ours; k++) {
+			is_ours = strcmp(resource->meta[k]->name, DOMAIN_META_RELATIONSHIP) == 0;
+		}
+		if (!is_ours && strcmp(resource->id, vm) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static const struct replica *replica_attached(const struct engine *engine, const char *resource)

@@ -18,6 +18,9 @@
  * or the resource's id. NULL = none. Pure. */
 const Vmreplica__Ipc__CibResource *
 extended_find_replica(const Vmreplica__Ipc__CibSettings *settings, const char *vm);
+/* Is there a VM of our own of that name (a VirtualDomain resource that is not a replica's VM)? Then
+ * that one is meant, and the replica goes by its resource's id. Pure. */
+bool extended_is_other_vm(const Vmreplica__Ipc__CibSettings *settings, const char *vm);
 /* The replica that a relationship's vm_resource names; NULL: it is an ordinary VM's resource. Pure.
  */
 const Vmreplica__Ipc__CibResource *extended_find_source(const Vmreplica__Ipc__CibSettings *settings,

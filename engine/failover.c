@@ -227,6 +227,9 @@ static void failover_run(struct failover *failover)
 		[STEP_RELEASE] = failover_step_release,
 		[STEP_POINTS] = failover_step_points,
 		[STEP_CONSOLIDATE] = failover_step_consolidate,
+		[STEP_EXTENTS] = failover_step_extents,
+		[STEP_PEER] = failover_step_peer,
+		[STEP_ROLE] = failover_step_role,
 		[STEP_FORGET] = failover_step_forget,
 	};
 	enum failover_step step = failover->state.step;
@@ -246,6 +249,15 @@ static void failover_run(struct failover *failover)
 
 /* ---- what was under way before ---- */
 
+/* Its order is taken out of the settings before a job ends: one that stands still is of a moment
+ * ago. */
+static bool job_is_over(const struct engine *engine, const char *id)
+{
+	const Vmreplica__Job *job = job_table_find(engine->jobs, id);
+
+	return job != NULL && !job_message_is_running(job);
+}
+
 static void resume_replica(struct replica *replica)
 {
 	struct engine *engine = replica->engine;
@@ -255,7 +267,7 @@ static void resume_replica(struct replica *replica)
 
 	if (text == NULL || !replica_is_open(replica) ||
 	    failover_find(engine, replica->settings.relationship) != NULL ||
-	    !failover_order_decode(text, &order) ||
+	    !failover_order_decode(text, &order) || job_is_over(engine, order.job) ||
 	    failover_plan_first(order.kind, order.undo).step == STEP_NONE) {
 		return;
 	}

@@ -6,6 +6,7 @@
  *   failover.c         begins, resumes and drives
  *   failover_steps.c   what goes through the receiver, Pacemaker and the settings
  *   failover_run.c     running and stopping the VM
+ *   failover_role.c    becoming the primary: planned failover, reverse replication
  *   failover_images.c  a test's images; a committed chain made short
  */
 #ifndef VMR_ENGINE_FAILOVER_H
@@ -35,6 +36,11 @@ struct failover {
 	Vmreplica__Ipc__StoreTaken *taken; /* owned: what the receiver gave; NULL = not yet */
 	int error;			   /* the first failure; 0 = none */
 	char text[REASON_MAX], advice[REASON_MAX];
+	/* REVERSE, PLANNED: what the VM began from; the last cycle that was received, and where the
+	 * logs between wrote ("" = nowhere, or it is not known: then last_cut_id is "" too) */
+	uint64_t from_seq, last_seq;
+	char from_cut_id[CUT_ID_LEN + 1], last_cut_id[CUT_ID_LEN + 1];
+	char extents[PATH_LEN_MAX + 1];
 	char outcome[REASON_MAX]; /* of a job that is done */
 };
 
@@ -75,5 +81,9 @@ void failover_step_release(struct failover *failover);
 void failover_step_points(struct failover *failover);
 void failover_step_consolidate(struct failover *failover);
 void failover_step_forget(struct failover *failover);
+/* failover_role.c */
+void failover_step_extents(struct failover *failover);
+void failover_step_peer(struct failover *failover);
+void failover_step_role(struct failover *failover);
 
 #endif

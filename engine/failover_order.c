@@ -51,11 +51,12 @@ char *failover_order_encode(const struct failover_order *order, char buf[FAILOVE
 	if (!order->latest) {
 		snprintf(seq, sizeof(seq), "%" PRIu64, order->seq);
 	}
-	snprintf(buf, FAILOVER_ORDER_LEN, "%s %s %s %s %" PRIu64 " %s %s %s",
+	snprintf(buf, FAILOVER_ORDER_LEN, "%s %s %s %s %" PRIu64 " %s %s %s %s",
 		 kind != NULL ? kind : "-", order->job, order->undo ? "undo" : "do", seq,
 		 order->epoch.number, order->epoch.number != 0 ? order->epoch.lineage : "-",
 		 order->epoch.number != 0 ? order->epoch.site : "-",
-		 order->network[0] != '\0' ? order->network : "-");
+		 order->network[0] != '\0' ? order->network : "-",
+		 order->cut_id[0] != '\0' ? order->cut_id : "-");
 	return buf;
 }
 
@@ -71,13 +72,13 @@ static bool decode_seq(const char *text, struct failover_order *order)
 bool failover_order_decode(const char *text, struct failover_order *ret_order)
 {
 	struct failover_order order = {0};
-	char kind[FAILOVER_KIND_LEN + 1], way[8], seq[24];
+	char kind[FAILOVER_KIND_LEN + 1], way[8], seq[24], cut[CUT_ID_LEN + 2];
 	int end = 0;
 
 	if (strlen(text) >= FAILOVER_ORDER_LEN ||
-	    sscanf(text, "%24s %8s %7s %23s %" SCNu64 " %36s %253s %64s%n", kind, order.job, way,
-		   seq, &order.epoch.number, order.epoch.lineage, order.epoch.site, order.network,
-		   &end) != 8 ||
+	    sscanf(text, "%24s %8s %7s %23s %" SCNu64 " %36s %253s %64s %17s%n", kind, order.job,
+		   way, seq, &order.epoch.number, order.epoch.lineage, order.epoch.site,
+		   order.network, cut, &end) != 9 ||
 	    text[end] != '\0') {
 		return false;
 	}
@@ -97,6 +98,12 @@ bool failover_order_decode(const char *text, struct failover_order *ret_order)
 		order.network[0] = '\0';
 	} else if (!network_name_is_valid(order.network)) {
 		return false;
+	}
+	if (strcmp(cut, "-") != 0) {
+		if (!validate_cut_id(cut)) {
+			return false;
+		}
+		memcpy(order.cut_id, cut, sizeof(order.cut_id));
 	}
 	*ret_order = order;
 	return true;

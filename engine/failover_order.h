@@ -26,6 +26,7 @@ struct failover_order {
 	bool latest; /* else seq */
 	uint64_t seq;
 	struct epoch epoch;		    /* to be raised to; number 0: this kind raises none */
+	char cut_id[CUT_ID_LEN + 1]; /* PLANNED: of that cycle; "" = whatever it has */
 	char network[NETWORK_NAME_MAX + 1]; /* TEST */
 };
 

@@ -6,6 +6,8 @@
 #define TEST	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST
 #define CLEANUP	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
 #define UNPLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED
+#define PLANNED	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
+#define REVERSE	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_REVERSE
 #define CANCEL	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
 #define COMMIT	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_COMMIT
 
@@ -47,6 +49,23 @@ static const struct row rows[] = {
 	{UNPLANNED, false, STEP_FORGET, STEP_FORGET, false},
 	{UNPLANNED, true, STEP_RELEASE, STEP_FORGET, true},
 	{UNPLANNED, true, STEP_FORGET, STEP_FORGET, true},
+
+	/* The other side of engine/planned.h: it has handed over, and nothing goes back by itself
+	 * once the epoch is taken. */
+	{PLANNED, false, STEP_RECORD, STEP_END, false},
+	{PLANNED, false, STEP_TAKEOVER, STEP_FORGET, false},
+	{PLANNED, false, STEP_DEFINITION, STEP_FORGET, false},
+	{PLANNED, false, STEP_RESOURCE, STEP_FORGET, false},
+	{PLANNED, false, STEP_START, STEP_FORGET, false},
+	{PLANNED, false, STEP_RUNNING, STEP_FORGET, false},
+	{PLANNED, false, STEP_ROLE, STEP_FORGET, false},
+	{PLANNED, false, STEP_FORGET, STEP_FORGET, false},
+
+	{REVERSE, false, STEP_RECORD, STEP_END, false},
+	{REVERSE, false, STEP_EXTENTS, STEP_FORGET, false},
+	{REVERSE, false, STEP_PEER, STEP_FORGET, false},
+	{REVERSE, false, STEP_ROLE, STEP_FORGET, false},
+	{REVERSE, false, STEP_FORGET, STEP_FORGET, false},
 
 	{CANCEL, false, STEP_RECORD, STEP_END, false},
 	{CANCEL, false, STEP_STOP, STEP_FORGET, false},
@@ -133,6 +152,9 @@ const char *failover_step_to_string(enum failover_step step)
 		[STEP_RELEASE] = "release",
 		[STEP_POINTS] = "points",
 		[STEP_CONSOLIDATE] = "merge",
+		[STEP_EXTENTS] = "extents",
+		[STEP_PEER] = "other side",
+		[STEP_ROLE] = "role",
 		[STEP_FORGET] = "end",
 		[STEP_END] = "ended",
 	};

@@ -27,6 +27,9 @@ enum failover_step {
 	STEP_RELEASE,	 /* the receiver has its layers back: a test's pins, a cancelled failover */
 	STEP_POINTS,	 /* commit: the other points go */
 	STEP_CONSOLIDATE, /* commit: the chain of images becomes short */
+	STEP_EXTENTS,	  /* reverse: what was received beyond the VM's beginning */
+	STEP_PEER,	  /* reverse: the old primary's side makes way */
+	STEP_ROLE,	  /* this side becomes the primary */
 	STEP_FORGET,	  /* the order goes out of the settings */
 	STEP_END,
 	FAILOVER_STEPS,

@@ -23,6 +23,7 @@
 
 #define TEST	VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST
 #define CLEANUP VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
+#define PLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
 #define CANCEL	VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
@@ -187,6 +188,8 @@ void failover_step_takeover(struct failover *failover)
 				      : replica_definition_vm(replica, holder);
 		request.latest = failover->order.latest;
 		request.seq = failover->order.seq;
+		request.cut_id = failover->order.cut_id;
+		request.planned = failover->order.kind == PLANNED;
 		if (!test) {
 			epoch_to_message(&failover->order.epoch, &epoch);
 			request.epoch = &epoch;

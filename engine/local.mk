@@ -11,6 +11,7 @@ ENGINE_SOURCE = \
 	engine/source_checkpoint.c \
 	engine/source_replica.c engine/source_replica.h \
 	engine/source_connection.c engine/source_connection.h \
+	engine/source_define.c engine/source_define.h \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
@@ -41,7 +42,7 @@ ENGINE_WRAP = \
 	engine/wrap_file.c engine/wrap_file.h \
 	engine/wrap_image.c engine/wrap_image.h \
 	engine/wrap_look.c engine/wrap_record.c engine/wrap_record.h \
-	engine/wrap_message.c engine/wrap_node.c engine/wrap_node.h \
+	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node.h \
 	engine/wrap_witness.c engine/wrap_witness.h
 
 # Pure decisions: no clock, no I/O.
@@ -55,6 +56,7 @@ ENGINE_PURE = \
 	engine/failover_order.c engine/failover_order.h \
 	engine/failover_plan.c engine/failover_plan.h \
 	engine/guard.c engine/guard.h \
+	engine/handover.c engine/handover.h \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \
 	engine/planned_plan.c engine/planned_plan.h \
@@ -104,6 +106,7 @@ ENGINE_CONTROL = \
 	engine/announcer.c engine/announcer.h \
 	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
 	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
+	engine/check_wrap.c engine/check_wrap.h \
 	engine/check_storage.c engine/check_storage.h \
 	engine/check_unprotected.c engine/check_unprotected.h \
 	engine/check_replica.c engine/check_replica.h \
@@ -113,7 +116,7 @@ ENGINE_CONTROL = \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
-	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c \
+	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/failover_job.c engine/failover_job.h \
 	engine/failover_place.c engine/failover_place.h \
@@ -121,7 +124,9 @@ ENGINE_CONTROL = \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
-	engine/peer_contact.c engine/peer_contact.h \
+	engine/adopted_disks.c engine/adopted_disks.h engine/become_replica.c engine/become_replica.h \
+	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_take.c \
+	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_steps.c engine/planned.h \
 	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
@@ -131,6 +136,7 @@ ENGINE_CONTROL = \
 	engine/relationship_attach.c engine/relationship_cycle.c \
 	engine/relationship_request.c engine/relationship_status.c \
 	engine/replica.c engine/replica_status.c engine/replica.h \
+	engine/replica_adopt.c engine/replica_adopt.h \
 	engine/replica_definition.c engine/replica_definition.h \
 	engine/replica_fit.c engine/replica_fit.h \
 	engine/extended.c engine/extended.h \

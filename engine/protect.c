@@ -317,7 +317,7 @@ static void protect_begin(struct protect_job *job, const Vmreplica__Admin__Prote
 	char text[REASON_MAX], advice[REASON_MAX];
 	int result;
 
-	if (existing == NULL && replica != NULL) {
+	if (existing == NULL && replica != NULL && !extended_is_other_vm(settings, request->vm)) {
 		protect_extended(job, replica, request->frequency_s != 0);
 		return;
 	}

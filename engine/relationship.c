@@ -256,7 +256,7 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	relationship_judge(rel, now);
 	relationship_tell_peer(rel);
 	rel->schedule.eligible = rel->ready && rel->standing_known && !rel->suspended &&
-				 !rel->dismissed && !rel->busy &&
+				 !rel->dismissed && !rel->handed && !rel->busy &&
 				 !relationship_waits_for_start(rel);
 	relationship_publish(rel, now);
 }

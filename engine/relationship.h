@@ -62,8 +62,12 @@ struct relationship {
 	int64_t resync_clear_ms; /* monotonic: it is taken away then; 0 = not yet */
 	bool release_wanted;	 /* bitmaps go when idle */
 	char release_error[SOURCE_ERROR_LEN]; /* ... and did not at the last attempt */
-	bool blind;	/* its guard let it start while the other side was silent */
-	bool dismissed; /* it is being taken apart: no more cycles */
+	bool handed;			      /* the final cycle is committed: no more from here */
+	bool final_wanted;		      /* the next cycle is the final one */
+	char extents_path[PATH_LEN_MAX +
+			  1]; /* what the first cycle carries besides (cycle_extra.c) */
+	bool blind;	      /* its guard let it start while the other side was silent */
+	bool dismissed;	      /* it is being taken apart: no more cycles */
 	relationship_done_cb release_done;
 	void *release_arg;
 	int64_t release_deadline_ms;
@@ -161,6 +165,10 @@ void relationship_finish_resync(struct relationship *relationship);
  * now on, or at timeout_ms. */
 int relationship_request_sync(struct relationship *relationship, int timeout_ms,
 			      relationship_done_cb done, void *arg);
+/* The VM is off and stays so: send the last cycle, then no more. done as above; the cut is in seq
+ * and cut_id. */
+int relationship_request_final(struct relationship *relationship, int timeout_ms,
+			       relationship_done_cb done, void *arg);
 /* Once a second, and when something ended: retries, deadlines, health. */
 void relationship_tick(struct relationship *relationship, int64_t now_ms);
 /* Free one that is gone (no worker has it). */

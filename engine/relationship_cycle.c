@@ -59,6 +59,8 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.want_application = application_is_due(rel),
 		.enrolled = rel->last_replicated_ms != 0 || rel->peer.greeted,
 		.epoch = rel->epoch,
+		.final = rel->final_wanted,
+		.extents_path = rel->extents_path,
 		.peer_address = engine_broker_address(engine),
 	};
 	rel->cycle.verify = relationship_verify_take(rel, now_ms);
@@ -160,6 +162,8 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 	const struct cycle *cycle = &rel->cycle;
 	struct health_counts count = {.ok = 1};
 
+	rel->handed = rel->handed || cycle->final;
+	rel->final_wanted = rel->final_wanted && !cycle->final;
 	rel->seq = cycle->cut.seq;
 	memcpy(rel->cut_id, cycle->cut.cut_id, sizeof(rel->cut_id));
 	rel->last_replicated_ms = cycle->cut_time_ms;

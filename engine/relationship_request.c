@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/epoch.h"
+#include "engine/handover.h"
 #include "engine/standing.h"
 
 #define RESYNC_CLEAR_RETRY_MS 30000
@@ -119,11 +120,15 @@ void relationship_clear_start(struct relationship *rel)
 void relationship_note_standing(struct relationship *rel)
 {
 	const char *id = rel->settings.relationship;
+	struct handover handover = {0};
 
 	if (engine_settings(rel->engine) == NULL) {
 		return;
 	}
 	rel->blind = standing_get(rel->engine, STANDING_BLIND, id) != NULL;
+	rel->handed = handover_read(rel->engine, id, &handover) && handover.seq > 0;
+	rel->final_wanted = rel->final_wanted && handover.epoch > 0;
+	reverse_read_extents(rel->engine, id, rel->extents_path, sizeof(rel->extents_path));
 	engine_epoch_known(rel->engine, id, rel->engine->config->site, &rel->epoch);
 	if (!rel->standing_known && standing_get(rel->engine, STANDING_RESYNC, id) != NULL) {
 		relationship_request_resync(rel);
@@ -144,6 +149,16 @@ static void heard_stored_cb(void *arg, int error, const char *text)
 	}
 }
 
+/* What the first cycle of this direction carried is committed with it. */
+static void relationship_clear_extents(struct relationship *rel)
+{
+	if (rel->extents_path[0] != '\0' && rel->cycle.committed) {
+		rel->extents_path[0] = '\0';
+		standing_set(rel->engine, STANDING_EXTENTS, rel->settings.relationship, NULL,
+			     heard_stored_cb, NULL);
+	}
+}
+
 /* A WELCOME in our epoch: the other side was heard. */
 static void relationship_clear_blind(struct relationship *rel)
 {
@@ -160,6 +175,7 @@ void relationship_note_heard(struct relationship *rel)
 	enum epoch_verdict verdict = epoch_judge(&rel->epoch, heard, rel->engine->config->site);
 
 	relationship_clear_blind(rel);
+	relationship_clear_extents(rel);
 	if (heard->number == 0 || (verdict != EPOCH_GRANTED && verdict != EPOCH_LOST)) {
 		return;
 	}
@@ -312,4 +328,21 @@ int relationship_request_sync(struct relationship *rel, int timeout_ms, relation
 	}
 	engine_wake(rel->engine);
 	return 0;
+}
+
+int relationship_request_final(struct relationship *rel, int timeout_ms, relationship_done_cb done,
+			       void *arg)
+{
+	int result;
+
+	if (rel->handed) { /* it is committed, of an earlier attempt */
+		done(arg, 0, "");
+		return 0;
+	}
+	rel->final_wanted = true;
+	rel->attach_retry_ms = 0;
+	schedule_entry_restart(&rel->schedule, clock_monotonic_ms());
+	result = relationship_request_sync(rel, timeout_ms, done, arg);
+	rel->final_wanted = result == 0;
+	return result;
 }

@@ -59,6 +59,7 @@ static void replica_send_open(struct replica *replica)
 	open.app_interval_s = replica->settings.app_interval_s;
 	open.qemu_uid = replica->qemu_uid;
 	replica->phase = REPLICA_OPENING;
+	replica_adopt_send(replica);
 	receiver_child_send(replica->engine->receiver, FRAME_STORE_OPEN, &open.base);
 }
 
@@ -95,6 +96,9 @@ static int prepare_run(void *arg)
 	result = store_directory_make(settings->storage, settings->peer, settings->vm,
 				      settings->relationship, user->pw_uid, user->pw_gid,
 				      replica->task_error);
+	result = result == 0 ? replica_adopt_lend(replica, user->pw_uid, replica->task_error,
+						  sizeof(replica->task_error))
+			     : result;
 	return result < 0 ? result : qemu_admit(replica);
 }
 
@@ -128,6 +132,7 @@ static void prepare_done(void *arg, int result)
 
 static void replica_prepare(struct replica *replica)
 {
+	replica_adopt_note(replica);
 	replica->phase = REPLICA_PREPARING;
 	replica->spared = receiver_child_pid(replica->engine->receiver);
 	replica->busy = workers_submit(replica->engine->storage_workers, prepare_run, prepare_done,
@@ -380,6 +385,7 @@ void replica_free(struct replica *replica)
 	if (*link == replica) {
 		*link = replica->next;
 	}
+	replica_adopt_destroy(replica);
 	vm_status_free(replica->status);
 	replica_definition_free(replica->definition);
 	vm_settings_destroy(&replica->settings);
@@ -410,6 +416,7 @@ void replica_tick(struct replica *replica, int64_t now_ms)
 		replica_answer_start(replica, -ETIMEDOUT,
 				     "the receiver has not opened the store yet");
 	}
+	replica_adopt_tick(replica, now_ms);
 	replica_publish(replica, now_ms);
 	replica_definition_tick(replica->definition, now_ms);
 }

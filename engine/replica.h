@@ -10,6 +10,7 @@
 #define VMR_ENGINE_REPLICA_H
 
 #include "engine/engine.h"
+#include "engine/replica_adopt.h"
 #include "engine/replica_definition.h"
 #include "engine/health_attribute.h"
 #include "engine/vm_settings.h"
@@ -36,8 +37,9 @@ struct replica {
 	struct replica_definition *definition; /* owned: of the VM; NULL without memory */
 	char error[REASON_MAX];		       /* why it is FAILED */
 	bool suspended;
+	struct replica_adopt adopt;
 	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
-	bool destroy; /* closing for good */
+	bool destroy;	  /* closing for good */
 	bool stopping;
 	bool held;    /* the receiver had it open when it was told to close */
 	bool closed;  /* it did, and says that it has let the store go */

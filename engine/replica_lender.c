@@ -30,7 +30,7 @@ struct lend_call {
 	struct replica_lender lender;
 	char after[CUT_ID_LEN + 1], known[REPLICA_LENT_KNOWN][CUT_ID_LEN + 1];
 	size_t known_count;
-	bool look;
+	bool look, application;
 	uint64_t id; /* the control thread's */
 };
 
@@ -105,6 +105,7 @@ static void call_send_cb(void *arg)
 	request.known = known;
 	request.n_known = call->known_count;
 	request.look = call->look;
+	request.application = call->application;
 	if (engine->receiver == NULL || !receiver_child_is_ready(engine->receiver) ||
 	    receiver_child_send(engine->receiver, FRAME_STORE_LEND, &request.base) < 0) {
 		call_finish(call, -EAGAIN, "the receiver does not run: it is started again");
@@ -259,6 +260,7 @@ int replica_lender_ask(const struct replica_lender *lender,
 	}
 	call->known_count = question->known_count;
 	call->look = question->look;
+	call->application = question->application;
 	call->holders = 2;
 	if (workers_post(lender->engine->task_workers, call_send_cb, call) < 0) {
 		call->holders = 1;

@@ -34,7 +34,8 @@ struct replica_lend_question {
 	const char *after_cut_id; /* "" = do not tell what changed */
 	const char *known[REPLICA_LENT_KNOWN];
 	size_t known_count;
-	bool look; /* only tell what there is */
+	bool look;	  /* only tell what there is */
+	bool application; /* rather an application-consistent state, if there is one behind after */
 };
 
 struct replica_lent_disk {

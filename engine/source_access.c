@@ -225,3 +225,34 @@ int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]
 				     "file system must have ACLs",
 				     (unsigned int)uid, path, strerror(-result));
 }
+
+/* ---- images that are lent ---- */
+
+static int lend_directory(const char *path, uid_t uid)
+{
+	struct stat status;
+
+	if (stat(path, &status) != 0) {
+		return -errno;
+	}
+	return may_already(&status, uid, S_IXOTH) ? 0 : grant_by_acl(path, uid, S_IXOTH);
+}
+
+int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_free char *copy = strdup(path);
+	bool granted = false;
+	int result = copy != NULL ? source_access_grant_image(path, uid, &granted) : -ENOMEM;
+
+	/* from the file's directory up to the root's children */
+	for (char *slash = copy != NULL ? strrchr(copy, '/') : NULL;
+	     result == 0 && slash != NULL && slash != copy; slash = strrchr(copy, '/')) {
+		*slash = '\0';
+		result = lend_directory(copy, uid);
+	}
+	return result == 0 ? 0
+			   : source_fail(result, error,
+					 "%s cannot be lent to the receiver (uid %u): %s; it must "
+					 "lie on a file system with ACLs",
+					 path, (unsigned int)uid, strerror(-result));
+}

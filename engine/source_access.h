@@ -23,4 +23,8 @@ int source_access_revoke_image(const char *path, uid_t uid);
 /* Let uid read and write a plain file, by ACL entries. Likewise. */
 int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
 
+/* Let uid read and write the image at path, and search every directory above it. Without ACLs in
+ * the file system: -ENOTSUP. 0, or a negative errno with a sentence. */
+int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
+
 #endif

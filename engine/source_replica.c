@@ -240,7 +240,9 @@ int source_job_begin_replica(struct source_job *job, struct source *source,
 			     const struct source_job_request *request, char error[SOURCE_ERROR_LEN])
 {
 	const struct replica_lend_question question = {
-		.after_cut_id = request->incremental != NULL ? request->incremental->cut_id : ""};
+		.after_cut_id = request->incremental != NULL ? request->incremental->cut_id : "",
+		.application = request->application,
+	};
 	cleanup_free struct replica_lent *lent = calloc(1, sizeof(*lent));
 	int result = lent == NULL ? source_fail(-ENOMEM, error, "out of memory")
 				  : replica_lender_ask(source->lender, &question, lent, error);
@@ -259,4 +261,15 @@ int source_job_begin_replica(struct source_job *job, struct source *source,
 		result = changes_read(job, lent, error);
 	}
 	return result == 0 ? layers_serve(job, source, lent, error) : result;
+}
+
+/* Nothing writes to layers that are lent, but who consolidates a chain after a failover does. */
+int source_job_confirm_replica(struct source_job *job, char error[SOURCE_ERROR_LEN])
+{
+	const struct replica_lend_question look = {.after_cut_id = "", .look = true};
+	cleanup_free struct replica_lent *lent = calloc(1, sizeof(*lent));
+	int result = lent == NULL ? source_fail(-ENOMEM, error, "out of memory")
+				  : replica_lender_ask(job->lender, &look, lent, error);
+
+	return result < 0 ? -ECANCELED : source_job_check_offline(job, error);
 }

@@ -116,6 +116,7 @@ static bool request_take(struct lending *lending, const Vmreplica__Ipc__StoreLen
 	}
 	lending->asked_count = request->n_known;
 	lending->look = request->look;
+	lending->want_application = request->application;
 	return true;
 }
 

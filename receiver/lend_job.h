@@ -19,7 +19,7 @@ struct lending {
 	char after[CUT_ID_LEN + 1];
 	char asked[LEND_KNOWN_MAX][CUT_ID_LEN + 1];
 	size_t asked_count;
-	bool look;
+	bool look, want_application;
 
 	struct manifest_cut cut;
 	bool application;

@@ -42,7 +42,28 @@ static bool current_stands(const struct store *store)
 	const struct manifest *manifest = &store->manifest;
 
 	return manifest->current.disk_count > 0 && manifest->batch_seq == 0 &&
-	       !manifest->resync_needed && store->attachment != STORE_PENDING;
+	       !manifest->resync_needed && !manifest->adopted.pending &&
+	       store->attachment != STORE_PENDING;
+}
+
+/* The newest application-consistent point that what changed since lending->after leads to, and
+ * something did: a reader that has that cut goes forward with it. */
+static const struct manifest_point *application_point(const struct lending *lending)
+{
+	const struct manifest *manifest = &lending->store->manifest;
+	size_t first, end;
+
+	for (size_t i = manifest->point_count; i > 0; i--) {
+		const struct manifest_point *point = &manifest->points[i - 1];
+
+		if (point->application && point->cut.seq <= manifest->applied_seq &&
+		    changes_find_logs(manifest, &lending->logs, lending->after, point->cut.seq,
+				      &first, &end) == 0 &&
+		    first < end) {
+			return point;
+		}
+	}
+	return NULL;
 }
 
 /* The newest state, or none: a reader never goes back. *ret_point is its recovery point, when it is
@@ -64,7 +85,15 @@ static int state_choose(struct lending *lending, const struct manifest_point **r
 	if (point != NULL && point->cut.seq != manifest->applied_seq) {
 		point = NULL;
 	}
-	if (point == NULL && !current_stands(lending->store)) {
+	if (lending->want_application && lending->after[0] != '\0' &&
+	    application_point(lending) != NULL) {
+		point = application_point(lending);
+		lending->cut = point->cut;
+		lending->application = true;
+		*ret_point = point;
+		return 0;
+	}
+	if (point == NULL && !lending->look && !current_stands(lending->store)) {
 		return lending_refuse(lending, -EAGAIN,
 				      "the replica is being resynchronized, or waits for it");
 	}
@@ -182,7 +211,7 @@ static int state_lend(struct lending *lending)
 	if (rc < 0) {
 		return lending_refuse(lending, -EAGAIN, answer.reason);
 	}
-	rc = idle_wait(lending);
+	rc = lending->look ? 0 : idle_wait(lending);
 	rc = rc < 0 ? rc : changes_list_logs(&store->manifest, &store->history, &lending->logs);
 	rc = rc < 0 ? rc : state_choose(lending, &point);
 	if (rc < 0) {

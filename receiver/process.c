@@ -118,13 +118,19 @@ void process_last_words(int fd, char *text, size_t size)
 
 int process_run(const char *const *argv, int timeout_ms, char *error, size_t error_size)
 {
+	return process_run_with(argv, -1, timeout_ms, error, error_size);
+}
+
+int process_run_with(const char *const *argv, int kept, int timeout_ms, char *error,
+		     size_t error_size)
+{
 	cleanup_close int err = memfd_create("stderr", MFD_CLOEXEC);
 	char words[512];
 	int status = 0;
 	pid_t pid;
 	int rc;
 
-	rc = err < 0 ? -errno : process_spawn(argv, -1, -1, err, -1, &pid);
+	rc = err < 0 ? -errno : process_spawn(argv, -1, -1, err, kept, &pid);
 	if (rc < 0) {
 		snprintf(error, error_size, "cannot start %s: %s", argv[0], strerror(-rc));
 		return rc;

@@ -23,6 +23,10 @@ void process_end(pid_t pid, int timeout_ms);
  * what it wrote to standard error, or -ETIMEDOUT; error gets a sentence. */
 int process_run(const char *const *argv, int timeout_ms, char *error, size_t error_size);
 
+/* The same with one more descriptor for the child, its 3 (-1 = none). */
+int process_run_with(const char *const *argv, int kept, int timeout_ms, char *error,
+		     size_t error_size);
+
 /* Take the last line of what a child wrote into fd (a file) as a sentence into text. */
 void process_last_words(int fd, char *text, size_t size);
 

@@ -193,6 +193,11 @@ tests_unit_test_replica_domain_SOURCES = tests/unit/test_replica_domain.c tests/
 tests_unit_test_replica_domain_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_replica_domain_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_extended
+tests_unit_test_extended_SOURCES = tests/unit/test_extended.c
+tests_unit_test_extended_CFLAGS = $(engine_test_cflags)
+tests_unit_test_extended_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_protect
 tests_unit_test_protect_SOURCES = tests/unit/test_protect.c
 tests_unit_test_protect_CFLAGS = $(engine_test_cflags)

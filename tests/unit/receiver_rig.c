@@ -367,6 +367,8 @@ int rig_taken_wait(struct rig *rig, int timeout_ms)
 	return rig->taken.error;
 }
 
+bool rig_lend_application;
+
 static bool is_lent(const struct rig *rig, uint64_t unused)
 {
 	(void)unused;
@@ -389,6 +391,7 @@ int rig_lend(struct rig *rig, const char *reader, const char *after, const char 
 		request.n_known++;
 	}
 	request.look = look;
+	request.application = rig_lend_application;
 	rig->lent.answered = false;
 	rig_send(rig, FRAME_STORE_LEND, &request.base);
 	if (!rig_wait(rig, is_lent, 0, 40000)) {

@@ -78,6 +78,7 @@ struct rig {
 		char cut_id[CUT_ID_LEN + 1];
 		size_t disk_count, known_count;
 		char names[4][40], layers[4][RIG_PATH], extents[RIG_PATH];
+		bool application;
 	} lent;		       /* the last STORE_LENT */
 	uint64_t peak_rss_kib; /* of the receivers stopped so far */
 	char last_event[600];
@@ -119,6 +120,7 @@ void rig_suspend(struct rig *rig, bool suspended);
  * are written down, the cuts of known (NULL-terminated, or NULL) asked about. 0 or the error. */
 int rig_lend(struct rig *rig, const char *reader, const char *after, const char *const *known,
 	     bool look);
+extern bool rig_lend_application; /* asked for by rig_lend */
 void rig_lend_end(struct rig *rig, const char *reader);
 
 /* Ask for the points (and cycles) of the store, over as many questions of limit as it takes. */

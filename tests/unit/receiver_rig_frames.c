@@ -103,6 +103,7 @@ static void lent_take(struct rig *rig, const Vmreplica__Ipc__StoreLent *answer)
 	}
 	snprintf(rig->lent.extents, sizeof(rig->lent.extents), "%s", answer->extents);
 	rig->lent.known_count = answer->n_known;
+	rig->lent.application = strcmp(answer->consistency, "application") == 0;
 }
 
 void rig_take(struct rig *rig, const struct frame *frame)

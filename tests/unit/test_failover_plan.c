@@ -98,7 +98,7 @@ static void test_order(void)
 	strcpy(order.epoch.site, "b.example");
 	CU_ASSERT_STRING_EQUAL(failover_order_encode(&order, text),
 			       "unplanned-failover 00c0ffee do 18446744073709551615 3 "
-			       "0b0c6a0e-3f1d-4c53-9d27-2f3f0d3f7a11 b.example -");
+			       "0b0c6a0e-3f1d-4c53-9d27-2f3f0d3f7a11 b.example - -");
 	CU_ASSERT_FATAL(failover_order_decode(text, &read));
 	CU_ASSERT_EQUAL(read.seq, UINT64_MAX);
 	CU_ASSERT_EQUAL(read.epoch.number, 3);
@@ -109,7 +109,7 @@ static void test_order(void)
 	order.latest = order.undo = true;
 	strcpy(order.network, "isolated");
 	CU_ASSERT_STRING_EQUAL(failover_order_encode(&order, text),
-			       "test-failover 00c0ffee undo latest 0 - - isolated");
+			       "test-failover 00c0ffee undo latest 0 - - isolated -");
 	CU_ASSERT_FATAL(failover_order_decode(text, &read));
 	CU_ASSERT(read.latest && read.undo);
 	CU_ASSERT_STRING_EQUAL(read.network, "isolated");

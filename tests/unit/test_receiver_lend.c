@@ -241,12 +241,44 @@ static void test_refused(void)
 	lend_over();
 }
 
+/* Who wants an application-consistent state gets the newest that lies ahead of him, else the
+ * newest. */
+static void test_application(void)
+{
+	char before[CUT_ID_LEN + 1], point[CUT_ID_LEN + 1];
+
+	lend_begin();
+	rig.app_interval_s = 1;
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	cycle_applied(5);
+	strcpy(before, sender.committed.cut_id);
+	sender.application = true;
+	cycle_applied(5);
+	strcpy(point, sender.committed.cut_id);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		lent_digest[i] = model_digest(&model, i);
+	}
+	sender.application = false;
+	cycle_applied(5);
+	rig_lend_application = true;
+	CU_ASSERT_EQUAL(rig_lend(&rig, READER, before, NULL, false), 0);
+	CU_ASSERT_STRING_EQUAL(rig.lent.cut_id, point);
+	CU_ASSERT_TRUE(rig.lent.application);
+	lent_still();
+	CU_ASSERT_EQUAL(rig_lend(&rig, READER, point, NULL, false), 0); /* he has that one */
+	CU_ASSERT_FALSE(rig.lent.application);
+	lent_check();
+	rig_lend_application = false;
+	lend_over();
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"stands still", test_stands_still},
 		{"changes", test_changes},
 		{"refused", test_refused},
+		{"application-consistent", test_application},
 	};
 
 	rig_require_tools();

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An old primary's disks, lent to the receiver as the base of its replica: reading and writing each
+ * image, and searching the directories above it, for the receiver's user alone, by ACL. Blocking:
+ * workers only.
+ */
+#ifndef VMR_ENGINE_ADOPTED_DISKS_H
+#define VMR_ENGINE_ADOPTED_DISKS_H
+
+#include <sys/types.h>
+
+#include "engine/source_define.h"
+
+/* Lend the replicated disks of the definition at path to uid. *ret_disks as source_defined_disks.
+ * 0 or a negative errno with a sentence; what was lent before a failure stays lent. */
+int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
+		       struct source_defined_disk **ret_disks, size_t *ret_count,
+		       char error[SOURCE_ERROR_LEN]);
+#endif

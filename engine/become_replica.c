@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/become_replica.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "cluster/authorization.h"
+#include "engine/standing.h"
+
+#define PAIRS 8
+
+/* A request with what it points at. */
+struct change {
+	Vmreplica__Ipc__CibSwitch request;
+	Vmreplica__Ipc__CibNvpair pairs[PAIRS], *parameters[PAIRS], *settings[PAIRS];
+	char names[PAIRS][STANDING_NAME_LEN];
+	size_t count;
+};
+
+static Vmreplica__Ipc__CibNvpair *add(struct change *change, const char *name, const char *value)
+{
+	Vmreplica__Ipc__CibNvpair *pair = &change->pairs[change->count++];
+
+	vmreplica__ipc__cib_nvpair__init(pair);
+	pair->name = (char *)(uintptr_t)name; /* the request is only read */
+	pair->value = (char *)(uintptr_t)value;
+	return pair;
+}
+
+static void add_parameter(struct change *change, const char *name, const char *value)
+{
+	change->parameters[change->request.n_parameters++] = add(change, name, value);
+}
+
+static void add_setting(struct change *change, const char *prefix, const char *relationship,
+			const char *value)
+{
+	char *name = change->names[change->request.n_settings];
+
+	standing_name(prefix, relationship, name);
+	change->settings[change->request.n_settings++] = add(change, name, value);
+}
+
+static void change_init(struct change *change, const struct peer_contact *contact)
+{
+	vmreplica__ipc__cib_switch__init(&change->request);
+	change->count = 0;
+	change->request.parameters = change->parameters;
+	change->request.settings = change->settings;
+	change->request.resource = (char *)(uintptr_t)contact->resource;
+	change->request.vm_resource = (char *)(uintptr_t)contact->vm_resource;
+	change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
+	change->request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
+}
+
+void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
+			   const char *peer_site, const struct epoch *epoch,
+			   const struct adopt_order *adopt, cluster_done_cb done, void *arg)
+{
+	struct cluster *cluster = &engine->cluster;
+	struct authorization_table table = {0};
+	const struct authorization_entry *entry = NULL;
+	char epoch_text[EPOCH_TEXT_LEN], adopt_text[ADOPT_LEN];
+	struct change change;
+	int result = authorization_table_load(engine_settings(engine), &table, NULL);
+
+	if (result == 0) {
+		entry = authorization_match_name(&table, peer_site);
+	}
+	if (entry == NULL) {
+		authorization_table_destroy(&table);
+		done(arg, -EACCES,
+		     "the other site is not authorized here any more: vmreplica authorize add");
+		return;
+	}
+	change_init(&change, contact);
+	add_parameter(&change, "role", "replica");
+	add_parameter(&change, "peer", peer_site);
+	add_parameter(&change, "storage", entry->storage);
+	add_setting(&change, EPOCH_SETTING, contact->relationship, epoch_format(epoch, epoch_text));
+	add_setting(&change, STANDING_ADOPT, contact->relationship,
+		    adopt_order_encode(adopt, adopt_text));
+	add_setting(&change, STANDING_HANDOVER, contact->relationship, "");
+	add_setting(&change, STANDING_FAILOVER, contact->relationship, "");
+	result = cluster->ops->switch_role(cluster, &change.request, done, arg);
+	authorization_table_destroy(&table);
+	if (result < 0) {
+		done(arg, result, "Pacemaker is not reached");
+	}
+}

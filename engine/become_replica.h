@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The old primary's side becomes the replica: one change of the cluster's configuration. Control
+ * thread only. */
+#ifndef VMR_ENGINE_BECOME_REPLICA_H
+#define VMR_ENGINE_BECOME_REPLICA_H
+
+#include "cluster/epoch.h"
+#include "engine/handover.h"
+#include "engine/peer_contact.h"
+
+/* role=replica of peer_site, in the storage of its authorization entry; the VM's resource Stopped
+ * and no longer followed; epoch and adopt stand, the handover and the failover's order go: all in
+ * one change. done is called once, perhaps before this returns. */
+void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
+			   const char *peer_site, const struct epoch *epoch,
+			   const struct adopt_order *adopt, cluster_done_cb done, void *arg);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A planned failover, carried out by the engine that has the primary VM (planned_plan.h has its
+ * steps). Control thread only; what blocks is on workers.
+ *
+ *   planned.c        begins, resumes, drives; what admins and the other side may order of it
+ *   planned_steps.c  the way to the point of no return
+ *   planned_role.c   what comes after it, and the way back
+ */
+#ifndef VMR_ENGINE_PLANNED_H
+#define VMR_ENGINE_PLANNED_H
+
+#include "engine/admin_service.h"
+#include "engine/failover_job.h"
+#include "engine/failover_order.h"
+#include "engine/handover.h"
+#include "engine/order_client.h"
+#include "engine/peer_contact.h"
+#include "engine/planned_plan.h"
+#include "engine/relationship.h"
+
+struct planned {
+	struct planned *next;
+	struct engine *engine; /* borrowed */
+	struct failover_job *job;
+	struct failover_order order; /* what stands in the settings; its epoch is the one to take */
+	struct peer_contact contact;
+	enum planned_step step;
+	bool busy, entered;
+	bool is_recorded;    /* the order is in the settings */
+	int64_t step_ms;     /* monotonic: when the step began */
+	int64_t retry_ms;    /* monotonic: not before */
+	unsigned int rounds; /* of the catch-up */
+	struct handover handover;
+	enum planned_event wanted; /* CANCEL or FORCE by an admin; LATER: nothing */
+	char peer_site[SITE_NAME_MAX + 1];
+	char definition[PATH_LEN_MAX + 1]; /* of the VM here */
+	/* a worker's */
+	struct order_answer answer;
+	struct order_result result;
+	struct trouble trouble;
+	char address[ENGINE_ADDRESS_LEN]; /* our broker's */
+	char text[SOURCE_ERROR_LEN];
+	/* why it is on its way back */
+	int error;
+	char reason[REASON_MAX], advice[REASON_MAX];
+};
+
+/* Begin one for the primary here. 0 with the job's id in ret_job, or a negative errno with a
+ * sentence: -EBUSY (a job is under way), -ENOMEM. */
+int planned_begin(struct relationship *relationship, char ret_job[JOB_ID_LEN + 1],
+		  char error[REASON_MAX]);
+struct planned *planned_find(const struct engine *engine, const char *relationship);
+/* The admin wants it back (force: whatever the other side may do). 0, or -EALREADY: it is past the
+ * point of no return, or already over. */
+int planned_cancel(struct planned *planned, bool force);
+void planned_tick(struct engine *engine, int64_t now_ms);
+void planned_free_all(struct engine *engine);
+
+/* ---- for the steps ---- */
+void planned_event(struct planned *planned, enum planned_event event);
+/* The step failed for this reason: the way back begins, or it is tried again. */
+void planned_failed(struct planned *planned, int error, const char *advice, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same step again in ms; fails when it has lasted limit_ms (0 = never). */
+void planned_later(struct planned *planned, int ms, int64_t limit_ms, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* A change of Pacemaker's configuration: its outcome is the step's. */
+void planned_switch(struct planned *planned, Vmreplica__Ipc__CibSwitch *request);
+/* Write the order (or, NULL, nothing) into the settings; the step goes on when it is there. */
+void planned_set(struct planned *planned, const char *name, const char *value);
+/* Run on a worker; done on the control thread ends the step. */
+void planned_work(struct planned *planned, worker_run_cb run, worker_done_cb done);
+
+void planned_step_check(struct planned *planned);
+void planned_step_handover(struct planned *planned);
+void planned_step_catch_up(struct planned *planned);
+void planned_step_stop(struct planned *planned);
+void planned_step_stopped(struct planned *planned);
+void planned_step_final(struct planned *planned);
+void planned_step_take(struct planned *planned);
+void planned_step_ask(struct planned *planned);
+void planned_step_role(struct planned *planned);
+void planned_step_reverse(struct planned *planned);
+void planned_step_back_cancel(struct planned *planned);
+void planned_step_back_start(struct planned *planned);
+void planned_step_back_running(struct planned *planned);
+
+#endif

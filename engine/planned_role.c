@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A planned failover after its point of no return: this side becomes the replica. And the way back:
+ * the VM is started here again. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "engine/become_replica.h"
+#include "engine/planned.h"
+#include "engine/replica.h"
+#include "engine/source_define.h"
+#include "engine/standing.h"
+
+#define POLL_MS		 1000
+#define REVERSE_LIMIT_MS (10 * 60 * 1000)
+#define START_LIMIT_MS	 (3 * 60 * 1000)
+
+/* ---- 8 role ---- */
+
+static int undefine_run(void *arg)
+{
+	struct planned *planned = arg;
+
+	return source_undefine(planned->engine->libvirt, planned->contact.vm, planned->text);
+}
+
+static void role_cb(void *arg, int error, const char *text)
+{
+	struct planned *planned = arg;
+
+	planned->busy = false;
+	if (error < 0) {
+		planned_later(planned, POLL_MS, 0, "this side cannot become the replica yet: %s",
+			      text);
+	} else {
+		planned_event(planned, PLANNED_EVENT_DONE);
+	}
+}
+
+static void undefined_role_cb(void *arg, int result)
+{
+	struct planned *planned = arg;
+	struct adopt_order adopt = {.seq = planned->handover.seq};
+
+	if (result < 0) {
+		planned->busy = false;
+		planned_later(planned, POLL_MS, 0, "%s", planned->text);
+		return;
+	}
+	memcpy(adopt.cut_id, planned->handover.cut_id, sizeof(adopt.cut_id));
+	adopt.digest = adopt.seq == 0; /* resumed, and what was committed is not known any more */
+	if (adopt.digest) {
+		snprintf(adopt.cut_id, sizeof(adopt.cut_id), "0000000000000000");
+	}
+	become_replica_switch(planned->engine, &planned->contact, planned->peer_site,
+			      &planned->order.epoch, &adopt, role_cb, planned);
+}
+
+void planned_step_role(struct planned *planned)
+{
+	planned_work(planned, undefine_run, undefined_role_cb);
+}
+
+/* ---- 9 reverse replication ---- */
+
+static const Vmreplica__VmStatus *replica_status(const struct planned *planned)
+{
+	const char *id = planned->contact.relationship;
+	const struct replica *replica = engine_find_replica(planned->engine, id);
+	const struct table_vm *heard =
+		cluster_table_find(&planned->engine->table, id, VMREPLICA__ROLE__ROLE_REPLICA);
+
+	return replica != NULL && replica->status != NULL ? replica->status
+	       : heard != NULL				  ? heard->status
+							  : NULL;
+}
+
+void planned_step_reverse(struct planned *planned)
+{
+	const Vmreplica__VmStatus *status = replica_status(planned);
+
+	if (status != NULL && status->seq > planned->handover.seq) {
+		planned_event(planned, PLANNED_EVENT_DONE);
+	} else if (clock_monotonic_ms() - planned->step_ms > REVERSE_LIMIT_MS) {
+		snprintf(planned->reason, sizeof(planned->reason),
+			 "no cycle has come from there yet");
+		snprintf(planned->advice, sizeof(planned->advice),
+			 "vmreplica status on both sides says why");
+		planned_event(planned, PLANNED_EVENT_DONE);
+	} else {
+		planned_later(planned, POLL_MS, 0, "the first cycle from %s is waited for",
+			      planned->peer_site);
+	}
+}
+
+/* ---- back: start ---- */
+
+static void undefined_back_cb(void *arg, int result)
+{
+	struct planned *planned = arg;
+	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
+	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT, *list[] = {&pair};
+	char name[STANDING_NAME_LEN], nothing[] = "";
+
+	if (result < 0) {
+		planned->busy = false;
+		planned_later(planned, POLL_MS, 0, "%s", planned->text);
+		return;
+	}
+	standing_name(STANDING_HANDOVER, planned->contact.relationship, name);
+	pair.name = name;
+	pair.value = nothing;
+	request.resource = planned->contact.resource;
+	request.vm_resource = planned->contact.vm_resource;
+	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
+	request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED;
+	request.settings = list;
+	request.n_settings = 1;
+	planned_switch(planned, &request);
+}
+
+void planned_step_back_start(struct planned *planned)
+{
+	planned_work(planned, undefine_run, undefined_back_cb);
+}
+
+void planned_step_back_running(struct planned *planned)
+{
+	struct cluster *cluster = &planned->engine->cluster;
+	const struct placement *placement = cluster->ops->placement(cluster);
+	const struct placement_resource *place =
+		placement != NULL ? placement_find(placement, planned->contact.vm_resource) : NULL;
+
+	if (place != NULL && place->state == PLACEMENT_RUNNING) {
+		planned_event(planned, PLANNED_EVENT_DONE);
+	} else if (clock_monotonic_ms() - planned->step_ms > START_LIMIT_MS) {
+		snprintf(planned->advice, sizeof(planned->advice),
+			 "it does not start here again: pcs status says why");
+		planned_event(planned, PLANNED_EVENT_FAILED);
+	} else {
+		planned_later(planned, POLL_MS, 0, "%s is starting here again",
+			      planned->contact.vm);
+	}
+}

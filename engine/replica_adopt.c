@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/replica_adopt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/nvpair_list.h"
+#include "common/log.h"
+#include "engine/adopted_disks.h"
+#include "engine/epoch.h"
+#include "engine/receiver_child.h"
+#include "engine/replica.h"
+#include "engine/standing.h"
+
+#define RETRY_MS 30000
+
+static void find_definition(const struct engine *engine, const char *vm_resource, char *buf,
+			    size_t size)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
+
+	buf[0] = '\0';
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
+		const char *config =
+			nvpair_find(resource->parameters, resource->n_parameters, "config");
+
+		if (strcmp(resource->id, vm_resource) == 0 && config != NULL) {
+			snprintf(buf, size, "%s", config);
+		}
+	}
+}
+
+void replica_adopt_note(struct replica *replica)
+{
+	struct replica_adopt *adopt = &replica->adopt;
+	const char *id = replica->settings.relationship;
+
+	adopt->wanted = adopt_order_read(replica->engine, id, &adopt->order);
+	engine_epoch_known(replica->engine, id, replica->settings.peer, &adopt->epoch);
+	find_definition(replica->engine, replica->settings.vm_resource, adopt->definition,
+			sizeof(adopt->definition));
+}
+
+int replica_adopt_lend(struct replica *replica, uid_t uid, char *error, size_t size)
+{
+	struct replica_adopt *adopt = &replica->adopt;
+	char why[SOURCE_ERROR_LEN] = "";
+	int result;
+
+	replica_adopt_destroy(replica);
+	if (!adopt->wanted) {
+		return 0;
+	}
+	result =
+		adopted_disks_lend(adopt->definition, NULL, uid, &adopt->disks, &adopt->count, why);
+	if (result < 0) {
+		snprintf(error, size, "%s", why);
+	}
+	return result;
+}
+
+void replica_adopt_send(struct replica *replica)
+{
+	const struct replica_adopt *adopt = &replica->adopt;
+	Vmreplica__Ipc__StoreAdopt message = VMREPLICA__IPC__STORE_ADOPT__INIT;
+	Vmreplica__Ipc__TakenDisk disks[DISKS_MAX], *list[DISKS_MAX];
+	Vmreplica__Cut cut = VMREPLICA__CUT__INIT;
+	Vmreplica__Epoch epoch;
+
+	if (adopt->count == 0) {
+		return;
+	}
+	for (size_t i = 0; i < adopt->count && i < DISKS_MAX; i++) {
+		vmreplica__ipc__taken_disk__init(&disks[i]);
+		disks[i].name = adopt->disks[i].name;
+		disks[i].path = adopt->disks[i].path;
+		disks[i].size_bytes = adopt->disks[i].size_bytes;
+		list[message.n_disks++] = &disks[i];
+	}
+	epoch_to_message(&adopt->epoch, &epoch);
+	cut.seq = adopt->order.seq;
+	cut.cut_id = (char *)(uintptr_t)adopt->order.cut_id;
+	message.relationship = replica->settings.relationship;
+	message.disks = list;
+	message.epoch = &epoch;
+	message.cut = &cut;
+	message.extents = (char *)(uintptr_t)adopt->order.extents;
+	message.digest = adopt->order.digest;
+	receiver_child_send(replica->engine->receiver, FRAME_STORE_ADOPT, &message.base);
+}
+
+static void ended_cb(void *arg, int error, const char *text)
+{
+	(void)arg;
+	if (error < 0) {
+		log_warning("that disks were adopted stays in the cluster's settings for now: %s",
+			    text);
+	}
+}
+
+void replica_adopt_tick(struct replica *replica, int64_t now_ms)
+{
+	struct replica_adopt *adopt = &replica->adopt;
+	const char *id = replica->settings.relationship;
+
+	if (!adopt->wanted || replica->status == NULL || now_ms < adopt->retry_ms ||
+	    replica->status->applied_seq <= adopt->order.seq) {
+		return;
+	}
+	if (standing_get(replica->engine, STANDING_ADOPT, id) == NULL) {
+		adopt->wanted = false;
+		return;
+	}
+	adopt->retry_ms = now_ms + RETRY_MS;
+	standing_set(replica->engine, STANDING_ADOPT, id, NULL, ended_cb, NULL);
+}
+
+void replica_adopt_destroy(struct replica *replica)
+{
+	source_defined_disks_free(replica->adopt.disks, replica->adopt.count);
+	replica->adopt.disks = NULL;
+	replica->adopt.count = 0;
+}
