@@ -42,7 +42,8 @@ static bool current_stands(const struct store *store)
 	const struct manifest *manifest = &store->manifest;
 
 	return manifest->current.disk_count > 0 && manifest->batch_seq == 0 &&
-	       !manifest->resync_needed && store->attachment != STORE_PENDING;
+	       !manifest->resync_needed && !manifest->adopted.pending &&
+	       store->attachment != STORE_PENDING;
 }
 
 /* The newest application-consistent point that what changed since lending->after leads to, and
@@ -92,7 +93,7 @@ static int state_choose(struct lending *lending, const struct manifest_point **r
 		*ret_point = point;
 		return 0;
 	}
-	if (point == NULL && !current_stands(lending->store)) {
+	if (point == NULL && !lending->look && !current_stands(lending->store)) {
 		return lending_refuse(lending, -EAGAIN,
 				      "the replica is being resynchronized, or waits for it");
 	}
@@ -210,7 +211,7 @@ static int state_lend(struct lending *lending)
 	if (rc < 0) {
 		return lending_refuse(lending, -EAGAIN, answer.reason);
 	}
-	rc = idle_wait(lending);
+	rc = lending->look ? 0 : idle_wait(lending);
 	rc = rc < 0 ? rc : changes_list_logs(&store->manifest, &store->history, &lending->logs);
 	rc = rc < 0 ? rc : state_choose(lending, &point);
 	if (rc < 0) {

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/sha256.h"
 #include "proto/codec.h"
@@ -39,6 +40,7 @@ struct sender {
 	struct sender_mark mark;
 	uint64_t next_seq;
 	char welcome_reason[600];
+	uint32_t extents; /* so many EXTENTS frames follow it */
 	/* the cycle that runs */
 	Vmreplica__Wire__Mode cycle_mode;
 	struct sender_cut cut;
@@ -58,6 +60,9 @@ struct sender {
 	int64_t cut_step_ms;		   /* added to it with each */
 };
 
+/* Every frame that is sent also goes into this file (NULL: none). */
+extern FILE *sender_record;
+
 /* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused
  * (TLS). */
 bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_context *tls);
@@ -66,6 +71,8 @@ bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_con
 enum frame_type sender_hello(struct sender *sender, const struct model *model);
 /* Both, and a WELCOME. */
 bool sender_enter(struct sender *sender, const struct rig *rig, const struct model *model);
+/* Take the EXTENTS behind a WELCOME: what they name is dirty in the model. Bytes that they name. */
+uint64_t sender_extents(struct sender *sender, struct model *model);
 void sender_drop(struct sender *sender); /* close without a word; twice is fine */
 
 /* CYCLE_BEGIN of mode with a new cut; goes on from sender->mark when resumed. */
