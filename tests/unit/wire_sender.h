@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/sha256.h"
 #include "proto/codec.h"
@@ -61,6 +62,8 @@ struct sender {
 
 /* What HELLO claims, over all connections. */
 extern uint64_t sender_features;
+/* Every frame that is sent also goes into this file (NULL: none). */
+extern FILE *sender_record;
 
 /* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused
  * (TLS). */
