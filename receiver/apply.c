@@ -157,6 +157,7 @@ static int end_record(struct apply *apply, struct answer *answer)
 	}
 	next.applied_seq = batch_end(apply);
 	next.batch_seq = 0;
+	next.adopted.pending = false; /* with the first cycle it is a replica as any other */
 	if (!points_are_kept(store)) {
 		pruned = spool_prune(&next);
 	}

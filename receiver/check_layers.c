@@ -43,7 +43,8 @@ static bool fingerprint_check(struct check *check, const struct check_layer *pla
 	char text[CHECK_TEXT_LEN];
 	struct stat st;
 
-	if (fstatat(check->dir_fd, layer->file, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(check->dir_fd, layer->file, &st, layer->adopted ? 0 : AT_SYMLINK_NOFOLLOW) <
+	    0) {
 		snprintf(text, sizeof(text), "the layer of disk %s: %s", place->disk,
 			 errno == ENOENT ? "the file is missing" : strerror(errno));
 		layer_find(check, place, CHECK_DAMAGE, 0, text);
@@ -118,7 +119,8 @@ static void backing_check(struct check *check, const struct check_layer *place, 
 static void header_check(struct check *check, const struct check_layer *place)
 {
 	cleanup_close int fd =
-		openat(check->dir_fd, place->layer->file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		openat(check->dir_fd, place->layer->file,
+		       O_RDONLY | (place->layer->adopted ? 0 : O_NOFOLLOW) | O_CLOEXEC);
 	uint8_t header[HEADER_LEN];
 	char text[CHECK_TEXT_LEN];
 	uint64_t flags, size;

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/trust.h"
 #include "proto/version.h"
+#include "receiver/adopt.h"
 #include "receiver/authorization.h"
 #include "receiver/plan.h"
 #include "receiver/stores.h"
@@ -200,6 +201,7 @@ struct welcome {
 	struct manifest_mark mark_copy;
 	struct manifest_epoch epoch_copy;
 	struct plan plan;
+	struct adopt_extents extents; /* owned */
 };
 
 static void welcome_fill_position(struct welcome *welcome)
@@ -249,6 +251,7 @@ static void welcome_fill(struct welcome *welcome, const struct manifest *manifes
 	welcome->message.mode = welcome->plan.mode;
 	welcome->message.reason = welcome->plan.reason;
 	welcome->message.next_seq = manifest->next_seq;
+	welcome->message.extents = welcome->extents.frames;
 }
 
 /* Where the other side's broker is: needed when the primary does not come any more. */
@@ -286,6 +289,8 @@ static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hell
 	rc = rc < 0 ? rc : store_check(store, answer);
 	rc = rc < 0 ? rc : epoch_take(store, hello->epoch, answer);
 	rc = rc < 0 ? rc : address_keep(store, hello->peer_address, answer);
+	rc = rc < 0 ? rc
+		    : adopt_extents_load(store, disks, hello->n_disks, &welcome->extents, answer);
 	if (rc == 0) {
 		welcome_fill(welcome, &store->manifest, disks, hello->n_disks);
 	}
@@ -295,7 +300,7 @@ static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hell
 
 int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, struct answer *answer)
 {
-	struct welcome welcome;
+	struct welcome welcome = {.extents = {.disk_count = 0}};
 	struct store *store = NULL;
 	uint32_t version = 0;
 	int rc = store_find(session, hello, &store, answer);
@@ -327,5 +332,8 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 		 session->node, tls_peer_address(session->conn), version,
 		 manifest_mode_to_word(welcome.plan.mode),
 		 welcome.plan.has_mark ? ", going on from a mark" : "");
-	return session_send(session, FRAME_WELCOME, &welcome.message.base, NULL, 0, answer);
+	rc = session_send(session, FRAME_WELCOME, &welcome.message.base, NULL, 0, answer);
+	rc = rc < 0 ? rc : adopt_extents_send(session, &welcome.extents, answer);
+	adopt_extents_destroy(&welcome.extents);
+	return rc;
 }

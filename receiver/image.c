@@ -22,7 +22,8 @@ int image_layer_fingerprint(struct store *store, struct manifest_layer *layer)
 {
 	struct stat st;
 
-	if (fstatat(store->dir_fd, layer->file, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(store->dir_fd, layer->file, &st, layer->adopted ? 0 : AT_SYMLINK_NOFOLLOW) <
+	    0) {
 		return -errno;
 	}
 	layer->size_bytes = (uint64_t)st.st_size;
@@ -32,12 +33,20 @@ int image_layer_fingerprint(struct store *store, struct manifest_layer *layer)
 	return 0;
 }
 
+int image_layer_sync(struct store *store, const struct manifest_layer *layer)
+{
+	cleanup_close int fd = openat(store->dir_fd, layer->file,
+				      O_RDONLY | (layer->adopted ? 0 : O_NOFOLLOW) | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
 /* The daemon's flush is an fdatasync, which leaves the time of the last write in memory: after a
  * power cut an older one would show, and the layer would look as if somebody had written it. One
  * that is missing or cannot be made durable stays without a fingerprint: opening it will tell. */
 static void layer_close(struct store *store, struct manifest_layer *layer)
 {
-	if (durable_file_sync(store->dir_fd, layer->file) == 0) {
+	if (image_layer_sync(store, layer) == 0) {
 		image_layer_fingerprint(store, layer);
 	}
 }

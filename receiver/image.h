@@ -32,6 +32,9 @@ int image_layer_make(struct store *store, struct manifest *next, const char *dis
  * 0 or a negative errno (layer is unchanged). */
 int image_layer_fingerprint(struct store *store, struct manifest_layer *layer);
 
+/* fsync of a layer's file. 0 or a negative errno. */
+int image_layer_sync(struct store *store, const struct manifest_layer *layer);
+
 /* Make the layers of image, which is one of manifest's, durable and record their fingerprints, but
  * (with_tops false) not of the tops that our generation writes, nor of what a merge writes. Other
  * layers must not be open for writing. A fingerprint that stands is kept: what somebody else

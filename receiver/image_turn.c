@@ -20,7 +20,7 @@ char *image_path(const struct store *store, const char *file, char path[IMAGE_PA
 
 int image_layer_size(struct store *store, const char *file, uint64_t *ret_bytes)
 {
-	cleanup_close int fd = openat(store->dir_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int fd = openat(store->dir_fd, file, O_RDONLY | O_CLOEXEC);
 	uint8_t header[32]; /* of qcow2: magic, version, ..., at 24 the size, big endian */
 	uint64_t bytes = 0;
 
@@ -42,7 +42,7 @@ int image_layer_size(struct store *store, const char *file, uint64_t *ret_bytes)
  */
 static int top_close(struct store *store, const struct manifest *next, struct manifest_layer *layer)
 {
-	int rc = durable_file_sync(store->dir_fd, layer->file);
+	int rc = image_layer_sync(store, layer);
 
 	if (rc < 0 || manifest_merge_touches(next, layer->file)) {
 		return rc; /* its fingerprint is taken when the merge is done */

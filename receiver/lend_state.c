@@ -42,7 +42,8 @@ static bool current_stands(const struct store *store)
 	const struct manifest *manifest = &store->manifest;
 
 	return manifest->current.disk_count > 0 && manifest->batch_seq == 0 &&
-	       !manifest->resync_needed && store->attachment != STORE_PENDING;
+	       !manifest->resync_needed && !manifest->adopted.pending &&
+	       store->attachment != STORE_PENDING;
 }
 
 /* The newest application-consistent point that what changed since lending->after leads to, and

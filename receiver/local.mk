@@ -2,6 +2,8 @@
 # receiver: everything that parses a peer's log stream, and the replica stores. Owns jansson for the manifest and QMP.
 noinst_LTLIBRARIES += libvmr-receiver.la
 libvmr_receiver_la_SOURCES = \
+	receiver/adopt.c receiver/adopt.h \
+	receiver/adopt_extents.c \
 	receiver/answer.c receiver/answer.h \
 	receiver/apply.c receiver/apply.h \
 	receiver/apply_logs.c \
@@ -40,6 +42,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/manifest_sum.c \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
+	receiver/merge_hold.c \
 	receiver/merge_plan.c \
 	receiver/ownership.c receiver/ownership.h \
 	receiver/pending.c receiver/pending.h \

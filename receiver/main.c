@@ -265,6 +265,9 @@ static void engine_frame_cb(void *arg, struct link *link, const struct frame *fr
 	case FRAME_STORE_TAKEOVER:
 		takeover_request(receiver, (const Vmreplica__Ipc__StoreTakeover *)frame->message);
 		break;
+	case FRAME_STORE_ADOPT:
+		stores_adopt(receiver, (const Vmreplica__Ipc__StoreAdopt *)frame->message);
+		break;
 	case FRAME_STORE_EXTENTS:
 		takeover_extents_request(receiver,
 					 (const Vmreplica__Ipc__StoreExtents *)frame->message);

@@ -36,6 +36,7 @@ struct manifest_layer {
 	char file[MANIFEST_FILE_MAX + 1];
 	uint64_t generation; /* only the owner of that generation writes it */
 	bool frozen;	     /* the fingerprint below holds */
+	bool adopted;	     /* an old primary's own disk (adopt.h): the file may be a link */
 	bool sealed;	     /* never written again: the storage once failed to make it durable */
 	uint64_t size_bytes, inode;
 	int64_t mtime_ns;
@@ -155,6 +156,16 @@ struct manifest_epoch {
 	char site[SITE_NAME_MAX + 1];
 };
 
+/* The current image stands on an old primary's own disks (adopt.h). */
+struct manifest_adopted {
+	struct manifest_epoch epoch; /* number 0: it does not */
+	uint64_t seq;		     /* of the cut that the first cycle builds on */
+	bool pending;		     /* that cycle is not applied: the image is no point in time */
+	bool bitmaps;		     /* ours may still be in them */
+	char extents[PATH_LEN_MAX + 1]; /* absolute: where the disks differ from the cut; "" = not
+					   known, or nowhere */
+};
+
 struct manifest_counters {
 	uint64_t ok, failed, resyncs;
 	uint64_t data_bytes, wire_bytes, largest_bytes; /* largest: on the wire */
@@ -201,6 +212,7 @@ struct manifest {
 	/* The current image may not be what it was at applied_seq; only with resync_needed. */
 	bool distrusted;
 	struct manifest_takeover test, failover; /* manifest_takeover.c */
+	struct manifest_adopted adopted;	 /* manifest_takeover.c */
 	struct manifest_state *states;		 /* owned, ascending by seq */
 	size_t state_count;
 };

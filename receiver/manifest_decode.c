@@ -73,11 +73,14 @@ int manifest_number_decode(json_int_t number, uint64_t max, uint64_t *ret_number
 
 int manifest_file_decode(const char *text, char ret_file[MANIFEST_FILE_MAX + 1])
 {
+	/* vm-<epoch>/ holds what a VM of ours wrote, which may become a layer. */
+	size_t prefix = strncmp(text, "gen-", 4) == 0 ? 4 : strncmp(text, "vm-", 3) == 0 ? 3 : 0;
 	const char *slash = strchr(text, '/');
 
-	if (strncmp(text, "gen-", 4) != 0 || slash == NULL ||
-	    strspn(text + 4, "0123456789") != (size_t)(slash - text - 4) || slash == text + 4 ||
-	    slash[1] == '.' || slash[1] == '\0' || strchr(slash + 1, '/') != NULL) {
+	if (prefix == 0 || slash == NULL ||
+	    strspn(text + prefix, "0123456789") != (size_t)(slash - text) - prefix ||
+	    slash == text + prefix || slash[1] == '.' || slash[1] == '\0' ||
+	    strchr(slash + 1, '/') != NULL) {
 		return -EBADMSG;
 	}
 	return manifest_text_decode(text, ret_file, MANIFEST_FILE_MAX + 1);
@@ -88,11 +91,11 @@ int manifest_layer_decode(json_t *json, struct manifest_layer *ret_layer)
 	json_int_t generation, size, inode, mtime_ns;
 	struct manifest_layer layer = {0};
 	const char *file;
-	int frozen, sealed = 0; /* sealed came with format 2 */
+	int frozen, sealed = 0, adopted = 0; /* sealed came with format 2, adopted with 3 */
 
-	if (json_unpack(json, "{s:s, s?b, s:I, s:b, s:I, s:I, s:I}", "file", &file, "sealed",
-			&sealed, "generation", &generation, "frozen", &frozen, "size", &size,
-			"inode", &inode, "mtime_ns", &mtime_ns) < 0 ||
+	if (json_unpack(json, "{s:s, s?b, s?b, s:I, s:b, s:I, s:I, s:I}", "file", &file, "sealed",
+			&sealed, "adopted", &adopted, "generation", &generation, "frozen", &frozen,
+			"size", &size, "inode", &inode, "mtime_ns", &mtime_ns) < 0 ||
 	    manifest_file_decode(file, layer.file) < 0 ||
 	    manifest_number_decode(generation, INT64_MAX, &layer.generation) < 0 ||
 	    manifest_number_decode(size, INT64_MAX, &layer.size_bytes) < 0) {
@@ -100,6 +103,7 @@ int manifest_layer_decode(json_t *json, struct manifest_layer *ret_layer)
 	}
 	layer.frozen = frozen != 0;
 	layer.sealed = sealed != 0;
+	layer.adopted = adopted != 0;
 	layer.inode = (uint64_t)inode;
 	layer.mtime_ns = mtime_ns;
 	*ret_layer = layer;
@@ -268,7 +272,7 @@ static int counters_decode(json_t *json, struct manifest_counters *ret)
 	return 0;
 }
 
-static int epoch_decode(json_t *json, struct manifest_epoch *ret_epoch)
+int manifest_epoch_decode(json_t *json, struct manifest_epoch *ret_epoch)
 {
 	const char *lineage, *site;
 	json_int_t number;
@@ -348,7 +352,7 @@ static int manifest_decode_root(json_t *root, json_int_t format, struct manifest
 	if (names_decode(root, m) < 0 || numbers_decode(root, m) < 0) {
 		return damaged(ret_part, "its head");
 	}
-	if (epoch_decode(epoch, &m->epoch) < 0) {
+	if (manifest_epoch_decode(epoch, &m->epoch) < 0) {
 		return damaged(ret_part, "epoch");
 	}
 	if (manifest_cut_decode(committed, &m->committed) < 0) {

@@ -39,10 +39,18 @@ const char *manifest_hash_encode(const uint8_t hash[LOG_HASH_LEN], char text[2 *
 
 json_t *manifest_layer_encode(const struct manifest_layer *layer)
 {
-	return json_pack("{s:s, s:b, s:I, s:b, s:I, s:I, s:I}", "file", layer->file, "sealed",
-			 layer->sealed, "generation", (json_int_t)layer->generation, "frozen",
-			 layer->frozen, "size", (json_int_t)layer->size_bytes, "inode",
-			 (json_int_t)layer->inode, "mtime_ns", (json_int_t)layer->mtime_ns);
+	json_t *json =
+		json_pack("{s:s, s:b, s:I, s:b, s:I, s:I, s:I}", "file", layer->file, "sealed",
+			  layer->sealed, "generation", (json_int_t)layer->generation, "frozen",
+			  layer->frozen, "size", (json_int_t)layer->size_bytes, "inode",
+			  (json_int_t)layer->inode, "mtime_ns", (json_int_t)layer->mtime_ns);
+
+	if (json != NULL && layer->adopted &&
+	    json_object_set_new(json, "adopted", json_true()) < 0) {
+		json_decref(json);
+		return NULL;
+	}
+	return json;
 }
 
 static json_t *disk_encode(const struct manifest_disk *disk)
@@ -130,7 +138,8 @@ static json_t *counters_encode(const struct manifest_counters *counters)
 static int manifest_format(const struct manifest *manifest)
 {
 	return manifest->test.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE ||
-			       manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE
+			       manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE ||
+			       manifest->adopted.epoch.number != 0
 		       ? MANIFEST_FORMAT
 		       : MANIFEST_FORMAT_PLAIN;
 }

@@ -13,6 +13,8 @@ int manifest_number_decode(json_int_t number, uint64_t max, uint64_t *ret_number
 /* "gen-<N>/<name>": one directory level below the store, nothing that leads out of it. */
 int manifest_file_decode(const char *text, char ret_file[MANIFEST_FILE_MAX + 1]);
 int manifest_cut_decode(json_t *json, struct manifest_cut *ret_cut);
+int manifest_epoch_decode(json_t *json, struct manifest_epoch *ret_epoch);
+int manifest_adopted_decode(json_t *json, struct manifest_adopted *ret_adopted);
 int manifest_layer_decode(json_t *json, struct manifest_layer *ret_layer);
 int manifest_takeover_decode(json_t *json, Vmreplica__TakeoverKind kind,
 			     struct manifest_takeover *takeover);
@@ -23,6 +25,7 @@ int manifest_points_decode(json_t *root, struct manifest *ret_manifest);
 /* New references, NULL when out of memory. */
 const char *manifest_hash_encode(const uint8_t hash[LOG_HASH_LEN], char text[2 * LOG_HASH_LEN + 1]);
 json_t *manifest_cut_encode(const struct manifest_cut *cut);
+json_t *manifest_adopted_encode(const struct manifest_adopted *adopted);
 json_t *manifest_layer_encode(const struct manifest_layer *layer);
 json_t *manifest_takeover_encode(const struct manifest_takeover *takeover);
 json_t *manifest_image_encode(const struct manifest_image *image);

@@ -77,6 +77,10 @@ int manifest_points_encode(json_t *root, const struct manifest *manifest)
 						(json_int_t)manifest->history_from));
 	failed |= json_object_set_new(root, "peer_address", json_string(manifest->peer_address));
 	failed |= json_object_set_new(root, "distrusted", json_boolean(manifest->distrusted));
+	if (manifest->adopted.epoch.number != 0) {
+		failed |= json_object_set_new(root, "adopted",
+					      manifest_adopted_encode(&manifest->adopted));
+	}
 	if (manifest->test.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
 		failed |= json_object_set_new(root, "test",
 					      manifest_takeover_encode(&manifest->test));
@@ -239,11 +243,12 @@ static int takeover_check(const struct manifest *m, const struct manifest_takeov
 
 static int takeovers_decode(json_t *root, struct manifest *m)
 {
-	json_t *test = NULL, *failover = NULL;
+	json_t *test = NULL, *failover = NULL, *adopted = NULL;
 	const char *peer_address = "";
 	int distrusted = m->distrusted; /* an older receiver did not write it down */
-	int rc = json_unpack(root, "{s?b, s?o, s?o, s?s}", "distrusted", &distrusted, "test", &test,
-			     "failover", &failover, "peer_address", &peer_address) < 0 ||
+	int rc = json_unpack(root, "{s?b, s?o, s?o, s?o, s?s}", "distrusted", &distrusted, "test",
+			     &test, "failover", &failover, "adopted", &adopted, "peer_address",
+			     &peer_address) < 0 ||
 				 manifest_text_decode(peer_address, m->peer_address,
 						      sizeof(m->peer_address)) < 0
 			 ? -EBADMSG
@@ -257,6 +262,9 @@ static int takeovers_decode(json_t *root, struct manifest *m)
 	if (rc == 0 && failover != NULL) {
 		rc = manifest_takeover_decode(failover, VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER,
 					      &m->failover);
+	}
+	if (rc == 0 && adopted != NULL) {
+		rc = manifest_adopted_decode(adopted, &m->adopted);
 	}
 	rc = rc < 0 ? rc : takeover_check(m, &m->test);
 	return rc < 0 ? rc : takeover_check(m, &m->failover);

@@ -160,3 +160,35 @@ int manifest_takeover_decode(json_t *json, Vmreplica__TakeoverKind kind,
 	takeover->advanced = advanced != 0;
 	return disks_decode(disks, takeover);
 }
+
+/* ---- adoption ---- */
+
+json_t *manifest_adopted_encode(const struct manifest_adopted *adopted)
+{
+	const struct manifest_epoch *epoch = &adopted->epoch;
+
+	return json_pack("{s:{s:I, s:s, s:s}, s:I, s:b, s:b, s:s}", "epoch", "number",
+			 (json_int_t)epoch->number, "lineage", epoch->lineage, "site", epoch->site,
+			 "seq", (json_int_t)adopted->seq, "pending", adopted->pending, "bitmaps",
+			 adopted->bitmaps, "extents", adopted->extents);
+}
+
+int manifest_adopted_decode(json_t *json, struct manifest_adopted *ret_adopted)
+{
+	int pending, bitmaps;
+	const char *extents;
+	json_int_t seq;
+	json_t *epoch;
+
+	if (json_unpack(json, "{s:o, s:I, s:b, s:b, s:s}", "epoch", &epoch, "seq", &seq, "pending",
+			&pending, "bitmaps", &bitmaps, "extents", &extents) < 0 ||
+	    manifest_epoch_decode(epoch, &ret_adopted->epoch) < 0 ||
+	    manifest_number_decode(seq, INT64_MAX, &ret_adopted->seq) < 0 ||
+	    manifest_text_decode(extents, ret_adopted->extents, sizeof(ret_adopted->extents)) < 0 ||
+	    (extents[0] != '\0' && !validate_absolute_path(extents))) {
+		return -EBADMSG;
+	}
+	ret_adopted->pending = pending != 0;
+	ret_adopted->bitmaps = bitmaps != 0;
+	return 0;
+}

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/rate.h"
+#include "receiver/adopt.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
 #include "receiver/lend.h"
@@ -22,32 +23,6 @@
 #define CHECK_MS       1000	     /* between looks whether another node took the store */
 #define FINISH_IDLE_MS 20000
 #define SLICE_MS       20000 /* then the next store has its turn */
-
-void merge_kick(struct store *store)
-{
-	atomic_store(&store->merge_wanted, true);
-}
-
-int merge_hold(struct store *store, int timeout_ms)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-
-	store->merge_holds++;
-	while (store->merging) {
-		if (clock_monotonic_ms() > deadline_ms) {
-			store->merge_holds--;
-			return -ETIMEDOUT;
-		}
-		store_wait(store, 500);
-	}
-	return 0;
-}
-
-void merge_release(struct store *store)
-{
-	store->merge_holds--;
-	merge_kick(store);
-}
 
 /* The lock is held. */
 static bool merge_is_blocked(const struct store *store)
@@ -435,6 +410,7 @@ int merge_run(void *arg)
 	store->merging = true;
 	if (!merge_is_blocked(store) && wait_turn(store, YIELD_MS) == 0) {
 		points_trim(store);
+		adopt_tidy(store);
 	}
 	while (rc > 0 && clock_monotonic_ms() < deadline_ms) {
 		rc = merge_next(store, &answer);

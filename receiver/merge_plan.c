@@ -23,8 +23,9 @@ static bool layer_is_mergeable(const struct manifest *manifest, const struct man
 {
 	const struct manifest_layer *into = &disk->layers[index - 1];
 
-	return !into->sealed && !manifest_point_uses(manifest, into->file) &&
-	       !is_retired(manifest, into->file) && !is_retired(manifest, disk->layers[index].file);
+	return !into->sealed && !disk->layers[index].adopted &&
+	       !manifest_point_uses(manifest, into->file) && !is_retired(manifest, into->file) &&
+	       !is_retired(manifest, disk->layers[index].file);
 }
 
 static void candidate_judge(const struct manifest *manifest, size_t disk, size_t layer,

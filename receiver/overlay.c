@@ -171,6 +171,30 @@ void overlay_remove(struct store *store, uint64_t epoch)
 	directory_remove(store, name);
 }
 
+static bool image_is_in(const struct manifest_image *image, const char *directory)
+{
+	const size_t len = strlen(directory);
+
+	for (size_t i = 0; i < image->disk_count; i++) {
+		for (size_t k = 0; k < image->disks[i].layer_count; k++) {
+			const char *file = image->disks[i].layers[k].file;
+
+			if (strncmp(file, directory, len) == 0 && file[len] == '/') {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* What a VM wrote has become layers (adopt.h). */
+static bool is_of_layers(const struct manifest *manifest, const char *directory)
+{
+	return image_is_in(&manifest->current, directory) ||
+	       image_is_in(&manifest->retired, directory) ||
+	       image_is_in(&manifest->pending, directory);
+}
+
 void overlay_sweep(struct store *store, const struct manifest_takeover *takeover)
 {
 	int fd = openat(store->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -191,7 +215,8 @@ void overlay_sweep(struct store *store, const struct manifest_takeover *takeover
 		const char *name = entry->d_name;
 
 		if (strncmp(name, "vm-", 3) == 0 && name[3] != '\0' &&
-		    strspn(name + 3, "0123456789") == strlen(name + 3) && strcmp(name, kept) != 0) {
+		    strspn(name + 3, "0123456789") == strlen(name + 3) && strcmp(name, kept) != 0 &&
+		    !is_of_layers(&store->manifest, name)) {
 			directory_remove(store, name);
 		}
 	}

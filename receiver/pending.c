@@ -337,7 +337,7 @@ static int image_switch(const struct cycle *cycle, struct manifest *next)
 	manifest_log_drop(next, next->log_count);
 	next->applied_seq = cycle->seq;
 	next->batch_seq = 0; /* of the old image */
-	next->resync_needed = next->distrusted = false;
+	next->resync_needed = next->distrusted = next->adopted.pending = false;
 	next->resync_reason[0] = '\0';
 	next->counters.resyncs += cycle->mode == VMREPLICA__WIRE__MODE__MODE_RESYNC;
 	return 0;

@@ -71,6 +71,8 @@ int qsd_image_create(const char *path, uint64_t size_bytes, const char *backing,
 int qsd_image_resize(const char *path, uint64_t size_bytes, char error[QSD_ERROR_LEN]);
 /* Offline: add an enabled, persistent bitmap to an image whose backing chain opens. */
 int qsd_image_bitmap_add(const char *path, const char *bitmap, char error[QSD_ERROR_LEN]);
+/* Offline: remove a bitmap. */
+int qsd_image_bitmap_remove(const char *path, const char *bitmap, char error[QSD_ERROR_LEN]);
 /* Offline: name another file as its backing file, without looking at either's content. */
 int qsd_image_rebase(const char *path, const char *backing, char error[QSD_ERROR_LEN]);
 

@@ -113,3 +113,10 @@ int qsd_image_bitmap_add(const char *path, const char *bitmap, char error[QSD_ER
 
 	return process_run(argv, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
 }
+
+int qsd_image_bitmap_remove(const char *path, const char *bitmap, char error[QSD_ERROR_LEN])
+{
+	const char *argv[] = {"qemu-img", "bitmap", "--remove", "-f", "qcow2", path, bitmap, NULL};
+
+	return process_run(argv, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
+}

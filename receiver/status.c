@@ -32,7 +32,7 @@ static Vmreplica__State state_of(const struct view *view)
 		return view->resync_needed ? VMREPLICA__STATE__STATE_RESYNCHRONIZE_SUSPENDED
 					   : VMREPLICA__STATE__STATE_SUSPENDED;
 	}
-	if (resyncing) {
+	if (resyncing || (view->adopting && !view->resync_needed)) {
 		return VMREPLICA__STATE__STATE_RESYNCHRONIZING;
 	}
 	return view->resync_needed ? VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE
@@ -95,6 +95,12 @@ void status_judge(const struct view *view, Vmreplica__State *ret_state,
 		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
 		*ret_code = "initial-pending";
 		*ret_reason = "initial replication is not complete";
+	} else if (view->adopting) {
+		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
+		*ret_code = "adopting";
+		*ret_reason =
+			"the disks are an old primary's until the first cycle from the new one "
+			"is complete: they are no point in time";
 	} else if (view->overdue) {
 		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
 		*ret_code = "overdue";

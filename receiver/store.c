@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "receiver/adopt.h"
 #include "receiver/overlay.h"
 #include "receiver/states.h"
 #include "receiver/stores.h"
@@ -91,6 +92,7 @@ void store_unref(struct store *store)
 	if (store == NULL || atomic_fetch_sub(&store->references, 1) != 1) {
 		return;
 	}
+	adopt_request_free(store->adoption);
 	manifest_destroy(&store->manifest);
 	history_destroy(&store->history);
 	view_destroy(&store->view);

@@ -33,6 +33,7 @@
 
 struct session;
 struct takeover_job;
+struct adopt_request;
 
 /* Which disks the daemon has open. */
 enum store_attachment {
@@ -68,8 +69,9 @@ struct store {
 	/* control thread */
 	int64_t apply_retry_ms; /* monotonic; when a failed apply is tried again */
 	bool merge_queued;
-	int64_t merge_retry_ms;	       /* monotonic; when a failed merge is tried again */
-	struct takeover_job *takeover; /* takeover.c's: the one that runs */
+	int64_t merge_retry_ms;		/* monotonic; when a failed merge is tried again */
+	struct takeover_job *takeover;	/* takeover.c's: the one that runs */
+	struct adopt_request *adoption; /* owned; what its opening is to adopt; NULL = nothing */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* of anything below; monotonic clock */

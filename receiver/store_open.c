@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/lock_holder.h"
 #include "common/log.h"
+#include "receiver/adopt.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
 #include "receiver/lend.h"
@@ -349,6 +350,9 @@ int store_open(struct store *store, char error[STORE_ERROR_LEN])
 	rc = directory_open(store, error);
 	rc = rc < 0 ? rc : lock_take(store, error);
 	rc = rc < 0 ? rc : manifest_take(store, error);
+	if (rc == 0 && store->adoption != NULL) {
+		rc = adopt_carry_out(store, store->adoption, error);
+	}
 	if (rc == 0) {
 		store_sweep(store);
 		rc = image_open(store, error);
@@ -402,7 +406,7 @@ int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN])
 		pthread_mutex_unlock(&store->lock);
 		return 0;
 	}
-	kept = failover_stands(store);
+	kept = failover_stands(store) || adopt_holds_disks(store);
 	rc = store_stream_wait_gone(store, STREAM_END_MS);
 	rc = rc < 0 ? rc : takeover_wait_idle(store, APPLY_END_MS);
 	rc = rc < 0 ? rc : apply_wait_idle(store, APPLY_END_MS);
@@ -418,8 +422,8 @@ int store_close(struct store *store, bool destroy, char error[STORE_ERROR_LEN])
 	}
 	if (destroy && kept) {
 		rc = refuse(error, -EPERM,
-			    "%s has failed over to this store: its disks are there, and are not "
-			    "removed",
+			    "the disks of %s are in this store, since it has failed over to it: "
+			    "they are not removed",
 			    store->vm);
 	} else {
 		rc = destroy ? store_destroy(store, error) : 0;

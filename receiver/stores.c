@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "proto/validate.h"
+#include "receiver/adopt.h"
 #include "receiver/stores_table.h"
 #include "receiver/borrow.h"
 
@@ -32,6 +33,10 @@ void stores_destroy(struct receiver *receiver)
 		store_unref(table->entries[i]->store);
 		free(table->entries[i]);
 	}
+	for (size_t i = 0; i < table->adoption_count; i++) {
+		adopt_request_free(table->adoptions[i]);
+	}
+	free(table->adoptions);
 	free(table->entries);
 	pthread_mutex_destroy(&table->lock);
 	free(table);
@@ -161,6 +166,31 @@ static int open_run(void *arg)
 	return store_open(store, store->error);
 }
 
+static void adopted_send(struct receiver *receiver, uint64_t id, const char *relationship,
+			 int error, const char *text)
+{
+	Vmreplica__Ipc__StoreTaken message = VMREPLICA__IPC__STORE_TAKEN__INIT;
+
+	message.id = id;
+	message.relationship = borrow(relationship);
+	message.error = error;
+	message.text = borrow(text);
+	if (receiver->link != NULL && id != 0) {
+		link_send(receiver->link, FRAME_STORE_TAKEN, &message.base);
+	}
+}
+
+/* The open has carried it out, or not. */
+static void adoption_answer(struct store *store, int result)
+{
+	if (store->adoption != NULL) {
+		adopted_send(store->receiver, store->adoption->id, store->relationship, result,
+			     result < 0 ? store->error : "");
+		adopt_request_free(store->adoption);
+		store->adoption = NULL;
+	}
+}
+
 static void open_done_cb(void *arg, int result)
 {
 	struct store *store = arg;
@@ -170,6 +200,7 @@ static void open_done_cb(void *arg, int result)
 	entry->working = false;
 	if (result < 0) {
 		log_error("%s: the store does not open: %s", store->vm, store->error);
+		adoption_answer(store, result);
 		opened_send(receiver, store->relationship, result, store->error);
 		if (entry->close_wanted) {
 			closed_send(receiver, store->relationship,
@@ -184,6 +215,7 @@ static void open_done_cb(void *arg, int result)
 	entry->opened = true;
 	pthread_mutex_unlock(&receiver->stores->lock);
 	log_notice("%s: store %s is open", store->vm, store->directory);
+	adoption_answer(store, 0);
 	opened_send(receiver, store->relationship, 0, "");
 	stores_send_status(store);
 	apply_kick(store);
@@ -311,6 +343,50 @@ static void open_again(struct receiver *receiver, struct stores_entry *entry,
 	}
 }
 
+/* ---- adoptions ---- */
+
+static struct adopt_request *adoption_take(struct store_table *table, const char *relationship)
+{
+	for (size_t i = 0; i < table->adoption_count; i++) {
+		struct adopt_request *found = table->adoptions[i];
+
+		if (strcmp(found->relationship, relationship) == 0) {
+			table->adoptions[i] = table->adoptions[--table->adoption_count];
+			return found;
+		}
+	}
+	return NULL;
+}
+
+void stores_adopt(struct receiver *receiver, const Vmreplica__Ipc__StoreAdopt *request)
+{
+	struct store_table *table = receiver->stores;
+	char error[STORE_ERROR_LEN] = "out of memory";
+	struct adopt_request *copy = adopt_request_new(request, error);
+	struct adopt_request **adoptions;
+
+	if (copy == NULL) {
+		log_error("%s", error);
+		adopted_send(receiver, request->id, request->relationship, -EINVAL, error);
+		return;
+	}
+	adopt_request_free(adoption_take(table, copy->relationship)); /* an older one */
+	if (entry_find(table, copy->relationship) != NULL) {
+		/* told again with new settings: it was carried out at the open */
+		adopt_request_free(copy);
+		return;
+	}
+	adoptions = reallocarray(table->adoptions, table->adoption_count + 1,
+				 sizeof(struct adopt_request *));
+	if (adoptions == NULL) {
+		adopted_send(receiver, request->id, request->relationship, -ENOMEM, error);
+		adopt_request_free(copy);
+		return;
+	}
+	table->adoptions = adoptions;
+	adoptions[table->adoption_count++] = copy;
+}
+
 void stores_open(struct receiver *receiver, const Vmreplica__Ipc__StoreOpen *request)
 {
 	const char *objection = open_objection(request);
@@ -333,6 +409,7 @@ void stores_open(struct receiver *receiver, const Vmreplica__Ipc__StoreOpen *req
 		opened_send(receiver, request->relationship, -ENOMEM, "out of memory");
 		return;
 	}
+	store->adoption = adoption_take(receiver->stores, request->relationship);
 	stores_submit(entry, open_run, open_done_cb);
 }
 

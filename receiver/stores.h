@@ -21,6 +21,10 @@ void stores_open(struct receiver *receiver, const Vmreplica__Ipc__StoreOpen *req
 void stores_close(struct receiver *receiver, const char *relationship, bool destroy);
 void stores_suspend(struct receiver *receiver, const char *relationship, bool suspended);
 
+/* Kept until the store's open, which carries it out: a failure fails the open. Answered by
+ * STORE_TAKEN when it has an id. */
+void stores_adopt(struct receiver *receiver, const Vmreplica__Ipc__StoreAdopt *request);
+
 /* Close all of them. Control thread; stores_count tells when it is done. */
 void stores_close_all(struct receiver *receiver);
 size_t stores_count(struct receiver *receiver);

@@ -20,6 +20,8 @@ struct store_table {
 	pthread_mutex_t lock; /* over the list, for stores_find */
 	struct stores_entry **entries;
 	size_t count;
+	struct adopt_request **adoptions; /* owned; wait for their store's open. Control thread */
+	size_t adoption_count;
 	atomic_bool status_posted;
 };
 

@@ -49,7 +49,7 @@ static const struct history_entry *log_find(const struct history *logs, uint64_t
 static bool current_is_sound(const struct manifest *manifest)
 {
 	return manifest->current.disk_count > 0 && manifest->batch_seq == 0 &&
-	       manifest->applied_seq != 0 && !manifest->distrusted;
+	       manifest->applied_seq != 0 && !manifest->distrusted && !manifest->adopted.pending;
 }
 
 /* The newest state at or before seq that stands. A point is preferred: it stands still. */
@@ -124,6 +124,12 @@ static int target_find(const struct manifest *manifest, const struct history *lo
 	uint64_t seq = wish->latest ? manifest->committed.seq : wish->seq;
 	struct base base;
 
+	if (manifest->adopted.pending && wish->latest) {
+		return refuse(
+			error, -ENOENT,
+			"the disks are an old primary's, and the first cycle from the new one "
+			"is not complete: there is nothing to start from");
+	}
 	if (manifest->current.disk_count == 0 && manifest->point_count == 0) {
 		return refuse(error, -ENOENT,
 			      "initial replication is not complete: there is "

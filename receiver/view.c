@@ -81,6 +81,7 @@ void view_set_manifest(struct view *view, const struct manifest *manifest, const
 	view->has_pending = manifest->pending.disk_count > 0;
 	view->resync_needed = manifest->resync_needed;
 	memcpy(view->peer_address, manifest->peer_address, sizeof(view->peer_address));
+	view->adopting = manifest->adopted.pending;
 	view->test = manifest->test;
 	view->failover = manifest->failover;
 	view->test.disks = view->failover.disks = NULL;

@@ -44,6 +44,7 @@ struct view {
 	bool has_image, has_pending, resync_needed;
 	char resync_reason[REASON_MAX + 1];
 	char peer_address[MANIFEST_ADDRESS_MAX + 1];
+	bool adopting; /* the first cycle onto adopted disks is not applied */
 	struct manifest_takeover test, failover; /* without their disks */
 	struct view_disk *disks;		 /* owned */
 	size_t disk_count;

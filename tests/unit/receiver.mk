@@ -128,3 +128,9 @@ tests_unit_test_history_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
 tests_unit_test_point_list_SOURCES = tests/unit/test_point_list.c
 tests_unit_test_point_list_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_point_list_LDADD = libvmr-receiver.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_receiver_adopt
+tests_unit_test_receiver_adopt_SOURCES = tests/unit/test_receiver_adopt.c tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(receiver_rig_sources)
+tests_unit_test_receiver_adopt_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_adopt_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_adopt_DEPENDENCIES = vmreplica-receiver

@@ -64,6 +64,7 @@ static void cut_take(struct sender_cut *to, const Vmreplica__Cut *cut)
 
 static void welcome_take(struct sender *sender, const Vmreplica__Wire__Welcome *welcome)
 {
+	sender->extents = welcome->extents;
 	memset(&sender->mark, 0, sizeof(sender->mark));
 	sender->mode = welcome->mode;
 	sender->next_seq = welcome->next_seq;
@@ -173,6 +174,48 @@ bool sender_enter(struct sender *sender, const struct rig *rig, const struct mod
 {
 	return sender_connect(sender, rig, rig->sender_tls) &&
 	       sender_hello(sender, model) == FRAME_WELCOME;
+}
+
+static uint64_t read_be(const uint8_t *at)
+{
+	uint64_t value = 0;
+
+	for (int i = 0; i < 8; i++) {
+		value = value << 8 | at[i];
+	}
+	return value;
+}
+
+static uint64_t extent_take(struct model_disk *disk, uint64_t offset, uint64_t length)
+{
+	for (uint64_t c = offset / MODEL_CLUSTER; c <= (offset + length - 1) / MODEL_CLUSTER; c++) {
+		disk->dirty[c] = 1;
+	}
+	return length;
+}
+
+uint64_t sender_extents(struct sender *sender, struct model *model)
+{
+	static uint8_t payload[EXTENTS_COUNT_MAX * 16];
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < sender->extents; i++) {
+		const Vmreplica__Wire__Extents *message;
+		struct frame frame;
+
+		if (channel_receive(&sender->channel, &sender->arena, &frame, payload,
+				    sizeof(payload), 5000) < 0 ||
+		    frame.type != FRAME_EXTENTS) {
+			rig_die("no EXTENTS");
+		}
+		message = (const Vmreplica__Wire__Extents *)frame.message;
+		for (uint32_t k = 0; k < message->count; k++) {
+			bytes += extent_take(&model->disks[message->disk],
+					     read_be(payload + (size_t)k * 16),
+					     read_be(payload + (size_t)k * 16 + 8));
+		}
+	}
+	return bytes;
 }
 
 /* What CYCLE_BEGIN points at. */

@@ -39,6 +39,7 @@ struct sender {
 	struct sender_mark mark;
 	uint64_t next_seq;
 	char welcome_reason[600];
+	uint32_t extents; /* so many EXTENTS frames follow it */
 	/* the cycle that runs */
 	Vmreplica__Wire__Mode cycle_mode;
 	struct sender_cut cut;
@@ -66,6 +67,8 @@ bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_con
 enum frame_type sender_hello(struct sender *sender, const struct model *model);
 /* Both, and a WELCOME. */
 bool sender_enter(struct sender *sender, const struct rig *rig, const struct model *model);
+/* Take the EXTENTS behind a WELCOME: what they name is dirty in the model. Bytes that they name. */
+uint64_t sender_extents(struct sender *sender, struct model *model);
 void sender_drop(struct sender *sender); /* close without a word; twice is fine */
 
 /* CYCLE_BEGIN of mode with a new cut; goes on from sender->mark when resumed. */
