@@ -282,6 +282,8 @@ static void decide_new(const struct enroll_world *world, const Vmreplica__Wire__
 	snprintf(plan->storage, sizeof(plan->storage), "%s", entry->storage);
 	if (choose_node(world, entry, plan)) {
 		plan->outcome = ENROLL_CREATE;
+		snprintf(plan->vm, sizeof(plan->vm), "%s", enroll->vm);
+		snprintf(plan->site, sizeof(plan->site), "%s", enroll->site);
 	}
 }
 

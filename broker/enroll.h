@@ -39,10 +39,12 @@ struct enroll_plan {
 	char node[NODE_NAME_MAX + 1];	       /* chosen, or the present owner; "" = unknown */
 	char location_node[NODE_NAME_MAX + 1]; /* CREATE: bind to it; "" = anywhere */
 	char storage[PATH_LEN_MAX + 1];
-	bool update_frequency;	     /* EXISTS: the asked one, or the asked points, differ */
-	bool update_map;	     /* EXISTS: likewise, and one was asked for */
-	char code[REPLICA_CODE_LEN]; /* DENIED: a stable word */
-	char reason[REASON_MAX + 1]; /* DENIED: a sentence */
+	char vm[VM_NAME_MAX + 1];     /* CREATE: as the request names it */
+	char site[SITE_NAME_MAX + 1]; /* CREATE: likewise, the primary's */
+	bool update_frequency;	      /* EXISTS: the asked one, or the asked points, differ */
+	bool update_map;	      /* EXISTS: likewise, and one was asked for */
+	char code[REPLICA_CODE_LEN];  /* DENIED: a stable word */
+	char reason[REASON_MAX + 1];  /* DENIED: a sentence */
 };
 
 /* names: the peer's SANs, NULL-terminated. */

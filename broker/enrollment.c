@@ -8,6 +8,7 @@
 
 #include "broker/enroll_fit.h"
 #include "broker/locate_service.h"
+#include "broker/replica_domain.h"
 #include "cluster/vm_resource.h"
 #include "common/log.h"
 
@@ -190,7 +191,11 @@ static void enroll_changed_cb(void *arg, int error, const char *text)
 		   job->peer, job->plan.outcome == ENROLL_CREATE ? "created" : "updated",
 		   job->plan.storage, job->plan.node);
 	job->tries = 0;
-	enroll_settle(job);
+	if (job->plan.outcome == ENROLL_CREATE) {
+		replica_domain_create(job, job->plan.vm, job->plan.site, enroll_settle);
+	} else {
+		enroll_settle(job);
+	}
 }
 
 #define ENROLL_PARAMETERS 10 /* at most */

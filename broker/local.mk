@@ -23,6 +23,7 @@ libvmr_broker_la_SOURCES = \
 	broker/relay_service.c broker/relay_service.h \
 	broker/relay_stream.c broker/relay_stream.h \
 	broker/relay_thread.c broker/relay_thread.h \
+	broker/replica_domain.c broker/replica_domain.h \
 	broker/replica_resource.c broker/replica_resource.h \
 	broker/route.c broker/route.h \
 	broker/routing_feed.c broker/routing_internal.h \

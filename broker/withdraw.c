@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker/locate.h"
+#include "broker/replica_domain.h"
 #include "broker/replica_resource.h"
 #include "cluster/vm_resource.h"
 
@@ -46,7 +47,7 @@ void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Wi
 		     const char *const *names, struct withdraw_plan *ret_plan)
 {
 	const Vmreplica__Ipc__CibResource *resource, *extended;
-	const char *storage, *vm;
+	const char *storage, *vm, *in_use;
 
 	memset(ret_plan, 0, sizeof(*ret_plan));
 	ret_plan->outcome = WITHDRAW_DENIED;
@@ -82,6 +83,11 @@ void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Wi
 		     "the replica is replicated on from here to %.64s (extended replication): "
 		     "first, here, vmreplica unprotect %s",
 		     peer != NULL ? peer : "another site", extended->id);
+		return;
+	}
+	in_use = replica_domain_in_use(world->settings, withdraw->relationship);
+	if (in_use != NULL) {
+		DENY(ret_plan, "in-use", "%s at %.64s: %s", resource->id, world->own_site, in_use);
 		return;
 	}
 	storage = routing_parameter(resource, "storage");

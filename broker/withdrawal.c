@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/enrollment_internal.h"
+#include "broker/replica_domain.h"
 #include "cluster/epoch.h"
 #include "cluster/standing_order.h"
 #include "common/clock.h"
@@ -166,11 +167,20 @@ static void withdrawal_deleted_cb(void *arg, int error, const char *text)
 	job_later(job, WITHDRAWAL_DESTROY_WAIT_MS, destroy_ask);
 }
 
-static void withdrawal_decided(struct job *job)
+static void withdrawal_delete(struct job *job)
 {
 	struct cluster *cluster = &job->enrollment->broker->cluster;
-	int rc;
+	int rc = cluster->ops->delete_vm(cluster, job->withdraw.resource, withdrawal_deleted_cb,
+					 job);
 
+	if (rc < 0) {
+		job_refuse_change(job, rc, NULL);
+		job_free(job);
+	}
+}
+
+static void withdrawal_decided(struct job *job)
+{
 	switch (job->withdraw.outcome) {
 	case WITHDRAW_DENIED:
 		if (strcmp(job->withdraw.code, "starting") == 0) {
@@ -186,11 +196,7 @@ static void withdrawal_decided(struct job *job)
 	case WITHDRAW_DELETE:
 		break;
 	}
-	rc = cluster->ops->delete_vm(cluster, job->withdraw.resource, withdrawal_deleted_cb, job);
-	if (rc < 0) {
-		job_refuse_change(job, rc, NULL);
-		job_free(job);
-	}
+	replica_domain_remove(job, withdrawal_delete);
 }
 
 void withdrawal_begin(struct job *job)

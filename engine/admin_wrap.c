@@ -49,7 +49,7 @@ static void list_nodes(struct wrap_job *job)
 
 static void plan(struct wrap_job *job)
 {
-	list_nodes(job);
+	job->then = wrap_job_finish;
 	if (!job->unwrap && !job->node.wrapped) {
 		add_task(job, 0, STEP(MAKE));
 	}
@@ -128,6 +128,22 @@ static bool is_off(struct wrap_job *job, char text[REASON_MAX], char advice[REAS
 	return !job->node.running;
 }
 
+/* Nothing stands against it: now the VM must be off. */
+static void checked(struct wrap_job *job)
+{
+	char text[REASON_MAX], advice[REASON_MAX];
+
+	if (job->dry_run || job->node.wrapped || is_off(job, text, advice)) {
+		plan(job);
+		wrap_job_next(job);
+	} else if (job->restart) {
+		wrap_power(job, false, stopped_cb);
+	} else {
+		wrap_job_fail(job, EBUSY, advice, "%s", text);
+		wrap_job_finish(job);
+	}
+}
+
 static int look_run(void *arg)
 {
 	struct wrap_job *job = arg;
@@ -138,7 +154,6 @@ static int look_run(void *arg)
 static void look_done(void *arg, int result)
 {
 	struct wrap_job *job = arg;
-	char text[REASON_MAX], advice[REASON_MAX];
 
 	if (result < 0) {
 		wrap_job_fail(job, result,
@@ -150,15 +165,14 @@ static void look_done(void *arg, int result)
 	leave_out(job);
 	if (job->node.count == 0) {
 		nothing_to_do(job);
-	} else if (job->dry_run || job->node.wrapped || is_off(job, text, advice)) {
-		plan(job);
-		wrap_job_next(job);
-	} else if (job->restart) {
-		wrap_power(job, false, stopped_cb);
-	} else {
-		wrap_job_fail(job, EBUSY, advice, "%s", text);
-		wrap_job_finish(job);
+		return;
 	}
+	list_nodes(job);
+	job->then = checked;
+	for (unsigned int i = 0; !job->unwrap && i < job->node_count; i++) {
+		add_task(job, i, STEP(CHECK));
+	}
+	wrap_job_next(job);
 }
 
 static void look(struct wrap_job *job)

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/pki.h"
+#include "engine/check_wrap.h"
 #include "engine/locate_client.h"
 #include "engine/order_client.h"
 #include "engine/source_version.h"
@@ -143,6 +144,7 @@ static void probe_disks(struct check_probe *probe, const struct check_vm *vm)
 				       (unsigned long long)(disk->size_bytes >> 20));
 		}
 	}
+	check_wrap_run(probe->libvirt, source, item, &probe->list);
 	source_close(source);
 }
 

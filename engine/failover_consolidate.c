@@ -4,18 +4,22 @@
  * merged before a crash is found merged. On a worker of its own kind of patience: it takes as long
  * as the layers are large. */
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "cluster/domain_resource.h"
+#include "common/cleanup.h"
 #include "engine/failover.h"
+#include "engine/replica_takeover.h"
 #include "engine/source_access.h"
 #include "engine/source_run.h"
 #include "engine/source_tool.h"
 
 #define LIMIT_MS      86400000 /* libvirt away, a backup job in the way */
+#define TOOL_MS	      20000
 #define LOOK_AGAIN_MS 2000
 
 struct consolidate_job {
@@ -55,6 +59,35 @@ static int disk_grant(struct consolidate_job *job, const Vmreplica__Ipc__TakenDi
 			  : source_access_file(disk->chain[disk->n_chain - 1], uid, job->error);
 }
 
+/* Names differ: libvirt's are absolute, the receiver's relative to the image. */
+static bool is_same_file(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+}
+
+/* It stands on the lowest layer already: done before a crash. */
+static bool is_merged(const char *path, const char *base)
+{
+	const char *argv[] = {"qemu-img", "info", "-U", "--output=json", path, NULL};
+	cleanup_free char *text = NULL;
+	char error[SOURCE_ERROR_LEN];
+	const char *backing = NULL;
+	json_t *info = NULL;
+	bool merged = false;
+
+	if (source_tool_run(argv, TOOL_MS, &text, error) == 0) {
+		info = json_loads(text, 0, NULL);
+	}
+	if (info != NULL && json_unpack(info, "{s:s}", "full-backing-filename", &backing) == 0) {
+		merged = is_same_file(backing, base);
+	}
+	json_decref(info);
+	return merged;
+}
+
 static int disk_merge(struct consolidate_job *job, const Vmreplica__Ipc__TakenDisk *disk,
 		      bool running, uid_t uid)
 {
@@ -67,7 +100,7 @@ static int disk_merge(struct consolidate_job *job, const Vmreplica__Ipc__TakenDi
 	base = disk->chain[0];
 	top = disk->chain[disk->n_chain - 1];
 	result = disk_grant(job, disk, uid);
-	if (result < 0) {
+	if (result < 0 || is_merged(disk->path, base)) {
 		return result;
 	}
 	return running ? source_run_commit(job->libvirt, job->vm, disk->name, base, top, job->stop,
@@ -95,6 +128,45 @@ static int consolidate_run(void *arg)
 	return result;
 }
 
+/* The receiver looks for itself before it removes a layer. */
+static void merged_cb(void *arg, const Vmreplica__Ipc__StoreTaken *answer)
+{
+	struct failover *failover = arg;
+
+	if (answer->working) {
+		return;
+	}
+	failover->busy = false;
+	if (answer->error != 0) {
+		failover_later(failover, LOOK_AGAIN_MS, LIMIT_MS,
+			       "vmreplica failover --commit goes on with it",
+			       "the merged layers are not removed yet: %s", answer->text);
+		return;
+	}
+	snprintf(failover->outcome, sizeof(failover->outcome), "the failover of %s is final",
+		 failover->vm);
+	failover_done(failover);
+}
+
+static void tell_merged(struct failover *failover)
+{
+	Vmreplica__Ipc__StoreTakeoverEnd request = VMREPLICA__IPC__STORE_TAKEOVER_END__INIT;
+	struct replica *replica = failover_replica(failover);
+	int result = -ENOTCONN;
+
+	request.end = VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_MERGED;
+	if (replica != NULL) {
+		failover->busy = true;
+		result = replica_takeover_end(replica, &request, merged_cb, failover);
+	}
+	if (result < 0) {
+		failover->busy = false;
+		failover_later(failover, LOOK_AGAIN_MS, LIMIT_MS,
+			       "vmreplica status shows why the store is not open",
+			       "the replica's store is not open at the moment");
+	}
+}
+
 static void consolidate_done(void *arg, int result)
 {
 	struct consolidate_job *job = arg;
@@ -102,9 +174,7 @@ static void consolidate_done(void *arg, int result)
 
 	failover->busy = false;
 	if (result == 0) {
-		snprintf(failover->outcome, sizeof(failover->outcome),
-			 "the failover of %s is final", failover->vm);
-		failover_done(failover);
+		tell_merged(failover);
 	} else if (result == -EBADMSG || result == -EIO || result == -EACCES) {
 		failover_failed(failover, result,
 				"see to it, then vmreplica failover --commit again",
@@ -121,8 +191,7 @@ static void consolidate_done(void *arg, int result)
 static bool runs_elsewhere(const struct failover *failover)
 {
 	struct cluster *cluster = &failover->engine->cluster;
-	const Vmreplica__Ipc__CibResource *resource = domain_resource_find(
-		engine_settings(failover->engine), failover->relationship, false);
+	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	const struct placement *placement = cluster->ops->placement(cluster);
 	const struct placement_resource *found = resource != NULL && placement != NULL
 							 ? placement_find(placement, resource->id)

@@ -42,7 +42,7 @@ ENGINE_WRAP = \
 	engine/wrap_file.c engine/wrap_file.h \
 	engine/wrap_image.c engine/wrap_image.h \
 	engine/wrap_look.c engine/wrap_record.c engine/wrap_record.h \
-	engine/wrap_message.c engine/wrap_node.c engine/wrap_node.h \
+	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node.h \
 	engine/wrap_witness.c engine/wrap_witness.h
 
 # Pure decisions: no clock, no I/O.
@@ -106,6 +106,7 @@ ENGINE_CONTROL = \
 	engine/announcer.c engine/announcer.h \
 	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
 	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
+	engine/check_wrap.c engine/check_wrap.h \
 	engine/check_storage.c engine/check_storage.h \
 	engine/check_unprotected.c engine/check_unprotected.h \
 	engine/check_replica.c engine/check_replica.h \

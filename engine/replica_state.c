@@ -133,18 +133,27 @@ static const char *tpm_top(const struct replica_state_places *places)
 	return places->tpm_directory != NULL ? places->tpm_directory : REPLICA_STATE_TPM_DIRECTORY;
 }
 
-/* libvirt passes through the directories as root, and gives the innermost to swtpm's user. */
+/* The umask is strict, and swtpm's user passes through the outer ones. One that is there stays as
+ * it is. */
+static void directory_make(const char *path, mode_t mode)
+{
+	if (mkdir(path, mode) == 0) {
+		chmod(path, mode);
+	}
+}
+
+/* libvirt gives the innermost directory, and what is in it, to swtpm's user. */
 static int tpm_place(const struct replica_state_places *places, const struct tpm_layout *layout,
 		     const struct vm_state_file *file, char error[REPLICA_STATE_ERROR_LEN])
 {
 	char path[PATH_LEN_MAX + 1];
 	const char *top = tpm_top(places);
 
-	mkdir(top, 0711);
+	directory_make(top, 0711);
 	snprintf(path, sizeof(path), "%.512s/%s", top, places->uuid);
-	mkdir(path, 0711);
+	directory_make(path, 0711);
 	snprintf(path, sizeof(path), "%.512s/%s/%s", top, places->uuid, layout->directory);
-	mkdir(path, 0700);
+	directory_make(path, 0700);
 	snprintf(path, sizeof(path), "%.512s/%s/%s/%s", top, places->uuid, layout->directory,
 		 layout->file);
 	return file_place(path, file, error);

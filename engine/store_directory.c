@@ -11,33 +11,16 @@
 
 #include "common/cleanup.h"
 #include "proto/limits.h"
+#include "proto/store_path.h"
 #include "proto/validate.h"
 
 #define REMOVE_DEPTH_MAX 8
 #define NVRAM_END	 "_VARS.fd"
-#define NAME_LEN	 (VM_NAME_MAX + 16)
-
-static int store_name(const char *vm, const char *relationship, char name[NAME_LEN])
-{
-	if (!validate_vm_name(vm) || !validate_uuid(relationship)) {
-		return -EINVAL;
-	}
-	snprintf(name, NAME_LEN, "%s-%.8s", vm, relationship);
-	return 0;
-}
 
 int store_directory_path(const char *storage, const char *peer_site, const char *vm,
 			 const char *relationship, char *buf, size_t size)
 {
-	char name[NAME_LEN];
-	int len;
-
-	if (!validate_absolute_path(storage) || !validate_site_name(peer_site) ||
-	    store_name(vm, relationship, name) < 0) {
-		return -EINVAL;
-	}
-	len = snprintf(buf, size, "%s/%s/%s", storage, peer_site, name);
-	return len >= 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
+	return store_path_directory(storage, peer_site, vm, relationship, buf, size);
 }
 
 /* A file beside the store's directory: its path with an end. */
@@ -58,7 +41,7 @@ static int path_beside(const char *storage, const char *peer_site, const char *v
 int store_directory_definition(const char *storage, const char *peer_site, const char *vm,
 			       const char *relationship, char *buf, size_t size)
 {
-	return path_beside(storage, peer_site, vm, relationship, ".xml", buf, size);
+	return store_path_definition(storage, peer_site, vm, relationship, buf, size);
 }
 
 int store_directory_nvram(const char *storage, const char *peer_site, const char *vm,
@@ -102,10 +85,10 @@ int store_directory_make(const char *storage, const char *peer_site, const char 
 {
 	cleanup_close int top = open(storage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int site = -1, store = -1;
-	char name[NAME_LEN];
+	char name[STORE_NAME_LEN];
 	struct stat st;
 
-	if (!validate_site_name(peer_site) || store_name(vm, relationship, name) < 0) {
+	if (!validate_site_name(peer_site) || store_path_name(vm, relationship, name) < 0) {
 		return directory_fail(error, "no directory for the replica below", storage, vm,
 				      EINVAL);
 	}
@@ -176,7 +159,7 @@ static void remove_definition(int site, const char *name)
 {
 	static const char *const ends[] = {".xml", ".xml.new", NVRAM_END, NVRAM_END ".new",
 					   NVRAM_END ".placed"};
-	char file[NAME_LEN + 16];
+	char file[STORE_NAME_LEN + 16];
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		snprintf(file, sizeof(file), "%s%s", name, ends[i]);
@@ -189,10 +172,10 @@ int store_directory_remove(const char *storage, const char *peer_site, const cha
 {
 	cleanup_close int top = open(storage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int site = -1;
-	char name[NAME_LEN];
+	char name[STORE_NAME_LEN];
 	int result;
 
-	if (!validate_site_name(peer_site) || store_name(vm, relationship, name) < 0) {
+	if (!validate_site_name(peer_site) || store_path_name(vm, relationship, name) < 0) {
 		return directory_fail(error, "no replica's directory:", storage, vm, EINVAL);
 	}
 	if (top < 0) {

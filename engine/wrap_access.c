@@ -195,45 +195,53 @@ static int write_rule(const char *vm, const struct wrap_disk *disk, uid_t uid,
 	return 0;
 }
 
-static void examine_device(const struct wrap_disk *disk, struct sentence_list *problems)
+static bool device_problem(const struct wrap_disk *disk, struct wrap_problem *problem)
 {
 	cleanup_free char *conf = read_conf();
 
-	if (conf != NULL && !wrap_access_conf_allows(conf, disk->raw)) {
-		sentence_list_add(problems,
-				  "libvirt keeps VMs from %s, whose header alone it knows; in "
-				  "%s set",
-				  disk->raw, WRAP_QEMU_CONF);
-		sentence_list_add(problems,
-				  "cgroup_device_acl = [ " ACL_DEFAULTS ", \"%s\" ] (the devices "
-				  "that are there stay)",
-				  disk->raw);
-		sentence_list_add(problems, "and restart libvirtd; VMs that run go on");
+	if (conf == NULL || wrap_access_conf_allows(conf, disk->raw)) {
+		return false;
 	}
+	snprintf(problem->text, sizeof(problem->text),
+		 "libvirt keeps VMs from %.400s: of a wrapped disk it knows the header alone",
+		 disk->raw);
+	snprintf(
+		problem->advice, sizeof(problem->advice),
+		"in " WRAP_QEMU_CONF " set cgroup_device_acl = [ " ACL_DEFAULTS
+		", \"%.200s\" ], with what is listed there already, and restart libvirtd: VMs that "
+		"run go on",
+		disk->raw);
+	return true;
 }
 
 /* ---- all together ---- */
 
-void wrap_access_examine(const struct wrap_disk *disk, const struct source_security *security,
-			 struct sentence_list *problems, struct sentence_list *warnings)
+bool wrap_access_problem(const struct wrap_disk *disk, const struct source_security *security,
+			 bool given, struct wrap_problem *ret_problem)
 {
-	int result = try_open(disk->raw, security);
+	int result = given ? try_open(disk->raw, security) : 0;
 
 	if (result < 0) {
-		sentence_list_add(problems,
-				  "QEMU's user (uid %u) cannot open %s: %s; vmreplica wrap of this "
-				  "VM again gives it access",
-				  (unsigned int)security->uid, disk->raw, strerror(-result));
+		snprintf(ret_problem->text, sizeof(ret_problem->text),
+			 "QEMU's user (uid %u) cannot open %.400s: %s", (unsigned int)security->uid,
+			 disk->raw, strerror(-result));
+		snprintf(
+			ret_problem->advice, sizeof(ret_problem->advice),
+			"vmreplica wrap of the VM again gives it access, unless a directory on the "
+			"way is closed to that user");
+		return true;
 	}
-	if (is_device(disk->raw)) {
-		examine_device(disk, problems);
-	}
+	return is_device(disk->raw) && device_problem(disk, ret_problem);
+}
+
+void wrap_access_warn(const struct wrap_disk *disk, const struct source_security *security,
+		      struct sentence_list *warnings)
+{
 	if (security->apparmor) {
 		sentence_list_add(warnings,
-				  "AppArmor must let QEMU use %s: in "
-				  "/etc/apparmor.d/local/abstractions/libvirt-qemu put the line",
-				  disk->raw);
-		sentence_list_add(warnings, "\"%s\" rwk,", disk->raw);
+				  "AppArmor must let QEMU use %s: put \"%s\" rwk, into "
+				  "/etc/apparmor.d/local/abstractions/libvirt-qemu",
+				  disk->raw, disk->raw);
 	}
 	if (security->selinux) {
 		sentence_list_add(warnings,

@@ -24,10 +24,16 @@ int wrap_access_give(const char *vm, struct wrap_disk *disk, const struct source
 /* Take it back. What cannot be is a sentence in problems. */
 void wrap_access_take(const char *vm, const struct wrap_disk *disk,
 		      const struct source_security *security, struct sentence_list *problems);
-/* What stands against QEMU's using disk on this node, a sentence each with what to do: problems (it
- * would not start), warnings (it may not). Changes nothing. Blocks. */
-void wrap_access_examine(const struct wrap_disk *disk, const struct source_security *security,
-			 struct sentence_list *problems, struct sentence_list *warnings);
+struct wrap_problem {
+	char text[SOURCE_ERROR_LEN], advice[SOURCE_ERROR_LEN];
+};
+/* What keeps QEMU from disk->raw on this node, with what to do: libvirt's configuration, and
+ * (given) that its user cannot open it. True when there is a problem. Changes nothing. Blocks. */
+bool wrap_access_problem(const struct wrap_disk *disk, const struct source_security *security,
+			 bool given, struct wrap_problem *ret_problem);
+/* What may keep it from that and cannot be seen from here: a sentence each. */
+void wrap_access_warn(const struct wrap_disk *disk, const struct source_security *security,
+		      struct sentence_list *warnings);
 
 /* Does the text of a qemu.conf let every VM use the device path? Namespaces and the devices' cgroup
  * both go by cgroup_device_acl. Pure. */

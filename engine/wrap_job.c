@@ -135,7 +135,8 @@ static void task_failed(struct wrap_job *job, const struct wrap_task *task, int 
 	}
 	/* before the first definition names them, the headers go again */
 	job->task_count = job->task_next;
-	if (!job->defined && !job->undone && !job->unwrap && !job->dry_run && !job->node.wrapped) {
+	if (job->made && !job->defined && !job->undone && !job->unwrap && !job->dry_run &&
+	    !job->node.wrapped) {
 		for (unsigned int i = job->node_count; i-- > 0;) {
 			job->tasks[job->task_count++] = (struct wrap_task){i, STEP(REMOVE)};
 		}
@@ -147,12 +148,12 @@ static void task_ended(struct wrap_job *job, int error, const char *text)
 {
 	const struct wrap_task *task = &job->tasks[job->task_next - 1];
 
+	job->made = job->made || task->step == STEP(MAKE);
+	job->defined = job->defined || (error == 0 && task->step == STEP(DEFINE));
 	if (error < 0 && task->step == STEP(REMOVE)) {
 		sentence_list_add(&job->warnings, "%s: %s", job->nodes[task->node], text);
 	} else if (error < 0) {
 		task_failed(job, task, error, text);
-	} else if (task->step == STEP(DEFINE)) {
-		job->defined = true;
 	}
 	wrap_job_next(job);
 }
@@ -239,7 +240,11 @@ void wrap_job_next(struct wrap_job *job)
 	int result;
 
 	if (job->task_next == job->task_count) {
-		wrap_job_finish(job);
+		if (job->failure != 0) {
+			wrap_job_finish(job);
+		} else {
+			job->then(job);
+		}
 		return;
 	}
 	task = &job->tasks[job->task_next++];

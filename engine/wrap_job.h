@@ -3,7 +3,8 @@
  * A wrap or unwrap under way: which steps on which nodes. Private to admin_wrap.c, wrap_job.c and
  * wrap_power.c. Control thread only.
  *
- *   look here -> [shut the VM off] -> make here -> allow everywhere -> define everywhere
+ *   look here -> check everywhere -> [shut the VM off] -> make here -> allow everywhere -> define
+ * everywhere
  *     -> [start the VM] -> answer
  *
  * What fails before the first definition is changed is taken back; from there on the same command
@@ -33,6 +34,7 @@ struct wrap_job {
 	char exclude[DISKS_MAX][DISK_NAME_MAX + 1];
 	size_t exclude_count;
 	bool unwrap, dry_run, restart, force;
+	bool made;    /* headers were begun */
 	bool defined; /* a definition was changed */
 	bool undone;  /* what was done before is being taken back */
 	bool stopped; /* by us, for --restart */
@@ -40,6 +42,7 @@ struct wrap_job {
 	unsigned int node_count;
 	struct wrap_task tasks[WRAP_TASKS_MAX];
 	unsigned int task_count, task_next;
+	void (*then)(struct wrap_job *job); /* when all tasks have succeeded */
 	struct sentence_list steps, warnings;
 	int failure; /* negative: what is told at the end */
 	char failure_text[REASON_MAX * 2], failure_advice[REASON_MAX];
@@ -50,7 +53,7 @@ struct wrap_job {
 	void (*powered)(struct wrap_job *job, int error, const char *text);
 };
 
-/* Run what is left of tasks, then finish. */
+/* Run what is left of tasks, then call then; after a failure finish. */
 void wrap_job_next(struct wrap_job *job);
 /* Remember the first failure. */
 void wrap_job_fail(struct wrap_job *job, int error, const char *advice, const char *format, ...)

@@ -19,10 +19,9 @@
 #include "engine/wrap_image.h"
 #include "engine/wrap_record.h"
 
-#define STEP(name)	  VMREPLICA__ADMIN__WRAP_STEP__WRAP_STEP_##name
-#define DEFAULT_DIRECTORY "/var/lib/libvirt/images" /* where no definition's file has a place */
-#define KEPT_WRAP	  ".before-wrap"
-#define KEPT_UNWRAP	  ".before-unwrap"
+#define STEP(name)  VMREPLICA__ADMIN__WRAP_STEP__WRAP_STEP_##name
+#define KEPT_WRAP   ".before-wrap"
+#define KEPT_UNWRAP ".before-unwrap"
 
 int wrap_node_init(struct wrap_node *node)
 {
@@ -70,7 +69,7 @@ static int check_off(struct wrap_node *node)
 		       : 0;
 }
 
-static int read_definition(struct wrap_node *node, char **ret_xml)
+int wrap_node_read(struct wrap_node *node, char **ret_xml)
 {
 	int result;
 
@@ -83,97 +82,67 @@ static int read_definition(struct wrap_node *node, char **ret_xml)
 					 strerror(-result));
 }
 
-/* ---- LOOK ---- */
-
-static int find_place(struct wrap_node *node, struct wrap_disk *disk)
+/* A node that does not see the raw disk cannot run the VM now, wrapped or not. */
+static bool is_visible(struct wrap_node *node, const struct wrap_disk *disk)
 {
-	char config[PATH_LEN_MAX + 1];
-	const char *directory = node->directory;
-	int len;
-
-	if (!disk->block) {
-		len = snprintf(disk->header, sizeof(disk->header), "%s" WRAP_HEADER_SUFFIX,
-			       disk->raw);
-	} else {
-		memcpy(config, node->config, sizeof(config));
-		if (directory[0] == '\0') {
-			directory = config[0] != '\0' ? dirname(config) : DEFAULT_DIRECTORY;
-		}
-		len = snprintf(disk->header, sizeof(disk->header), "%s/%s-%s" WRAP_HEADER_SUFFIX,
-			       directory, node->vm, disk->name);
+	if (access(disk->raw, F_OK) == 0) {
+		return true;
 	}
-	return len < PATH_MAX
-		       ? 0
-		       : source_fail(-ENAMETOOLONG, node->error, "%s: too long a path", disk->raw);
+	sentence_list_add(&node->warnings, "%s is not there: the VM cannot run there now",
+			  disk->raw);
+	return false;
 }
 
-static int look_at_raw(struct wrap_node *node, struct wrap_disk *disk)
+static int check_problem(struct wrap_node *node, const struct wrap_disk *disk,
+			 const struct source_security *security, bool given)
 {
-	struct source_image image;
+	struct wrap_problem problem;
+
+	if (!wrap_access_problem(disk, security, given, &problem)) {
+		return 0;
+	}
+	if (node->dry_run) {
+		sentence_list_add(&node->warnings, "%s", problem.text);
+		sentence_list_add(&node->warnings, "%s", problem.advice);
+		return 0;
+	}
+	return source_fail(-EACCES, node->error, "%.200s; %.300s", problem.text, problem.advice);
+}
+
+/* ---- CHECK: before the VM is shut off ---- */
+
+static int check_directory(struct wrap_node *node, const struct wrap_disk *disk)
+{
+	char header[PATH_MAX];
+	const char *directory;
 	struct stat status;
-	int result = source_image_examine(disk->raw, &image);
 
-	if (result < 0 || stat(disk->raw, &status) < 0) {
-		result = result < 0 ? result : -errno;
-		return source_fail(result, node->error,
-				   "the raw disk %s of %s cannot be read on %s: %s", disk->raw,
-				   disk->name, node->node, strerror(-result));
+	memcpy(header, disk->header, sizeof(header));
+	directory = dirname(header);
+	if (stat(directory, &status) == 0 && S_ISDIR(status.st_mode)) {
+		return 0;
 	}
-	/* a guest may well keep an image in its disk: the size is the raw disk's own */
-	disk->block = S_ISBLK(status.st_mode);
-	result = source_image_raw_size(disk->raw, &disk->size_bytes);
-	if (result < 0) {
-		return source_fail(result, node->error, "%s: %s", disk->raw, strerror(-result));
-	}
-	return find_place(node, disk);
+	return source_fail(-ENOENT, node->error,
+			   "%s, where the header of %s would be, is no directory there: give one "
+			   "that the nodes share (--directory)",
+			   directory, disk->raw);
 }
 
-/* Of the qcow2 disks those that wrap has made stay. */
-static void keep_wrapped(struct wrap_node *node)
+static int check(struct wrap_node *node)
 {
-	size_t kept = 0;
+	struct source_security security;
+	int result = source_security_ask(node->libvirt, &security, node->error);
 
-	for (size_t i = 0; i < node->count; i++) {
-		struct wrap_disk *disk = &node->disks[i];
-		size_t len = strlen(disk->header), suffix = strlen(WRAP_HEADER_SUFFIX);
-		struct source_image image;
-		struct wrap_record record;
-		struct wrap_notes notes;
-		struct stat status;
+	for (size_t i = 0; result == 0 && i < node->count; i++) {
+		const struct wrap_disk *disk = &node->disks[i];
 
-		if (len <= suffix || strcmp(disk->header + len - suffix, WRAP_HEADER_SUFFIX) != 0 ||
-		    source_image_examine(disk->header, &image) != 0 || !image.has_data_file ||
-		    !image.data_file_raw || image.data_file[0] != '/') {
-			continue;
+		if (is_visible(node, disk)) {
+			result = check_directory(node, disk);
+			if (result == 0) {
+				result = check_problem(node, disk, &security, false);
+			}
+			wrap_access_warn(disk, &security, &node->warnings);
 		}
-		wrap_record_read(disk->header, &record, &notes);
-		snprintf(disk->raw, sizeof(disk->raw), "%s", image.data_file);
-		disk->block = stat(disk->raw, &status) == 0 && S_ISBLK(status.st_mode);
-		disk->size_bytes = image.size_bytes;
-		disk->granted = notes.granted;
-		node->disks[kept++] = *disk;
-	}
-	node->count = kept;
-}
-
-static int look(struct wrap_node *node)
-{
-	cleanup_free char *xml = NULL;
-	int result = ask_running(node);
-
-	if (result == 0) {
-		result = read_definition(node, &xml);
-	}
-	if (result == 0 && !node->unwrap) {
-		result = wrap_domain_raw(xml, node->disks, &node->count, node->error);
-		for (size_t i = 0; result == 0 && i < node->count; i++) {
-			result = look_at_raw(node, &node->disks[i]);
-		}
-	}
-	if (result == 0 && (node->unwrap || node->count == 0)) {
-		result = wrap_domain_qcow2(xml, node->disks, &node->count, node->error);
-		keep_wrapped(node);
-		node->wrapped = result == 0 && !node->unwrap;
 	}
 	return result;
 }
@@ -199,7 +168,7 @@ static int make_one(struct wrap_node *node, const struct wrap_disk *disk)
 
 static int make(struct wrap_node *node)
 {
-	int result = check_off(node);
+	int result = node->dry_run ? 0 : check_off(node);
 
 	for (size_t i = 0; result == 0 && i < node->count; i++) {
 		const struct wrap_disk *disk = &node->disks[i];
@@ -233,35 +202,22 @@ static void note_grant(const struct wrap_disk *disk, const struct source_securit
 static int allow_one(struct wrap_node *node, struct wrap_disk *disk,
 		     const struct source_security *security)
 {
-	struct sentence_list problems = {0};
-	int result = 0;
+	int result;
 
-	if (access(disk->raw, F_OK) < 0) {
-		sentence_list_add(&node->warnings,
-				  "%s is not there on %s: the VM cannot run there now", disk->raw,
-				  node->node);
+	if (!is_visible(node, disk)) {
 		return 0;
 	}
-	if (!node->dry_run && !wrap_image_belongs(disk->header, disk->raw)) {
+	if (!wrap_image_belongs(disk->header, disk->raw)) {
 		return source_fail(-ENOENT, node->error,
-				   "%s is not there on %s, where the VM may run: give a directory "
-				   "that its nodes share (--directory)",
-				   disk->header, node->node);
+				   "%s is not there, where the VM may run: give a directory that "
+				   "its nodes share (--directory)",
+				   disk->header);
 	}
-	if (!node->dry_run) {
-		result = wrap_access_give(node->vm, disk, security, node->error);
+	result = wrap_access_give(node->vm, disk, security, node->error);
+	if (result == 0) {
+		result = check_problem(node, disk, security, true);
 	}
 	if (result == 0) {
-		wrap_access_examine(disk, security, node->dry_run ? &node->warnings : &problems,
-				    &node->warnings);
-	}
-	if (problems.count > 0) {
-		result = source_fail(-EACCES, node->error, "on %s %s %s %s", node->node,
-				     problems.items[0], problems.count > 1 ? problems.items[1] : "",
-				     problems.count > 2 ? problems.items[2] : "");
-	}
-	sentence_list_destroy(&problems);
-	if (result == 0 && !node->dry_run) {
 		note_grant(disk, security);
 	}
 	return result;
@@ -272,7 +228,7 @@ static int allow(struct wrap_node *node)
 	struct source_security security;
 	int result = node->may_run ? 0 : check_off(node);
 
-	if (result < 0 || node->unwrap) {
+	if (result < 0 || node->unwrap || node->dry_run) {
 		return result;
 	}
 	result = source_security_ask(node->libvirt, &security, node->error);
@@ -325,7 +281,7 @@ static int define(struct wrap_node *node)
 				  node->config[0] != '\0' ? node->config : "in libvirt");
 		return 0;
 	}
-	result = read_definition(node, &xml);
+	result = wrap_node_read(node, &xml);
 	if (result == 0) {
 		result = wrap_domain_replace(xml, node->disks, node->count, !node->unwrap, &changed,
 					     &count);
@@ -383,9 +339,14 @@ static int take_back(struct wrap_node *node)
 
 int wrap_node_run(struct wrap_node *node)
 {
+	int result;
+
 	switch (node->step) {
 	case STEP(LOOK):
-		return look(node);
+		result = ask_running(node);
+		return result < 0 ? result : wrap_node_look(node);
+	case STEP(CHECK):
+		return check(node);
 	case STEP(MAKE):
 		return make(node);
 	case STEP(ALLOW):

@@ -3,9 +3,9 @@
  * One step of wrap or unwrap on one node, on a worker. Each may be done again: what is done already
  * stays as it is.
  *
- *   wrap:   LOOK here, MAKE here, ALLOW everywhere, DEFINE everywhere
- *   unwrap: LOOK here, ALLOW everywhere (only that the VM is off), DEFINE everywhere, REMOVE
- * everywhere
+ *   wrap:   LOOK here, CHECK everywhere, [the VM is shut off,] MAKE here, ALLOW everywhere, DEFINE
+ * everywhere unwrap: LOOK here, ALLOW everywhere (only that the VM is off), DEFINE everywhere,
+ * REMOVE everywhere
  */
 #ifndef VMR_ENGINE_WRAP_NODE_H
 #define VMR_ENGINE_WRAP_NODE_H
@@ -39,6 +39,11 @@ void wrap_node_destroy(struct wrap_node *node);
 /* Blocks for a second or two. 0, or a negative errno with a sentence in error: -EBUSY while the VM
  * runs here. */
 int wrap_node_run(struct wrap_node *node);
+
+/* For its files: the VM's definition, to free; the step LOOK. 0, or a negative errno with a
+ * sentence. */
+int wrap_node_read(struct wrap_node *node, char **ret_xml);
+int wrap_node_look(struct wrap_node *node);
 
 /* Between a node's work and its messages. take checks every field: 0, -EINVAL, -ENOMEM. The
  * messages that fill makes borrow from node; disks and pointers have room for DISKS_MAX. */

@@ -71,6 +71,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/overlay.c receiver/overlay.h \
 	receiver/takeover.c receiver/takeover.h \
 	receiver/takeover_end.c \
+	receiver/takeover_merged.c \
 	receiver/takeover_extents.c \
 	receiver/takeover_failover.c \
 	receiver/takeover_steps.c receiver/takeover_job.h \

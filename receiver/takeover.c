@@ -314,6 +314,9 @@ void takeover_end_request(struct receiver *receiver,
 	case VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_COMMIT:
 		job->run = takeover_commit_run;
 		break;
+	case VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_MERGED:
+		job->run = takeover_merged_run;
+		break;
 	case VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_ADVANCE:
 		job->run = takeover_advance_run;
 		break;

@@ -40,6 +40,7 @@ int takeover_cleanup_run(struct takeover_job *job);  /* takeover_test.c */
 int takeover_failover_run(struct takeover_job *job); /* takeover_failover.c */
 int takeover_cancel_run(struct takeover_job *job);   /* takeover_end.c */
 int takeover_commit_run(struct takeover_job *job);   /* takeover_end.c */
+int takeover_merged_run(struct takeover_job *job);   /* takeover_merged.c */
 int takeover_advance_run(struct takeover_job *job);  /* takeover_end.c */
 int takeover_extents_run(struct takeover_job *job);  /* takeover_extents.c */
 /* Remove the file that it made. */

@@ -209,6 +209,13 @@ CHANNEL_XML = """    <channel type='unix'>
 """
 
 
+# Without persistent_state libvirt removes it whenever the (transient) domain stops.
+TPM_XML = """    <tpm model='tpm-crb'>
+      <backend type='emulator' version='2.0' persistent_state='yes'/>
+    </tpm>
+"""
+
+
 def firmware_xml(name):
     """libvirt chooses it; the variables are on the site's shared storage."""
     return f"""
@@ -248,7 +255,7 @@ def domain_xml(name, record_rate, cache, agent=False, uefi=False):
   <on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
-{disks}{CHANNEL_XML if agent else ''}    <controller type='usb' model='none'/>
+{disks}{CHANNEL_XML if agent else ''}{TPM_XML if uefi else ''}    <controller type='usb' model='none'/>
     <serial type='pty'>
       <target port='0'/>
       <log file='/var/log/libvirt/qemu/{name}-console.log' append='on'/>

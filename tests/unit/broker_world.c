@@ -506,6 +506,25 @@ static bool fake_is_quorate(struct cluster *cluster)
 	return true;
 }
 
+static int fake_create_domain(struct cluster *cluster, Vmreplica__Ipc__CibCreateDomain *request,
+			      cluster_done_cb done, void *arg)
+{
+	(void)cluster;
+	snprintf(the_world.created_domain, sizeof(the_world.created_domain), "%s %s",
+		 request->resource, request->parameters[0]->value);
+	outcome_later(done, arg, 0);
+	return 0;
+}
+
+static int fake_delete_domain(struct cluster *cluster, Vmreplica__Ipc__CibDeleteDomain *request,
+			      cluster_done_cb done, void *arg)
+{
+	(void)cluster;
+	(void)request;
+	outcome_later(done, arg, 0);
+	return 0;
+}
+
 int cluster_init(struct cluster *cluster, qb_loop_t *loop, const struct config *config,
 		 const char *member_name, const struct cluster_callbacks *callbacks, void *arg)
 {
@@ -518,6 +537,8 @@ int cluster_init(struct cluster *cluster, qb_loop_t *loop, const struct config *
 		.placement = fake_placement,
 		.settings = fake_settings,
 		.create_vm = fake_create,
+		.create_domain = fake_create_domain,
+		.delete_domain = fake_delete_domain,
 		.update_vm = fake_update,
 		.delete_vm = fake_delete,
 		.set_setting = fake_set_setting,

@@ -34,6 +34,7 @@ struct world {
 	unsigned ordered; /* orders passed on */
 	int ordered_kind; /* the last one's */
 	unsigned created, deleted, updated, destroyed, announced_active, announced_inactive;
+	char created_domain[512]; /* the VM's own resource: its id and its definition */
 	char created_resource[160], created_location[64], created_parameters[512],
 		updated_parameters[64];
 	char deleted_resource[160], setting_name[64], setting_value[512];

@@ -355,6 +355,7 @@ static void test_enroll(void)
 	CU_ASSERT_EQUAL(world->created, 1);
 	CU_ASSERT_STRING_EQUAL(world->created_resource, "web1-a-replica");
 	CU_ASSERT_STRING_EQUAL(world->created_location, "b1"); /* only one node has this storage */
+	CU_ASSERT_PTR_NOT_NULL(strstr(world->created_domain, ".xml"));
 	CU_ASSERT_STRING_EQUAL(
 		world->created_parameters,
 		"relationship=" REL_1

@@ -59,11 +59,15 @@ static void archive_write(const char *variables, const char *seeds)
 static void test_placed_and_replaced(void)
 {
 	char path[TEMP_PATH_LEN];
+	struct stat st;
 
 	archive_write("boot 1", "seeds 1");
 	CU_ASSERT_EQUAL(replica_state_place(store, archive, &places, error), 0);
 	CU_ASSERT_TRUE(holds(nvram, "boot 1"));
 	CU_ASSERT_TRUE(holds(tpm(path), "seeds 1"));
+	/* swtpm's user gets there, whatever our umask is */
+	CU_ASSERT_EQUAL(stat(temp_path(path, "swtpm/" UUID), &st), 0);
+	CU_ASSERT_EQUAL(st.st_mode & 07777, 0711);
 	/* as libvirt leaves them, and what a crash left */
 	CU_ASSERT_EQUAL(chmod(nvram, 0644), 0);
 	temp_file(path, "web1_VARS.fd.new", "torn");
@@ -157,6 +161,7 @@ int main(void)
 	char path[TEMP_PATH_LEN];
 	int result;
 
+	umask(077); /* the engine's */
 	mkdir(temp_path(store, "store"), 0700);
 	mkdir(temp_path(path, "store/gen-1"), 0700);
 	mkdir(temp_path(tpms, "swtpm"), 0700);

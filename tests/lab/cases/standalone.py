@@ -12,6 +12,7 @@ TIMEOUT = 240
 def run(lab):
     lab.vmreplica("b1", "authorize add a.example --storage /srv/replica")
     preflight(lab)
+    wrapped(lab)
     lab.vmreplica("a1", "protect web1 --to b.example --frequency 5", 60)
     before = rep.wait_replicating(lab)
     lab.guest("load 300000 50")
@@ -38,6 +39,21 @@ def preflight(lab):
     require(result.returncode == 1 and len(lines) == 1 and lines[0].startswith("fail"),
             f"exit {result.returncode}: {result.stdout}")
     say(lines[0])
+
+
+def wrapped(lab):
+    """libvirt's own persistent definition is what wrap changes where there is no Pacemaker."""
+    lab.create_vm("rawvm", "16M")
+    lab.on("a1", "cd /srv/vms && for d in vda vdb; do rm rawvm-$d.qcow2; truncate -s 16M rawvm-$d.img; "
+           "done; sed \"s/type='qcow2'/type='raw'/; s/\\.qcow2'/.img'/\" rawvm.xml > raw.xml && "
+           "virsh -q define raw.xml")
+    before = lab.on("a1", "sha256sum /srv/vms/rawvm-*.img")
+    lab.vmreplica("a1", "wrap rawvm")
+    require(lab.on("a1", "virsh domblklist rawvm").count(".img.vmreplica.qcow2") == 2, "not wrapped")
+    lab.vmreplica("a1", "unwrap rawvm")
+    require(".vmreplica." not in lab.on("a1", "virsh domblklist rawvm; ls /srv/vms"), "not unwrapped")
+    require(lab.on("a1", "sha256sum /srv/vms/rawvm-*.img") == before, "the raw bytes have changed")
+    lab.on("a1", "virsh -q undefine rawvm; rm /srv/vms/raw*")
 
 
 def restart_engine(lab, node):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A UEFI guest (OVMF): its variables travel with the cycle in which it changed them, each recovery
+"""A UEFI guest (OVMF) with a TPM: both travel with the cycle in which they changed, each recovery
 point has those of its cut, the replica VM's definition names firmware of its own host, and a test
 failover to a point boots with that point's."""
+import base64
 import json
 import struct
 import xml.etree.ElementTree as tree
@@ -31,14 +32,32 @@ def manifest(lab, found):
     return json.loads(lab.on(found["owner"], f"cat {found['store']}/manifest.json"))
 
 
-def variables(lab, found, state):
-    """The NVRAM in an archive of the store."""
+def archive(lab, found, state):
+    """The files of an archive in the store, by name."""
     with open(rep.folder_path(lab, "B", f"{found['store']}/{state['file']}"), "rb") as file:
         data = file.read()
-    require(data[:8] == b"VMRSTAT1" and data[HEAD:HEAD + 6] == b"nvram\0", f"{state}")
-    length, = struct.unpack("<I", data[HEAD + 16:HEAD + 20])
-    require(len(data) == HEAD + ENTRY + length + HASH, f"{state}: {len(data)} bytes")
-    return data[HEAD + ENTRY:HEAD + ENTRY + length]
+    require(data[:8] == b"VMRSTAT1", f"{state}: no archive")
+    count, = struct.unpack("<I", data[8:12])
+    files, at = {}, HEAD
+    for _ in range(count):
+        length, = struct.unpack("<I", data[at + 16:at + 20])
+        name = data[at:at + 16].rstrip(b"\0").decode()
+        files[name] = data[at + ENTRY:at + ENTRY + length]
+        at += ENTRY + length
+    require(len(data) == at + HASH, f"{state}: {len(data)} bytes")
+    return files
+
+
+def variables(lab, found, state):
+    return archive(lab, found, state)["nvram"]
+
+
+def primary_tpm(lab):
+    """The permanent state of its TPM, where libvirt has it."""
+    node = lab.wait_resource(VM)
+    text = lab.on(node, f"base64 -w0 /var/lib/libvirt/swtpm/$(virsh domuuid {VM})/"
+                  "tpm2/tpm2-00.permall")
+    return base64.b64decode(text)
 
 
 def primary_variables(lab):
@@ -79,8 +98,9 @@ def judge(lab, since):
     kinds = [marks(variables(lab, found, state_of(known, point["cut"]["seq"])))
              for point in known["points"]]
     require([] in kinds and [MARKS[0]] in kinds and list(MARKS) in kinds, f"points have {kinds}")
-    newest = variables(lab, found, known["states"][-1])
-    require(newest == primary_variables(lab), "the newest state is not the primary's")
+    newest = archive(lab, found, known["states"][-1])
+    require(newest["nvram"] == primary_variables(lab), "the newest variables are not the primary's")
+    require(newest["tpm-2.0"] == primary_tpm(lab), "the newest TPM is not the primary's")
     say(f"{len(known['points'])} points with {len(known['states'])} states: {kinds}")
     return found
 
@@ -111,9 +131,11 @@ def drill(lab, found):
                           f"{{\"path\":\"{EFIVARS}/LabMark{mark}-{GUID}\"}}}}'").returncode == 0
                   for mark in MARKS]
         require(opened == [True, False], f"test of cycle {seq}: marks {opened}")
+        log = lab.on(where, f"cat /var/log/swtpm/libvirt/qemu/{VM}-test-swtpm.log")
+        require("manufacturing" not in log, f"the test's TPM is a new one: {log}")
     finally:
         lab.vmreplica(node, f"failover {VM} --test-cleanup", 120)
-    say(f"test failover to cycle {seq}: OVMF boots with that point's variables")
+    say(f"test failover to cycle {seq}: OVMF boots with that point's variables and TPM")
 
 
 def run(lab):
