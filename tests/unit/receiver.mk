@@ -140,3 +140,9 @@ tests_unit_test_replay_SOURCES = tests/unit/test_replay.c tests/unit/takeover_sc
 tests_unit_test_replay_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_replay_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-access.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_replay_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_failover
+tests_unit_test_receiver_failover_SOURCES = tests/unit/test_receiver_failover.c tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(receiver_rig_sources)
+tests_unit_test_receiver_failover_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_failover_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_failover_DEPENDENCIES = vmreplica-receiver
