@@ -171,6 +171,9 @@ int source_job_check(struct source_job *job, char error[SOURCE_ERROR_LEN])
 
 int source_job_confirm(struct source_job *job, char error[SOURCE_ERROR_LEN])
 {
+	if (job->lender != NULL) {
+		return source_job_confirm_replica(job, error);
+	}
 	/* A running VM's exports show the cut for as long as they show anything. */
 	return job->live ? 0 : source_job_check_offline(job, error);
 }

@@ -118,8 +118,10 @@ def cluster_problem(client, shape, site):
         return "no DC yet"
     for failure in root.findall("failures/failure"):
         return f"{failure.get('op_key')}: {failure.get('exitstatus')} {failure.get('exitreason')}"
+    # a replica VM's own resource is disabled until a failover
     waiting = [res.get("id") for res in root.iter("resource")
-               if res.get("role") not in ("Started", "Promoted")]
+               if res.get("role") not in ("Started", "Promoted")
+               and res.get("target_role") != "Stopped"]
     return f"not started: {' '.join(waiting)}" if waiting else ""
 
 

@@ -146,3 +146,16 @@ tests_unit_test_receiver_failover_SOURCES = tests/unit/test_receiver_failover.c 
 tests_unit_test_receiver_failover_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_failover_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_failover_DEPENDENCIES = vmreplica-receiver
+
+# Stores and streams of earlier versions; the script makes a new one when a format changes.
+EXTRA_DIST += tests/fixtures/store
+EXTRA_PROGRAMS += tests/unit/store_fixture_make
+tests_unit_store_fixture_make_SOURCES = tests/unit/store_fixture_make.c $(receiver_rig_sources)
+tests_unit_store_fixture_make_CFLAGS = $(receiver_test_cflags)
+tests_unit_store_fixture_make_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_store_fixture_make_DEPENDENCIES = vmreplica-receiver
+check_PROGRAMS += tests/unit/test_store_fixture
+tests_unit_test_store_fixture_SOURCES = tests/unit/test_store_fixture.c $(points_scene_sources)
+tests_unit_test_store_fixture_CFLAGS = $(receiver_test_cflags) -DTEST_FIXTURES='"$(abs_top_srcdir)/tests/fixtures"'
+tests_unit_test_store_fixture_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_store_fixture_DEPENDENCIES = vmreplica-receiver

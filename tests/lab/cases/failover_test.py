@@ -9,8 +9,8 @@ import replication as rep
 from case import require, say, wait_until
 
 TIMEOUT = 180
-POINTS = 3
-MORE = f"--points {POINTS} --point-interval {rep.FAST}"
+POINTS = 2
+MORE = f"--points 40 --point-interval {rep.FAST}"   # none is merged before its time
 TEST = "web1-test"
 
 
@@ -20,7 +20,7 @@ def run(lab):
     rep.authorize(lab)
     rep.protect(lab, more=MORE)
     rep.wait_replicating(lab)
-    wait_until("three points", lambda: len(points(lab)) >= POINTS, 60, 0.5)
+    wait_until("three points", lambda: len(points(lab)) >= 3, 60, 0.5)
     found = rep.replica(lab)
     point = points(lab)[0]
     before, newest = layers(lab, found, point), newest_of(lab, found, point)
@@ -38,6 +38,7 @@ def run(lab):
     traces(lab, found)
     after = layers(lab, found, point)
     require(after == before, f"the layers changed: {before} {after}")
+    lab.on("b1", f"pcs resource update web1-a-replica points={POINTS}", 60)
     wait_until("that point is merged away", lambda: point["seq"] not in
                [left["seq"] for left in points(lab)] and merged(lab, found), 60, 0.5)
     rep.sync(lab)
