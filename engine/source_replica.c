@@ -262,3 +262,14 @@ int source_job_begin_replica(struct source_job *job, struct source *source,
 	}
 	return result == 0 ? layers_serve(job, source, lent, error) : result;
 }
+
+/* Nothing writes to layers that are lent, but who consolidates a chain after a failover does. */
+int source_job_confirm_replica(struct source_job *job, char error[SOURCE_ERROR_LEN])
+{
+	const struct replica_lend_question look = {.after_cut_id = "", .look = true};
+	cleanup_free struct replica_lent *lent = calloc(1, sizeof(*lent));
+	int result = lent == NULL ? source_fail(-ENOMEM, error, "out of memory")
+				  : replica_lender_ask(job->lender, &look, lent, error);
+
+	return result < 0 ? -ECANCELED : source_job_check_offline(job, error);
+}

@@ -18,6 +18,8 @@ int source_replica_open(struct source *source, char error[SOURCE_ERROR_LEN]);
 int source_job_begin_replica(struct source_job *job, struct source *source,
 			     const struct source_job_request *request,
 			     char error[SOURCE_ERROR_LEN]);
+/* As source_job_confirm. */
+int source_job_confirm_replica(struct source_job *job, char error[SOURCE_ERROR_LEN]);
 /* As source_vm_state, as of the last job's cut. */
 int source_replica_state(const struct source *source, uint8_t **ret_archive, size_t *ret_len,
 			 char error[SOURCE_ERROR_LEN]);

@@ -93,7 +93,7 @@ static int state_choose(struct lending *lending, const struct manifest_point **r
 		*ret_point = point;
 		return 0;
 	}
-	if (point == NULL && !current_stands(lending->store)) {
+	if (point == NULL && !lending->look && !current_stands(lending->store)) {
 		return lending_refuse(lending, -EAGAIN,
 				      "the replica is being resynchronized, or waits for it");
 	}
@@ -211,7 +211,7 @@ static int state_lend(struct lending *lending)
 	if (rc < 0) {
 		return lending_refuse(lending, -EAGAIN, answer.reason);
 	}
-	rc = idle_wait(lending);
+	rc = lending->look ? 0 : idle_wait(lending);
 	rc = rc < 0 ? rc : changes_list_logs(&store->manifest, &store->history, &lending->logs);
 	rc = rc < 0 ? rc : state_choose(lending, &point);
 	if (rc < 0) {

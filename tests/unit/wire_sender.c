@@ -50,6 +50,8 @@ void sender_drop(struct sender *sender)
 	memset(sender, 0, sizeof(*sender));
 }
 
+uint64_t sender_features;
+
 static void cut_take(struct sender_cut *to, const Vmreplica__Cut *cut)
 {
 	memset(to, 0, sizeof(*to));
@@ -126,10 +128,28 @@ enum frame_type sender_answer(struct sender *sender, int timeout_ms)
 	return sender->answer;
 }
 
+FILE *sender_record;
+
+static void frame_record(enum frame_type type, const ProtobufCMessage *message, const void *payload,
+			 uint32_t payload_len)
+{
+	uint8_t *raw = malloc(frame_size(message));
+	size_t len = raw == NULL ? 0 : frame_encode(type, message, payload_len, raw);
+
+	if (len == 0 || fwrite(raw, 1, len, sender_record) != len ||
+	    fwrite(payload, 1, payload_len, sender_record) != payload_len) {
+		abort();
+	}
+	free(raw);
+}
+
 /* Sending may fail because the receiver has given up: what it said is what counts then. */
 static void sender_send(struct sender *sender, enum frame_type type,
 			const ProtobufCMessage *message, const void *payload, uint32_t payload_len)
 {
+	if (sender_record != NULL) {
+		frame_record(type, message, payload, payload_len);
+	}
 	channel_send(&sender->channel, type, message, payload, payload_len, 20000);
 }
 
@@ -153,6 +173,7 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 
 	version.min = sender->version_min == 0 ? 1 : sender->version_min;
 	version.max = sender->version_max == 0 ? 1 : sender->version_max;
+	version.features = sender_features;
 	epoch.number = sender->epoch == 0 ? 1 : sender->epoch;
 	epoch.lineage = text(sender->lineage == NULL ? LINEAGE : sender->lineage);
 	epoch.site = text(RIG_SITE);
