@@ -93,6 +93,7 @@ def wrapped(lab):
     """It is all said before the VM is shut off, which Pacemaker then does for a moment."""
     rep.authorize(lab)
     refused(lab, f"protect {VM} --to 10.77.2.100", f"vmreplica wrap {VM}")
+    refused(lab, f"wrap {VM} --directory /root", "cannot reach /root")
     obey(lab, refused(lab, f"wrap {VM}", "cgroup_device_acl = ["))
     dry = lab.vmreplica("a1", f"wrap {VM} --dry-run")
     require(all(header in dry for header in HEADERS), dry)
