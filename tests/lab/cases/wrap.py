@@ -11,7 +11,7 @@ import cib
 import replication as rep
 from case import Failure, require, say, wait_until
 
-TIMEOUT = 300
+TIMEOUT = 420
 VM, SIZE_MIB = "rawvm", 128
 FILE, BACKING = f"/srv/vms/{VM}-vda.img", f"/srv/vms/{VM}-vdb.img"
 HEADERS = f"{FILE}.vmreplica.qcow2", f"/srv/vms/{VM}-vdb.vmreplica.qcow2"
