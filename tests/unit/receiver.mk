@@ -26,9 +26,9 @@ tests_unit_test_receiver_trouble_LDADD = libvmr-proto.la libvmr-common.la $(CUNI
 EXTRA_tests_unit_test_receiver_trouble_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_receiver_sync
-tests_unit_test_receiver_sync_SOURCES = tests/unit/test_receiver_sync.c $(receiver_rig_sources)
+tests_unit_test_receiver_sync_SOURCES = tests/unit/test_receiver_sync.c $(points_scene_sources)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_sync_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+tests_unit_test_receiver_sync_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_sync_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_receiver_wrong
