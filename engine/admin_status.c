@@ -107,6 +107,23 @@ static bool status_is_configured(struct engine *engine, const Vmreplica__VmStatu
 	return settings == NULL;
 }
 
+/* It was told in the role that the VM had here before its side changed. */
+static bool status_is_past(struct engine *engine, const Vmreplica__VmStatus *status)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
+
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
+
+		if (strcmp(protect_parameter(resource, "relationship"), status->relationship) ==
+		    0) {
+			return strcmp(protect_parameter(resource, "role"),
+				      role_to_string(status->role)) != 0;
+		}
+	}
+	return false;
+}
+
 /* The time since it was heard counts as well: an owner that has nothing to tell for a while falls
  * behind all the same. */
 static void behind_add(Vmreplica__VmStatus *status, const struct table_vm *heard)
@@ -140,7 +157,7 @@ static void status_add_announced(struct status_answer *answer, struct engine *en
 		const struct table_node *node = cluster_table_find_node(table, vm->node);
 
 		if (cluster_table_find(table, vm->status->relationship, vm->status->role) != vm ||
-		    status_is_own(engine, vm->status) ||
+		    status_is_own(engine, vm->status) || status_is_past(engine, vm->status) ||
 		    (vm->gone && node != NULL && node->present && vm->detached_ms == 0) ||
 		    ((vm->gone || vm->detached_ms != 0) &&
 		     !status_is_configured(engine, vm->status)) ||

@@ -108,6 +108,16 @@ struct replica *failover_replica(const struct failover *failover)
 	return replica != NULL && replica_is_open(replica) ? replica : NULL;
 }
 
+const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover)
+{
+	const struct replica *replica =
+		engine_find_replica(failover->engine, failover->relationship);
+
+	return replica != NULL ? replica_vm_resource(replica)
+			       : domain_resource_find(engine_settings(failover->engine),
+						      failover->relationship, false);
+}
+
 char *failover_test_name(const struct failover *failover, char *buf)
 {
 	struct replica *replica = engine_find_replica(failover->engine, failover->relationship);
@@ -152,8 +162,7 @@ static void note_failure(struct failover *failover, int error, const char *advic
 /* Once Pacemaker was told to run the VM, nothing is taken back without the admin's word. */
 static bool was_started(const struct failover *failover)
 {
-	const Vmreplica__Ipc__CibResource *resource = domain_resource_find(
-		engine_settings(failover->engine), failover->relationship, false);
+	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	const char *target = resource != NULL
 				     ? nvpair_find(resource->meta, resource->n_meta, "target-role")
 				     : NULL;

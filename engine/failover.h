@@ -63,6 +63,8 @@ void failover_later(struct failover *failover, int ms, int64_t limit_ms, const c
 		    const char *format, ...) __attribute__((format(printf, 5, 6)));
 void failover_failed(struct failover *failover, int error, const char *advice, const char *format,
 		     ...) __attribute__((format(printf, 4, 5)));
+/* The resource of the VM (not of a test's); NULL: none yet. Borrowed until the loop goes on. */
+const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);
 /* The name of a test failover's VM and resource, "<vm>-test" (RESOURCE_ID_MAX + 1 bytes). */
 char *failover_test_name(const struct failover *failover, char *buf);
 

@@ -191,8 +191,7 @@ static void consolidate_done(void *arg, int result)
 static bool runs_elsewhere(const struct failover *failover)
 {
 	struct cluster *cluster = &failover->engine->cluster;
-	const Vmreplica__Ipc__CibResource *resource = domain_resource_find(
-		engine_settings(failover->engine), failover->relationship, false);
+	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	const struct placement *placement = cluster->ops->placement(cluster);
 	const struct placement_resource *found = resource != NULL && placement != NULL
 							 ? placement_find(placement, resource->id)

@@ -252,8 +252,7 @@ static void fill_change(struct failover *failover, const struct peer_contact *co
  * nothing of it to go on with. */
 void failover_step_role(struct failover *failover)
 {
-	const Vmreplica__Ipc__CibResource *resource = domain_resource_find(
-		engine_settings(failover->engine), failover->relationship, false);
+	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	struct cluster *cluster = &failover->engine->cluster;
 	struct replica *replica = failover_replica(failover);
 	struct peer_contact contact;

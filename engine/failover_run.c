@@ -52,8 +52,9 @@ static char *vm_name(const struct failover *failover, char buf[RESOURCE_ID_MAX +
 
 static const Vmreplica__Ipc__CibResource *vm_resource(const struct failover *failover)
 {
-	return domain_resource_find(engine_settings(failover->engine), failover->relationship,
-				    is_test(failover));
+	return is_test(failover) ? domain_resource_find(engine_settings(failover->engine),
+							failover->relationship, true)
+				 : failover_vm_resource(failover);
 }
 
 /* ---- without a cluster ---- */
@@ -175,9 +176,14 @@ static void start_vm(struct failover *failover)
 	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
 	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT;
 	Vmreplica__Ipc__CibNvpair *pairs[] = {&pair};
+	Vmreplica__Ipc__CibNvpair config = VMREPLICA__IPC__CIB_NVPAIR__INIT;
+	Vmreplica__Ipc__CibNvpair *parameters[] = {&config};
 	const Vmreplica__Ipc__CibResource *resource = vm_resource(failover);
+	const struct replica *replica =
+		engine_find_replica(failover->engine, failover->relationship);
 	struct cluster *cluster = &failover->engine->cluster;
-	char name[STANDING_NAME_LEN], value[EPOCH_TEXT_LEN];
+	char name[STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], path[PATH_LEN_MAX + 1];
+	static char config_name[] = "config";
 	int result;
 
 	if (resource == NULL && !failover->engine->config->standalone) {
@@ -193,6 +199,14 @@ static void start_vm(struct failover *failover)
 	if (resource != NULL) {
 		request.vm_resource = resource->id;
 		request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED;
+	}
+	if (resource != NULL && replica != NULL) {
+		/* the VM's own resource, of the time when it was the primary here, names its disks
+		 * of then */
+		config.name = config_name;
+		config.value = failover_definition_path(replica, false, path);
+		request.vm_parameters = parameters;
+		request.n_vm_parameters = 1;
 	}
 	failover->busy = true;
 	result = cluster->ops->switch_role(cluster, &request, started_cb, failover);

@@ -388,8 +388,7 @@ void failover_step_resource(struct failover *failover)
 		receiver_away(failover);
 		return;
 	}
-	if (failover->engine->config->standalone ||
-	    domain_resource_find(settings, failover->relationship, false) != NULL) {
+	if (failover->engine->config->standalone || failover_vm_resource(failover) != NULL) {
 		failover_done(failover);
 		return;
 	}

@@ -15,6 +15,8 @@
 #include "proto/validate.h"
 #include "proto/validate_fields.h"
 
+#define GUEST_AGENT_CHANNEL "org.qemu.guest_agent.0"
+
 void protect_free(struct protect_job *job)
 {
 	protect_vm_destroy(&job->vm);
@@ -110,6 +112,19 @@ static void restarted_cb(void *arg, int error, const char *text)
 	protect_free(job);
 }
 
+/* It would only be seen when the first point is due. */
+static void warn_of_agent(struct protect_job *job)
+{
+	if (job->points.app_interval_s > 0 && job->domain_xml != NULL &&
+	    memmem(job->domain_xml, job->domain_xml_len, GUEST_AGENT_CHANNEL,
+		   strlen(GUEST_AGENT_CHANNEL)) == NULL) {
+		sentence_list_add(&job->enrolled.warnings,
+				  "the VM has no channel " GUEST_AGENT_CHANNEL
+				  ": without it, and qemu-guest-agent in the guest, its recovery "
+				  "points are only crash-consistent");
+	}
+}
+
 static void enroll_done(void *arg, int result)
 {
 	struct protect_job *job = arg;
@@ -132,6 +147,7 @@ static void enroll_done(void *arg, int result)
 				: "the VM's definition is too long to be looked at now: "
 				  "vmreplica check on the other side does it");
 	}
+	warn_of_agent(job);
 	if (job->repeated && job->start_at_ms != 0 && !job->dry_run) {
 		protect_note_start(job, restarted_cb);
 	} else if (job->repeated) {

@@ -41,11 +41,11 @@ struct replica {
 	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
 	bool destroy;	  /* closing for good */
 	bool stopping;
-	bool held;    /* the receiver had it open when it was told to close */
-	bool closed;  /* it did, and says that it has let the store go */
-	bool busy;    /* a worker prepares the directory, or waits for the store's lock */
+	bool held;	/* the receiver had it open when it was told to close */
+	bool closed;	/* it did, and says that it has let the store go */
+	bool busy;	/* a worker prepares the directory, or waits for the store's lock */
 	uid_t qemu_uid; /* who reads the layers; 0 = root, or not known */
-	pid_t spared; /* our receiver while the directory is prepared */
+	pid_t spared;	/* our receiver while the directory is prepared */
 	uint64_t generation, moves, last_pause_ms;
 	bool moved_here;
 	int64_t detached_ms, paused_since_ms;
@@ -72,6 +72,9 @@ void replica_suspend(struct replica *replica, bool suspended);
 bool replica_is_open(const struct replica *replica);
 void replica_tick(struct replica *replica, int64_t now_ms);
 /* ---- replica_status.c ---- */
+/* The resource that runs its VM after a failover: the VM's own where it was the primary before,
+ * else the one made for it. NULL: there is none yet. Borrowed until the loop goes on. */
+const Vmreplica__Ipc__CibResource *replica_vm_resource(const struct replica *replica);
 /* Show its health as the node attribute when that is due. */
 void replica_publish(struct replica *replica, int64_t now_ms);
 void replica_fill_status(const struct replica *replica, struct vm_status_frame *frame);

@@ -72,12 +72,40 @@ void replica_publish(struct replica *replica, int64_t now_ms)
 				 replica->settings.resource, &frame.status, now_ms);
 }
 
+/* The VM's own resource on the side where it was the primary before: named by ours. */
+static const Vmreplica__Ipc__CibResource *own_resource(const struct replica *replica)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(replica->engine);
+	const char *name = replica->settings.vm_resource;
+
+	for (size_t i = 0; settings != NULL && name[0] != '\0' && i < settings->n_resources; i++) {
+		if (strcmp(settings->resources[i]->id, name) == 0) {
+			return settings->resources[i];
+		}
+	}
+	return NULL;
+}
+
+const Vmreplica__Ipc__CibResource *replica_vm_resource(const struct replica *replica)
+{
+	const Vmreplica__Ipc__CibResource *own = own_resource(replica);
+
+	return own != NULL ? own
+			   : domain_resource_find(engine_settings(replica->engine),
+						  replica->settings.relationship, false);
+}
+
 char *replica_definition_vm(const struct replica *replica, char *buf)
 {
 	const struct vm_settings *settings = &replica->settings;
 	const Vmreplica__Ipc__CibResource *ours = domain_resource_find(
 		engine_settings(replica->engine), settings->relationship, false);
 	char id[RESOURCE_ID_MAX + 1];
+
+	if (own_resource(replica) != NULL) {
+		snprintf(buf, RESOURCE_ID_MAX + 1, "%s", settings->vm);
+		return buf;
+	}
 
 	/* what the id would be if nothing else had it */
 	domain_resource_id(NULL, settings->vm, settings->relationship, settings->peer, id);

@@ -18,7 +18,7 @@
 #include "engine/wrap_node.h"
 
 #define WRAP_NODES_MAX 64u
-#define WRAP_TASKS_MAX (4u * WRAP_NODES_MAX)
+#define WRAP_TASKS_MAX (4u * WRAP_NODES_MAX + 1) /* check, make, allow, define, remove */
 
 struct wrap_task {
 	unsigned int node; /* index in nodes; 0 is this one */

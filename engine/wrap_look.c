@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Looking at a raw disk (wrap_record.h). */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
@@ -17,14 +16,6 @@
 #define SAMPLES	     64u
 #define SAMPLE_BYTES 4096u
 #define NS_PER_S     1000000000
-
-/* What another node wrote to a shared device may not be in this node's page cache. */
-static int open_raw(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECT);
-
-	return fd >= 0 || errno != EINVAL ? fd : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-}
 
 /* Hash len bytes at offset; what lies beyond the end counts as nothing. */
 static bool hash_piece(struct sha256 *hash, int fd, uint64_t offset, uint8_t *buffer, size_t len)
@@ -71,9 +62,9 @@ static bool digest_of(int fd, uint64_t size, uint8_t digest[SHA256_LEN])
 	return good;
 }
 
-void wrap_look(const char *path, struct wrap_look *ret_look)
+static void look_with(const char *path, int flags, struct wrap_look *ret_look)
 {
-	cleanup_close int fd = open_raw(path);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
 	struct wrap_look look = {0};
 	struct stat status;
 
@@ -93,4 +84,13 @@ void wrap_look(const char *path, struct wrap_look *ret_look)
 	}
 	look.known = digest_of(fd, look.size_bytes, look.digest);
 	*ret_look = look;
+}
+
+void wrap_look(const char *path, struct wrap_look *ret_look)
+{
+	/* What another node wrote to a shared device may not be in this node's page cache. */
+	look_with(path, O_DIRECT, ret_look);
+	if (!ret_look->known) { /* not every file system can do that */
+		look_with(path, 0, ret_look);
+	}
 }

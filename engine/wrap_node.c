@@ -153,8 +153,16 @@ static int make_one(struct wrap_node *node, const struct wrap_disk *disk)
 {
 	struct wrap_record record = {.state = WRAP_CLOSED};
 	const struct wrap_notes notes = {0};
-	int result = wrap_image_make(disk->raw, disk->size_bytes, disk->header, node->error);
+	struct source_image image;
+	int result;
 
+	/* Other nodes' definitions may name it already, and its bitmaps be in use. */
+	if (wrap_image_belongs(disk->header, disk->raw) &&
+	    source_image_examine(disk->header, &image) == 0 &&
+	    image.size_bytes == disk->size_bytes) {
+		return 0;
+	}
+	result = wrap_image_make(disk->raw, disk->size_bytes, disk->header, node->error);
 	if (result < 0) {
 		return result;
 	}

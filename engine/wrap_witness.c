@@ -174,7 +174,9 @@ static void judge(const struct wrap_record *was, enum wrap_event event, const ch
 		judge_running(was, node, now, next);
 		break;
 	case WRAP_EVENT_OFF:
-		if (was->state != WRAP_HANDED) {
+		/* Open: it is just starting, or has just ended. If nobody saw its end, its next
+		 * start is doubted, and bitmaps that QEMU did not close are inconsistent anyway. */
+		if (was->state == WRAP_CLOSED || was->state == WRAP_NONE) {
 			judge_off(was, now, next);
 		}
 		break;
@@ -220,7 +222,8 @@ bool wrap_witness_needs_look(const struct wrap_record *was, enum wrap_event even
 	case WRAP_EVENT_START:
 		return was->state == WRAP_CLOSED;
 	case WRAP_EVENT_OFF:
-		return was->state != WRAP_HANDED;
+		return was->state == WRAP_CLOSED || was->state == WRAP_NONE ||
+		       was->state == WRAP_DOUBT;
 	case WRAP_EVENT_END:
 		return was->state == WRAP_OPEN && strcmp(was->node, node) == 0;
 	default:

@@ -7,7 +7,7 @@
  * header; payload as it came off the wire trailer: counts and SHA-256 over all that stands before
  * it A log without a trailer is a partial one (an interrupted cycle): only records before a durable
  * mark count. Reading checks every length against limits.h and the disk table; a damaged file is
- * -EBADMSG with offset and reason.
+ * -EBADMSG with offset and reason; one of a newer version is -EPROTONOSUPPORT, and left alone.
  */
 #ifndef VMR_PROTO_LOGFILE_H
 #define VMR_PROTO_LOGFILE_H
@@ -74,7 +74,7 @@ void logfile_writer_free(struct logfile_writer *writer);
 /* ---- reading ---- */
 struct logfile_reader;
 /* Open path. partial: no trailer is expected. 0, -ENOENT, -EBADMSG (damage; error says what and
- * where), ... */
+ * where), -EPROTONOSUPPORT (a newer vmreplica wrote it), ... */
 int logfile_reader_open(const char *path, bool partial, struct logfile_reader **ret_reader,
 			char error[LOGFILE_ERROR_LEN]);
 const struct logfile_header *logfile_reader_header(const struct logfile_reader *reader);

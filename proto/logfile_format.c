@@ -152,7 +152,7 @@ int logfile_header_decode(const uint8_t raw[LOGFILE_HEADER_LEN], struct logfile_
 	}
 	if (get_u32(raw + H_VERSION) != LOGFILE_VERSION) {
 		*ret_why = "the log has a newer format; update vmreplica here";
-		return -EBADMSG;
+		return -EPROTONOSUPPORT;
 	}
 	header_values_get(raw, &header);
 	/* What is not encoded in exactly our way holds something that we do not know. */

@@ -52,12 +52,16 @@ static int reader_open_header(struct logfile_reader *reader)
 	uint8_t raw[LOGFILE_HEADER_LEN];
 	ssize_t n = reader_take(reader, raw, sizeof(raw));
 	const char *why = "the header is cut off";
+	int r = -EBADMSG;
 
 	if (n < 0) {
 		return (int)n;
 	}
-	if ((size_t)n < sizeof(raw) || logfile_header_decode(raw, &reader->header, &why) < 0) {
-		return reader_fail(reader, -EBADMSG, why);
+	if ((size_t)n == sizeof(raw)) {
+		r = logfile_header_decode(raw, &reader->header, &why);
+	}
+	if (r < 0) {
+		return reader_fail(reader, r, why);
 	}
 	if (reader->hash != NULL) {
 		sha256_update(reader->hash, raw, sizeof(raw));

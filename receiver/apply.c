@@ -233,6 +233,12 @@ static int apply_conclude(struct apply *apply, int rc, int flush_rc, struct answ
 	if (rc == -EBADMSG) {
 		return log_quarantine(apply, answer);
 	}
+	if (rc == -EPROTONOSUPPORT) { /* nothing is wrong with it */
+		return answer_busy(answer, "storage-error", 0,
+				   "a log of %s was written by a newer vmreplica: it is kept, and "
+				   "applied once this node is updated",
+				   store->vm);
+	}
 	if (flush_rc < 0 && !target_error_is_lost(flush_rc)) {
 		return image_distrust(store, apply->target.error, answer);
 	}

@@ -72,6 +72,12 @@ static int header_check(struct open_log *log)
 	return disks_map(log, header);
 }
 
+/* The logs before it can be applied all the same. */
+static bool log_is_unusable(int rc)
+{
+	return rc == -EBADMSG || rc == -EPROTONOSUPPORT;
+}
+
 /* How reading a log went, with damage told where it is that. */
 static int read_failed(struct apply *apply, size_t index, int rc, const char *error)
 {
@@ -159,7 +165,7 @@ static int logs_index(struct apply *apply)
 			return 0;
 		}
 		if (rc < 0) {
-			return rc == -EBADMSG && logs_shorten(apply, i) ? 0 : rc;
+			return log_is_unusable(rc) && logs_shorten(apply, i) ? 0 : rc;
 		}
 	}
 	return 0;
@@ -194,7 +200,7 @@ static int logs_verify(struct apply *apply)
 		int rc = is_stopped(apply) ? -ECANCELED : log_verify(apply, i);
 
 		if (rc < 0) {
-			return rc == -EBADMSG && logs_shorten(apply, i) ? 0 : rc;
+			return log_is_unusable(rc) && logs_shorten(apply, i) ? 0 : rc;
 		}
 	}
 	return 0;

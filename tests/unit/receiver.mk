@@ -26,9 +26,9 @@ tests_unit_test_receiver_trouble_LDADD = libvmr-proto.la libvmr-common.la $(CUNI
 EXTRA_tests_unit_test_receiver_trouble_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_receiver_sync
-tests_unit_test_receiver_sync_SOURCES = tests/unit/test_receiver_sync.c $(receiver_rig_sources)
+tests_unit_test_receiver_sync_SOURCES = tests/unit/test_receiver_sync.c $(points_scene_sources)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_sync_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+tests_unit_test_receiver_sync_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_sync_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_receiver_wrong
@@ -140,3 +140,16 @@ tests_unit_test_replay_SOURCES = tests/unit/test_replay.c tests/unit/takeover_sc
 tests_unit_test_replay_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_replay_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-access.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_replay_DEPENDENCIES = vmreplica-receiver
+
+# Stores and streams of earlier versions; the script makes a new one when a format changes.
+EXTRA_DIST += tests/fixtures/store
+EXTRA_PROGRAMS += tests/unit/store_fixture_make
+tests_unit_store_fixture_make_SOURCES = tests/unit/store_fixture_make.c $(receiver_rig_sources)
+tests_unit_store_fixture_make_CFLAGS = $(receiver_test_cflags)
+tests_unit_store_fixture_make_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_store_fixture_make_DEPENDENCIES = vmreplica-receiver
+check_PROGRAMS += tests/unit/test_store_fixture
+tests_unit_test_store_fixture_SOURCES = tests/unit/test_store_fixture.c $(points_scene_sources)
+tests_unit_test_store_fixture_CFLAGS = $(receiver_test_cflags) -DTEST_FIXTURES='"$(abs_top_srcdir)/tests/fixtures"'
+tests_unit_test_store_fixture_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_store_fixture_DEPENDENCIES = vmreplica-receiver

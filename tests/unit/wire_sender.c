@@ -126,10 +126,28 @@ enum frame_type sender_answer(struct sender *sender, int timeout_ms)
 	return sender->answer;
 }
 
+FILE *sender_record;
+
+static void frame_record(enum frame_type type, const ProtobufCMessage *message, const void *payload,
+			 uint32_t payload_len)
+{
+	uint8_t *raw = malloc(frame_size(message));
+	size_t len = raw == NULL ? 0 : frame_encode(type, message, payload_len, raw);
+
+	if (len == 0 || fwrite(raw, 1, len, sender_record) != len ||
+	    fwrite(payload, 1, payload_len, sender_record) != payload_len) {
+		abort();
+	}
+	free(raw);
+}
+
 /* Sending may fail because the receiver has given up: what it said is what counts then. */
 static void sender_send(struct sender *sender, enum frame_type type,
 			const ProtobufCMessage *message, const void *payload, uint32_t payload_len)
 {
+	if (sender_record != NULL) {
+		frame_record(type, message, payload, payload_len);
+	}
 	channel_send(&sender->channel, type, message, payload, payload_len, 20000);
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/sha256.h"
 #include "proto/codec.h"
@@ -58,6 +59,9 @@ struct sender {
 	int64_t cut_time_ms;		   /* of the last cycle; 0 = by the wall clock */
 	int64_t cut_step_ms;		   /* added to it with each */
 };
+
+/* Every frame that is sent also goes into this file (NULL: none). */
+extern FILE *sender_record;
 
 /* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused
  * (TLS). */

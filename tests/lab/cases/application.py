@@ -10,6 +10,7 @@ import time
 
 import cib
 import replication as rep
+import shape as shapes
 from case import require, say, wait_until
 
 TIMEOUT = 180
@@ -153,6 +154,9 @@ def run(lab):
     start_vm(lab)
     try:
         rep.authorize(lab)
+        told = lab.run(rep.node_of(lab, "A"), f"vmreplica protect web1 --to "
+                       f"{shapes.broker_address('B')} --dry-run {MORE}")
+        require("org.qemu.guest_agent.0" in told.stderr, f"protect did not tell: {told.stderr}")
         rep.protect(lab, more=MORE)
         rep.protect(lab, VM, more=MORE)
         rep.wait_replicating(lab)

@@ -135,6 +135,7 @@ def disaster(lab, found):
     node = lab.wait_resource("web1", timeout=30, site="B")
     written_on(lab, node, after, newest)
     lab.boot(owner)
+    wait_until("both nodes of B know it", lambda: recovered(lab), 60)
 
 
 def committed(lab):

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Stores and streams that earlier versions made (tests/fixtures/store): this one opens them, lists
+ * their points, applies what was not yet applied, and takes the recorded stream. What a later
+ * version made is refused, and left alone. */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "points_scene.h"
+#include "proto/logfile_format.h"
+#include "receiver/manifest_json.h"
+#include "unit.h"
+
+static const char *const fixtures[] = {"format-2"};
+
+#define CUTS 64
+
+static struct {
+	uint64_t seq, digest[MODEL_DISKS];
+} cuts[CUTS];
+static size_t cut_count;
+
+static void run(const char *command)
+{
+	if (system(command) != 0) {
+		rig_die("failed: %s", command);
+	}
+}
+
+/* The fixture below the rig's root, its store where the rig has it. */
+static void fixture_unpack(const char *name)
+{
+	char command[RIG_PATH * 8];
+	uid_t uid;
+	gid_t gid;
+	bool drops;
+
+	rig_user(&uid, &gid, &drops);
+	snprintf(command, sizeof(command),
+		 "set -e; cd '%s'; mkdir fixture; tar -xJf '" TEST_FIXTURES "/store/%s.tar.xz' "
+		 "-C fixture; rmdir '%s'; mv fixture/store '%s'; [ $(id -u) != 0 ] || "
+		 "chown -R %u:%u '%s'",
+		 rig.root, name, rig.store, rig.store, (unsigned int)uid, (unsigned int)gid,
+		 rig.store);
+	run(command);
+}
+
+static char *file_read(const char *directory, const char *name, size_t *ret_len)
+{
+	char path[RIG_PATH * 2];
+	char *text = malloc(4u << 20);
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "re");
+	if (file == NULL || text == NULL) {
+		rig_die("no %s", path);
+	}
+	*ret_len = fread(text, 1, (4u << 20) - 1, file);
+	text[*ret_len] = '\0';
+	fclose(file);
+	return text;
+}
+
+static void file_write(const char *name, const char *text, size_t len)
+{
+	char path[RIG_PATH * 2];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", rig.store, name);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len) {
+		rig_die("cannot write %s", path);
+	}
+	close(fd);
+}
+
+static void expected_read(void)
+{
+	char directory[RIG_PATH + 16];
+	size_t len;
+	char *text, *line, *rest = NULL;
+
+	snprintf(directory, sizeof(directory), "%s/fixture", rig.root);
+	text = file_read(directory, "expected", &len);
+	cut_count = 0;
+	for (line = strtok_r(text, "\n", &rest); line != NULL && cut_count < CUTS;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		if (sscanf(line, "%" SCNu64 " %" SCNx64 " %" SCNx64, &cuts[cut_count].seq,
+			   &cuts[cut_count].digest[0], &cuts[cut_count].digest[1]) != 3) {
+			rig_die("not understood: %s", line);
+		}
+		cut_count++;
+	}
+	free(text);
+}
+
+static bool reads_as(const char *path, uint64_t seq, unsigned int disk)
+{
+	uint64_t found = image_digest(path);
+
+	for (size_t i = 0; i < cut_count; i++) {
+		if (cuts[i].seq == seq) {
+			return cuts[i].digest[disk] == found;
+		}
+	}
+	return false;
+}
+
+/* The files of an unpacked store are other ones than those that were closed: let their
+ * fingerprints say so. All else in the manifest stays as it was written. */
+static void layers_adopt(json_t *disks)
+{
+	json_t *disk, *layer;
+	size_t i, k;
+
+	json_array_foreach(disks, i, disk)
+	{
+		json_array_foreach(json_object_get(disk, "layers"), k, layer)
+		{
+			char path[RIG_PATH * 2];
+			struct stat st;
+
+			snprintf(path, sizeof(path), "%s/%s", rig.store,
+				 json_string_value(json_object_get(layer, "file")));
+			CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
+			json_object_set_new(layer, "inode", json_integer((json_int_t)st.st_ino));
+		}
+	}
+}
+
+static void fingerprints_adopt(void)
+{
+	size_t len;
+	char *text = file_read(rig.store, MANIFEST_NAME, &len);
+	json_t *root = json_loads(text, 0, NULL);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(root);
+	layers_adopt(json_object_get(root, "current"));
+	layers_adopt(json_object_get(root, "pending"));
+	layers_adopt(json_object_get(root, "retired"));
+	json_object_del(root, "sum");
+	free(text);
+	text = json_dumps(root, JSON_INDENT(1));
+	len = strlen(text);
+	text = manifest_sum_append(text, &len);
+	file_write(MANIFEST_NAME, text, len);
+	free(text);
+	json_decref(root);
+}
+
+static void fixture_begin(const char *name)
+{
+	rig_init(&rig);
+	rig.points = 3;
+	rig.point_interval_s = 10;
+	model_init(&model);
+	fixture_unpack(name);
+	fingerprints_adopt();
+	expected_read();
+}
+
+static void fixture_end(void)
+{
+	scene_end();
+}
+
+/* Every point reads as its cut was. */
+static size_t points_judge(void)
+{
+	struct manifest manifest = points_manifest();
+	size_t count = manifest.point_count;
+
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned int k = 0; k < MODEL_DISKS; k++) {
+			char path[RIG_PATH * 2];
+
+			snprintf(path, sizeof(path), "%s/%s", rig.store,
+				 manifest.points[i].disks[k].file);
+			CU_ASSERT_TRUE(reads_as(path, manifest.points[i].cut.seq, k));
+		}
+	}
+	manifest_destroy(&manifest);
+	return count;
+}
+
+static void replica_judge(uint64_t seq)
+{
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, seq, 30000));
+	CU_ASSERT_EQUAL(rig.status.disk_count, MODEL_DISKS);
+	for (unsigned int i = 0; i < rig.status.disk_count; i++) {
+		CU_ASSERT_TRUE(reads_as(rig.status.tops[i], seq, i));
+	}
+}
+
+/* The frames that a sender of that version sent. */
+static void stream_send(const char *name)
+{
+	char directory[RIG_PATH + 16];
+	size_t len;
+	char *frames;
+
+	snprintf(directory, sizeof(directory), "%s/fixture", rig.root);
+	frames = file_read(directory, name, &len);
+	CU_ASSERT_EQUAL(tls_write_full(sender.conn, frames, len, 20000), 0);
+	free(frames);
+}
+
+static void test_read(void)
+{
+	char command[RIG_PATH + 64];
+
+	for (size_t i = 0; i < sizeof(fixtures) / sizeof(fixtures[0]); i++) {
+		fixture_begin(fixtures[i]);
+		snprintf(command, sizeof(command), "./vmreplica-receiver --check '%s' >&2",
+			 rig.store);
+		run(command);
+		CU_ASSERT_EQUAL(points_judge(), 3);
+		rig_start(&rig, "b1");
+		CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
+		replica_judge(cuts[cut_count - 2].seq); /* also what was not applied */
+		rig_list(&rig, true, 0);
+		CU_ASSERT_TRUE(rig.list_count >= 5);
+		for (size_t k = 0; k < rig.list_count; k++) {
+			CU_ASSERT_STRING_EQUAL(rig.list[k].verdict, k == 0 ? "start" : "ok");
+		}
+		CU_ASSERT_TRUE_FATAL(sender_connect(&sender, &rig, rig.sender_tls));
+		stream_send("hello");
+		CU_ASSERT_EQUAL_FATAL(sender_answer(&sender, 20000), FRAME_WELCOME);
+		CU_ASSERT_EQUAL(sender.mode, DELTA);
+		stream_send("cycle");
+		CU_ASSERT_EQUAL(sender_answer(&sender, 20000), FRAME_COMMITTED);
+		CU_ASSERT_EQUAL(sender.committed.seq, cuts[cut_count - 1].seq);
+		replica_judge(cuts[cut_count - 1].seq);
+		CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_OK);
+		fixture_end();
+	}
+}
+
+/* Names and contents of all files but the lock. */
+static void store_sum(char sum[128])
+{
+	char command[RIG_PATH * 2];
+	FILE *pipe;
+
+	snprintf(command, sizeof(command),
+		 "cd '%s' && find . -type f ! -name lock -printf '%%p %%s %%T@\\n' | sort | cksum; "
+		 "cat "
+		 "manifest.json | cksum",
+		 rig.store);
+	pipe = popen(command, "re");
+	sum[pipe == NULL ? 0 : fread(sum, 1, 127, pipe)] = '\0';
+	pclose(pipe);
+}
+
+static void file_sum(const char *path, char sum[128])
+{
+	char command[RIG_PATH * 2 + 16];
+	FILE *pipe;
+
+	snprintf(command, sizeof(command), "cksum <'%s'", path);
+	pipe = popen(command, "re");
+	sum[pipe == NULL ? 0 : fread(sum, 1, 127, pipe)] = '\0';
+	pclose(pipe);
+}
+
+static void test_newer_store(void)
+{
+	char before[128] = "", after[128] = "", *text, *at;
+	size_t len;
+
+	fixture_begin(fixtures[0]);
+	text = file_read(rig.store, MANIFEST_NAME, &len);
+	at = strstr(text, "\"format\": ");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+	at[strlen("\"format\": ")] = '9'; /* as a version far from now writes it */
+	file_write(MANIFEST_NAME, text, len);
+	rig_start(&rig, "b2");
+	store_sum(before);
+	CU_ASSERT_EQUAL(rig_open(&rig), -EPROTONOSUPPORT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(rig.opened_text, "update this node"));
+	store_sum(after);
+	CU_ASSERT_STRING_EQUAL(before, after);
+	free(text);
+	fixture_end();
+}
+
+/* Give a log the version, and a checksum that fits. */
+static void log_version_set(const char *path, uint8_t version)
+{
+	uint8_t raw[LOGFILE_HEADER_LEN];
+	int fd = open(path, O_RDWR);
+	uint64_t sum;
+
+	CU_ASSERT_EQUAL_FATAL(pread(fd, raw, sizeof(raw), 0), (ssize_t)sizeof(raw));
+	raw[8] = version;
+	sum = htole64(codec_checksum(raw, sizeof(raw) - 8, 0));
+	memcpy(raw + sizeof(raw) - 8, &sum, 8);
+	CU_ASSERT_EQUAL(pwrite(fd, raw, sizeof(raw), 0), (ssize_t)sizeof(raw));
+	close(fd);
+}
+
+/* A log of a later version that waits to be applied: it is kept, waited with, and no reason for a
+ * resynchronization; a vmreplica that knows it goes on from there. */
+static void test_newer_log(void)
+{
+	char path[RIG_PATH * 2], before[128] = "", after[128] = "";
+	uint64_t last = 0;
+	struct manifest manifest;
+
+	fixture_begin(fixtures[0]);
+	manifest = points_manifest();
+	last = manifest.committed.seq;
+	CU_ASSERT_TRUE(manifest.applied_seq < last);
+	snprintf(path, sizeof(path), "%s/%s", rig.store,
+		 manifest.logs[manifest.log_count - 1].file);
+	manifest_destroy(&manifest);
+	log_version_set(path, LOGFILE_VERSION + 1);
+	file_sum(path, before);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	CU_ASSERT_TRUE(scene_wait_code("storage-error", 20000));
+	CU_ASSERT_PTR_NOT_NULL(strstr(rig.status.reason, "newer vmreplica"));
+	manifest = points_manifest();
+	CU_ASSERT_FALSE(manifest.resync_needed);
+	manifest_destroy(&manifest);
+	file_sum(path, after);
+	CU_ASSERT_STRING_EQUAL(before, after);
+	log_version_set(path, LOGFILE_VERSION);
+	replica_judge(last);
+	fixture_end();
+}
+
+static const struct unit_test tests[] = {
+	{"read", test_read},
+	{"newer store", test_newer_store},
+	{"newer log", test_newer_log},
+};
+
+int main(void)
+{
+	rig_require_tools();
+	return unit_run("stores of earlier versions", tests, sizeof(tests) / sizeof(tests[0]));
+}
