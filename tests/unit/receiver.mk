@@ -65,6 +65,12 @@ tests_unit_test_receiver_states_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_states_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_states_DEPENDENCIES = vmreplica-receiver
 
+check_PROGRAMS += tests/unit/test_receiver_follow
+tests_unit_test_receiver_follow_SOURCES = tests/unit/test_receiver_follow.c $(receiver_rig_sources)
+tests_unit_test_receiver_follow_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_follow_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_follow_DEPENDENCIES = vmreplica-receiver
+
 check_PROGRAMS += tests/unit/test_retention
 tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
 tests_unit_test_retention_CFLAGS = $(receiver_test_cflags)
@@ -107,9 +113,10 @@ EXTRA_tests_unit_test_receiver_takeover_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_crash_rounds
 tests_unit_test_crash_rounds_SOURCES = tests/unit/test_crash_rounds.c \
-	tests/unit/crash_operations.c tests/unit/crash_operations.h $(points_scene_sources)
+	tests/unit/crash_operations.c tests/unit/crash_operations.h \
+	tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(points_scene_sources)
 tests_unit_test_crash_rounds_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_crash_rounds_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+tests_unit_test_crash_rounds_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-access.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_crash_rounds_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_stale_owner
@@ -140,6 +147,12 @@ tests_unit_test_replay_SOURCES = tests/unit/test_replay.c tests/unit/takeover_sc
 tests_unit_test_replay_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_replay_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-access.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_replay_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_failover
+tests_unit_test_receiver_failover_SOURCES = tests/unit/test_receiver_failover.c tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(receiver_rig_sources)
+tests_unit_test_receiver_failover_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_failover_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_failover_DEPENDENCIES = vmreplica-receiver
 
 # Stores and streams of earlier versions; the script makes a new one when a format changes.
 EXTRA_DIST += tests/fixtures/store
