@@ -25,7 +25,8 @@ libvmr_admin_la_SOURCES = \
 	admin/wrap.c \
 	admin/store.c \
 	admin/transfer.c \
-	admin/verify.c
+	admin/verify.c \
+	admin/verify_point.c admin/verify_point.h
 # protobuf-c's own INIT macros cast const away.
 libvmr_admin_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual
 libvmr_admin_la_LIBADD = libvmr-proto.la libvmr-common.la $(JANSSON_LIBS)

@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
-
-#define RECEIVER_PROGRAM VMR_DAEMONDIR "/vmreplica-receiver"
+#include "admin/verify_point.h"
 
 static const char help[] =
 	"Usage: vmreplica store check DIRECTORY [--json]\n"
@@ -31,18 +30,6 @@ static const char help[] =
 	"      --json          print JSON\n"
 	"  -h, --help          show this text\n";
 
-static int check_exec(const char *directory, bool json)
-{
-	char *argv[] = {(char *)(uintptr_t)RECEIVER_PROGRAM, (char *)(uintptr_t) "--check",
-			(char *)(uintptr_t)directory, json ? (char *)(uintptr_t) "--json" : NULL,
-			NULL};
-
-	fflush(stdout);
-	execv(argv[0], argv);
-	fprintf(stderr, "vmreplica: cannot run %s: %s\n", argv[0], strerror(errno));
-	return STATUS_FAILED;
-}
-
 int command_store(int argc, char **argv)
 {
 	static const struct option options[] = {{"help", no_argument, NULL, OPTION_HELP},
@@ -58,5 +45,5 @@ int command_store(int argc, char **argv)
 	if (argc - optind != 2) {
 		return command_misused(&common, "name one directory");
 	}
-	return check_exec(argv[optind + 1], common.json);
+	return store_check_exec(argv[optind + 1], 0, common.json);
 }

@@ -8,6 +8,7 @@
 #include "admin/client.h"
 #include "admin/command.h"
 #include "admin/output.h"
+#include "admin/verify_point.h"
 #include "common/clock.h"
 
 #define STATUS_DIFFERS 3
@@ -24,10 +25,15 @@ static const char help[] =
 	"offset and length (in steps of 64 KiB). Large disks are compared in ranges, each against "
 	"a\n"
 	"cut of its own. Run it on the primary's side; Ctrl-C leaves it running.\n\n"
+	"      --point POINT   check a recovery point instead (as --to of failover names it), on "
+	"the\n"
+	"                      replica's side: its layers, the logs that led to it and their "
+	"hashes,\n"
+	"                      and that it reads as they say\n"
 	"      --cancel        end the verification that is under way\n" COMMON_HELP
 	"\nExit status: 0 equal, 1 it could not be done, 2 wrong use, 3 something differs.\n";
 
-enum { OPTION_CANCEL = OPTION_OWN };
+enum { OPTION_CANCEL = OPTION_OWN, OPTION_POINT };
 
 struct verify_ask {
 	struct common_options *common;
@@ -163,19 +169,26 @@ static int verify_show(const struct common_options *common,
 
 int command_verify(int argc, char **argv)
 {
-	static const struct option options[] = {
-		COMMON_LONG_OPTIONS, {"cancel", no_argument, NULL, OPTION_CANCEL}, {0}};
+	static const struct option options[] = {COMMON_LONG_OPTIONS,
+						{"cancel", no_argument, NULL, OPTION_CANCEL},
+						{"point", required_argument, NULL, OPTION_POINT},
+						{0}};
 	struct common_options common = {.command = "verify", .help = help};
 	struct verify_ask ask = {.common = &common,
 				 .verify = VMREPLICA__ADMIN__VERIFY_REQUEST__INIT};
+	const char *point = NULL;
 	bool cancel = false;
-	int result;
+	int code, result;
 
-	while (command_next_option(&common, argc, argv, options) == OPTION_CANCEL) {
-		cancel = true;
+	while ((code = command_next_option(&common, argc, argv, options)) != -1) {
+		cancel = cancel || code == OPTION_CANCEL;
+		point = code == OPTION_POINT ? optarg : point;
 	}
 	if (command_vm_operand(&common, argc, argv) == NULL) {
 		return STATUS_USAGE;
+	}
+	if (point != NULL) {
+		return verify_point(&common, argv[optind], point);
 	}
 	ask.verify.vm = argv[optind];
 	ask.verify.cancel = cancel;

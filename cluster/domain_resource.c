@@ -235,16 +235,6 @@ static const Vmreplica__Ipc__CibResource *example_find(const Vmreplica__Ipc__Cib
 	return NULL;
 }
 
-static bool guard_is_there(const Vmreplica__Ipc__CibSettings *settings)
-{
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		if (strcmp(settings->resources[i]->id, CIB_GUARD_DEFAULT) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static char *borrowed(const char *text)
 {
 	return (char *)(uintptr_t)text;
@@ -286,9 +276,6 @@ void domain_resource_fill(struct domain_resource *ret_domain,
 		location_node[0] == '\0' &&
 		(example == NULL ||
 		 (migrate != NULL && (strcmp(migrate, "true") == 0 || strcmp(migrate, "1") == 0)));
-	if (guard_is_there(settings)) {
-		ret_domain->request.guard_clone = borrowed(CIB_GUARD_CLONE_DEFAULT);
-	}
 }
 
 void domain_resource_make_test(struct domain_resource *domain)

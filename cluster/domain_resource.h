@@ -16,8 +16,6 @@
 #define DOMAIN_META_TEST	   "vmreplica-test" /* a test failover's */
 #define DOMAIN_RESOURCE_PARAMETERS 4
 #define DOMAIN_RESOURCE_HYPERVISOR "qemu:///system"
-#define CIB_GUARD_DEFAULT	   "vmreplica-guard"
-#define CIB_GUARD_CLONE_DEFAULT	   "vmreplica-guard-clone"
 
 extern const struct vm_resource_operation domain_resource_operations[];
 extern const size_t domain_resource_operation_count;
@@ -49,9 +47,8 @@ struct domain_resource {
 	Vmreplica__Ipc__CibNvpair pairs[DOMAIN_RESOURCE_PARAMETERS];
 	Vmreplica__Ipc__CibNvpair *pointers[DOMAIN_RESOURCE_PARAMETERS];
 };
-/* Fill it as the cluster's other VMs have it (hypervisor, transport, live migration); the guard
- * goes before it where there is one. All texts are borrowed for the life of *ret_domain.
- * location_node "" = shared storage. */
+/* Fill it as the cluster's other VMs have it (hypervisor, transport, live migration). All texts are
+ * borrowed for the life of *ret_domain. location_node "" = shared storage. */
 void domain_resource_fill(struct domain_resource *ret_domain,
 			  const Vmreplica__Ipc__CibSettings *settings, const char *id,
 			  const char *relationship, const char *config, const char *location_node);

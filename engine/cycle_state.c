@@ -9,8 +9,8 @@
 #include "engine/cycle.h"
 #include "proto/codec.h"
 
-#define SEND_STATE_MS	  60000
-#define SMALL_RATHER_FAST 1 /* codec_compress is told of a slow line */
+#define SEND_STATE_MS	 60000
+#define SLOW_BYTES_PER_S 1 /* what codec_compress is told of the line: have it small */
 
 void cycle_take_state(struct cycle *cycle)
 {
@@ -28,7 +28,8 @@ void cycle_take_state(struct cycle *cycle)
 	}
 }
 
-/* A connection's receiver is told what it has been told already only when it must be. */
+/* The receiver has committed it on this connection; what it has from an earlier one is not known.
+ */
 static bool state_is_known(const struct cycle *cycle)
 {
 	return cycle->vm_state == NULL || memcmp(cycle->vm_state_hash, cycle->peer->sent_state_hash,
@@ -51,7 +52,7 @@ int cycle_send_state(struct cycle *cycle)
 	room = malloc(cycle->vm_state_len);
 	if (codec != NULL && room != NULL) {
 		kind = codec_compress(codec, cycle->vm_state, cycle->vm_state_len, room,
-				      cycle->vm_state_len, SMALL_RATHER_FAST, &len);
+				      cycle->vm_state_len, SLOW_BYTES_PER_S, &len);
 	}
 	codec_state_free(codec);
 	message.length = (uint32_t)cycle->vm_state_len;

@@ -178,7 +178,9 @@ static void make_name(struct domain_walk *walk, const xmlNode *node, const struc
 				  name != NULL ? name : "");
 	}
 	domain_start(walk, "name");
-	domain_text(walk, options->test != NULL ? options->test->name : options->name);
+	domain_text(walk, options->test != NULL	     ? options->test->name
+			  : options->runs_as != NULL ? options->runs_as
+						     : options->name);
 	domain_end(walk);
 }
 

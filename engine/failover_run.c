@@ -27,6 +27,7 @@
 #define TEST	VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST
 #define CLEANUP VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
 
+#define STOPPING    "waiting for Pacemaker to stop it"
 #define SEE_CLUSTER "pcs status and pcs resource debug-start show why"
 
 static bool is_test(const struct failover *failover)
@@ -260,6 +261,7 @@ static void note_running(struct failover *failover, const char *node)
 		 "%s runs on %s from cycle %" PRIu64 " of %s", vm_name(failover, name), node,
 		 taken != NULL ? taken->seq : 0,
 		 clock_format_rfc3339(taken != NULL ? taken->time_ms : 0, stamp));
+	failover_job_note(failover->job, "it runs on %s", node);
 	failover_done(failover);
 }
 
@@ -290,7 +292,7 @@ void failover_step_running(struct failover *failover)
 				resource->id);
 	} else {
 		failover_later(failover, LOOK_MS, RUNNING_LIMIT_MS, SEE_CLUSTER,
-			       "Pacemaker has not started it yet");
+			       "waiting for Pacemaker to start it");
 	}
 }
 
@@ -305,7 +307,7 @@ static void stopping_cb(void *arg, int error, const char *text)
 		failover_later(failover, FAILOVER_RETRY_MS, SETTING_LIMIT_MS,
 			       "pcs status shows how the cluster is", "%s", text);
 	} else {
-		failover_later(failover, LOOK_MS, STOP_LIMIT_MS, SEE_CLUSTER, "Pacemaker stops it");
+		failover_later(failover, LOOK_MS, STOP_LIMIT_MS, SEE_CLUSTER, STOPPING);
 	}
 }
 
@@ -366,8 +368,7 @@ void failover_step_stop(struct failover *failover)
 	} else if (!target_is_stopped(resource)) {
 		order_stop(failover, resource);
 	} else if (found == NULL || found->state != PLACEMENT_STOPPED) {
-		failover_later(failover, LOOK_MS, STOP_LIMIT_MS, SEE_CLUSTER,
-			       "Pacemaker has not stopped it yet");
+		failover_later(failover, LOOK_MS, STOP_LIMIT_MS, SEE_CLUSTER, STOPPING);
 	} else if (is_test(failover)) {
 		delete_test(failover, resource);
 	} else {

@@ -31,7 +31,8 @@ struct definition_job {
 	struct replica_definition *definition;
 	char store[PATH_LEN_MAX + 1];
 	char path[PATH_LEN_MAX + 1];
-	char vm[RESOURCE_ID_MAX + sizeof(NOT_FAILED_OVER_NAME)];
+	char name[VM_NAME_MAX + 1];				 /* the VM's, in the relationship */
+	char vm[RESOURCE_ID_MAX + sizeof(NOT_FAILED_OVER_NAME)]; /* as libvirt runs it */
 	char nvram[PATH_LEN_MAX + 1];
 	uint64_t nvram_bytes;
 	const char *boot_directory; /* the configuration's */
@@ -110,7 +111,8 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 		.network = job->test.network[0] != '\0' ? job->test.network : NULL,
 	};
 	struct replica_domain_disk disks[DISKS_MAX];
-	struct replica_domain_options options = {.name = job->vm,
+	struct replica_domain_options options = {.name = job->name,
+						 .runs_as = job->vm,
 						 .disks = disks,
 						 .disk_count = job->images.count,
 						 .networks = &job->networks,
@@ -314,6 +316,7 @@ static struct definition_job *make_job(struct replica_definition *definition)
 	job->definition = definition;
 	job->boot_directory = replica->engine->config->boot_directory;
 	job->networks = settings->networks;
+	snprintf(job->name, sizeof(job->name), "%s", settings->vm);
 	snprintf(job->store, sizeof(job->store), "%s", replica->directory);
 	job->nvram_bytes = replica->status != NULL ? replica->status->nvram_bytes : 0;
 	if (store_directory_definition(settings->storage, settings->peer, settings->vm,

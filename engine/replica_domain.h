@@ -42,6 +42,7 @@ struct replica_domain_options {
 	const struct firmware_list *firmwares; /* the host's; NULL = libvirt chooses */
 	const char *boot_directory; /* where kernels for direct boot are kept here; NULL = none */
 	const struct replica_domain_test *test; /* NULL = the replica VM itself */
+	const char *runs_as;			/* libvirt's name of it here; NULL = name */
 };
 
 /* *ret_xml is to be freed; notes gets what stayed out or was replaced. 0; -E2BIG, -EBADMSG (the

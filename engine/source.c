@@ -203,12 +203,13 @@ int source_check_at_rest(struct source *source, char error[SOURCE_ERROR_LEN])
 	return 0;
 }
 
-size_t source_xml_disks(const struct source *source, struct source_xml_disk *ret_disks)
+size_t source_xml_disks(const struct source *source, uint64_t mask,
+			struct source_xml_disk *ret_disks)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < source->domain.count; i++) {
-		if (source_disk_is_replicated(&source->domain.disks[i])) {
+		if (source_disk_is_replicated(&source->domain.disks[i]) && (mask >> i & 1) != 0) {
 			ret_disks[count++] =
 				(struct source_xml_disk){.name = source->domain.disks[i].name};
 		}

@@ -21,6 +21,7 @@ struct seen {
 	char text[CHECKPOINT_NAME_LEN];
 	struct checkpoint_name name;
 	uint64_t sound_disks; /* mask of disks whose bitmap of that name can be relied on */
+	uint64_t any_disks;   /* ... that have one at all */
 };
 
 static uint64_t replicated_disks(const struct source *source)
@@ -78,6 +79,9 @@ static struct seen *gather(const struct source_bitmaps *bitmaps, size_t *ret_cou
 			memcpy(seen->text, bitmap->text, sizeof(seen->text));
 			seen->name = bitmap->name;
 		}
+		if (bitmap->disk != SIZE_MAX) {
+			seen->any_disks |= UINT64_C(1) << bitmap->disk;
+		}
 		if (bitmap->sound && bitmap->disk != SIZE_MAX) {
 			seen->sound_disks |= UINT64_C(1) << bitmap->disk;
 		}
@@ -108,7 +112,7 @@ static int redefine(struct source *source, const struct seen *seen, const char *
 		    char error[SOURCE_ERROR_LEN])
 {
 	struct source_xml_disk disks[DISKS_MAX];
-	size_t count = source_xml_disks(source, disks);
+	size_t count = source_xml_disks(source, seen->sound_disks, disks);
 	cleanup_free char *xml = source_xml_redefine(seen->text, parent, (int64_t)time(NULL), disks,
 						     count, source->live_xml);
 
@@ -161,6 +165,41 @@ static int drop_leftover(void *arg, const char *text)
 	return 0;
 }
 
+uint64_t source_missing_disks(const struct source *source, const char *text)
+{
+	for (size_t i = 0; i < source->partial_count; i++) {
+		if (strcmp(source->partial[i].text, text) == 0) {
+			return source->partial[i].missing;
+		}
+	}
+	return 0;
+}
+
+/* Does the checkpoint hold? Each disk has a sound bitmap of it, or none at all: such a disk was
+ * added since (or its image replaced), and will be read whole. A bitmap that is there and not sound
+ * is another matter. */
+static bool seen_holds(const struct seen *seen, uint64_t wanted)
+{
+	uint64_t missing = wanted & ~seen->any_disks;
+
+	return (seen->sound_disks & wanted) != 0 && (wanted & ~seen->sound_disks) == missing;
+}
+
+static bool note_partial(struct source *source, const struct seen *seen, uint64_t wanted)
+{
+	uint64_t missing = wanted & ~seen->any_disks;
+
+	if (missing == 0) {
+		return true;
+	}
+	if (source->partial_count == SOURCE_PARTIAL_MAX) {
+		return false;
+	}
+	memcpy(source->partial[source->partial_count].text, seen->text, sizeof(seen->text));
+	source->partial[source->partial_count++].missing = missing;
+	return true;
+}
+
 /* Decide which stand, and make libvirt know those. Fills ret_names (room for count) and the counts.
  */
 static int settle(struct source *source, const struct seen *seen, size_t count, const char *listed,
@@ -171,8 +210,9 @@ static int settle(struct source *source, const struct seen *seen, size_t count, 
 	const char *parent = NULL;
 	size_t standing = 0;
 
+	source->partial_count = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (wanted == 0 || (seen[i].sound_disks & wanted) != wanted) {
+		if (!seen_holds(&seen[i], wanted) || !note_partial(source, &seen[i], wanted)) {
 			continue;
 		}
 		if (source->active && !is_listed(listed, seen[i].text)) {

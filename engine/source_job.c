@@ -110,6 +110,23 @@ static int begin(struct source_job *job, struct source *source,
 			 : source_job_begin_offline(job, source, request, error);
 }
 
+/* Disks that were added after the incremental checkpoint. */
+static void mark_full(struct source_job *job, const struct source *source,
+		      const struct source_job_request *request)
+{
+	char text[CHECKPOINT_NAME_LEN];
+	uint64_t missing;
+
+	if (request->incremental == NULL) {
+		return;
+	}
+	checkpoint_name_format(request->incremental, text);
+	missing = source_missing_disks(source, text);
+	for (size_t i = 0; i < job->disk_count; i++) {
+		job->disks[i].full = (missing >> i & 1) != 0;
+	}
+}
+
 int source_job_begin(struct source *source, const struct source_job_request *request,
 		     struct source_job **ret_job, char error[SOURCE_ERROR_LEN])
 {
@@ -129,6 +146,7 @@ int source_job_begin(struct source *source, const struct source_job_request *req
 	if (job == NULL) {
 		return source_fail(-ENOMEM, error, "out of memory");
 	}
+	mark_full(job, source, request);
 	result = begin(job, source, request, error);
 	if (result == 0) {
 		*ret_job = steal_ptr(job);
@@ -148,7 +166,8 @@ int source_job_disk_open(struct source_job *job, size_t index, struct nbd_disk *
 				   job->vm);
 	}
 	result = nbd_disk_open(disk->socket_path, disk->name,
-			       job->bitmap[0] != '\0' ? job->bitmap : NULL, ret_disk, why);
+			       job->bitmap[0] != '\0' && !disk->full ? job->bitmap : NULL, ret_disk,
+			       why);
 	if (result != 0) {
 		source_fail(result, error, "%s of %s: %s", disk->name, job->vm, why);
 	}

@@ -10,6 +10,7 @@ struct source_export;
 
 struct source_job_disk {
 	bool included;
+	bool full; /* it has no bitmap of the incremental checkpoint: all of it counts as dirty */
 	char name[DISK_NAME_MAX + 1];
 	char *socket_path;	      /* owned: where it is served */
 	char *scratch;		      /* owned: its scratch file; NULL while the VM is shut off */

@@ -109,7 +109,8 @@ static int make_xml(const struct source_job *job, const struct source_job_reques
 	for (size_t i = 0; i < job->disk_count; i++) {
 		if (job->disks[i].included) {
 			disks[count++] = (struct source_xml_disk){.name = job->disks[i].name,
-								  .scratch = job->disks[i].scratch};
+								  .scratch = job->disks[i].scratch,
+								  .full = job->disks[i].full};
 		}
 	}
 	if (request->incremental != NULL) {

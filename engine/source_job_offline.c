@@ -26,7 +26,8 @@ static int check_incremental(const struct source *source, const struct checkpoin
 		return result;
 	}
 	for (size_t i = 0; i < source->domain.count; i++) {
-		wanted += source_disk_is_replicated(&source->domain.disks[i]);
+		wanted += source_disk_is_replicated(&source->domain.disks[i]) &&
+			  (source_missing_disks(source, text) >> i & 1) == 0;
 	}
 	for (size_t i = 0; i < bitmaps.count; i++) {
 		found += bitmaps.items[i].sound && strcmp(bitmaps.items[i].text, text) == 0;
@@ -55,7 +56,8 @@ static int serve(struct source_job *job, const struct source *source, char error
 			return source_fail(-ENOMEM, error, "out of memory");
 		}
 		result = source_export_start(source_disk_at(source, i),
-					     job->bitmap[0] != '\0' ? job->bitmap : NULL,
+					     job->bitmap[0] != '\0' && !disk->full ? job->bitmap
+										   : NULL,
 					     disk->socket_path, &disk->export, error);
 	}
 	return result;

@@ -66,7 +66,9 @@ static void write_backup_disk(xmlTextWriterPtr writer, const struct source_xml_d
 	attribute(writer, "backup", "yes");
 	attribute(writer, "type", "file");
 	attribute(writer, "exportname", disk->name);
-	if (incremental) {
+	if (incremental && disk->full) {
+		attribute(writer, "backupmode", "full");
+	} else if (incremental) {
 		attribute(writer, "exportbitmap", SOURCE_EXPORT_BITMAP);
 	}
 	start(writer, "driver");

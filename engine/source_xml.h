@@ -13,6 +13,7 @@
 struct source_xml_disk {
 	const char *name;
 	const char *scratch; /* scratch file's path; unused for checkpoints */
+	bool full;	     /* read whole although the job is incremental */
 };
 
 /* <domainbackup> in pull mode on a Unix socket; incremental is a checkpoint's name or NULL. Returns

@@ -9,8 +9,10 @@
 #define PROTOCOL_FEATURE_DEFINITION 1ull /* CYCLE_BEGIN may carry the domain's XML as payload */
 #define PROTOCOL_FEATURE_VERIFY	    2ull /* VERIFY between cycles */
 #define PROTOCOL_FEATURE_STATE	    4ull /* VM_STATE may follow CYCLE_BEGIN */
+#define PROTOCOL_FEATURE_DISKS	    8ull /* deltas follow grown, added and removed disks */
 #define PROTOCOL_FEATURES                                                                          \
-	(PROTOCOL_FEATURE_DEFINITION | PROTOCOL_FEATURE_VERIFY | PROTOCOL_FEATURE_STATE)
+	(PROTOCOL_FEATURE_DEFINITION | PROTOCOL_FEATURE_VERIFY | PROTOCOL_FEATURE_STATE |          \
+	 PROTOCOL_FEATURE_DISKS)
 
 #define FRAME_MESSAGE_MAX                                                                          \
 	(64u * 1024u) /* protobuf part of a frame; 1 MiB of tiny submessages took 117 MB */

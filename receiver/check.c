@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -194,13 +195,16 @@ static void check_all(struct check *check)
 	check_content(check);
 }
 
-static int check_directory(const char *directory, bool json)
+static int check_directory(const char *directory, uint64_t point_seq, bool json)
 {
 	struct check check = {.dir_fd = -1};
 	int status = become_owner(directory);
 
 	status = status != 0 ? status : directory_enter(&check, directory);
 	status = status != 0 ? status : store_read(&check, directory);
+	if (status == 0 && point_seq != 0 && check_narrow(&check, point_seq) < 0) {
+		status = failed("%s has no recovery point of cycle %" PRIu64, directory, point_seq);
+	}
 	if (status == 0) {
 		check_all(&check);
 		status = check.damage_count > 0 ? CHECK_DAMAGED : CHECK_SOUND;
@@ -222,11 +226,24 @@ static int check_directory(const char *directory, bool json)
 
 int check_main(int argc, char **argv)
 {
-	bool json = argc == 4 && strcmp(argv[3], "--json") == 0;
+	const char *directory = argc > 2 ? argv[2] : NULL;
+	bool json = false, wrong = directory == NULL;
+	uint64_t point_seq = 0;
 
-	if (argc < 3 || argc > 4 || (argc == 4 && !json)) {
-		fputs("usage: vmreplica-receiver --check DIRECTORY [--json]\n", stderr);
+	for (int i = 3; i < argc && !wrong; i++) {
+		if (strcmp(argv[i], "--json") == 0) {
+			json = true;
+		} else if (strcmp(argv[i], "--point") == 0 && i + 1 < argc) {
+			point_seq = strtoull(argv[++i], NULL, 10);
+			wrong = point_seq == 0;
+		} else {
+			wrong = true;
+		}
+	}
+	if (wrong) {
+		fputs("usage: vmreplica-receiver --check DIRECTORY [--point SEQ] [--json]\n",
+		      stderr);
 		return CHECK_USAGE;
 	}
-	return check_directory(argv[2], json);
+	return check_directory(directory, point_seq, json);
 }

@@ -61,7 +61,7 @@ struct check_layer {
 	uint64_t top_size; /* the disk's, when the replica or a point ends with it; else 0 */
 };
 
-/* vmreplica-receiver --check DIRECTORY [--json]: returns the exit status. */
+/* vmreplica-receiver --check DIRECTORY [--point SEQ] [--json]: returns the exit status. */
 int check_main(int argc, char **argv);
 
 /* ---- for the files of the check ---- */
@@ -92,6 +92,10 @@ void check_content(struct check *check);
 /* Run argv to its end for what it writes; bounded by timeout_ms. The exit status or a negative
  * errno; *ret_out, *ret_err: text, caller frees. */
 int check_run_program(const char *const *argv, int timeout_ms, char **ret_out, char **ret_err);
+
+/* Leave nothing to check but the recovery point of cycle seq: its layers, and the logs that lead to
+ * it from the one before. 0 or -ENOENT (check_narrow.c). */
+int check_narrow(struct check *check, uint64_t seq);
 
 /* Print it all. 0 or -EIO (check_print.c) */
 int check_print(const struct check *check, const char *directory, bool json);

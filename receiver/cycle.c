@@ -419,6 +419,7 @@ int cycle_run(struct session *session, const struct frame *frame, struct answer 
 	}
 	cycle->store = session->store;
 	cycle->ended = &session->ended;
+	cycle->follows = session->follows;
 	cycle->begin_ms = clock_monotonic_ms();
 	cycle->wire_bytes = wire_start;
 	view_cycle_begin(&session->store->view, begin->mode, begin->estimate_bytes);

@@ -45,6 +45,7 @@ struct pending;
 
 struct cycle {
 	struct store *store;	  /* borrowed */
+	bool follows; /* the sender's deltas follow changes of its disks */
 	const atomic_bool *ended; /* the stream was replaced: waits give up */
 	const struct cycle_sink
 		*sink; /* NULL: the cycle is committed already and is only swallowed */

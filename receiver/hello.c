@@ -225,7 +225,7 @@ static void welcome_fill_position(struct welcome *welcome)
 }
 
 static void welcome_fill(struct welcome *welcome, const struct manifest *manifest,
-			 const struct plan_disk *disks, size_t disk_count)
+			 const struct plan_disk *disks, size_t disk_count, bool follows)
 {
 	static char software[] = SOFTWARE;
 
@@ -237,7 +237,7 @@ static void welcome_fill(struct welcome *welcome, const struct manifest *manifes
 	welcome->cut_copy = manifest->committed;
 	welcome->mark_copy = manifest->mark;
 	welcome->epoch_copy = manifest->epoch;
-	plan_next(manifest, disks, disk_count, &welcome->plan);
+	plan_next_for(manifest, disks, disk_count, follows, &welcome->plan);
 	welcome_fill_position(welcome);
 	welcome->version.min = version_ours().min;
 	welcome->version.max = version_ours().max;
@@ -273,6 +273,12 @@ static int address_keep(struct store *store, const char *address, struct answer 
 	return rc;
 }
 
+/* A sender whose deltas follow changes of its disks. */
+static bool hello_follows(const Vmreplica__Wire__Hello *hello)
+{
+	return hello->version != NULL && (hello->version->features & PROTOCOL_FEATURE_DISKS) != 0;
+}
+
 /* With the store ours: its epoch, then what it expects. */
 static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hello,
 			 struct welcome *welcome, struct answer *answer)
@@ -292,7 +298,8 @@ static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hell
 	rc = rc < 0 ? rc
 		    : adopt_extents_load(store, disks, hello->n_disks, &welcome->extents, answer);
 	if (rc == 0) {
-		welcome_fill(welcome, &store->manifest, disks, hello->n_disks);
+		welcome_fill(welcome, &store->manifest, disks, hello->n_disks,
+			     hello_follows(hello));
 	}
 	pthread_mutex_unlock(&store->lock);
 	return rc;
@@ -315,6 +322,7 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 	}
 	snprintf(session->site, sizeof(session->site), "%s", hello->site);
 	snprintf(session->node, sizeof(session->node), "%s", hello->node);
+	session->follows = hello_follows(hello);
 	if (atomic_load(&store->suspended)) {
 		return answer_busy(answer, "suspended", RETRY_SUSPENDED_MS,
 				   "the replica of %s is paused by its administrator", store->vm);

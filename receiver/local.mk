@@ -16,6 +16,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/check_image.c receiver/check_image.h \
 	receiver/check_layers.c \
 	receiver/check_logs.c \
+	receiver/check_narrow.c \
 	receiver/check_points.c receiver/check_states.c \
 	receiver/check_print.c \
 	receiver/check_program.c \
@@ -24,6 +25,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/digest.c receiver/digest.h \
 	receiver/durable.c receiver/durable.h \
 	receiver/events.c receiver/receiver.h \
+	receiver/follow.c receiver/follow.h \
 	receiver/hello.c receiver/hello.h \
 	receiver/history.c receiver/history.h \
 	receiver/image.c receiver/image.h \

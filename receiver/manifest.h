@@ -45,6 +45,7 @@ struct manifest_layer {
 struct manifest_disk {
 	char name[DISK_NAME_MAX + 1];
 	uint64_t size_bytes;
+	bool leaving; /* the committed cut does not have it any more: it goes with the next cycle */
 	struct manifest_layer *layers; /* owned; base first, top last */
 	size_t layer_count;
 };

@@ -115,16 +115,18 @@ static int disk_decode(json_t *json, struct manifest_disk *ret_disk)
 	json_t *layers, *item;
 	const char *name;
 	json_int_t size;
+	int leaving = 0;
 	size_t i;
 	int rc;
 
-	if (json_unpack(json, "{s:s, s:I, s:o}", "name", &name, "size", &size, "layers", &layers) <
-		    0 ||
+	if (json_unpack(json, "{s:s, s:I, s:o, s?b}", "name", &name, "size", &size, "layers",
+			&layers, "leaving", &leaving) < 0 ||
 	    !json_is_array(layers) || json_array_size(layers) == 0 || !validate_disk_name(name) ||
 	    manifest_text_decode(name, ret_disk->name, sizeof(ret_disk->name)) < 0 ||
 	    manifest_number_decode(size, DISK_SIZE_MAX, &ret_disk->size_bytes) < 0) {
 		return -EBADMSG;
 	}
+	ret_disk->leaving = leaving != 0;
 	json_array_foreach(layers, i, item)
 	{
 		struct manifest_layer layer;

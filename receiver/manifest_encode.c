@@ -55,6 +55,7 @@ json_t *manifest_layer_encode(const struct manifest_layer *layer)
 
 static json_t *disk_encode(const struct manifest_disk *disk)
 {
+	json_t *json;
 	json_t *layers = json_array();
 
 	for (size_t i = 0; i < disk->layer_count; i++) {
@@ -63,8 +64,14 @@ static json_t *disk_encode(const struct manifest_disk *disk)
 			return NULL;
 		}
 	}
-	return json_pack("{s:s, s:I, s:o}", "name", disk->name, "size",
+	json = json_pack("{s:s, s:I, s:o}", "name", disk->name, "size",
 			 (json_int_t)disk->size_bytes, "layers", layers);
+	if (json != NULL && disk->leaving &&
+	    json_object_set_new(json, "leaving", json_true()) < 0) {
+		json_decref(json);
+		return NULL;
+	}
+	return json;
 }
 
 json_t *manifest_image_encode(const struct manifest_image *image)

@@ -51,13 +51,16 @@ int manifest_point_push(struct manifest *manifest, const struct manifest_cut *cu
 	}
 	for (size_t i = 0; i < image->disk_count; i++) {
 		const struct manifest_disk *disk = &image->disks[i];
+		struct manifest_point_disk *to = &point.disks[point.disk_count];
 
-		memcpy(point.disks[i].name, disk->name, sizeof(point.disks[i].name));
-		memcpy(point.disks[i].file, manifest_disk_top(disk)->file,
-		       sizeof(point.disks[i].file));
-		point.disks[i].size_bytes = disk->size_bytes;
+		if (disk->leaving) {
+			continue;
+		}
+		memcpy(to->name, disk->name, sizeof(to->name));
+		memcpy(to->file, manifest_disk_top(disk)->file, sizeof(to->file));
+		to->size_bytes = disk->size_bytes;
+		point.disk_count++;
 	}
-	point.disk_count = image->disk_count;
 	points[manifest->point_count++] = point;
 	return 0;
 }

@@ -50,7 +50,7 @@ int pending_fail(struct cycle *cycle, int rc, const char *what, struct answer *a
 /* ---- the beginning ---- */
 
 /* All that was acknowledged is in the current image before a layer goes over it. */
-static int logs_wait_applied(struct cycle *cycle, struct answer *answer)
+int pending_wait_applied(struct cycle *cycle, struct answer *answer)
 {
 	struct store *store = cycle->store;
 	int64_t deadline_ms = clock_monotonic_ms() + APPLY_WAIT_MS;
@@ -143,7 +143,7 @@ static int pending_begin_fresh(struct cycle *cycle, struct answer *answer)
 	struct store *store = cycle->store;
 	uint64_t bad = 0;
 	int bad_disk = -1;
-	int rc = logs_wait_applied(cycle, answer);
+	int rc = pending_wait_applied(cycle, answer);
 
 	if (rc < 0) {
 		return rc;

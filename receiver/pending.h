@@ -9,6 +9,10 @@
 
 struct target *pending_target(struct pending *pending);
 
+/* Wait until all that was acknowledged is in the current image. store->lock is held, and given up
+ * meanwhile. 0 or the answer. */
+int pending_wait_applied(struct cycle *cycle, struct answer *answer);
+
 /* Turn a failed access into an answer. */
 int pending_fail(struct cycle *cycle, int rc, const char *what, struct answer *answer);
 

@@ -8,13 +8,30 @@
 bool plan_disks_match(const struct manifest_image *image, const struct plan_disk *disks,
 		      size_t disk_count)
 {
-	if (image->disk_count != disk_count) {
-		return false;
-	}
+	size_t found_count = 0, leaving = 0;
+
 	for (size_t i = 0; i < disk_count; i++) {
 		const struct manifest_disk *found = manifest_image_find(image, disks[i].name);
 
 		if (found == NULL || found->size_bytes != disks[i].size_bytes) {
+			return false;
+		}
+		found_count++;
+		leaving += found->leaving;
+	}
+	for (size_t i = 0; i < image->disk_count; i++) {
+		found_count += image->disks[i].leaving;
+	}
+	return found_count - leaving == image->disk_count;
+}
+
+bool plan_disks_can_follow(const struct manifest_image *image, const struct plan_disk *disks,
+			   size_t disk_count)
+{
+	for (size_t i = 0; i < disk_count; i++) {
+		const struct manifest_disk *found = manifest_image_find(image, disks[i].name);
+
+		if (found != NULL && found->size_bytes > disks[i].size_bytes) {
 			return false;
 		}
 	}
@@ -72,6 +89,12 @@ bool plan_mark_holds(const struct manifest *manifest, Vmreplica__Wire__Mode mode
 void plan_next(const struct manifest *manifest, const struct plan_disk *disks, size_t disk_count,
 	       struct plan *ret_plan)
 {
+	plan_next_for(manifest, disks, disk_count, false, ret_plan);
+}
+
+void plan_next_for(const struct manifest *manifest, const struct plan_disk *disks,
+		   size_t disk_count, bool follows, struct plan *ret_plan)
+{
 	struct plan plan = {.mode = VMREPLICA__WIRE__MODE__MODE_DELTA};
 
 	if (manifest->current.disk_count == 0) {
@@ -79,7 +102,8 @@ void plan_next(const struct manifest *manifest, const struct plan_disk *disks, s
 	} else if (manifest->resync_needed) {
 		plan.mode = VMREPLICA__WIRE__MODE__MODE_RESYNC;
 		memcpy(plan.reason, manifest->resync_reason, sizeof(plan.reason));
-	} else if (!plan_disks_match(&manifest->current, disks, disk_count)) {
+	} else if (!plan_disks_match(&manifest->current, disks, disk_count) &&
+		   !(follows && plan_disks_can_follow(&manifest->current, disks, disk_count))) {
 		plan.mode = VMREPLICA__WIRE__MODE__MODE_RESYNC;
 		difference_format(&manifest->current, disks, disk_count, plan.reason,
 				  sizeof(plan.reason));

@@ -25,11 +25,21 @@ struct plan {
 void plan_next(const struct manifest *manifest, const struct plan_disk *disks, size_t disk_count,
 	       struct plan *ret_plan);
 
+/* The same for a sender that follows changes of its disks: grown, added and removed ones are no
+ * reason for a resynchronization. */
+void plan_next_for(const struct manifest *manifest, const struct plan_disk *disks,
+		   size_t disk_count, bool follows, struct plan *ret_plan);
+
+/* True when none of these disks is smaller than image's: it can be made to fit. */
+bool plan_disks_can_follow(const struct manifest_image *image, const struct plan_disk *disks,
+			   size_t disk_count);
+
 /* True when a cycle of mode over these disks, in this order, can go on from the manifest's mark. */
 bool plan_mark_holds(const struct manifest *manifest, Vmreplica__Wire__Mode mode,
 		     const struct plan_disk *disks, size_t disk_count);
 
-/* True when image has exactly these disks, by name and size, in any order. */
+/* True when image has exactly these disks, by name and size, in any order; those that are leaving
+ * may be missing. */
 bool plan_disks_match(const struct manifest_image *image, const struct plan_disk *disks,
 		      size_t disk_count);
 

@@ -43,6 +43,7 @@ struct session {
 	void *buffer;	     /* of receiver->stream_buffers while a frame with payload is in hand */
 	uint64_t wire_bytes; /* received */
 	struct store *store; /* with a reference, once HELLO was accepted */
+	bool follows;	     /* PROTOCOL_FEATURE_DISKS */
 	char site[SITE_NAME_MAX + 1], node[NODE_NAME_MAX + 1];
 
 	atomic_bool ended; /* replaced by a newer stream, or no longer authorized */

@@ -20,6 +20,7 @@
 #include "proto/logfile.h"
 #include "receiver/cycle.h"
 #include "receiver/durable.h"
+#include "receiver/follow.h"
 #include "receiver/states.h"
 
 #define SPOOL_WAIT_MS	    20000 /* for the applier to make room, before the sender is sent away */
@@ -121,7 +122,7 @@ static int begin_check(const struct cycle *cycle, struct answer *answer)
 	const struct manifest *manifest = &cycle->store->manifest;
 	struct plan plan;
 
-	plan_next(manifest, cycle->disks, cycle->disk_count, &plan);
+	plan_next_for(manifest, cycle->disks, cycle->disk_count, cycle->follows, &plan);
 	if (plan.mode != VMREPLICA__WIRE__MODE__MODE_DELTA) {
 		return answer_failure(answer, "sequence",
 				      "a delta comes where %s replication is expected%s%s",
@@ -236,6 +237,9 @@ static int spool_begin_locked(struct cycle *cycle, struct answer *answer)
 	int rc = store_check(store, answer);
 
 	rc = rc < 0 ? rc : begin_check(cycle, answer);
+	if (rc == 0 && follow_is_due(cycle)) {
+		rc = follow_disks(cycle, answer);
+	}
 	rc = rc < 0 ? rc : spool_wait_room(cycle, SPOOL_WAIT_MS, answer);
 	if (rc < 0) {
 		return rc;
@@ -373,6 +377,7 @@ static int log_record(struct cycle *cycle, struct manifest_log *log, struct answ
 		rc = answer_storage(answer, -ENOMEM, "recording a log");
 	} else {
 		cycle_record(cycle, &next, log->hash);
+		follow_record(cycle, &next);
 		rc = states_commit(cycle, &next, answer);
 		rc = rc < 0 ? rc : store_save(store, &next, answer);
 	}

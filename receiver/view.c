@@ -36,21 +36,27 @@ static void view_set_disks(struct view *view, const struct manifest_image *image
 			   const char *directory)
 {
 	struct view_disk *disks = calloc(image->disk_count + 1, sizeof(*disks));
+	size_t count = 0;
 
 	if (disks == NULL) {
 		return;
 	}
 	for (size_t i = 0; i < image->disk_count; i++) {
 		const struct manifest_disk *disk = &image->disks[i];
+		struct view_disk *to = &disks[count];
 
-		snprintf(disks[i].name, sizeof(disks[i].name), "%s", disk->name);
-		disks[i].size_bytes = disk->size_bytes;
-		snprintf(disks[i].top, sizeof(disks[i].top), "%s/%s", directory,
+		if (disk->leaving) {
+			continue;
+		}
+		snprintf(to->name, sizeof(to->name), "%s", disk->name);
+		to->size_bytes = disk->size_bytes;
+		snprintf(to->top, sizeof(to->top), "%s/%s", directory,
 			 manifest_disk_top(disk)->file);
+		count++;
 	}
 	free(view->disks);
 	view->disks = disks;
-	view->disk_count = image->disk_count;
+	view->disk_count = count;
 }
 
 static int64_t last_application_ms(const struct manifest *manifest)

@@ -26,9 +26,9 @@ tests_unit_test_receiver_trouble_LDADD = libvmr-proto.la libvmr-common.la $(CUNI
 EXTRA_tests_unit_test_receiver_trouble_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_receiver_sync
-tests_unit_test_receiver_sync_SOURCES = tests/unit/test_receiver_sync.c $(receiver_rig_sources)
+tests_unit_test_receiver_sync_SOURCES = tests/unit/test_receiver_sync.c $(points_scene_sources)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_sync_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+tests_unit_test_receiver_sync_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_sync_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_receiver_wrong
@@ -64,6 +64,12 @@ tests_unit_test_receiver_states_SOURCES = tests/unit/test_receiver_states.c $(re
 tests_unit_test_receiver_states_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_states_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_receiver_states_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_follow
+tests_unit_test_receiver_follow_SOURCES = tests/unit/test_receiver_follow.c $(receiver_rig_sources)
+tests_unit_test_receiver_follow_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_follow_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_follow_DEPENDENCIES = vmreplica-receiver
 
 check_PROGRAMS += tests/unit/test_retention
 tests_unit_test_retention_SOURCES = tests/unit/test_retention.c
@@ -140,6 +146,12 @@ tests_unit_test_replay_SOURCES = tests/unit/test_replay.c tests/unit/takeover_sc
 tests_unit_test_replay_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_replay_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-access.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_replay_DEPENDENCIES = vmreplica-receiver
+
+check_PROGRAMS += tests/unit/test_receiver_failover
+tests_unit_test_receiver_failover_SOURCES = tests/unit/test_receiver_failover.c tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(receiver_rig_sources)
+tests_unit_test_receiver_failover_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_failover_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_receiver_failover_DEPENDENCIES = vmreplica-receiver
 
 # Stores and streams of earlier versions; the script makes a new one when a format changes.
 EXTRA_DIST += tests/fixtures/store

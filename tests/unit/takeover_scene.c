@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "unit.h"
 
 #define CUTS_MAX 512
@@ -18,6 +20,7 @@ static struct cut_note {
 } cuts[CUTS_MAX];
 static size_t cut_count;
 static uint64_t ask_id;
+static char sender_lineage[40];
 
 void taking_note(void)
 {
@@ -238,4 +241,91 @@ int taking_extents(uint64_t after_seq)
 	request.after_seq = after_seq;
 	rig_ask(&rig, FRAME_STORE_EXTENTS, &request.base);
 	return rig_taken_wait(&rig, ASK_MS);
+}
+
+/* ---- what there is ---- */
+
+uint64_t taking_point_seq(size_t index)
+{
+	struct manifest manifest = taking_manifest();
+	uint64_t seq = index < manifest.point_count ? manifest.points[index].cut.seq : 0;
+
+	manifest_destroy(&manifest);
+	return seq;
+}
+
+size_t taking_layers(void)
+{
+	struct manifest manifest = taking_manifest();
+	size_t count = 0;
+
+	for (size_t i = 0; i < manifest.current.disk_count; i++) {
+		size_t layers = manifest.current.disks[i].layer_count;
+
+		count = layers > count ? layers : count;
+	}
+	manifest_destroy(&manifest);
+	return count;
+}
+
+bool taking_layers_wait(size_t most, int timeout_ms)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+
+	while (taking_layers() > most) {
+		if (clock_monotonic_ms() > deadline_ms) {
+			return false;
+		}
+		rig_wait(&rig, NULL, 0, 200);
+	}
+	return true;
+}
+
+size_t taking_files(const char *pattern)
+{
+	char command[RIG_PATH + 100];
+	FILE *pipe;
+	size_t count = 0;
+
+	snprintf(command, sizeof(command), "find '%s' -name '%s' | wc -l", rig.store, pattern);
+	pipe = popen(command, "re");
+	if (pipe == NULL || fscanf(pipe, "%zu", &count) != 1) {
+		CU_FAIL("find");
+	}
+	pclose(pipe);
+	return count;
+}
+
+static bool has_bitmap(const char *path, uint64_t epoch, uint64_t seq, const char *cut_id)
+{
+	char command[RIG_PATH + 300];
+
+	snprintf(command, sizeof(command),
+		 "qemu-img info -U '%s' | grep -q 'name: vmreplica-" RIG_RELATIONSHIP "-%" PRIu64
+		 "-%" PRIu64 "-%s'",
+		 path, epoch, seq, cut_id);
+	return system(command) == 0;
+}
+
+void taking_failover_judge(uint64_t epoch, uint64_t seq)
+{
+	taking_judge(seq, true);
+	taking_judge(seq, false);
+	for (size_t i = 0; i < rig.taken.disk_count; i++) {
+		CU_ASSERT_TRUE(has_bitmap(rig.taken.paths[i], epoch, seq, rig.taken.cut_id));
+	}
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_RECOVERED, 5000));
+	CU_ASSERT_EQUAL(rig.status.epoch, epoch);
+	CU_ASSERT_EQUAL(rig.takeover.seq, seq);
+	CU_ASSERT_EQUAL(rig_daemon_pid(&rig), 0);
+}
+
+/* The sender goes on in another epoch. */
+void taking_sender_in(uint64_t epoch)
+{
+	sender_drop(&sender);
+	sender.epoch = epoch;
+	sender.lineage = taking_lineage(epoch, sender_lineage);
+	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
+	CU_ASSERT_EQUAL(sender.mode, DELTA);
 }

@@ -43,6 +43,18 @@ void taking_end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t epoch);
 /* The lineage that epoch number has in these tests. */
 const char *taking_lineage(uint64_t epoch, char buf[40]);
 
+/* The cycle of point index; 0 = there is none. */
+uint64_t taking_point_seq(size_t index);
+/* Of the longest chain of the current image; wait until there are no more than most. */
+size_t taking_layers(void);
+bool taking_layers_wait(size_t most, int timeout_ms);
+/* Files and directories of the store whose names match. */
+size_t taking_files(const char *pattern);
+/* The answer is a failover to seq in epoch, whose images read and track as they should. */
+void taking_failover_judge(uint64_t epoch, uint64_t seq);
+/* The sender goes on in another epoch, with a delta. */
+void taking_sender_in(uint64_t epoch);
+
 #define CLEANUP VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_CLEANUP
 #define CANCEL	VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_CANCEL
 #define COMMIT	VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_COMMIT

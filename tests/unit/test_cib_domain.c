@@ -292,7 +292,7 @@ static void test_choice(void)
 	static char type[] = DOMAIN_RESOURCE_AGENT, transport[] = "migration_transport",
 		    tcp[] = "tcp", migrate[] = "allow-migrate", yes[] = "true",
 		    mark[] = DOMAIN_META_RELATIONSHIP, test_mark[] = DOMAIN_META_TEST,
-		    test_id[] = "web9-test", guard[] = CIB_GUARD_DEFAULT,
+		    test_id[] = "web9-test", guard[] = "vmreplica-guard",
 		    guard_type[] = "ocf:vmreplica:guard";
 	struct pairs theirs = {0}, their_meta = {0}, nothing = {0}, ours = {0}, tests = {0};
 	Vmreplica__Ipc__CibResource resources[4], *list[4];
@@ -323,7 +323,6 @@ static void test_choice(void)
 	domain_resource_fill(&domain, &settings, "web9", relationship, config, "");
 	CU_ASSERT_STRING_EQUAL(domain.pairs[2].value, "tcp");
 	CU_ASSERT(domain.request.allow_migrate);
-	CU_ASSERT_STRING_EQUAL(domain.request.guard_clone, CIB_GUARD_CLONE_DEFAULT);
 	domain_resource_fill(&domain, &settings, "web9", relationship, config, "a1");
 	CU_ASSERT_FALSE(domain.request.allow_migrate);
 	settings.n_resources = 4;

@@ -245,6 +245,36 @@ static void test_existing(void)
 	expect_denied("name-taken", "web1-a-replica");
 }
 
+/* What a replica is told of its points: only what differs from what its resource has is a change,
+ * and a parameter that it lacks is at its default. */
+static void test_point_settings(void)
+{
+	Vmreplica__PointSettings points = VMREPLICA__POINT_SETTINGS__INIT;
+
+	begin("one", "one");
+	settings_resource(&settings, "web1-a-replica", REL_1, "replica", "a.example");
+	announce_vm(&b1, REL_1, 1);
+	enroll.points = &points;
+	points.points = 24;
+	points.interval_s = 3600;
+	decide(of_a);
+	CU_ASSERT_FALSE(plan.update_frequency);
+	points.points = 168;
+	decide(of_a);
+	CU_ASSERT_TRUE(plan.update_frequency);
+	points.points = 24;
+	points.interval_s = 60;
+	decide(of_a);
+	CU_ASSERT_TRUE(plan.update_frequency);
+	points.interval_s = 3600;
+	points.app_interval_s = 7200;
+	decide(of_a);
+	CU_ASSERT_TRUE(plan.update_frequency);
+	points.app_interval_s = 0;
+	decide(of_a);
+	CU_ASSERT_FALSE(plan.update_frequency);
+}
+
 static void test_not_read_yet(void)
 {
 	begin("one", "one");
@@ -350,6 +380,7 @@ static const struct unit_test tests[] = {
 	{"limits of the request", test_limits},
 	{"max-vms", test_max_vms},
 	{"the same again, and collisions", test_existing},
+	{"point settings", test_point_settings},
 	{"configuration not read yet", test_not_read_yet},
 	{"resource ids", test_resource_ids},
 	{"withdraw", test_withdraw},

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "fault_sync.h"
-#include "replica_scene.h"
+#include "points_scene.h"
 #include "unit.h"
 
 /* One fsync of the receiver's fails, each in turn from the first of a delta's commit to the last of
@@ -117,11 +117,54 @@ static void test_initial(void)
 	scene_end();
 }
 
+static bool is_merging(void)
+{
+	struct manifest manifest = points_manifest();
+	bool merging = manifest.merge.from[0] != '\0';
+
+	manifest_destroy(&manifest);
+	return merging;
+}
+
+/* Storage fails in the middle of a merge: the layer that was being written is sealed, the points
+ * over it are gone and said to be, and nothing is offered until all is compared. Then it goes on.
+ */
+static void test_merge(void)
+{
+	struct manifest manifest;
+	bool sealed = false;
+
+	points_begin(2, 1, 5000);
+	points_cycle(10);
+	points_applied_wait();
+	CU_ASSERT_EQUAL(points_wait(2), 2);
+	rig_wait(&rig, NULL, 0, 500);
+	points_cycle(200);
+	points_applied_wait();
+	for (int i = 0; i < 400 && !is_merging(); i++) {
+		rig_wait(&rig, NULL, 0, 10);
+	}
+	fault_sync_arm(FAULT_GRANDCHILD, 0, -1);
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
+				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
+	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
+	manifest = points_manifest();
+	CU_ASSERT_EQUAL(manifest.point_count, 0);
+	for (size_t i = 0; i < manifest.current.disk_count; i++) {
+		sealed |= manifest.current.disks[i].layers[0].sealed;
+	}
+	CU_ASSERT_TRUE(sealed);
+	manifest_destroy(&manifest);
+	scene_resync_now("failed to make data durable");
+	points_end();
+}
+
 static const struct unit_test tests[] = {
 	{"any fsync of a delta", test_any_sync},
 	{"mark of a log", test_mark_of_log},
 	{"image", test_image},
 	{"initial", test_initial},
+	{"merge", test_merge},
 };
 
 int main(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Test failovers and failovers of a real store, judged by what the disks hold. */
+/* Test failovers of a real store, and takeovers killed at any moment: judged by what the disks
+ * hold. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,61 +12,8 @@
 
 #include "common/clock.h"
 #include "common/file_access.h"
-#include "proto/extent_file.h"
 #include "takeover_scene.h"
 #include "unit.h"
-
-#define RECOVERED   VMREPLICA__STATE__STATE_RECOVERED
-#define COMMITTED   VMREPLICA__STATE__STATE_COMMITTED
-#define REPLICATING VMREPLICA__STATE__STATE_REPLICATING
-
-static char lineage[40];
-
-/* The sender goes on in another epoch. */
-static void sender_in(uint64_t epoch)
-{
-	sender_drop(&sender);
-	sender.epoch = epoch;
-	sender.lineage = taking_lineage(epoch, lineage);
-	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
-	CU_ASSERT_EQUAL(sender.mode, DELTA);
-}
-
-static uint64_t point_seq(size_t index)
-{
-	struct manifest manifest = taking_manifest();
-	uint64_t seq = index < manifest.point_count ? manifest.points[index].cut.seq : 0;
-
-	manifest_destroy(&manifest);
-	return seq;
-}
-
-static size_t layers_count(void)
-{
-	struct manifest manifest = taking_manifest();
-	size_t count = 0;
-
-	for (size_t i = 0; i < manifest.current.disk_count; i++) {
-		size_t layers = manifest.current.disks[i].layer_count;
-
-		count = layers > count ? layers : count;
-	}
-	manifest_destroy(&manifest);
-	return count;
-}
-
-static bool layers_wait(size_t most, int timeout_ms)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-
-	while (layers_count() > most) {
-		if (clock_monotonic_ms() > deadline_ms) {
-			return false;
-		}
-		rig_wait(&rig, NULL, 0, 200);
-	}
-	return true;
-}
 
 /* While a point is in use, cycles come, points are made, and others go; it stays what it was. */
 static void test_test_of_point(void)
@@ -76,7 +24,7 @@ static void test_test_of_point(void)
 	for (int i = 0; i < 7; i++) {
 		taking_cycle_applied(8);
 	}
-	seq = point_seq(0);
+	seq = taking_point_seq(0);
 	CU_ASSERT_EQUAL(taking_test("web1-test", seq), 0);
 	taking_judge(seq, false);
 	CU_ASSERT_EQUAL(rig.taken.workings, 0);
@@ -86,39 +34,24 @@ static void test_test_of_point(void)
 	for (int i = 0; i < 8; i++) {
 		taking_cycle_applied(8);
 	}
-	CU_ASSERT_NOT_EQUAL(point_seq(0), seq); /* no more a point, but still there */
+	CU_ASSERT_NOT_EQUAL(taking_point_seq(0), seq); /* no more a point, but still there */
 	scene_replace_receiver(true);
 	CU_ASSERT_EQUAL(taking_test("web1-test", seq), 0);
 	taking_judge(seq, false);
-	CU_ASSERT_TRUE(layers_count() > 4);
+	CU_ASSERT_TRUE(taking_layers() > 4);
 	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
 	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
-	CU_ASSERT_TRUE(layers_wait(4, 30000));
+	CU_ASSERT_TRUE(taking_layers_wait(4, 30000));
 	CU_ASSERT_EQUAL(taking_points_judge(), 3);
 	scene_check();
 	taking_end();
-}
-
-static size_t files_count(const char *pattern)
-{
-	char command[RIG_PATH + 100];
-	FILE *pipe;
-	size_t count = 0;
-
-	snprintf(command, sizeof(command), "find '%s' -name '%s' | wc -l", rig.store, pattern);
-	pipe = popen(command, "re");
-	if (pipe == NULL || fscanf(pipe, "%zu", &count) != 1) {
-		CU_FAIL("find");
-	}
-	pclose(pipe);
-	return count;
 }
 
 /* Layer files that are in no chain. */
 static size_t built_count(void)
 {
 	struct manifest manifest = taking_manifest();
-	size_t known = 0, count = files_count("vda-*.qcow2");
+	size_t known = 0, count = taking_files("vda-*.qcow2");
 
 	for (size_t i = 0; i < manifest.current.disk_count; i++) {
 		if (strcmp(manifest.current.disks[i].name, "vda") == 0) {
@@ -136,7 +69,7 @@ static void test_test_of_cycles(void)
 	for (int i = 0; i < 6; i++) {
 		taking_cycle_applied(8);
 	}
-	for (uint64_t seq = point_seq(1); seq <= sender.committed.seq; seq++) {
+	for (uint64_t seq = taking_point_seq(1); seq <= sender.committed.seq; seq++) {
 		CU_ASSERT_EQUAL(taking_test("web1-test", seq), 0);
 		taking_judge(seq, false);
 		CU_ASSERT_EQUAL(taking_test("web1-test", seq), 0);
@@ -157,222 +90,10 @@ static void test_test_of_cycles(void)
 	scene_check();
 	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
 	CU_ASSERT_EQUAL(taking_test("web1-test", 999), -ENOENT);
-	CU_ASSERT_TRUE(layers_wait(4, 30000));
+	CU_ASSERT_TRUE(taking_layers_wait(4, 30000));
 	taking_cycle_applied(9);
 	scene_check();
 	taking_points_judge();
-	taking_end();
-}
-
-static bool has_bitmap(const char *path, uint64_t epoch, uint64_t seq, const char *cut_id)
-{
-	char command[RIG_PATH + 300];
-
-	snprintf(command, sizeof(command),
-		 "qemu-img info -U '%s' | grep -q 'name: vmreplica-" RIG_RELATIONSHIP "-%" PRIu64
-		 "-%" PRIu64 "-%s'",
-		 path, epoch, seq, cut_id);
-	return system(command) == 0;
-}
-
-static void failover_judge(uint64_t epoch, uint64_t seq)
-{
-	taking_judge(seq, true);
-	taking_judge(seq, false);
-	for (size_t i = 0; i < rig.taken.disk_count; i++) {
-		CU_ASSERT_TRUE(has_bitmap(rig.taken.paths[i], epoch, seq, rig.taken.cut_id));
-	}
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, RECOVERED, 5000));
-	CU_ASSERT_EQUAL(rig.status.epoch, epoch);
-	CU_ASSERT_EQUAL(rig.takeover.seq, seq);
-	CU_ASSERT_EQUAL(rig_daemon_pid(&rig), 0);
-}
-
-/* To the newest, then back: the stream ends and is refused, and then goes on by a delta. */
-static void test_failover_and_cancel(void)
-{
-	uint64_t last;
-
-	taking_begin(3);
-	for (int i = 0; i < 5; i++) {
-		taking_cycle(8);
-	}
-	last = sender.committed.seq;
-	CU_ASSERT_EQUAL(taking_failover(1, 0), -ESTALE);
-	CU_ASSERT_EQUAL(taking_failover(2, 0), 0);
-	failover_judge(2, last);
-	CU_ASSERT_EQUAL(sender_answer(&sender, 5000), FRAME_DENIED);
-	CU_ASSERT_STRING_EQUAL(sender.code, "epoch");
-	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
-	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);
-	CU_ASSERT_STRING_EQUAL(sender.code, "epoch");
-	sender.epoch = 3; /* nor does a higher one get in */
-	sender.lineage = taking_lineage(3, lineage);
-	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
-	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);
-	CU_ASSERT_EQUAL(taking_failover(2, 0), 0);
-	failover_judge(2, last);
-	CU_ASSERT_EQUAL(taking_failover(3, 0), -EEXIST);
-	scene_replace_receiver(true);
-	CU_ASSERT_EQUAL(rig_daemon_pid(&rig), 0);
-	CU_ASSERT_EQUAL(taking_failover(2, 0), 0);
-	failover_judge(2, last);
-	CU_ASSERT_EQUAL(rig_close(&rig, true), -EPERM);
-	CU_ASSERT_EQUAL(rig_open(&rig), 0);
-	CU_ASSERT_EQUAL(taking_end_as(CANCEL, 2), -ESTALE);
-	CU_ASSERT_EQUAL(taking_end_as(CANCEL, 3), 0);
-	CU_ASSERT_EQUAL(taking_end_as(CANCEL, 3), 0);
-	CU_ASSERT_NOT_EQUAL(access(rig.taken.paths[0], F_OK), 0);
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, REPLICATING, 5000));
-	sender_in(3);
-	for (int i = 0; i < 5; i++) {
-		taking_cycle_applied(8);
-	}
-	scene_check();
-	CU_ASSERT_EQUAL(taking_failover(3, 0), -ESTALE); /* used */
-	CU_ASSERT_EQUAL(taking_failover(4, 0), 0);
-	failover_judge(4, sender.committed.seq);
-	taking_end();
-}
-
-/* To points and cycles, with cancels between; the points stay. */
-static void test_failover_to_any(void)
-{
-	uint64_t epoch = 2, last;
-
-	taking_begin(3);
-	for (int i = 0; i < 7; i++) {
-		taking_cycle_applied(8);
-	}
-	last = sender.committed.seq;
-	for (uint64_t seq = point_seq(0); seq <= last; seq++) {
-		CU_ASSERT_EQUAL(taking_failover(epoch, seq), 0);
-		failover_judge(epoch, seq);
-		CU_ASSERT_EQUAL(taking_points_judge(), 3);
-		CU_ASSERT_EQUAL(taking_end_as(CANCEL, epoch + 1), 0);
-		epoch += 2;
-	}
-	sender_in(epoch - 1);
-	taking_cycle_applied(8);
-	scene_check();
-	taking_end();
-}
-
-/* Committed to a cycle between points: what else there was is gone, but for the logs behind it. */
-static void test_commit(void)
-{
-	uint64_t seq;
-
-	taking_begin(3);
-	for (int i = 0; i < 8; i++) {
-		taking_cycle_applied(8);
-	}
-	seq = point_seq(1) + 1;
-	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), -ENOENT);
-	CU_ASSERT_EQUAL(taking_failover(2, seq), 0);
-	failover_judge(2, seq);
-	CU_ASSERT_EQUAL(taking_test("web1-test", point_seq(0)), 0);
-	taking_judge(point_seq(0), false);
-	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), -EBUSY);
-	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
-	for (int i = 0; i < 2; i++) {
-		CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);
-		taking_judge(seq, true);
-		CU_ASSERT_EQUAL(files_count("vda-*.qcow2"), rig.taken.chain_count[0]);
-		CU_ASSERT_EQUAL(files_count("vdb-*.qcow2"), rig.taken.chain_count[1]);
-		CU_ASSERT_EQUAL(files_count("*.vrl"), sender.committed.seq - seq);
-		CU_ASSERT_EQUAL(rig.taken.last_seq, sender.committed.seq);
-		CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, COMMITTED, 5000));
-		scene_replace_receiver(i == 0);
-	}
-	CU_ASSERT_EQUAL(taking_end_as(CANCEL, 3), -EPERM);
-	CU_ASSERT_EQUAL(taking_test("web1-test", 0), -EPERM);
-	CU_ASSERT_EQUAL(taking_end_as(ADVANCE, 1), 0);
-	CU_ASSERT_EQUAL(taking_end_as(ADVANCE, 1), 0);
-	CU_ASSERT_EQUAL(files_count("*.vrl"), 0);
-	CU_ASSERT_EQUAL(taking_failover(2, seq), 0);
-	taking_judge(seq, true);
-	taking_end();
-}
-
-/* The file of extents says what wrote holds, granule by granule. */
-static void extents_judge(const struct model *wrote)
-{
-	struct extent_file_disk disks[MODEL_DISKS] = {0};
-	char error[EXTENT_FILE_ERROR_LEN] = "";
-
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		strcpy(disks[i].name, model.disks[i].name);
-		disks[i].size_bytes = model.disks[i].size;
-		disks[i].map = dirty_map_new(model.disks[i].size);
-	}
-	CU_ASSERT_EQUAL(extent_file_read(rig.taken.path, disks, MODEL_DISKS, error), 0);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		for (uint64_t c = 0; c < model.disks[i].clusters; c++) {
-			uint64_t offset, length;
-
-			CU_ASSERT_EQUAL(dirty_map_next(disks[i].map, c * MODEL_CLUSTER, 1, &offset,
-						       &length),
-					wrote->disks[i].dirty[c] != 0);
-		}
-		dirty_map_free(disks[i].map);
-	}
-}
-
-/* What the logs behind a failover's cycle wrote is told, also when it is committed. */
-static void test_extents(void)
-{
-	struct model wrote;
-	uint64_t seq;
-
-	taking_begin(3);
-	model_init(&wrote);
-	for (int i = 0; i < 4; i++) {
-		taking_cycle_applied(8);
-	}
-	seq = sender.committed.seq;
-	for (int i = 0; i < 3; i++) {
-		model_change(&model, 6);
-		for (unsigned int k = 0; k < MODEL_DISKS; k++) {
-			for (uint64_t c = 0; c < model.disks[k].clusters; c++) {
-				wrote.disks[k].dirty[c] |= model.disks[k].dirty[c];
-			}
-		}
-		scene_delta_of_dirty();
-		taking_note();
-		taking_applied();
-	}
-	CU_ASSERT_EQUAL(taking_failover(2, seq), 0);
-	failover_judge(2, seq);
-	CU_ASSERT_EQUAL(taking_extents(seq), 0);
-	CU_ASSERT_EQUAL(rig.taken.last_seq, sender.committed.seq);
-	extents_judge(&wrote);
-	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);
-	CU_ASSERT_EQUAL(taking_extents(seq), 0);
-	extents_judge(&wrote);
-	CU_ASSERT_EQUAL(taking_extents(seq - 1), -ESTALE); /* that log is gone */
-	CU_ASSERT_EQUAL(taking_extents(sender.committed.seq), 0);
-	CU_ASSERT_EQUAL(taking_end_as(ADVANCE, 1), 0);
-	CU_ASSERT_NOT_EQUAL(access(rig.taken.path, F_OK), 0);
-	CU_ASSERT_EQUAL(taking_extents(seq), -ESTALE);
-	model_destroy(&wrote);
-	taking_end();
-}
-
-/* A planned one takes the final cycle and nothing else. */
-static void test_planned(void)
-{
-	taking_begin(3);
-	for (int i = 0; i < 4; i++) {
-		taking_cycle(20);
-	}
-	CU_ASSERT_EQUAL(taking_planned(2, sender.committed.seq - 1, sender.committed.cut_id),
-			-ESTALE);
-	CU_ASSERT_EQUAL(taking_planned(2, sender.committed.seq, "0123456789abcdef"), -ESTALE);
-	CU_ASSERT_EQUAL(taking_planned(2, sender.committed.seq, sender.committed.cut_id), 0);
-	failover_judge(2, sender.committed.seq);
-	CU_ASSERT_TRUE(rig.takeover.planned);
-	CU_ASSERT_EQUAL(rig.status.applied_seq, sender.committed.seq);
 	taking_end();
 }
 
@@ -393,13 +114,13 @@ static void test_killed_anywhere(void)
 		usleep(rig_random(400000));
 		scene_replace_receiver(true);
 		CU_ASSERT_EQUAL(taking_failover(epoch, seq), 0);
-		failover_judge(epoch, seq == 0 ? sender.committed.seq : seq);
+		taking_failover_judge(epoch, seq == 0 ? sender.committed.seq : seq);
 		taking_end_send(CANCEL, ++epoch);
 		usleep(rig_random(100000));
 		scene_replace_receiver(true);
 		CU_ASSERT_EQUAL(taking_end_as(CANCEL, epoch), 0);
-		CU_ASSERT_EQUAL(files_count("vm-*"), 0);
-		sender_in(epoch++);
+		CU_ASSERT_EQUAL(taking_files("vm-*"), 0);
+		taking_sender_in(epoch++);
 		taking_cycle_applied(5);
 		scene_check();
 	}
@@ -465,8 +186,8 @@ static void test_permissions(void)
 	for (int i = 0; i < 7; i++) {
 		taking_cycle_applied(8);
 	}
-	CU_ASSERT_TRUE(layers_wait(4, 30000));
-	seq = point_seq(1);
+	CU_ASSERT_TRUE(taking_layers_wait(4, 30000));
+	seq = taking_point_seq(1);
 	rig_wait(&rig, NULL, 0, 1500); /* the merged layer's file goes a moment later */
 	store_look(before, sizeof(before));
 	CU_ASSERT_EQUAL(taking_test("web1-test", seq), 0);
@@ -481,7 +202,7 @@ static void test_permissions(void)
 	store_look(after, sizeof(after));
 	CU_ASSERT_STRING_EQUAL(before, after);
 	CU_ASSERT_EQUAL(taking_failover(2, seq + 1), 0); /* with layers of its own */
-	failover_judge(2, seq + 1);
+	taking_failover_judge(2, seq + 1);
 	CU_ASSERT_EQUAL(as_qemu("qemu-io -f qcow2 -c 'write 1M 64k'", rig.taken.paths[0]), 0);
 	CU_ASSERT_NOT_EQUAL(as_qemu("qemu-io -f qcow2 -c 'write 1M 64k'", rig.taken.backings[0]),
 			    0);
@@ -492,11 +213,6 @@ static void test_permissions(void)
 static const struct unit_test tests[] = {
 	{"test failover of a point", test_test_of_point},
 	{"test failover of cycles", test_test_of_cycles},
-	{"failover and cancel", test_failover_and_cancel},
-	{"failover to points and cycles", test_failover_to_any},
-	{"commit", test_commit},
-	{"extents", test_extents},
-	{"planned", test_planned},
 	{"permissions", test_permissions},
 	{"killed anywhere", test_killed_anywhere},
 };

@@ -113,6 +113,7 @@ static void test_what_cannot_be_frozen(void)
 	options.uri = "test:///nowhere.xml";
 	CU_ASSERT_EQUAL(source_freeze_begin(&options, "test", error), -ENOTSUP);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, "does not accept a connection"));
+	CU_ASSERT_TRUE(note_goes("test", 1000));
 	options.program = "/nowhere/vmreplica-freeze";
 	CU_ASSERT_EQUAL(source_freeze_begin(&options, "test", error), -ENOEXEC);
 }

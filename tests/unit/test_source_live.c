@@ -38,7 +38,7 @@ static void test_open_examines_the_disks(void)
 	live.options.exclude_disks = NULL;
 	CU_ASSERT_EQUAL_FATAL(source_open(live.connection, &live.options, &source, error), 0);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(source_disk_at(source, 2)->problem);
-	CU_ASSERT_PTR_NOT_NULL(strstr(source_disk_at(source, 2)->problem, "later release (wrap)"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(source_disk_at(source, 2)->problem, "vmreplica wrap"));
 	source_close(source);
 	live_end(&live);
 }

@@ -19,14 +19,14 @@
 static json_t *verdict; /* of the last check_run */
 static int verdict_status;
 
-static void check_run(void)
+static void check_run_with(const char *more)
 {
-	char command[RIG_PATH + 64];
+	char command[RIG_PATH + 128];
 	FILE *pipe;
 	int status;
 
-	snprintf(command, sizeof(command), "./vmreplica-receiver --check '%s' --json 2>/dev/null",
-		 rig.store);
+	snprintf(command, sizeof(command),
+		 "./vmreplica-receiver --check '%s' %s --json 2>/dev/null", rig.store, more);
 	pipe = popen(command, "r");
 	if (pipe == NULL) {
 		rig_die("cannot run the check");
@@ -35,6 +35,23 @@ static void check_run(void)
 	verdict = json_loadf(pipe, 0, NULL);
 	status = pclose(pipe);
 	verdict_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void check_run(void)
+{
+	check_run_with("");
+}
+
+static void check_point(uint64_t seq, int expected)
+{
+	char more[64];
+
+	snprintf(more, sizeof(more), "--point %lu", seq);
+	check_run_with(more);
+	CU_ASSERT_EQUAL(verdict_status, expected);
+	if (verdict_status != expected) {
+		fprintf(stderr, "point %lu: status %d, not %d\n", seq, verdict_status, expected);
+	}
 }
 
 static void findings_print(void)
@@ -311,6 +328,33 @@ static void test_damage(void)
 	store_end();
 }
 
+/* One point: sound by itself, whatever is wrong with those after it. */
+static void test_one_point(void)
+{
+	char file[MANIFEST_FILE_MAX + 1];
+	struct manifest m;
+
+	store_begin();
+	sender_drop(&sender);
+	rig_stop(&rig);
+	m = points_manifest();
+	for (size_t i = 0; i < m.point_count; i++) {
+		check_point(m.points[i].cut.seq, CHECK_SOUND);
+	}
+	check_point(m.points[3].cut.seq + 1000, CHECK_FAILED);
+	/* the last log that leads to the third point */
+	snprintf(file, sizeof(file), "gen-1/%lu.vrl", m.points[2].cut.seq);
+	byte_flip(file, 5000);
+	check_point(m.points[1].cut.seq, CHECK_SOUND);
+	check_point(m.points[2].cut.seq, CHECK_DAMAGED);
+	check_point(m.points[3].cut.seq, CHECK_SOUND);
+	byte_flip(file, 5000);
+	check_point(m.points[2].cut.seq, CHECK_SOUND);
+	manifest_destroy(&m);
+	rig_start(&rig, "b1");
+	store_end();
+}
+
 /* Beside a receiver that takes cycles, makes points and merges: never a false word, and nobody is
  * held up. */
 static void test_in_use(void)
@@ -350,6 +394,7 @@ static void test_not_checked(void)
 
 static const struct unit_test tests[] = {
 	{"damage", test_damage},
+	{"one point", test_one_point},
 	{"in use", test_in_use},
 	{"not checked", test_not_checked},
 };

@@ -14,7 +14,7 @@ struct pair {
 
 static int parse(const struct pair *pairs, size_t count, struct vm_settings *settings, char *error)
 {
-	const char *names[16], *values[16];
+	const char *names[20], *values[20];
 
 	for (size_t i = 0; i < count; i++) {
 		names[i] = pairs[i].name;
@@ -65,10 +65,11 @@ static void test_primary(void)
 static void refused(const char *name, const char *value)
 {
 	struct pair pairs[] = {
-		{"relationship", REL}, {"vm", "web1"},	    {"role", "primary"},
-		{"peer", "b.example"}, {"frequency", "30"}, {"storage", ""},
-		{"bandwidth", ""},     {"vm_resource", ""}, {"exclude_disks", ""},
-		{"resync", "auto"},    {"priority", "0"},   {"map", ""},
+		{"relationship", REL}, {"vm", "web1"},		 {"role", "primary"},
+		{"peer", "b.example"}, {"frequency", "30"},	 {"storage", ""},
+		{"bandwidth", ""},     {"vm_resource", ""},	 {"exclude_disks", ""},
+		{"resync", "auto"},    {"priority", "0"},	 {"map", ""},
+		{"points", "24"},      {"point_interval", "60"}, {"app_interval", "0"},
 	};
 	struct vm_settings settings = {0};
 	char error[VM_SETTINGS_ERROR_LEN] = "";
@@ -104,6 +105,12 @@ static void test_refused(void)
 	refused("map", "prod=dr");
 	refused("map", "net:prod=dr,net:prod=other");
 	refused("vm_resource", "a:b");
+	refused("points", "169");
+	refused("points", "-1");
+	refused("points", "many");
+	refused("point_interval", "604801");
+	refused("point_interval", "1h");
+	refused("app_interval", "604801");
 }
 
 static void test_replica(void)
@@ -127,6 +134,32 @@ static void test_replica(void)
 	pairs[3] = (struct pair){"typo", "1"};
 	CU_ASSERT_EQUAL(parse(pairs, 5, &settings, error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, "typo"));
+}
+
+/* How many recovery points, and how far apart. */
+static void test_points(void)
+{
+	struct pair pairs[] = {{"relationship", REL},	    {"vm", "web1"},
+			       {"role", "replica"},	    {"peer", "a.example"},
+			       {"storage", "/srv/replica"}, {"points", "0"},
+			       {"point_interval", "0"},	    {"app_interval", "604800"}};
+	struct vm_settings settings = {0};
+	char error[VM_SETTINGS_ERROR_LEN] = "";
+
+	CU_ASSERT_EQUAL_FATAL(parse(pairs, 5, &settings, error), 0);
+	CU_ASSERT_EQUAL(settings.points, 24);
+	CU_ASSERT_EQUAL(settings.point_interval_s, 3600);
+	CU_ASSERT_EQUAL(settings.app_interval_s, 0);
+	vm_settings_destroy(&settings);
+	CU_ASSERT_EQUAL_FATAL(parse(pairs, 8, &settings, error), 0);
+	CU_ASSERT_EQUAL(settings.points, 0);
+	CU_ASSERT_EQUAL(settings.point_interval_s, 0);
+	CU_ASSERT_EQUAL(settings.app_interval_s, 604800);
+	vm_settings_destroy(&settings);
+	pairs[5].value = "168";
+	CU_ASSERT_EQUAL_FATAL(parse(pairs, 8, &settings, error), 0);
+	CU_ASSERT_EQUAL(settings.points, 168);
+	vm_settings_destroy(&settings);
 }
 
 static void check_address(const char *text, const char *host, int port)
@@ -178,7 +211,7 @@ static void test_domain_name(void)
 }
 
 static const struct unit_test tests[] = {
-	{"primary", test_primary},     {"refused", test_refused},	  {"replica", test_replica},
-	{"addresses", test_addresses}, {"domain name", test_domain_name},
+	{"primary", test_primary}, {"refused", test_refused},	  {"replica", test_replica},
+	{"points", test_points},   {"addresses", test_addresses}, {"domain name", test_domain_name},
 };
 UNIT_MAIN("vm-settings", tests)

@@ -50,6 +50,8 @@ void sender_drop(struct sender *sender)
 	memset(sender, 0, sizeof(*sender));
 }
 
+uint64_t sender_features;
+
 static void cut_take(struct sender_cut *to, const Vmreplica__Cut *cut)
 {
 	memset(to, 0, sizeof(*to));
@@ -171,6 +173,7 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 
 	version.min = sender->version_min == 0 ? 1 : sender->version_min;
 	version.max = sender->version_max == 0 ? 1 : sender->version_max;
+	version.features = sender_features;
 	epoch.number = sender->epoch == 0 ? 1 : sender->epoch;
 	epoch.lineage = text(sender->lineage == NULL ? LINEAGE : sender->lineage);
 	epoch.site = text(RIG_SITE);

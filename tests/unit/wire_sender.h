@@ -60,6 +60,8 @@ struct sender {
 	int64_t cut_step_ms;		   /* added to it with each */
 };
 
+/* What HELLO claims, over all connections. */
+extern uint64_t sender_features;
 /* Every frame that is sent also goes into this file (NULL: none). */
 extern FILE *sender_record;
 

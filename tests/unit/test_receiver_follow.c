@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A disk grows while deltas come: they go on, points keep the size that they had, and what is
+ * smaller than before is resynchronized. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "receiver/manifest.h"
+#include "replica_scene.h"
+#include "unit.h"
+
+static void disk_resize(unsigned int index, uint64_t size)
+{
+	struct model_disk *disk = &model.disks[index];
+	uint64_t clusters = (size + MODEL_CLUSTER - 1) / MODEL_CLUSTER;
+
+	disk->data = realloc(disk->data, size);
+	disk->dirty = realloc(disk->dirty, clusters);
+	CU_ASSERT_FATAL(disk->data != NULL && disk->dirty != NULL);
+	if (size > disk->size) {
+		memset(disk->data + disk->size, 0, size - disk->size);
+		memset(disk->dirty + disk->clusters, 0, clusters - disk->clusters);
+	}
+	disk->size = size;
+	disk->clusters = clusters;
+}
+
+static struct manifest store_manifest(void)
+{
+	int fd = open(rig.store, O_RDONLY | O_DIRECTORY);
+	struct manifest manifest = {0};
+	char error[MANIFEST_ERROR_LEN] = "";
+
+	CU_ASSERT_EQUAL_FATAL(manifest_load(fd, &manifest, error), 0);
+	close(fd);
+	return manifest;
+}
+
+static void follow_begin(void)
+{
+	rig_init(&rig);
+	model_init(&model);
+	rig.points = 4;
+	rig.point_interval_s = 1;
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	scene_initial();
+	sender.cut_step_ms = 2000; /* each cycle is a point */
+	sender.cut_time_ms = 1795341600000;
+	scene_delta(20);
+	scene_check();
+}
+
+/* An older sender resynchronizes. */
+static void test_not_claimed(void)
+{
+	follow_begin();
+	disk_resize(1, model.disks[1].size + (1u << 20));
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	scene_end();
+}
+
+static void test_grown(void)
+{
+	uint64_t before, after;
+	struct manifest manifest;
+
+	sender_features = PROTOCOL_FEATURE_DISKS; /* from here on */
+	follow_begin();
+	before = model.disks[1].size;
+	after = before + (5u << 20) + 1024;
+	scene_enter();
+	disk_resize(1, after);
+	scene_delta(30); /* on the connection that stands */
+	scene_check();
+	disk_resize(0, model.disks[0].size + (1u << 20));
+	memset(model.disks[0].data + model.disks[0].size - 4096, 7, 4096);
+	model.disks[0].dirty[model.disks[0].clusters - 1] = 1;
+	scene_enter(); /* with a HELLO */
+	CU_ASSERT_EQUAL(sender.mode, DELTA);
+	scene_delta_of_dirty();
+	scene_check();
+	scene_replace_receiver(true);
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mode, DELTA);
+	scene_delta(20);
+	scene_check();
+	manifest = store_manifest();
+	CU_ASSERT_TRUE_FATAL(manifest.point_count >= 2);
+	CU_ASSERT_EQUAL(manifest.points[0].disks[1].size_bytes, before);
+	CU_ASSERT_EQUAL(manifest.points[manifest.point_count - 1].disks[1].size_bytes, after);
+	CU_ASSERT_EQUAL(manifest.counters.resyncs, 0);
+	manifest_destroy(&manifest);
+	scene_end();
+}
+
+/* The image is made to fit, and then the cycle does not come through. */
+static void test_interrupted(void)
+{
+	follow_begin();
+	disk_resize(1, model.disks[1].size + (4u << 20));
+	model_change(&model, 40);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_range(&sender, &model, 0, 0, model.disks[0].size, true);
+	sender_drop(&sender);
+	scene_replace_receiver(true);
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mode, DELTA);
+	scene_delta_of_dirty();
+	scene_check();
+	scene_end();
+}
+
+static void test_shrunk(void)
+{
+	follow_begin();
+	disk_resize(0, model.disks[0].size - (2u << 20));
+	scene_enter();
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	scene_resync_whole();
+	scene_check();
+	scene_end();
+}
+
+static const struct unit_test tests[] = {
+	{"nobody says that he follows", test_not_claimed},
+	{"a disk that has grown", test_grown},
+	{"interrupted when it had grown", test_interrupted},
+	{"a disk that has shrunk", test_shrunk},
+};
+
+int main(void)
+{
+	rig_require_tools();
+	return unit_run("receiver_follow", tests, sizeof(tests) / sizeof(tests[0]));
+}
