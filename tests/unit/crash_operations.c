@@ -3,7 +3,11 @@
 
 #include <unistd.h>
 
+#include "takeover_scene.h"
+#include "unit.h"
+
 struct sender_cut crash_sent_cut, crash_acknowledged_cut;
+uint64_t crash_epoch;
 
 void crash_sent(void)
 {
@@ -123,6 +127,96 @@ static bool step_marks(void)
 	return cycle_end();
 }
 
+/* ---- takeovers ---- */
+
+/* A request whose answer nobody waits for; the receiver may be dying. */
+static void request_send(enum frame_type type, const ProtobufCMessage *message)
+{
+	channel_send(&rig.channel, type, message, NULL, 0, 1000);
+}
+
+static void takeover_send(Vmreplica__TakeoverKind kind, uint64_t number)
+{
+	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
+	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
+	char relationship[] = RIG_RELATIONSHIP, holder[] = "web1", site[] = "b.example";
+	char lineage[40];
+
+	taking_lineage(number, lineage);
+	epoch.number = number;
+	epoch.lineage = lineage;
+	epoch.site = site;
+	request.id = 1000000 + number;
+	request.relationship = relationship;
+	request.kind = kind;
+	request.holder = holder;
+	request.latest = true;
+	request.epoch = number == 0 ? NULL : &epoch;
+	request_send(FRAME_STORE_TAKEOVER, &request.base);
+}
+
+/* The answer's disks read as the cut that it names. */
+static void taken_judge(void)
+{
+	const struct cut_note *note = points_cut_find(rig.taken.seq);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(note);
+	CU_ASSERT_TRUE(rig.taken.seq >= crash_acknowledged_cut.seq ||
+		       rig.taken.seq == crash_sent_cut.seq);
+	CU_ASSERT_EQUAL(rig.taken.disk_count, MODEL_DISKS);
+	for (size_t i = 0; i < rig.taken.disk_count; i++) {
+		CU_ASSERT_EQUAL(image_digest(rig.taken.backings[i]), note->digest[i]);
+	}
+}
+
+/* A test failover of the newest cycle begins, and cycles go on. */
+static bool step_test(void)
+{
+	if (!crash_cycle(8)) {
+		return false;
+	}
+	takeover_send(VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST, 0);
+	return true;
+}
+
+static void settle_test(void)
+{
+	if (crash_acknowledged_cut.seq == 0) {
+		return;
+	}
+	CU_ASSERT_EQUAL(taking_test("web1", 0), 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(points_cut_find(rig.taken.seq));
+	for (size_t i = 0; i < rig.taken.disk_count; i++) {
+		CU_ASSERT_EQUAL(image_digest(rig.taken.backings[i]),
+				points_cut_find(rig.taken.seq)->digest[i]);
+	}
+	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
+}
+
+/* A failover comes over running cycles. */
+static bool step_failover(void)
+{
+	for (int i = 0; i < 3; i++) {
+		if (!crash_cycle(10)) {
+			return false;
+		}
+	}
+	takeover_send(VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER, crash_epoch + 2);
+	return false; /* no more cycles */
+}
+
+/* Asked again it comes to its end, with what was acknowledged last; and is cancelled. */
+static void settle_failover(void)
+{
+	if (crash_acknowledged_cut.seq == 0) {
+		return;
+	}
+	CU_ASSERT_EQUAL(taking_failover(crash_epoch + 2, 0), 0);
+	taken_judge();
+	CU_ASSERT_EQUAL(taking_end_as(CANCEL, crash_epoch + 3), 0);
+	crash_epoch += 3;
+}
+
 const struct crash_operation crash_operations[] = {
 	{"receive", 3, 500, 500, step_receive, false, NULL},
 	{"apply", 3, 500, 700, step_apply, false, NULL},
@@ -130,5 +224,7 @@ const struct crash_operation crash_operations[] = {
 	{"point", 6, 5000, 900, step_point, false, NULL},
 	{"merge", 1, 5000, 1500, step_point, false, NULL},
 	{"resync", 3, 5000, 900, step_resync, true, NULL},
+	{"test failover", 3, 2500, 900, step_test, false, settle_test},
+	{"failover", 3, 2500, 1200, step_failover, false, settle_failover},
 };
 const size_t crash_operation_count = sizeof(crash_operations) / sizeof(crash_operations[0]);

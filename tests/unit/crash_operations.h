@@ -21,8 +21,9 @@ struct crash_operation {
 	 * crash_acknowledged of it. false: it cannot go on. */
 	bool (*step)(void);
 	bool resyncs; /* a resynchronization that had begun is asked for again */
-	/* NULL, or: what must hold after the restart beyond what holds after every round. */
-	void (*verify)(void);
+	/* NULL, or: right after the restart, before a sender connects: what the operation left is
+	 * judged, and brought to an end. */
+	void (*settle)(void);
 };
 
 extern const struct crash_operation crash_operations[];
@@ -33,6 +34,9 @@ extern const size_t crash_operation_count;
 extern struct sender_cut crash_sent_cut, crash_acknowledged_cut;
 void crash_sent(void);
 void crash_acknowledged(void);
+
+/* The epoch that senders show (0: the first one). */
+extern uint64_t crash_epoch;
 
 /* One cycle of the mode that the last WELCOME asked for, to its end: true when acknowledged. */
 bool crash_cycle(int changes);

@@ -23,6 +23,7 @@
 
 #include "common/clock.h"
 #include "crash_operations.h"
+#include "takeover_scene.h"
 #include "unit.h"
 
 #define SERIES_ROUNDS	10 /* on one store */
@@ -124,9 +125,12 @@ static void offline_verify(void)
 /* A connection that knows what the receiver holds; cut times go on from where they were. */
 static void sender_renew(void)
 {
+	static char lineage[40];
 	int64_t time_ms = sender.cut_time_ms, step_ms = sender.cut_step_ms;
 
 	sender_drop(&sender);
+	sender.epoch = crash_epoch;
+	sender.lineage = crash_epoch == 0 ? NULL : taking_lineage(crash_epoch, lineage);
 	CU_ASSERT_TRUE_FATAL(sender_enter(&sender, &rig, &model));
 	sender.cut_time_ms = time_ms;
 	sender.cut_step_ms = step_ms;
@@ -187,14 +191,11 @@ static void replica_verify(void)
 	}
 }
 
-static void healed_verify(const struct crash_operation *operation)
+static void healed_verify(void)
 {
 	CU_ASSERT_TRUE(crash_cycle(5));
 	replica_verify();
 	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_OK);
-	if (operation->verify != NULL) {
-		operation->verify();
-	}
 }
 
 /* ---- rounds ---- */
@@ -258,10 +259,13 @@ static bool round_run(const struct crash_operation *operation, unsigned int seri
 		offline_verify();
 		restart();
 	}
+	if (operation->settle != NULL) {
+		operation->settle();
+	}
 	sender_renew();
 	committed_verify(operation);
 	replica_verify();
-	healed_verify(operation);
+	healed_verify();
 	ok = CU_get_number_of_failures() == before;
 	result_write(operation, &killer, series, round, ok);
 	rounds_done++;
@@ -271,6 +275,7 @@ static bool round_run(const struct crash_operation *operation, unsigned int seri
 static void series_begin(unsigned int series)
 {
 	srandom(seed + series);
+	crash_epoch = 0;
 	memset(&crash_sent_cut, 0, sizeof(crash_sent_cut));
 	memset(&crash_acknowledged_cut, 0, sizeof(crash_acknowledged_cut));
 	rig_init(&rig);

@@ -5,7 +5,7 @@ there, and what travelled is a small part of the disks. Then the same in the oth
 cycle three before the last (P = N - 3)."""
 import json
 
-import failover_planned as planned
+from cases import failover_planned as planned
 import replication as rep
 import shape as shapes
 from case import require, say, wait_until
