@@ -339,6 +339,10 @@ int command_protect(int argc, char **argv)
 	if (protect.to[0] == '\0') {
 		return command_misused(&common, "say where to with --to ADDRESS");
 	}
+	if (protect.dry_run && (protect.start_at_ms != 0 || protect.existing_copy)) {
+		return command_misused(&common, "no pcs command can say --start-at or "
+						"--existing-copy: leave --dry-run out");
+	}
 	protect.vm = argv[optind];
 	return protect_ask(&common, &protect);
 }

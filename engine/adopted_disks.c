@@ -1,7 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/adopted_disks.h"
 
+#include <string.h>
+
 #include "engine/source_access.h"
+#include "engine/source_error.h"
+#include "engine/source_image.h"
+#include "engine/wrap_record.h"
+
+/* A wrapped disk is a header and a raw disk. Its record (wrap_witness.h) says from here on that
+ * others write to it, and answer for it. */
+static int lend_raw(const char *header, const char *raw, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	struct wrap_record record;
+	int result = source_access_lend(raw, uid, error);
+
+	wrap_record_read(header, &record, NULL);
+	if (result == 0 && record.state != WRAP_NONE) {
+		result = wrap_record_event(header, raw, WRAP_EVENT_HAND, "", NULL);
+		if (result < 0) {
+			source_fail(result, error, "the record beside %s cannot be written: %s",
+				    header, strerror(-result));
+		}
+	}
+	return result;
+}
+
+static int lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	struct source_image image;
+	int result = source_access_lend(path, uid, error);
+
+	if (result == 0 && source_image_examine(path, &image) == 0 && image.has_data_file &&
+	    image.data_file_raw) {
+		result = lend_raw(path, image.data_file, uid, error);
+	}
+	return result;
+}
 
 int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
 		       struct source_defined_disk **ret_disks, size_t *ret_count,
@@ -12,7 +47,7 @@ int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
 	int result = source_defined_disks(path, exclude, &disks, &count, error);
 
 	for (size_t i = 0; i < count && result == 0; i++) {
-		result = source_access_lend(disks[i].path, uid, error);
+		result = lend(disks[i].path, uid, error);
 	}
 	if (result < 0) {
 		source_defined_disks_free(disks, count);

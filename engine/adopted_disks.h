@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An old primary's disks, lent to the receiver as the base of its replica: reading and writing each
- * image, and searching the directories above it, for the receiver's user alone, by ACL. Blocking:
+ * image (of a wrapped disk the header and the raw disk), and searching the directories above it, for the receiver's user alone, by ACL. Blocking:
  * workers only.
  */
 #ifndef VMR_ENGINE_ADOPTED_DISKS_H

@@ -10,6 +10,7 @@
 #include "engine/check_facts.h"
 #include "engine/check_probe.h"
 #include "engine/check_unprotected.h"
+#include "engine/extended.h"
 #include "engine/inspect.h"
 #include "engine/relationship.h"
 #include "proto/validate.h"
@@ -195,9 +196,10 @@ static void collect_vms(struct check *check)
 		if (name[0] != '\0' && strcmp(name, relationship->settings.vm) != 0) {
 			continue;
 		}
-		vm = (struct check_vm){.port = relationship->settings.peer_port,
-				       .frequency_s = relationship->settings.frequency_s,
-				       .disks = true};
+		vm = (struct check_vm){
+			.port = relationship->settings.peer_port,
+			.frequency_s = relationship->settings.frequency_s,
+			.disks = !extended_reads_store(check->engine, &relationship->settings)};
 		snprintf(vm.vm, sizeof(vm.vm), "%s", relationship->settings.vm);
 		snprintf(vm.relationship, sizeof(vm.relationship), "%s",
 			 relationship->settings.relationship);

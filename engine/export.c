@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +16,12 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/log.h"
 #include "engine/cycle_reader.h"
+#include "engine/export_state.h"
 #include "engine/export_target.h"
 #include "engine/relationship.h"
-#include "engine/source_json.h"
 #include "engine/standing.h"
 #include "engine/transfer.h"
-
-#define STATE_NAME ".vmreplica-export"
-#define STATE_MAX  4096
 
 struct export
 {
@@ -38,53 +33,6 @@ struct export
 	struct resume_mark mark; /* what the files hold */
 	bool over;		 /* the files held something before this cut */
 };
-
-/* ---- what an interrupted export left ---- */
-
-static void state_save(const struct export *export)
-{
-	const struct resume_mark *mark = &export->mark;
-	cleanup_json json_t *root = json_pack("{s:s, s:I, s:s, s:i, s:I}", "relationship",
-					      export->transfer->relationship, "seq",
-					      (json_int_t)mark->seq, "cut_id", mark->cut_id, "disk",
-					      (int)mark->disk, "offset", (json_int_t)mark->offset);
-	cleanup_free char *text = root == NULL ? NULL : json_dumps(root, 0);
-	cleanup_close int fd = openat(export->dir_fd, STATE_NAME,
-				      O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (text == NULL || fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
-	    fsync(fd) < 0) {
-		log_warning("%s: an export that is interrupted will begin anew: its mark is not "
-			    "written",
-			    export->transfer->vm);
-		unlinkat(export->dir_fd, STATE_NAME, 0);
-	}
-}
-
-static void state_load(struct export *export)
-{
-	cleanup_close int fd =
-		openat(export->dir_fd, STATE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	char text[STATE_MAX];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	cleanup_json json_t *root = n > 0 ? json_loadb(text, (size_t)n, 0, NULL) : NULL;
-	const char *relationship, *cut_id;
-	json_int_t seq, offset;
-	int disk;
-
-	if (json_unpack(root, "{s:s, s:I, s:s, s:i, s:I}", "relationship", &relationship, "seq",
-			&seq, "cut_id", &cut_id, "disk", &disk, "offset", &offset) < 0 ||
-	    strcmp(relationship, export->transfer->relationship) != 0 || disk < 0 || offset < 0 ||
-	    seq <= 0) {
-		return;
-	}
-	export->mark = (struct resume_mark){.present = true,
-					    .mode = VMREPLICA__WIRE__MODE__MODE_INITIAL,
-					    .seq = (uint64_t)seq,
-					    .disk = (uint32_t)disk,
-					    .offset = (uint64_t)offset};
-	snprintf(export->mark.cut_id, sizeof(export->mark.cut_id), "%s", cut_id);
-}
 
 /* ---- the files ---- */
 
@@ -243,7 +191,7 @@ static int export_round(struct export *export)
 		result = export_cut(export);
 	}
 	if (result < 0 && export->mark.present) {
-		state_save(export);
+		export_state_save(export->dir_fd, export->transfer, &export->mark);
 	}
 	return result;
 }
@@ -317,7 +265,7 @@ static int export_finish(struct export *export)
 	if (result < 0) {
 		return trouble_set(&cycle->trouble, result, SCHEDULE_FAILED, "export", "%s", error);
 	}
-	unlinkat(export->dir_fd, STATE_NAME, 0);
+	unlinkat(export->dir_fd, EXPORT_STATE_NAME, 0);
 	return 0;
 }
 
@@ -342,7 +290,7 @@ static int export_open(struct export *export)
 		return trouble_set(&cycle->trouble, -errno, SCHEDULE_FAILED, "export",
 				   "%s cannot be written: %s", directory, strerror(errno));
 	}
-	state_load(export);
+	export_state_load(export->dir_fd, export->transfer->relationship, &export->mark);
 	cycle->pipeline = pipeline_new(cycle->pool);
 	return cycle->pipeline == NULL ? trouble_set(&cycle->trouble, -ENOMEM, SCHEDULE_FAILED,
 						     "memory", "out of memory")

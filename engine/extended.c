@@ -104,3 +104,10 @@ bool extended_lender_fill(struct engine *engine, const struct vm_settings *setti
 	}
 	return resource != NULL;
 }
+
+bool extended_reads_store(struct engine *engine, const struct vm_settings *settings)
+{
+	struct replica_lender unused;
+
+	return extended_lender_fill(engine, settings, NULL, &unused);
+}

@@ -26,6 +26,8 @@ bool extended_is_other_vm(const Vmreplica__Ipc__CibSettings *settings, const cha
 const Vmreplica__Ipc__CibResource *extended_find_source(const Vmreplica__Ipc__CibSettings *settings,
 							const char *vm_resource);
 
+/* Is the store of a replica what this relationship reads? */
+bool extended_reads_store(struct engine *engine, const struct vm_settings *settings);
 /* Fill lender when the store of a replica is what this relationship reads; false: libvirt's VM is.
  */
 bool extended_lender_fill(struct engine *engine, const struct vm_settings *settings,

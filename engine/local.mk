@@ -95,7 +95,7 @@ ENGINE_CONTROL = \
 	engine/admin_wrap.c engine/admin_wrap_node.c \
 	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c \
 	engine/admin_verify.c \
-	engine/export.c engine/export_target.c engine/export_target.h \
+	engine/export.c engine/export_state.c engine/export_state.h engine/export_target.c engine/export_target.h \
 	engine/import.c engine/media.c engine/media.h \
 	engine/transfer.c engine/transfer.h \
 	engine/relationship_verify.c engine/relationship_verify.h \

@@ -335,12 +335,11 @@ static struct definition_job *make_waiting_job(struct replica_definition *defini
 	const struct replica *replica = definition->replica;
 	struct definition_job *job = make_job(definition);
 
-	if (job == NULL) {
-		return NULL;
+	if (job != NULL) {
+		replica_definition_vm(replica, job->vm);
+		strcat(job->vm, NOT_FAILED_OVER_NAME); /* there is room: see its size */
 	}
-	replica_definition_vm(replica, job->vm);
-	strcat(job->vm, NOT_FAILED_OVER_NAME); /* there is room: see its size */
-	for (size_t i = 0; i < replica->status->n_disks; i++) {
+	for (size_t i = 0; job != NULL && i < replica->status->n_disks; i++) {
 		const char *name = replica->status->disks[i]->name;
 
 		snprintf(job->images.disks[i].target, sizeof(job->images.disks[i].target), "%s",
@@ -390,11 +389,10 @@ int replica_definition_write(struct replica_definition *definition,
 static bool is_failed_over(const struct replica *replica)
 {
 	const Vmreplica__Takeover *takeover = replica->status->takeover;
+	const char *job = failover_job_running_id(replica->engine, replica->settings.relationship);
 
-	return replica->failed_over ||
-	       (takeover != NULL &&
-		takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER) ||
-	       failover_job_running_id(replica->engine, replica->settings.relationship)[0] != '\0';
+	return replica->failed_over || job[0] != '\0' ||
+	       (takeover != NULL && takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER);
 }
 
 void replica_definition_tick(struct replica_definition *definition, int64_t now_ms)

@@ -29,20 +29,21 @@
 
 /* In the child: raw system calls, because glibc's wrappers would change the engine's other threads
  * as well. */
-__attribute__((noreturn)) static void open_as(const char *path, const struct source_security *who,
+__attribute__((noreturn)) static void open_as(const char *path, int flags,
+					      const struct source_security *who,
 					      const gid_t *groups, size_t count)
 {
 	if (syscall(SYS_setgroups, count, groups) != 0 ||
 	    syscall(SYS_setresgid, who->gid, who->gid, who->gid) != 0 ||
 	    syscall(SYS_setresuid, who->uid, who->uid, who->uid) != 0 ||
-	    open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK) < 0) {
+	    open(path, flags | O_CLOEXEC | O_NONBLOCK) < 0) {
 		_exit(errno < 255 ? errno : EIO);
 	}
 	_exit(0);
 }
 
 /* 0, or the negative errno that QEMU's user gets. */
-static int try_open(const char *path, const struct source_security *who)
+static int try_open(const char *path, int flags, const struct source_security *who)
 {
 	struct passwd entry, *user = NULL;
 	char names[4096];
@@ -57,7 +58,7 @@ static int try_open(const char *path, const struct source_security *who)
 	}
 	child = fork();
 	if (child == 0) {
-		open_as(path, who, groups, (size_t)count);
+		open_as(path, flags, who, groups, (size_t)count);
 	}
 	if (child < 0) {
 		return -errno;
@@ -216,10 +217,20 @@ static bool device_problem(const struct wrap_disk *disk, struct wrap_problem *pr
 
 /* ---- all together ---- */
 
+int wrap_access_reach(const char *directory, const struct source_security *security)
+{
+	char inside[PATH_MAX];
+
+	if ((size_t)snprintf(inside, sizeof(inside), "%s/.", directory) >= sizeof(inside)) {
+		return -ENAMETOOLONG;
+	}
+	return try_open(inside, O_PATH, security);
+}
+
 bool wrap_access_problem(const struct wrap_disk *disk, const struct source_security *security,
 			 bool given, struct wrap_problem *ret_problem)
 {
-	int result = given ? try_open(disk->raw, security) : 0;
+	int result = given ? try_open(disk->raw, O_RDWR, security) : 0;
 
 	if (result < 0) {
 		snprintf(ret_problem->text, sizeof(ret_problem->text),
@@ -266,7 +277,7 @@ int wrap_access_give(const char *vm, struct wrap_disk *disk, const struct source
 				: "look at it on this node");
 	}
 	disk->granted = disk->granted || granted;
-	result = try_open(disk->raw, security);
+	result = try_open(disk->raw, O_RDWR, security);
 	if (result < 0) {
 		return source_fail(result, error,
 				   "QEMU's user (uid %u) cannot open %s: %s; let it search the "

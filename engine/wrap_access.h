@@ -24,6 +24,9 @@ int wrap_access_give(const char *vm, struct wrap_disk *disk, const struct source
 /* Take it back. What cannot be is a sentence in problems. */
 void wrap_access_take(const char *vm, const struct wrap_disk *disk,
 		      const struct source_security *security, struct sentence_list *problems);
+/* Can QEMU's user reach what lies in a directory? 0, or the negative errno that it gets. Blocks. */
+int wrap_access_reach(const char *directory, const struct source_security *security);
+
 struct wrap_problem {
 	char text[SOURCE_ERROR_LEN], advice[SOURCE_ERROR_LEN];
 };

@@ -111,21 +111,30 @@ static int check_problem(struct wrap_node *node, const struct wrap_disk *disk,
 
 /* ---- CHECK: before the VM is shut off ---- */
 
-static int check_directory(struct wrap_node *node, const struct wrap_disk *disk)
+static int check_directory(struct wrap_node *node, const struct wrap_disk *disk,
+			   const struct source_security *security)
 {
 	char header[PATH_MAX];
 	const char *directory;
 	struct stat status;
+	int result;
 
 	memcpy(header, disk->header, sizeof(header));
 	directory = dirname(header);
-	if (stat(directory, &status) == 0 && S_ISDIR(status.st_mode)) {
-		return 0;
+	if (stat(directory, &status) < 0 || !S_ISDIR(status.st_mode)) {
+		return source_fail(-ENOENT, node->error,
+				   "%s, where the header of %s would be, is no directory there: "
+				   "give one that the nodes share (--directory)",
+				   directory, disk->raw);
 	}
-	return source_fail(-ENOENT, node->error,
-			   "%s, where the header of %s would be, is no directory there: give one "
-			   "that the nodes share (--directory)",
-			   directory, disk->raw);
+	result = wrap_access_reach(directory, security);
+	return result == 0
+		       ? 0
+		       : source_fail(result, node->error,
+				     "QEMU's user (uid %u) cannot reach %s, where the header of "
+				     "%s would be: %s; give another directory (--directory)",
+				     (unsigned int)security->uid, directory, disk->raw,
+				     strerror(-result));
 }
 
 static int check(struct wrap_node *node)
@@ -137,7 +146,7 @@ static int check(struct wrap_node *node)
 		const struct wrap_disk *disk = &node->disks[i];
 
 		if (is_visible(node, disk)) {
-			result = check_directory(node, disk);
+			result = check_directory(node, disk, &security);
 			if (result == 0) {
 				result = check_problem(node, disk, &security, false);
 			}

@@ -32,6 +32,7 @@ libvmr_proto_la_SOURCES = \
 	proto/resync_policy.c proto/resync_policy.h \
 	proto/vm_state.c proto/vm_state.h \
 	proto/validate.c proto/validate.h \
+	proto/validate_digest.c proto/validate_digest.h \
 	proto/validate_order.c proto/validate_order.h \
 	proto/validate_fields.c proto/validate_fields.h proto/validate_name.c
 libvmr_proto_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS) $(XXHASH_CFLAGS) -Wno-cast-qual -Wno-undef

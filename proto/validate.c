@@ -14,6 +14,7 @@
 #include "common/dns_name.h"
 #include "proto/limits.h"
 #include "proto/network_map.h"
+#include "proto/validate_digest.h"
 #include "proto/validate_fields.h"
 #include "proto/vm_state.h"
 #include "proto/validate_order.h"
@@ -21,7 +22,6 @@
 
 #define RETRY_MAX_MS (24u * 3600u * 1000u)
 #define PORT_MAX     65535u
-#define DIGEST_LEN   16u
 
 static const void *message_of(const struct frame *frame)
 {
@@ -295,72 +295,6 @@ static const char *check_chunk(const struct frame *frame)
 	}
 }
 
-/* offset is a block's; the last block may end beyond the disk. */
-static const char *check_blocks(uint32_t disk, uint64_t offset, uint32_t block, uint32_t count)
-{
-	if (block < DIGEST_BLOCK_MIN || block > DIGEST_BLOCK_MAX || (block & (block - 1)) != 0) {
-		return "the digests' block size is out of range";
-	}
-	if (count == 0 || count > DIGEST_COUNT_MAX) {
-		return "the number of digests is out of range";
-	}
-	return disk >= DISKS_MAX || offset >= DISK_SIZE_MAX ? "the digests lie outside every disk"
-							    : NULL;
-}
-
-static const char *check_digest(const struct frame *frame)
-{
-	const Vmreplica__Wire__Digest *m = message_of(frame);
-
-	return check_blocks(m->disk, m->offset, m->block_bytes, m->count)
-		       ?: frame->payload_len != m->count * DIGEST_LEN
-			  ? "the digests are not as many as announced"
-			  : NULL;
-}
-
-static const char *check_digest_reply(const struct frame *frame)
-{
-	const Vmreplica__Wire__DigestReply *m = message_of(frame);
-
-	return check_blocks(m->disk, m->offset, m->block_bytes, m->count)
-		       ?: frame->payload_len != (m->count + 7u) / 8u
-			  ? "the answer's bits are not as many as announced"
-			  : NULL;
-}
-
-static const char *check_verified_disk(const char *disk)
-{
-	return validate_disk_name(disk) ? NULL : "the disk's name is malformed";
-}
-
-static const char *check_verify(const struct frame *frame)
-{
-	const Vmreplica__Wire__Verify *m = message_of(frame);
-
-	return check_cut_id(m->cut_id)
-		       ?: check_verified_disk(m->disk)
-		       ?: check_blocks(0, m->offset, m->block_bytes, m->count)
-		       ?: frame->payload_len != m->count * DIGEST_LEN
-			  ? "the digests are not as many as announced"
-			  : NULL;
-}
-
-static const char *check_verified(const struct frame *frame)
-{
-	const Vmreplica__Wire__Verified *m = message_of(frame);
-	const char *why = check_verified_disk(m->disk)
-				  ?: check_blocks(0, m->offset, m->block_bytes, m->count)
-				  ?: validate_field_reason(m->reason);
-
-	if (why == NULL && m->code[0] != '\0') {
-		why = check_code(m->code) ?: frame->payload_len != 0 ? "a refusal carries bits"
-								     : NULL;
-	} else if (why == NULL && frame->payload_len != (m->count + 7u) / 8u) {
-		why = "the answer's bits are not as many as announced";
-	}
-	return why;
-}
-
 static const char *check_mark_request(const struct frame *frame)
 {
 	const Vmreplica__Wire__MarkRequest *m = message_of(frame);
@@ -434,8 +368,8 @@ static const struct {
 	{FRAME_CYCLE_BEGIN, check_cycle_begin},
 	{FRAME_VM_STATE, check_vm_state},
 	{FRAME_CHUNK, check_chunk},
-	{FRAME_DIGEST, check_digest},
-	{FRAME_DIGEST_REPLY, check_digest_reply},
+	{FRAME_DIGEST, validate_digest},
+	{FRAME_DIGEST_REPLY, validate_digest_reply},
 	{FRAME_MARK_REQUEST, check_mark_request},
 	{FRAME_MARKED, check_marked},
 	{FRAME_CYCLE_END, check_cycle_end},
@@ -445,8 +379,8 @@ static const struct {
 	{FRAME_PING, check_nothing},
 	{FRAME_PONG, check_nothing},
 	{FRAME_EXTENTS, validate_extents},
-	{FRAME_VERIFY, check_verify},
-	{FRAME_VERIFIED, check_verified},
+	{FRAME_VERIFY, validate_verify},
+	{FRAME_VERIFIED, validate_verified},
 };
 
 int validate_frame(const struct frame *frame, char error[VALIDATE_ERROR_LEN])

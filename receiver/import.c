@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What lies in import/ comes from elsewhere: it is looked at with QEMU's own code, here, without
- * privileges, and never by probing (a guest may have written a qcow2 header, with a backing file of
- * its choice, into its raw disk). An image of ours is taken as it is; anything else is converted.
- */
+/* The files are judged one by one (import_image.c), and become the base layers in one step. */
 #include "receiver/import.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -22,25 +16,12 @@
 #include "receiver/borrow.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
-#include "receiver/json.h"
+#include "receiver/import_image.h"
 #include "receiver/merge.h"
 #include "receiver/points.h"
-#include "receiver/process.h"
 #include "receiver/stores.h"
 
-#define INFO_MS	    60000
-#define CONVERT_MS  (24 * 3600 * 1000)
-#define STREAM_MS   20000
-#define IMPORT_NAME "import"
-
-struct import_disk {
-	char name[DISK_NAME_MAX + 1];
-	char file[DISK_NAME_MAX + 16]; /* in import/ */
-	bool raw;
-	uint64_t size_bytes;		   /* 0 = as the image says */
-	char ready[MANIFEST_FILE_MAX + 1]; /* what becomes the base: "import/<file>" */
-	bool converted;
-};
+#define STREAM_MS 20000
 
 struct import {
 	struct receiver *receiver;
@@ -63,121 +44,6 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct import *import, i
 	vsnprintf(import->text, sizeof(import->text), format, args);
 	va_end(args);
 	return rc;
-}
-
-/* ---- one file ---- */
-
-static json_t *image_info(struct import *import, const char *path, const char *format)
-{
-	const char *argv[] = {"qemu-img", "info", "--output=json", "-f", format, path, NULL};
-	char out_name[] = "/tmp/vmreplica-info-XXXXXX";
-	cleanup_close int out = mkostemp(out_name, O_CLOEXEC);
-	char text[65536];
-	int status = -1;
-	pid_t pid;
-	ssize_t n;
-
-	if (out < 0) {
-		return NULL;
-	}
-	unlink(out_name);
-	if (process_spawn(argv, -1, out, out, -1, &pid) < 0) {
-		return NULL;
-	}
-	if (process_wait(pid, INFO_MS, &status) < 0) {
-		process_end(pid, 1000);
-	}
-	n = pread(out, text, sizeof(text) - 1, 0);
-	if (status != 0 || n <= 0) {
-		process_last_words(out, import->text, sizeof(import->text));
-		return NULL;
-	}
-	return json_loadb(text, (size_t)n, 0, NULL);
-}
-
-/* May it be a base: alone, whole, in the clear? *ret_ours: as we would have made it. */
-static int image_judge(struct import *import, const struct import_disk *disk, const json_t *info,
-		       uint64_t *ret_size, bool *ret_ours)
-{
-	const json_t *specific = json_object_get(json_object_get(info, "format-specific"), "data");
-	const char *compat = json_string_value(json_object_get(specific, "compat"));
-	json_int_t size = json_integer_value(json_object_get(info, "virtual-size"));
-
-	if (json_object_get(info, "backing-filename") != NULL ||
-	    json_object_get(info, "full-backing-filename") != NULL ||
-	    json_object_get(specific, "data-file") != NULL ||
-	    json_is_true(json_object_get(info, "encrypted"))) {
-		return refuse(
-			import, -EBADMSG,
-			"%s needs another file, or a key: flatten it first (qemu-img convert)",
-			disk->file);
-	}
-	if (size <= 0 || (uint64_t)size > DISK_SIZE_MAX || size % 512 != 0) {
-		return refuse(import, -EBADMSG, "%s is no disk of a usable size", disk->file);
-	}
-	if (disk->size_bytes != 0 && disk->size_bytes != (uint64_t)size) {
-		return refuse(import, -EBADMSG,
-			      "%s is a disk of %lld bytes, and %" PRIu64 " were exported",
-			      disk->file, (long long)size, disk->size_bytes);
-	}
-	*ret_size = (uint64_t)size;
-	*ret_ours = !disk->raw && compat != NULL && strcmp(compat, "1.1") == 0 &&
-		    json_integer_value(json_object_get(info, "cluster-size")) == 65536 &&
-		    !json_is_true(json_object_get(specific, "corrupt")) &&
-		    json_object_get(specific, "bitmaps") == NULL &&
-		    json_object_get(info, "snapshots") == NULL;
-	return 0;
-}
-
-static int file_convert(struct import *import, struct import_disk *disk, const char *from)
-{
-	char to[IMAGE_PATH_LEN];
-	const char *argv[] = {
-		"qemu-img", "convert", "-f", disk->raw ? "raw" : "qcow2",
-		"-O",	    "qcow2",   "-o", "compat=1.1,lazy_refcounts=off,cluster_size=65536",
-		from,	    to,	       NULL};
-
-	snprintf(disk->ready, sizeof(disk->ready), IMPORT_NAME "/%s.base", disk->name);
-	image_path(import->store, disk->ready, to);
-	unlink(to);
-	disk->converted = true;
-	return process_run(argv, CONVERT_MS, import->text, sizeof(import->text));
-}
-
-static int file_check(struct import *import, const char *path)
-{
-	const char *argv[] = {"qemu-img", "check", "-q", "-f", "qcow2", path, NULL};
-
-	return process_run(argv, CONVERT_MS, import->text, sizeof(import->text));
-}
-
-static int disk_prepare(struct import *import, struct import_disk *disk)
-{
-	char path[IMAGE_PATH_LEN], file[MANIFEST_FILE_MAX + 1];
-	json_t *info;
-	bool ours = false;
-	int rc;
-
-	snprintf(file, sizeof(file), IMPORT_NAME "/%s", disk->file);
-	image_path(import->store, file, path);
-	info = image_info(import, path, disk->raw ? "raw" : "qcow2");
-	if (info == NULL) {
-		char why[256];
-
-		snprintf(why, sizeof(why), "%.250s", import->text);
-		return refuse(import, -EBADMSG, "%s is no %s image: %s", disk->file,
-			      disk->raw ? "raw" : "qcow2", why);
-	}
-	rc = image_judge(import, disk, info, &disk->size_bytes, &ours);
-	json_decref(info);
-	if (rc < 0) {
-		return rc;
-	}
-	if (ours) {
-		memcpy(disk->ready, file, sizeof(disk->ready));
-		return file_check(import, path);
-	}
-	return file_convert(import, disk, path);
 }
 
 /* ---- the store ---- */
@@ -345,7 +211,7 @@ static int import_run(void *arg)
 	rc = store_judge(import);
 	pthread_mutex_unlock(&store->lock);
 	for (size_t i = 0; i < import->disk_count && rc == 0; i++) {
-		rc = disk_prepare(import, &import->disks[i]);
+		rc = import_image_prepare(store, &import->disks[i], import->text);
 	}
 	if (rc == 0) {
 		pthread_mutex_lock(&store->lock);

@@ -31,6 +31,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/image.c receiver/image.h \
 	receiver/image_turn.c \
 	receiver/import.c receiver/import.h \
+	receiver/import_image.c receiver/import_image.h \
 	receiver/json.h \
 	receiver/lend.c receiver/lend.h \
 	receiver/lend_state.c receiver/lend_job.h \

@@ -44,16 +44,19 @@ class Network:
 
     def set_rate(self, rate):
         """Limit each direction.  One packet may be as large as a whole GSO segment."""
-        for site in self.shape.sites():
-            if self.faults.get(site) == "mute":
+        ends = {f"wan{site}": site for site in self.shape.sites()}
+        if self.shape.third:
+            ends["upC"] = None      # what goes to C
+        for end, site in ends.items():
+            if site and self.faults.get(site) == "mute":
                 # Every packet is larger than this burst, and tbf drops what can never go.
-                run("tc", "qdisc", "replace", "dev", f"wan{site}", "root", "tbf", "rate", "1kbit",
+                run("tc", "qdisc", "replace", "dev", end, "root", "tbf", "rate", "1kbit",
                     "burst", "20", "limit", "20")
             elif rate in ("0", "none", "unlimited"):
-                subprocess.run(["tc", "qdisc", "del", "dev", f"wan{site}", "root"],
+                subprocess.run(["tc", "qdisc", "del", "dev", end, "root"],
                                stderr=subprocess.DEVNULL)
             else:
-                run("tc", "qdisc", "replace", "dev", f"wan{site}", "root", "tbf", "rate", rate,
+                run("tc", "qdisc", "replace", "dev", end, "root", "tbf", "rate", rate,
                     "burst", "128kb", "latency", "100ms")
         self.rate = rate
 

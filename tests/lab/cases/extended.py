@@ -85,6 +85,8 @@ def extend(lab):
     wait_until("C has a first copy", lambda: held(lab)["applied_seq"] > 0, 90, 0.5)
     owner = lab.wait_resource(RESOURCE, site="B")
     require(lab.wait_resource(EXTENDED, site="B") == owner, "it is not where the replica is")
+    shown = lab.run(owner, "vmreplica check web1").stdout
+    require("peer c.example: web1: replica on c1" in shown and "disks web1" not in shown, shown)
 
 
 def follows(lab):

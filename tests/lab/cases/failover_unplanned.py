@@ -149,6 +149,6 @@ def committed(lab):
     for file in overlays(before):
         chain = json.loads(lab.on(node, f"qemu-img info -U --backing-chain --output=json {file}"))
         require(len(chain) == 2, f"{[image['filename'] for image in chain]}")
-    newest = lab.judge(node, overlays(before), unlocked=True, torn_ok=True)["newest"]
+    newest = written_on(lab, node, before, 1, 0)
     written_on(lab, node, before, newest)
     say(f"the guest went on behind record {newest}")

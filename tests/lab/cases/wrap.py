@@ -11,7 +11,7 @@ import cib
 import replication as rep
 from case import Failure, require, say, wait_until
 
-TIMEOUT = 300
+TIMEOUT = 420
 VM, SIZE_MIB = "rawvm", 128
 FILE, BACKING = f"/srv/vms/{VM}-vda.img", f"/srv/vms/{VM}-vdb.img"
 HEADERS = f"{FILE}.vmreplica.qcow2", f"/srv/vms/{VM}-vdb.vmreplica.qcow2"
@@ -93,6 +93,7 @@ def wrapped(lab):
     """It is all said before the VM is shut off, which Pacemaker then does for a moment."""
     rep.authorize(lab)
     refused(lab, f"protect {VM} --to 10.77.2.100", f"vmreplica wrap {VM}")
+    refused(lab, f"wrap {VM} --directory /root", "cannot reach /root")
     obey(lab, refused(lab, f"wrap {VM}", "cgroup_device_acl = ["))
     dry = lab.vmreplica("a1", f"wrap {VM} --dry-run")
     require(all(header in dry for header in HEADERS), dry)
