@@ -35,6 +35,7 @@ static void give_way_free(struct give_way *way)
 		from = &(*from)->next;
 	}
 	*from = way->next;
+	vm_settings_destroy(&way->settings);
 	free(way);
 }
 
@@ -62,6 +63,21 @@ static bool find_storage(struct give_way *way)
 	}
 	authorization_table_destroy(&table);
 	return way->storage[0] != '\0';
+}
+
+/* What is replicated of the VM. */
+static bool find_settings(struct give_way *way)
+{
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(way->engine);
+	char error[VM_SETTINGS_ERROR_LEN];
+
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		if (strcmp(settings->resources[i]->id, way->contact.resource) == 0) {
+			return vm_settings_from_resource(settings->resources[i], &way->settings,
+							 error) == 0;
+		}
+	}
+	return false;
 }
 
 /* The definition that Pacemaker starts the VM from. */
@@ -110,19 +126,21 @@ static void give_way_begin(struct peer_order *order)
 		return;
 	}
 	take_order(way, order);
-	if (!find_storage(way) || !find_definition(way)) {
+	if (!find_storage(way) || !find_definition(way) || !find_settings(way)) {
 		peer_order_refuse(
 			order->call,
 			way->storage[0] == '\0'
 				? "%s is not authorized at %s: vmreplica authorize add there"
 				: "the definition of the VM of %s is not to be found at %s",
 			way->peer_site, order->engine->config->site);
+		vm_settings_destroy(&way->settings);
 		free(way);
 		return;
 	}
 	way->job = failover_job_begin(order->engine, JOB_KIND_REVERSE, way->contact.vm,
 				      way->contact.relationship, NULL);
 	if (way->job == NULL) {
+		vm_settings_destroy(&way->settings);
 		free(way);
 		peer_order_later(order->call, "", "out of memory");
 		return;

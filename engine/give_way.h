@@ -16,6 +16,7 @@
 #include "engine/failover_job.h"
 #include "engine/handover.h"
 #include "engine/peer_order.h"
+#include "engine/vm_settings.h"
 
 enum give_way_step {
 	GIVE_WAY_EPOCH,
@@ -42,6 +43,7 @@ struct give_way {
 	int64_t step_ms, retry_ms; /* monotonic */
 	char definition[PATH_LEN_MAX + 1];
 	char storage[PATH_LEN_MAX + 1]; /* of the replica that this side becomes */
+	struct vm_settings settings;	/* owned: of the resource here */
 	/* the worker's */
 	struct adopt_order adopt;
 	uint64_t bytes; /* that differ */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "engine/cycle_reader.h"
 #include "engine/give_way.h"
 #include "engine/source_define.h"
@@ -216,9 +217,11 @@ static int read_source(struct reading *reading)
 int give_way_read(struct give_way *way)
 {
 	const struct config *config = way->engine->config;
+	cleanup_free const char **exclude = vm_settings_exclude_list(&way->settings);
 	struct reading reading = {.way = way};
 	struct source_options options = {
 		.vm = way->contact.vm,
+		.exclude_disks = exclude,
 		.scratch_directory = config->scratch_directory,
 		.scratch_reserve_bytes = config->scratch_reserve_bytes,
 		.scratch_cap_bytes = config->scratch_cap_bytes,
@@ -231,6 +234,10 @@ int give_way_read(struct give_way *way)
 	way->text[0] = '\0';
 	way->adopt = (struct adopt_order){.seq = way->from_seq};
 	memcpy(way->adopt.cut_id, way->from_cut_id, sizeof(way->adopt.cut_id));
+	if (exclude == NULL) {
+		snprintf(way->text, sizeof(way->text), "out of memory");
+		return -ENOMEM;
+	}
 	result = source_define(way->engine->libvirt, way->contact.vm, way->definition, way->text);
 	if (result == 0) {
 		result = source_open(way->engine->libvirt, &options, &reading.source, way->text);

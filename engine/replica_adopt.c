@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cluster/nvpair_list.h"
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "engine/adopted_disks.h"
 #include "engine/epoch.h"
@@ -46,15 +47,19 @@ void replica_adopt_note(struct replica *replica)
 int replica_adopt_lend(struct replica *replica, uid_t uid, char *error, size_t size)
 {
 	struct replica_adopt *adopt = &replica->adopt;
-	char why[SOURCE_ERROR_LEN] = "";
-	int result;
+	cleanup_free const char **exclude = NULL;
+	char why[SOURCE_ERROR_LEN] = "out of memory";
+	int result = -ENOMEM;
 
 	replica_adopt_destroy(replica);
 	if (!adopt->wanted) {
 		return 0;
 	}
-	result =
-		adopted_disks_lend(adopt->definition, NULL, uid, &adopt->disks, &adopt->count, why);
+	exclude = vm_settings_exclude_list(&replica->settings);
+	if (exclude != NULL) {
+		result = adopted_disks_lend(adopt->definition, exclude, uid, &adopt->disks,
+					    &adopt->count, why);
+	}
 	if (result < 0) {
 		snprintf(error, size, "%s", why);
 	}

@@ -22,7 +22,7 @@ struct replica_adopt {
 
 /* What the settings say; before the worker, which may not read them. */
 void replica_adopt_note(struct replica *replica);
-/* Lend the disks to uid, when it is wanted. On a worker. 0 or a negative errno with a sentence. */
+/* Lend the disks to uid, but for those that exclude_disks names, when it is wanted. On a worker. 0 or a negative errno with a sentence. */
 int replica_adopt_lend(struct replica *replica, uid_t uid, char *error, size_t size);
 /* Tell the receiver, when there are any. */
 void replica_adopt_send(struct replica *replica);

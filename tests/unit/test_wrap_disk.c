@@ -11,6 +11,7 @@
 
 #include "common/sha256.h"
 #include "engine/adopted_disks.h"
+#include "engine/replica.h"
 #include "engine/source_access.h"
 #include "engine/source_image.h"
 #include "engine/wrap_access.h"
@@ -363,6 +364,45 @@ static void test_lending(void)
 	CU_ASSERT_EQUAL(record.state, WRAP_OPEN);
 }
 
+/* The settings' exclude_disks holds for what a replica begins with, too. */
+static void test_lending_excluded(void)
+{
+	char vda[TEMP_PATH_LEN], vdb[TEMP_PATH_LEN], header_a[TEMP_PATH_LEN];
+	char header_b[TEMP_PATH_LEN], error[SOURCE_ERROR_LEN];
+	char text[4096], excluded[1][DISK_NAME_MAX + 1] = {"vdb"};
+	struct replica replica = {.settings = {.exclude_disks = excluded, .exclude_count = 1}};
+	struct replica_adopt *adopt = &replica.adopt;
+	bool granted = false;
+
+	make_raw(vda, "adopt-a.img", MIB);
+	make_raw(vdb, "adopt-b.img", MIB);
+	CU_ASSERT_EQUAL(chmod(vda, 0600), 0);
+	CU_ASSERT_EQUAL(chmod(vdb, 0600), 0);
+	CU_ASSERT_EQUAL(wrap_image_make(vda, MIB, temp_path(header_a, "adopt-a.qcow2"), error), 0);
+	CU_ASSERT_EQUAL(wrap_image_make(vdb, MIB, temp_path(header_b, "adopt-b.qcow2"), error), 0);
+	snprintf(text, sizeof(text),
+		 "<domain><name>web1</name><devices><disk type='file' device='disk'>"
+		 "<driver type='qcow2'/><source file='%s'/><target dev='vda'/></disk>"
+		 "<disk type='file' device='disk'><driver type='qcow2'/><source file='%s'/>"
+		 "<target dev='vdb'/></disk></devices></domain>",
+		 header_a, header_b);
+	temp_file(adopt->definition, "adopt.xml", text);
+	CU_ASSERT_EQUAL(replica_adopt_lend(&replica, 54321, error, sizeof(error)), 0);
+	CU_ASSERT_EQUAL(adopt->count, 0); /* the settings do not order it */
+	adopt->wanted = true;
+	if (replica_adopt_lend(&replica, 54321, error, sizeof(error)) == -ENOTSUP) {
+		printf("no ACLs here; ");
+		return;
+	}
+	CU_ASSERT_EQUAL_FATAL(adopt->count, 1);
+	CU_ASSERT_STRING_EQUAL(adopt->disks[0].name, "vda");
+	CU_ASSERT_EQUAL(source_access_grant_image(vda, 54321, &granted), 0);
+	CU_ASSERT_FALSE(granted); /* it has been */
+	CU_ASSERT_EQUAL(source_access_grant_image(vdb, 54321, &granted), 0);
+	CU_ASSERT_TRUE(granted); /* only now */
+	replica_adopt_destroy(&replica);
+}
+
 static void test_security(void)
 {
 	struct source_security security;
@@ -397,6 +437,7 @@ int main(void)
 		{"udev rule", test_rule},
 		{"grant", test_grant},
 		{"lending", test_lending},
+		{"lending leaves excluded disks out", test_lending_excluded},
 		{"security", test_security},
 	};
 	int status = unit_run("wrap disk", tests, sizeof(tests) / sizeof(tests[0]));
