@@ -7,6 +7,8 @@
 #include "broker/locate.h"
 #include "broker/replica_domain.h"
 #include "broker/replica_resource.h"
+#include "cluster/epoch.h"
+#include "cluster/nvpair_list.h"
 #include "cluster/vm_resource.h"
 
 #define DENY(plan, word, ...) replica_deny((plan)->code, (plan)->reason, word, __VA_ARGS__)
@@ -41,6 +43,20 @@ static const Vmreplica__Ipc__CibResource *extended_find(const Vmreplica__Ipc__Ci
 		}
 	}
 	return NULL;
+}
+
+/* Failed over to here: the VM's own disks lie in the store, whether it runs at the moment or not.
+ */
+static bool is_held_here(const struct enroll_world *world, const char *relationship)
+{
+	char name[sizeof(EPOCH_SETTING) + RELATIONSHIP_LEN];
+	struct epoch epoch;
+
+	snprintf(name, sizeof(name), EPOCH_SETTING "%s", relationship);
+	return epoch_parse(
+		       nvpair_find(world->settings->settings, world->settings->n_settings, name),
+		       &epoch) == 0 &&
+	       epoch_is_held_by(&epoch, world->own_site);
 }
 
 void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Withdraw *withdraw,
@@ -83,6 +99,13 @@ void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Wi
 		     "the replica is replicated on from here to %.64s (extended replication): "
 		     "first, here, vmreplica unprotect %s",
 		     peer != NULL ? peer : "another site", extended->id);
+		return;
+	}
+	if (is_held_here(world, withdraw->relationship)) {
+		DENY(ret_plan, "failed-over",
+		     "the VM has failed over to %.64s and its disks are here: first cancel the "
+		     "failover there, or bring it back (vmreplica failover --planned)",
+		     world->own_site);
 		return;
 	}
 	in_use = replica_domain_in_use(world->settings, withdraw->relationship);

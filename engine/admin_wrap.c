@@ -320,6 +320,13 @@ void admin_wrap(struct admin_call *call, const Vmreplica__Admin__WrapRequest *re
 		admin_call_fail(call, ENOMEM, "", "out of memory");
 		return;
 	}
+	if (!wrap_job_claim()) {
+		wrap_node_destroy(&job->node);
+		free(job);
+		admin_call_fail(call, EBUSY, "try again when it is done",
+				"another wrap or unwrap is under way on this node");
+		return;
+	}
 	job->call = call;
 	job->engine = admin_call_engine(call);
 	job->unwrap = request->unwrap;

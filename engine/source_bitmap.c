@@ -111,8 +111,12 @@ int source_bitmaps_parse(const char *json, const struct source_domain *domain,
 		}
 		disk = disk_of(domain, name, json_string_value(json_object_get(node, "file")),
 			       json_string_value(json_object_get(node, "drv")));
-		result = parse_node_bitmaps(json_object_get(node, "dirty-bitmaps"), relationship,
-					    name, disk, &bitmaps);
+		/* Below a disk's newest image they are of another time (a failover put that image
+		 * over it): they say nothing of what is written now, and nobody can remove them. */
+		result = disk == SIZE_MAX && is_true(node, "ro")
+				 ? 0
+				 : parse_node_bitmaps(json_object_get(node, "dirty-bitmaps"),
+						      relationship, name, disk, &bitmaps);
 		if (result != 0) {
 			return result;
 		}

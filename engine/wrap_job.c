@@ -27,10 +27,21 @@ void wrap_job_fail(struct wrap_job *job, int error, const char *advice, const ch
 	snprintf(job->failure_advice, sizeof(job->failure_advice), "%s", advice);
 }
 
+static bool under_way; /* the control thread's */
+
+bool wrap_job_claim(void)
+{
+	bool free_before = !under_way;
+
+	under_way = true;
+	return free_before;
+}
+
 /* ---- the answer ---- */
 
 static void job_free(struct wrap_job *job)
 {
+	under_way = false;
 	protect_vm_destroy(&job->vm);
 	wrap_node_destroy(&job->node);
 	sentence_list_destroy(&job->steps);

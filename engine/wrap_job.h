@@ -53,6 +53,9 @@ struct wrap_job {
 	void (*powered)(struct wrap_job *job, int error, const char *text);
 };
 
+/* One at a time on a node: two would make the same files. True when this one may begin; finishing it
+ * lets the next one. */
+bool wrap_job_claim(void);
 /* Run what is left of tasks, then call then; after a failure finish. */
 void wrap_job_next(struct wrap_job *job);
 /* Remember the first failure. */

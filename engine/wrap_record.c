@@ -152,7 +152,7 @@ int wrap_record_write(const char *header, const struct wrap_record *record,
 	int result = wrap_record_path(header, path, sizeof(path));
 
 	if (result < 0 ||
-	    (size_t)snprintf(aside, sizeof(aside), "%s.%d", path, getpid()) >= sizeof(aside)) {
+	    (size_t)snprintf(aside, sizeof(aside), "%s.%d", path, gettid()) >= sizeof(aside)) {
 		return -ENAMETOOLONG;
 	}
 	if (notes == NULL) {

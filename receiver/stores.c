@@ -372,7 +372,9 @@ void stores_adopt(struct receiver *receiver, const Vmreplica__Ipc__StoreAdopt *r
 	}
 	adopt_request_free(adoption_take(table, copy->relationship)); /* an older one */
 	if (entry_find(table, copy->relationship) != NULL) {
-		/* told again with new settings: it was carried out at the open */
+		/* told again with new settings: it was carried out at the open, if at all */
+		adopted_send(receiver, copy->id, copy->relationship, -EBUSY,
+			     "the store is open: close it first");
 		adopt_request_free(copy);
 		return;
 	}

@@ -25,6 +25,9 @@ RESULTS = os.path.join(shapes.TOP, "_build", "lab-results")
 DEFAULT_TIMEOUT_S = 120
 WORKERS = 2     # most of a case is waiting; two of them keep two CPUs busy
 
+# A case may take its steps from another one. Last: their names are plain words.
+sys.path.append(CASES)
+
 
 class Case:
     def __init__(self, path):

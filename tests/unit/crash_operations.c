@@ -169,6 +169,19 @@ static void taken_judge(void)
 	}
 }
 
+/* A receiver that lives on may first give the answer that nobody waited for, or say that its daemon
+ * died under the request: as the engine does, ask again. */
+static bool is_refused(int error)
+{
+	static int times;
+
+	times = error == 0 || times == 10 ? 0 : times + 1;
+	if (times > 0) {
+		rig_wait(&rig, NULL, 0, 300);
+	}
+	return times > 0;
+}
+
 /* A test failover of the newest cycle begins, and cycles go on. */
 static bool step_test(void)
 {
@@ -184,13 +197,17 @@ static void settle_test(void)
 	if (crash_acknowledged_cut.seq == 0) {
 		return;
 	}
-	CU_ASSERT_EQUAL(taking_test("web1", 0), 0);
+	while (is_refused(taking_test("web1", 0))) {
+	}
+	CU_ASSERT_EQUAL(rig.taken.error, 0);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(points_cut_find(rig.taken.seq));
 	for (size_t i = 0; i < rig.taken.disk_count; i++) {
 		CU_ASSERT_EQUAL(image_digest(rig.taken.backings[i]),
 				points_cut_find(rig.taken.seq)->digest[i]);
 	}
-	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
+	while (is_refused(taking_end_as(CLEANUP, 1))) {
+	}
+	CU_ASSERT_EQUAL(rig.taken.error, 0);
 }
 
 /* A failover comes over running cycles. */
@@ -211,9 +228,13 @@ static void settle_failover(void)
 	if (crash_acknowledged_cut.seq == 0) {
 		return;
 	}
-	CU_ASSERT_EQUAL(taking_failover(crash_epoch + 2, 0), 0);
+	while (is_refused(taking_failover(crash_epoch + 2, 0))) {
+	}
+	CU_ASSERT_EQUAL(rig.taken.error, 0);
 	taken_judge();
-	CU_ASSERT_EQUAL(taking_end_as(CANCEL, crash_epoch + 3), 0);
+	while (is_refused(taking_end_as(CANCEL, crash_epoch + 3))) {
+	}
+	CU_ASSERT_EQUAL(rig.taken.error, 0);
 	crash_epoch += 3;
 }
 

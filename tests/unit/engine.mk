@@ -82,6 +82,11 @@ tests_unit_test_planned_plan_SOURCES = tests/unit/test_planned_plan.c tests/unit
 tests_unit_test_planned_plan_CFLAGS = $(engine_test_cflags)
 tests_unit_test_planned_plan_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_handover
+tests_unit_test_handover_SOURCES = tests/unit/test_handover.c
+tests_unit_test_handover_CFLAGS = $(engine_test_cflags)
+tests_unit_test_handover_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_guard
 tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/golden.h
 tests_unit_test_guard_CFLAGS = $(engine_test_cflags)

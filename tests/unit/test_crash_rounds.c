@@ -191,11 +191,20 @@ static void replica_verify(void)
 	}
 }
 
+static bool is_well(const struct rig *r, uint64_t unused)
+{
+	(void)unused;
+	return r->status.health == VMREPLICA__HEALTH__HEALTH_OK;
+}
+
 static void healed_verify(void)
 {
 	CU_ASSERT_TRUE(crash_cycle(5));
 	replica_verify();
-	CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_OK);
+	CU_ASSERT_TRUE(rig_wait(&rig, is_well, 0, 15000));
+	if (!is_well(&rig, 0)) {
+		fprintf(stderr, "%s: %s\n", rig.status.code, rig.status.reason);
+	}
 }
 
 /* ---- rounds ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "broker/enroll.h"
 #include "broker/withdraw.h"
+#include "cluster/epoch.h"
 
 #include <string.h>
 
@@ -329,6 +330,19 @@ static void decide_withdraw(const char *relationship, const char *site, const ch
 	routing_table_free(routes);
 }
 
+static void withdraw_in_epoch(const char *epoch)
+{
+	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT, *list[] = {&pair};
+
+	pair.name = text(EPOCH_SETTING REL_1);
+	pair.value = text(epoch);
+	settings.message.settings = list;
+	settings.message.n_settings = 1;
+	decide_withdraw(REL_1, "a.example", of_a);
+	settings.message.settings = NULL;
+	settings.message.n_settings = 0;
+}
+
 static void test_withdraw(void)
 {
 	begin("one", "one");
@@ -366,6 +380,13 @@ static void test_withdraw(void)
 	CU_ASSERT_STRING_EQUAL(withdrawn.code, "extended");
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(withdrawn.reason, "vmreplica unprotect web1-a-replica-extended"));
+	begin("one", "one");
+	settings_resource(&settings, "web1-a-replica", REL_1, "replica", "a.example");
+	withdraw_in_epoch("2 " REL_2 " b.example"); /* failed over to here */
+	CU_ASSERT_EQUAL(withdrawn.outcome, WITHDRAW_DENIED);
+	CU_ASSERT_STRING_EQUAL(withdrawn.code, "failed-over");
+	withdraw_in_epoch("3 " REL_2 " a.example"); /* and home again */
+	CU_ASSERT_EQUAL(withdrawn.outcome, WITHDRAW_DELETE);
 	begin("one", "one");
 	settings_resource(&settings, "web1-replica", REL_1, "primary", "a.example");
 	decide_withdraw(REL_1, "a.example", of_a); /* our own primary is nobody's to withdraw */

@@ -108,7 +108,12 @@ def run(lab):
     grow(lab, node, before)
     add(lab, node, before)
     remove(lab, node, before)
-    judge_points(lab)
+    lab.vmreplica("a1", "pause web1")       # else the oldest go while they are looked at
+    try:
+        rep.wait_applied(lab, rep.status(lab)["seq"])
+        judge_points(lab)
+    finally:
+        lab.vmreplica("a1", "resume web1")
 
 
 def judge_points(lab):

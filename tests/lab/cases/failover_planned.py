@@ -109,7 +109,8 @@ def judged(lab, site, reached):
     def newer():
         found = lab.vm_status(rep.node_of(lab, site), "web1")
         found = lab.vm_status(found["owner"], "web1")
-        if found["role"] != "replica" or found["applied_seq"] < found["seq"]:
+        if (found["role"] != "replica" or found["state"] != "Replicating"
+                or found["applied_seq"] < found["seq"]):
             return None
         facts = lab.judge(found["owner"], rep.replica_images(found), unlocked=True)
         return facts["newest"] if facts["newest"] > reached else None

@@ -36,6 +36,14 @@ def judge_points(lab, found):
     return newest
 
 
+def check_store(lab, found):
+    """The store's own check, beside the running receiver, says the same."""
+    verdict = json.loads(lab.vmreplica(found["owner"], f"store check {found['store']} --json"))
+    require(verdict["sound"] and verdict["in_use"], f"store check: {verdict}")
+    require(verdict["checked"]["points"] == POINTS and verdict["checked"]["logs"] > 0,
+            f"store check: {verdict}")
+
+
 def run(lab):
     rep.remove(lab)
     rep.thin(lab)
@@ -57,6 +65,7 @@ def run(lab):
         cycles = listed(lab, "--cycles")
         require(cycles[-1]["seq"] == found["seq"] and len(cycles) > len(points), str(cycles))
         newest = judge_points(lab, found)
+        check_store(lab, found)
     finally:
         lab.vmreplica(rep.node_of(lab, "A"), "resume web1")
     rep.compare_at_cut(lab)

@@ -5,7 +5,7 @@ there, and what travelled is a small part of the disks. Then the same in the oth
 cycle three before the last (P = N - 3)."""
 import json
 
-import failover_planned as planned
+from cases import failover_planned as planned
 import replication as rep
 import shape as shapes
 from case import require, say, wait_until
@@ -32,8 +32,11 @@ def wanted(lab, replica, point):
     """What --to says: the newest cycle, or the third before it."""
     if point == "latest":
         return "latest"
-    found = json.loads(lab.vmreplica(rep.node_of(lab, replica), "points web1 --cycles --json"))
-    return f"seq:{found['points'][-4]['seq']}"
+    def enough():
+        found = json.loads(lab.vmreplica(rep.node_of(lab, replica),
+                                         "points web1 --cycles --json"))["points"]
+        return found if len(found) >= 5 else None
+    return f"seq:{wait_until('five cycles to choose from', enough, 60, 1)[-4]['seq']}"
 
 
 def round_trip(lab, old, new, point, reached):
@@ -46,6 +49,7 @@ def round_trip(lab, old, new, point, reached):
     where = {shapes.site_of(name) for name in planned.runs_where(lab)}
     require(where == {"A", "B"}, f"it should run on in isolation, and at {new}: {where}")
     lab.heal()
+    lab.run(rep.node_of(lab, old), "vmreplica sync web1", 20)   # it need not wait for its retry
     found = rep.wait_health(lab, "Critical", f"{new.lower()}.example", 120, site=old)
     say(found["reason"])
     sent = sum(rep.sent_by(lab, name) for name in lab.live_nodes(new))
