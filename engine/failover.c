@@ -160,7 +160,7 @@ static void note_failure(struct failover *failover, int error, const char *advic
 }
 
 /* Once Pacemaker was told to run the VM, nothing is taken back without the admin's word. */
-static bool was_started(const struct failover *failover)
+bool failover_was_started(const struct failover *failover)
 {
 	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	const char *target = resource != NULL
@@ -183,7 +183,7 @@ void failover_failed(struct failover *failover, int error, const char *advice, c
 	note_failure(failover, error, advice, text);
 	failover_job_note(failover->job, "%s", text);
 	failover_event(failover, EVENT_FAILED);
-	if (failover->state.undo && !failover->order.undo && was_started(failover)) {
+	if (failover->state.undo && !failover->order.undo && failover_was_started(failover)) {
 		failover->state = (struct failover_state){STEP_FORGET, false};
 	}
 	failover->order.undo = failover->state.undo;

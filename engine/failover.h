@@ -30,6 +30,7 @@ struct failover {
 	struct failover_job *job;	   /* NULL once it is told how it ended */
 	bool busy;			   /* somebody answers later */
 	bool entered;			   /* the step was begun before */
+	bool name_is_free;		   /* nobody else's VM runs here under its name */
 	int64_t ordered_ms;		   /* monotonic; 0: by another engine */
 	int64_t step_ms;		   /* monotonic, when the step began */
 	int64_t retry_ms;		   /* monotonic: not before */
@@ -65,6 +66,10 @@ void failover_failed(struct failover *failover, int error, const char *advice, c
 		     ...) __attribute__((format(printf, 4, 5)));
 /* The resource of the VM (not of a test's); NULL: none yet. Borrowed until the loop goes on. */
 const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);
+/* See that nobody else's VM runs under the name, then failover_step_resource again. */
+void failover_check_name(struct failover *failover);
+/* Was Pacemaker told to run the VM? Then it may be ours that runs. */
+bool failover_was_started(const struct failover *failover);
 /* The name of a test failover's VM and resource, "<vm>-test" (RESOURCE_ID_MAX + 1 bytes). */
 char *failover_test_name(const struct failover *failover, char *buf);
 

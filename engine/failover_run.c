@@ -65,7 +65,7 @@ struct run_job {
 	struct source_connection *libvirt;
 	char vm[RESOURCE_ID_MAX + 1];
 	char definition[PATH_LEN_MAX + 1];
-	enum { RUN_CREATE, RUN_LOOK, RUN_END } what;
+	enum { RUN_CREATE, RUN_LOOK, RUN_END, RUN_FREE } what;
 	int grace_ms;
 	enum source_run_state state;
 	char error[SOURCE_ERROR_LEN];
@@ -81,6 +81,7 @@ static int run_run(void *arg)
 	case RUN_END:
 		return source_run_end(job->libvirt, job->vm, job->grace_ms, job->error);
 	case RUN_LOOK:
+	case RUN_FREE:
 		return source_run_state(job->libvirt, job->vm, &job->state, job->error);
 	default:
 		result = definition_file_load(job->definition, &xml);
@@ -93,13 +94,30 @@ static int run_run(void *arg)
 	}
 }
 
+/* When libvirt does not answer here, Pacemaker may start the VM on another node. */
+static void name_looked_at(struct failover *failover, const struct run_job *job, int result)
+{
+	if (result == 0 && job->state == SOURCE_RUN_RUNNING) {
+		failover_failed(failover, -EEXIST, "rename one of the two",
+				"libvirt runs another VM called %s on this node", job->vm);
+	} else if (result == -ECANCELED) {
+		failover_later(failover, FAILOVER_RETRY_MS, RUNNING_LIMIT_MS, "",
+			       "the engine ends");
+	} else {
+		failover->name_is_free = true;
+		failover_step_resource(failover);
+	}
+}
+
 static void run_done(void *arg, int result)
 {
 	struct run_job *job = arg;
 	struct failover *failover = job->failover;
 
 	failover->busy = false;
-	if (result == -ETIMEDOUT || result == -ENOTCONN || result == -ECANCELED) {
+	if (job->what == RUN_FREE) {
+		name_looked_at(failover, job, result);
+	} else if (result == -ETIMEDOUT || result == -ENOTCONN || result == -ECANCELED) {
 		failover_later(failover, FAILOVER_RETRY_MS, RUNNING_LIMIT_MS,
 			       "look at libvirtd on this host", "%s", job->error);
 	} else if (result < 0) {
@@ -139,6 +157,12 @@ static void run_submit(struct failover *failover, int what, int grace_ms)
 		failover_later(failover, FAILOVER_RETRY_MS, RUNNING_LIMIT_MS, "order it again",
 			       "out of memory");
 	}
+}
+
+/* VirtualDomain would take a VM that runs under the name for ours, and a cancel would stop it. */
+void failover_check_name(struct failover *failover)
+{
+	run_submit(failover, RUN_FREE, 0);
 }
 
 /* ---- start ---- */

@@ -388,6 +388,11 @@ void failover_step_resource(struct failover *failover)
 		receiver_away(failover);
 		return;
 	}
+	if (!failover->name_is_free && !failover->engine->config->standalone &&
+	    !failover_was_started(failover)) {
+		failover_check_name(failover);
+		return;
+	}
 	if (failover->engine->config->standalone || failover_vm_resource(failover) != NULL) {
 		failover_done(failover);
 		return;
