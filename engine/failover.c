@@ -11,7 +11,9 @@
 #include "cluster/nvpair_list.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/epoch.h"
 #include "engine/job_table.h"
+#include "engine/peer_contact.h"
 #include "engine/standing.h"
 
 /* Settings and jobs of a node that has just started may not be told yet. */
@@ -285,7 +287,39 @@ static void resume_replica(struct replica *replica)
 	}
 }
 
-/* A job of this node that nothing remembers: its engine ended before its order was recorded. */
+/* Did it end after the roles had changed, which takes the order out of the settings? */
+static bool orphan_is_done(const struct engine *engine, const Vmreplica__Job *job)
+{
+	const char *last = job->n_steps > 0 ? job->steps[job->n_steps - 1]->name : "";
+	const char *site = engine->config->site;
+	struct peer_contact contact;
+	struct epoch epoch;
+
+	if (peer_contact_find(engine, job->relationship, &contact) < 0) {
+		return false;
+	}
+	engine_epoch_known(engine, job->relationship,
+			   contact.role == VMREPLICA__ROLE__ROLE_PRIMARY ? site : contact.site,
+			   &epoch);
+	return failover_plan_orphan_is_done(last, contact.role, epoch_is_held_by(&epoch, site));
+}
+
+static void orphan_finish(struct failover_job *orphan, const char *vm, bool done)
+{
+	if (done) {
+		failover_job_finish(orphan, 0, "vmreplica status shows how replication goes on",
+				    "%s has changed sides; the engine ended before the job could "
+				    "see the first cycle of the new direction",
+				    vm);
+	} else {
+		failover_job_finish(orphan, -ECONNABORTED,
+				    "vmreplica status shows how it stands; order it again",
+				    "the engine ended in the middle of it");
+	}
+}
+
+/* A job of this node that nothing remembers: its engine ended before its order was recorded, or
+ * after the order was taken out. */
 static void end_orphans(struct engine *engine)
 {
 	int64_t now = clock_wall_ms();
@@ -293,6 +327,8 @@ static void end_orphans(struct engine *engine)
 	for (size_t i = job_table_count(engine->jobs); i-- > 0;) {
 		const Vmreplica__Job *job = job_table_at(engine->jobs, i);
 		struct failover_job *orphan;
+		char vm[VM_NAME_MAX + 1];
+		bool done;
 
 		if (!job_message_is_running(job) || strcmp(job->node, engine->config->node) != 0 ||
 		    now - (int64_t)job->version < ORPHAN_MS ||
@@ -300,11 +336,11 @@ static void end_orphans(struct engine *engine)
 		    standing_get(engine, STANDING_FAILOVER, job->relationship) != NULL) {
 			continue;
 		}
+		done = orphan_is_done(engine, job);
+		snprintf(vm, sizeof(vm), "%s", job->vm);
 		orphan = failover_job_begin(engine, job->kind, job->vm, job->relationship, job->id);
 		if (orphan != NULL) {
-			failover_job_finish(orphan, -ECONNABORTED,
-					    "vmreplica status shows how it stands; order it again",
-					    "the engine ended in the middle of it");
+			orphan_finish(orphan, vm, done);
 		}
 		return; /* the table has changed */
 	}

@@ -2,6 +2,9 @@
 #include "engine/failover_plan.h"
 
 #include <stddef.h>
+#include <string.h>
+
+#include "engine/planned_plan.h"
 
 #define TEST	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST
 #define CLEANUP	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
@@ -160,4 +163,15 @@ const char *failover_step_to_string(enum failover_step step)
 	};
 
 	return step < FAILOVER_STEPS ? words[step] : "unknown";
+}
+
+bool failover_plan_orphan_is_done(const char *last_step, Vmreplica__Role role, bool held_here)
+{
+	bool changes_roles = strcmp(last_step, failover_step_to_string(STEP_ROLE)) == 0 ||
+			     strcmp(last_step, planned_step_to_string(PLANNED_ROLE)) == 0 ||
+			     strcmp(last_step, planned_step_to_string(PLANNED_REVERSE)) == 0;
+
+	/* the epoch is raised before a role follows it */
+	return changes_roles && role != VMREPLICA__ROLE__ROLE_UNKNOWN &&
+	       held_here == (role == VMREPLICA__ROLE__ROLE_PRIMARY);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "proto/admin.pb-c.h"
+#include "proto/status.pb-c.h"
 
 enum failover_step {
 	STEP_NONE,
@@ -59,5 +60,11 @@ bool failover_plan_has(Vmreplica__Admin__FailoverKind kind, struct failover_stat
 
 /* A word for admins, as the job's steps show it; never NULL. */
 const char *failover_step_to_string(enum failover_step step);
+
+/* A job that nothing in the settings remembers: had it done what was ordered all the same? The
+ * change of the roles takes the order out of the settings, so an engine that ends after it leaves a
+ * job that only waited (planned_plan.h), or had to be told its end. last_step: the job's; role:
+ * this side's now; held_here: this site holds the epoch. */
+bool failover_plan_orphan_is_done(const char *last_step, Vmreplica__Role role, bool held_here);
 
 #endif

@@ -8,6 +8,9 @@
 #include "tests/unit/golden.h"
 #include "unit.h"
 
+#define PRIMARY VMREPLICA__ROLE__ROLE_PRIMARY
+#define REPLICA VMREPLICA__ROLE__ROLE_REPLICA
+
 static const char *const events[FAILOVER_EVENTS] = {"done", "failed", "later", "resumed"};
 
 static void print_state(FILE *out, struct failover_state state)
@@ -119,6 +122,29 @@ static void test_order(void)
 	}
 }
 
-static const struct unit_test tests[] = {
-	{"table", test_table}, {"ends", test_ends}, {"order", test_order}};
+/* An engine that died once the roles had changed left nothing undone. */
+static void test_orphans(void)
+{
+	static const char *const changing[] = {"role", "8 role", "9 reverse replication"};
+	static const char *const others[] = {"", "end", "takeover", "7 take", "6 final cycle"};
+
+	for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++) {
+		CU_ASSERT(failover_plan_orphan_is_done(changing[i], PRIMARY, true));
+		CU_ASSERT(failover_plan_orphan_is_done(changing[i], REPLICA, false));
+		/* the epoch is there, the role has not followed */
+		CU_ASSERT_FALSE(failover_plan_orphan_is_done(changing[i], PRIMARY, false));
+		CU_ASSERT_FALSE(failover_plan_orphan_is_done(changing[i], REPLICA, true));
+		CU_ASSERT_FALSE(failover_plan_orphan_is_done(changing[i],
+							     VMREPLICA__ROLE__ROLE_UNKNOWN, false));
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		CU_ASSERT_FALSE(failover_plan_orphan_is_done(others[i], PRIMARY, true));
+		CU_ASSERT_FALSE(failover_plan_orphan_is_done(others[i], REPLICA, false));
+	}
+}
+
+static const struct unit_test tests[] = {{"table", test_table},
+					 {"ends", test_ends},
+					 {"order", test_order},
+					 {"orphans", test_orphans}};
 UNIT_MAIN("failover-plan", tests)
