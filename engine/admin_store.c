@@ -10,6 +10,7 @@
 
 #include "cluster/authorization.h"
 #include "engine/admin_service.h"
+#include "engine/adopted_disks.h"
 #include "engine/replica.h"
 #include "engine/store_directory.h"
 #include "engine/store_release.h"
@@ -55,11 +56,26 @@ static int store_prepare(struct store_job *job)
 				    user->pw_uid, user->pw_gid, job->error);
 }
 
+/* What an old primary's side has lent to the store. */
+static void store_take_back(const struct store_job *job)
+{
+	struct passwd buffer, *user = NULL;
+	char strings[1024], directory[PATH_LEN_MAX + 1];
+
+	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
+	if (user != NULL &&
+	    store_directory_path(job->storage, job->peer_site, job->vm, job->relationship,
+				 directory, sizeof(directory)) == 0) {
+		adopted_disks_take_back(directory, user->pw_uid);
+	}
+}
+
 static int store_run(void *arg)
 {
 	struct store_job *job = arg;
 
 	if (job->destroy) {
+		store_take_back(job);
 		return store_directory_remove(job->storage, job->peer_site, job->vm,
 					      job->relationship, job->error);
 	}

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/adopted_disks.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/log.h"
 #include "engine/source_access.h"
 #include "engine/source_error.h"
 #include "engine/source_image.h"
@@ -56,4 +61,67 @@ int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
 	*ret_disks = disks;
 	*ret_count = count;
 	return 0;
+}
+
+/* ---- back ---- */
+
+static void take_entry(const char *path, uid_t uid)
+{
+	int result = source_access_revoke_image(path, uid);
+
+	if (result < 0 && result != -ENOENT) {
+		log_warning("%s stays open to the receiver's user (uid %u): %s; setfacl -x u:%u "
+			    "takes that back",
+			    path, (unsigned int)uid, strerror(-result), (unsigned int)uid);
+	}
+}
+
+static void take_back(const char *path, uid_t uid)
+{
+	struct source_image image;
+
+	if (source_image_examine(path, &image) == 0 && image.has_data_file && image.data_file_raw) {
+		take_entry(image.data_file, uid);
+	}
+	take_entry(path, uid);
+}
+
+/* Its links are the adopted layers (receiver/adopt.c). They are the receiver's to make: it could
+ * have no more than its own entries taken away. */
+static void take_back_generation(int store, const char *name, uid_t uid)
+{
+	int fd = openat(store, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+	char path[PATH_LEN_MAX + 1];
+
+	if (listing == NULL && fd >= 0) {
+		close(fd);
+	}
+	for (const struct dirent *entry = NULL;
+	     listing != NULL && (entry = readdir(listing)) != NULL;) {
+		ssize_t len = readlinkat(fd, entry->d_name, path, sizeof(path));
+
+		if (len > 0 && (size_t)len < sizeof(path) && path[0] == '/') {
+			path[len] = '\0';
+			take_back(path, uid);
+		}
+	}
+	if (listing != NULL) {
+		closedir(listing);
+	}
+}
+
+void adopted_disks_take_back(const char *directory, uid_t uid)
+{
+	DIR *listing = opendir(directory);
+
+	for (const struct dirent *entry = NULL;
+	     listing != NULL && (entry = readdir(listing)) != NULL;) {
+		if (strncmp(entry->d_name, "gen-", 4) == 0) {
+			take_back_generation(dirfd(listing), entry->d_name, uid);
+		}
+	}
+	if (listing != NULL) {
+		closedir(listing);
+	}
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An old primary's disks, lent to the receiver as the base of its replica: reading and writing each
- * image (of a wrapped disk the header and the raw disk), and searching the directories above it, for the receiver's user alone, by ACL. Blocking:
- * workers only.
+ * image (of a wrapped disk the header and the raw disk), and searching the directories above it,
+ * for the receiver's user alone, by ACL. They stay lent as long as the store names them: after the
+ * next changes of sides, too, the VM's images stand on them. Blocking: workers only.
  */
 #ifndef VMR_ENGINE_ADOPTED_DISKS_H
 #define VMR_ENGINE_ADOPTED_DISKS_H
@@ -16,4 +17,8 @@
 int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
 		       struct source_defined_disk **ret_disks, size_t *ret_count,
 		       char error[SOURCE_ERROR_LEN]);
+/* The store in that directory is about to be removed, and nobody has it open: take the images that
+ * it names by links back from uid, of a wrapped disk both. What cannot be is logged. */
+void adopted_disks_take_back(const char *directory, uid_t uid);
+
 #endif

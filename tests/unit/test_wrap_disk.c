@@ -329,6 +329,34 @@ static void test_grant(void)
 	CU_ASSERT_EQUAL(source_access_revoke_image(raw, someone), 0);
 }
 
+/* The store that names it goes: both files are the old primary's alone again. */
+static void lending_ends(const char *header, const char *raw)
+{
+	char store[TEMP_PATH_LEN], path[TEMP_PATH_LEN], other[TEMP_PATH_LEN];
+	bool granted = false;
+
+	make_raw(other, "kept.img", MIB);
+	CU_ASSERT_EQUAL(chmod(other, 0600), 0);
+	CU_ASSERT_EQUAL(source_access_grant_image(other, 54321, &granted), 0);
+	adopted_disks_take_back(temp_path(store, "no-store"), 54321); /* nothing there */
+	CU_ASSERT_EQUAL_FATAL(mkdir(temp_path(store, "store"), 0700), 0);
+	CU_ASSERT_EQUAL(mkdir(temp_path(path, "store/gen-1"), 0700), 0);
+	CU_ASSERT_EQUAL(symlink(header, temp_path(path, "store/gen-1/vda-1.qcow2")), 0);
+	adopted_disks_take_back(store, 54320); /* somebody else */
+	CU_ASSERT_EQUAL(source_access_grant_image(header, 54321, &granted), 0);
+	CU_ASSERT_FALSE(granted);
+	adopted_disks_take_back(store, 54321);
+	CU_ASSERT_EQUAL(source_access_grant_image(header, 54321, &granted), 0);
+	CU_ASSERT_TRUE(granted);
+	CU_ASSERT_EQUAL(source_access_grant_image(raw, 54321, &granted), 0);
+	CU_ASSERT_TRUE(granted);
+	CU_ASSERT_EQUAL(source_access_grant_image(other, 54321, &granted), 0);
+	CU_ASSERT_FALSE(granted);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	CU_ASSERT_EQUAL(rmdir(temp_path(path, "store/gen-1")), 0);
+	CU_ASSERT_EQUAL(rmdir(store), 0);
+}
+
 /* For reverse replication the receiver needs both, and what it writes is no foreign change. */
 static void test_lending(void)
 {
@@ -362,6 +390,7 @@ static void test_lending(void)
 	poke(raw, 77);
 	CU_ASSERT_EQUAL(wrap_record_event(header, raw, WRAP_EVENT_START, "a1", &record), 0);
 	CU_ASSERT_EQUAL(record.state, WRAP_OPEN);
+	lending_ends(header, raw);
 }
 
 /* The settings' exclude_disks holds for what a replica begins with, too. */
