@@ -374,6 +374,33 @@ static void failover_here(struct admin_call *call, const Vmreplica__Admin__Failo
 	call_find_point(job, replica, request->to);
 }
 
+/* Once the roles have changed nothing of a failover is left to decide. */
+static void refuse_primary(struct admin_call *call, Vmreplica__Admin__FailoverKind kind,
+			   const char *vm)
+{
+	switch (kind) {
+	case COMMIT:
+		admin_call_fail(call, EALREADY,
+				"nothing needs to be done: the change of sides has made it final",
+				"%s is the primary here, no failover of it is left to commit", vm);
+		break;
+	case CANCEL:
+		admin_call_fail(call, EALREADY,
+				"vmreplica failover --planned brings it to the other side",
+				"%s is the primary here, no failover of it is left to cancel", vm);
+		break;
+	case REVERSE:
+		admin_call_fail(call, EALREADY, "vmreplica status shows how replication goes on",
+				"%s is the primary here and replicates to the other side already",
+				vm);
+		break;
+	default:
+		admin_call_fail(call, EINVAL,
+				"order it on the replica's side; --planned goes from either side",
+				"%s is a primary here", vm);
+	}
+}
+
 void admin_failover(struct admin_call *call, const Vmreplica__Admin__Request *request)
 {
 	const Vmreplica__Admin__FailoverRequest *failover = request->failover;
@@ -392,9 +419,7 @@ void admin_failover(struct admin_call *call, const Vmreplica__Admin__Request *re
 	} else if (replica != NULL) {
 		failover_here(call, failover, replica);
 	} else if (admin_find_relationship(engine, failover->vm) != NULL) {
-		admin_call_fail(call, EINVAL,
-				"order it on the replica's side; --planned goes from either side",
-				"%s is a primary here", failover->vm);
+		refuse_primary(call, failover->kind, failover->vm);
 	} else {
 		admin_pass_to_owner(call, request, failover->vm, ADMIN_FAILOVER_MS);
 	}
