@@ -381,7 +381,8 @@ static void refuse_primary(struct admin_call *call, Vmreplica__Admin__FailoverKi
 	switch (kind) {
 	case COMMIT:
 		admin_call_fail(call, EALREADY,
-				"nothing needs to be done: the change of sides has made it final",
+				"the change of sides has made it final; its images stay on the "
+				"layers of the store",
 				"%s is the primary here, no failover of it is left to commit", vm);
 		break;
 	case CANCEL:
