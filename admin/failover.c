@@ -17,7 +17,7 @@ static const char help[] =
 	"       vmreplica failover VM --test-cleanup\n"
 	"       vmreplica failover VM --planned\n"
 	"       vmreplica failover VM --unplanned [--to POINT] [--force]\n"
-	"       vmreplica failover VM --cancel | --commit\n"
+	"       vmreplica failover VM --cancel [--force] | --commit\n"
 	"Run the VM on the replica's side; --planned from either side, the others there.\n"
 	"The steps are printed as they come; interrupted, the job goes on (vmreplica jobs).\n\n"
 	"      --test          run VM-test on a recovery point, with its cables pulled, while\n"
@@ -30,7 +30,9 @@ static const char help[] =
 	"      --to POINT      latest (default), latest-app, seq:N, or the newest at or before a\n"
 	"                      time such as 2026-11-22T10:31:00Z; vmreplica points lists them\n"
 	"      --network NET   for --test: a libvirt network that leads nowhere else\n"
-	"      --force         also while the primary's side still answers\n"
+	"      --force         --unplanned: also while the primary's side still answers; --cancel "
+	"of a\n"
+	"                      planned one: without the other side's promise not to take the VM\n"
 	"      --no-wait       do not follow the job\n" COMMON_HELP;
 
 static const char reverse_help[] =
@@ -145,8 +147,8 @@ static int failover_check(const struct failover *failover)
 	}
 	if (failover->request.force &&
 	    !kind_is(failover, VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED) &&
-	    !kind_is(failover, VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED)) {
-		return command_misused(common, "--force goes with --unplanned and --planned");
+	    !kind_is(failover, VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL)) {
+		return command_misused(common, "--force goes with --unplanned and --cancel");
 	}
 	return STATUS_DONE;
 }

@@ -9,6 +9,7 @@
 #include "broker/replica_resource.h"
 #include "cluster/epoch.h"
 #include "cluster/nvpair_list.h"
+#include "cluster/standing_order.h"
 #include "cluster/vm_resource.h"
 
 #define DENY(plan, word, ...) replica_deny((plan)->code, (plan)->reason, word, __VA_ARGS__)
@@ -45,17 +46,28 @@ static const Vmreplica__Ipc__CibResource *extended_find(const Vmreplica__Ipc__Ci
 	return NULL;
 }
 
+static const char *setting_find(const struct enroll_world *world, const char *prefix,
+				const char *relationship)
+{
+	char name[STANDING_NAME_LEN];
+
+	snprintf(name, sizeof(name), "%s%s", prefix, relationship);
+	return nvpair_find(world->settings->settings, world->settings->n_settings, name);
+}
+
+/* Its outcome is in the store and not yet in the settings. */
+static bool is_failing_over(const struct enroll_world *world, const char *relationship)
+{
+	return setting_find(world, STANDING_FAILOVER, relationship) != NULL;
+}
+
 /* Failed over to here: the VM's own disks lie in the store, whether it runs at the moment or not.
  */
 static bool is_held_here(const struct enroll_world *world, const char *relationship)
 {
-	char name[sizeof(EPOCH_SETTING) + RELATIONSHIP_LEN];
 	struct epoch epoch;
 
-	snprintf(name, sizeof(name), EPOCH_SETTING "%s", relationship);
-	return epoch_parse(
-		       nvpair_find(world->settings->settings, world->settings->n_settings, name),
-		       &epoch) == 0 &&
+	return epoch_parse(setting_find(world, EPOCH_SETTING, relationship), &epoch) == 0 &&
 	       epoch_is_held_by(&epoch, world->own_site);
 }
 
@@ -99,6 +111,12 @@ void withdraw_decide(const struct enroll_world *world, const Vmreplica__Wire__Wi
 		     "the replica is replicated on from here to %.64s (extended replication): "
 		     "first, here, vmreplica unprotect %s",
 		     peer != NULL ? peer : "another site", extended->id);
+		return;
+	}
+	if (is_failing_over(world, withdraw->relationship)) {
+		DENY(ret_plan, "failing-over",
+		     "a failover of it is under way at %.64s: vmreplica jobs there shows it",
+		     world->own_site);
 		return;
 	}
 	if (is_held_here(world, withdraw->relationship)) {

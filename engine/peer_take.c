@@ -40,6 +40,17 @@ static bool is_refused(const struct peer_order *order, const struct epoch *epoch
 	       epoch_equal(&refused, epoch);
 }
 
+/* Is a TAKE in this epoch recorded, on whatever node? Its engine may be away: it goes on later. */
+static bool is_recorded(const struct engine *engine, const char *relationship,
+			const struct epoch *epoch)
+{
+	const char *text = standing_get(engine, STANDING_FAILOVER, relationship);
+	struct failover_order recorded;
+
+	return text != NULL && failover_order_decode(text, &recorded) && recorded.kind == PLANNED &&
+	       !recorded.undo && epoch_equal(&recorded.epoch, epoch);
+}
+
 static void answer_taken(struct peer_order *order, const struct epoch *epoch, bool done)
 {
 	Vmreplica__Wire__Ordered ordered = VMREPLICA__WIRE__ORDERED__INIT;
@@ -126,6 +137,8 @@ static void refused_cb(void *arg, int error, const char *text)
 	} else if (failover != NULL && epoch_equal(&failover->order.epoch, &refusal->epoch)) {
 		peer_order_later(refusal->call, failover_job_id(failover->job),
 				 "it had begun to take the VM");
+	} else if (is_recorded(refusal->engine, refusal->relationship, &refusal->epoch)) {
+		peer_order_later(refusal->call, "", "another node had begun to take the VM");
 	} else {
 		ordered.done = true;
 		peer_order_answer(refusal->call, &ordered);
@@ -164,6 +177,8 @@ void peer_order_cancel(struct peer_order *order)
 	} else if (failover != NULL && epoch_equal(&failover->order.epoch, &epoch)) {
 		peer_order_later(order->call, failover_job_id(failover->job),
 				 "it is being taken at this moment");
+	} else if (is_recorded(order->engine, order->contact.relationship, &epoch)) {
+		peer_order_later(order->call, "", "it is being taken, and goes on by itself");
 	} else {
 		refuse_begin(order, &epoch);
 	}

@@ -262,7 +262,7 @@ static void replica_detach(struct replica *replica)
 	announcer_add_detached(replica->engine->announcer, &frame.status);
 	health_attribute_remove(&replica->attribute, cluster, replica->settings.resource);
 	log_notice("%s: replica detached from this node", replica->settings.vm);
-	replica_answer_stop(replica, 0, "");
+	replica_answer_stop(replica, replica->kept[0] != '\0' ? -EPERM : 0, replica->kept);
 	engine_wake(replica->engine);
 }
 
@@ -306,6 +306,11 @@ void replica_closed(struct replica *replica, int error, const char *text)
 {
 	if (replica->phase != REPLICA_CLOSING) {
 		return;
+	}
+	if (error == -EPERM && replica->destroy) {
+		/* It is closed; but the VM's own disks lie in it. */
+		snprintf(replica->kept, sizeof(replica->kept), "%s", text);
+		error = 0;
 	}
 	if (error != 0) {
 		log_warning("%s: the receiver could not close the store: %s", replica->settings.vm,

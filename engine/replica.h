@@ -41,11 +41,12 @@ struct replica {
 	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
 	bool destroy;	  /* closing for good */
 	bool stopping;
-	bool held;	/* the receiver had it open when it was told to close */
-	bool closed;	/* it did, and says that it has let the store go */
-	bool busy;	/* a worker prepares the directory, or waits for the store's lock */
-	uid_t qemu_uid; /* who reads the layers; 0 = root, or not known */
-	pid_t spared;	/* our receiver while the directory is prepared */
+	bool held;	       /* the receiver had it open when it was told to close */
+	bool closed;	       /* it did, and says that it has let the store go */
+	char kept[REASON_MAX]; /* why the receiver did not remove it for good; "" = it did */
+	bool busy;	       /* a worker prepares the directory, or waits for the store's lock */
+	uid_t qemu_uid;	       /* who reads the layers; 0 = root, or not known */
+	pid_t spared;	       /* our receiver while the directory is prepared */
 	uint64_t generation, moves, last_pause_ms;
 	bool moved_here;
 	int64_t detached_ms, paused_since_ms;
@@ -61,7 +62,8 @@ struct replica {
 struct replica *replica_new(struct engine *engine, struct vm_settings *settings, int timeout_ms,
 			    replica_done_cb done, void *arg);
 void replica_configure(struct replica *replica, struct vm_settings *settings);
-/* Close the store, then detach: done(0) when the receiver has let everything go. At timeout_ms the
+/* Close the store, then detach: done(0) when the receiver has let everything go, done(-EPERM) when
+ * it has but keeps the store, for its own reasons, although destroy was said. At timeout_ms the
  * receiver is killed, which ends its hold as surely. destroy: remove the store as well. */
 void replica_stop(struct replica *replica, bool destroy, int timeout_ms, replica_done_cb done,
 		  void *arg);

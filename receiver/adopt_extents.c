@@ -76,9 +76,14 @@ int adopt_extents_load(struct store *store, const struct plan_disk *disks, size_
 
 	memset(ret_extents, 0, sizeof(*ret_extents));
 	if (!manifest->adopted.pending || manifest->adopted.extents[0] == '\0' ||
-	    manifest->resync_needed || manifest->committed.seq != manifest->adopted.seq ||
-	    !plan_disks_match(&manifest->current, disks, disk_count)) {
+	    manifest->resync_needed || manifest->committed.seq != manifest->adopted.seq) {
 		return 0;
+	}
+	if (!plan_disks_match(&manifest->current, disks, disk_count)) {
+		return store_ask_resync(
+			store, answer,
+			"the disks have changed since the old primary had them, and the list of "
+			"what it changed is of those: everything is compared");
 	}
 	rc = file_load(manifest->adopted.extents, disks, disk_count, &extents, error);
 	extents.frames = rc < 0 ? 0 : frames_count(&extents);

@@ -61,6 +61,7 @@ wrong 'name a VM' failover --test
 wrong 'goes with --test' failover web1 --commit --to latest
 wrong 'goes with --test' failover web1 --unplanned --network x
 wrong 'goes with --unplanned' failover web1 --test --force
+wrong 'goes with --unplanned and --cancel' failover web1 --planned --force
 wrong 'cannot be a job' jobs web1
 wrong 'needs the id' jobs --follow
 wrong 'name a VM' protect --to 10.0.0.1

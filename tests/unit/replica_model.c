@@ -29,6 +29,24 @@ void model_init(struct model *model)
 	}
 }
 
+void model_resize(struct model *model, unsigned int index, uint64_t size)
+{
+	struct model_disk *disk = &model->disks[index];
+	uint64_t clusters = (size + MODEL_CLUSTER - 1) / MODEL_CLUSTER;
+
+	disk->data = realloc(disk->data, size);
+	disk->dirty = realloc(disk->dirty, clusters);
+	if (disk->data == NULL || disk->dirty == NULL) {
+		abort();
+	}
+	if (size > disk->size) {
+		memset(disk->data + disk->size, 0, size - disk->size);
+		memset(disk->dirty + disk->clusters, 0, clusters - disk->clusters);
+	}
+	disk->size = size;
+	disk->clusters = clusters;
+}
+
 void model_destroy(struct model *model)
 {
 	for (unsigned int i = 0; i < MODEL_DISKS; i++) {

@@ -25,6 +25,9 @@ struct model {
 /* vda of 24 MiB and vdb of 9 MiB + 512 bytes, all zeros, clean. */
 void model_init(struct model *model);
 void model_destroy(struct model *model);
+/* Give a disk another size: what is new reads as zeros and is clean. Does not return without
+ * memory. */
+void model_resize(struct model *model, unsigned int disk, uint64_t size);
 /* Write count random pieces (some compressible, some not, some zeros), marking them dirty. */
 void model_change(struct model *model, int count);
 void model_clear_dirty(struct model *model);

@@ -2,6 +2,7 @@
 #include "broker/enroll.h"
 #include "broker/withdraw.h"
 #include "cluster/epoch.h"
+#include "cluster/standing_order.h"
 
 #include <string.h>
 
@@ -330,12 +331,12 @@ static void decide_withdraw(const char *relationship, const char *site, const ch
 	routing_table_free(routes);
 }
 
-static void withdraw_in_epoch(const char *epoch)
+static void withdraw_with_setting(const char *name, const char *value)
 {
 	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT, *list[] = {&pair};
 
-	pair.name = text(EPOCH_SETTING REL_1);
-	pair.value = text(epoch);
+	pair.name = text(name);
+	pair.value = text(value);
 	settings.message.settings = list;
 	settings.message.n_settings = 1;
 	decide_withdraw(REL_1, "a.example", of_a);
@@ -382,10 +383,14 @@ static void test_withdraw(void)
 		strstr(withdrawn.reason, "vmreplica unprotect web1-a-replica-extended"));
 	begin("one", "one");
 	settings_resource(&settings, "web1-a-replica", REL_1, "replica", "a.example");
-	withdraw_in_epoch("2 " REL_2 " b.example"); /* failed over to here */
+	withdraw_with_setting(STANDING_FAILOVER REL_1, "unplanned-failover ...");
+	CU_ASSERT_EQUAL(withdrawn.outcome, WITHDRAW_DENIED);
+	CU_ASSERT_STRING_EQUAL(withdrawn.code, "failing-over");
+	/* failed over to here */
+	withdraw_with_setting(EPOCH_SETTING REL_1, "2 " REL_2 " b.example");
 	CU_ASSERT_EQUAL(withdrawn.outcome, WITHDRAW_DENIED);
 	CU_ASSERT_STRING_EQUAL(withdrawn.code, "failed-over");
-	withdraw_in_epoch("3 " REL_2 " a.example"); /* and home again */
+	withdraw_with_setting(EPOCH_SETTING REL_1, "3 " REL_2 " a.example"); /* and home again */
 	CU_ASSERT_EQUAL(withdrawn.outcome, WITHDRAW_DELETE);
 	begin("one", "one");
 	settings_resource(&settings, "web1-replica", REL_1, "primary", "a.example");

@@ -288,6 +288,23 @@ static void test_lost(void)
 	world_end();
 }
 
+/* The list is of disks that are no longer the sender's: what the old primary wrote alone cannot be
+ * told from it. */
+static void test_grown(void)
+{
+	sender_features = PROTOCOL_FEATURE_DISKS; /* from here on */
+	world_make(2);
+	rig_start(&rig, "b1");
+	adopt(2, false);
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	model_resize(&model, 0, model.disks[0].size + 4 * MODEL_CLUSTER);
+	sender_ready();
+	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
+	CU_ASSERT_EQUAL(sender.mode, RESYNC);
+	CU_ASSERT_EQUAL(sender.extents, 0);
+	world_end();
+}
+
 /* What a VM of ours wrote over a store becomes that store's own base when it fails back. */
 static void test_back(void)
 {
@@ -332,6 +349,7 @@ static const struct unit_test tests[] = {
 	{"delta onto an old primary's disk", test_delta},
 	{"digest", test_digest},
 	{"list or disk lost", test_lost},
+	{"disks grown since", test_grown},
 	{"back and forth", test_back},
 };
 

@@ -10,22 +10,6 @@
 #include "replica_scene.h"
 #include "unit.h"
 
-static void disk_resize(unsigned int index, uint64_t size)
-{
-	struct model_disk *disk = &model.disks[index];
-	uint64_t clusters = (size + MODEL_CLUSTER - 1) / MODEL_CLUSTER;
-
-	disk->data = realloc(disk->data, size);
-	disk->dirty = realloc(disk->dirty, clusters);
-	CU_ASSERT_FATAL(disk->data != NULL && disk->dirty != NULL);
-	if (size > disk->size) {
-		memset(disk->data + disk->size, 0, size - disk->size);
-		memset(disk->dirty + disk->clusters, 0, clusters - disk->clusters);
-	}
-	disk->size = size;
-	disk->clusters = clusters;
-}
-
 static struct manifest store_manifest(void)
 {
 	int fd = open(rig.store, O_RDONLY | O_DIRECTORY);
@@ -56,7 +40,7 @@ static void follow_begin(void)
 static void test_not_claimed(void)
 {
 	follow_begin();
-	disk_resize(1, model.disks[1].size + (1u << 20));
+	model_resize(&model, 1, model.disks[1].size + (1u << 20));
 	scene_enter();
 	CU_ASSERT_EQUAL(sender.mode, RESYNC);
 	scene_end();
@@ -72,10 +56,10 @@ static void test_grown(void)
 	before = model.disks[1].size;
 	after = before + (5u << 20) + 1024;
 	scene_enter();
-	disk_resize(1, after);
+	model_resize(&model, 1, after);
 	scene_delta(30); /* on the connection that stands */
 	scene_check();
-	disk_resize(0, model.disks[0].size + (1u << 20));
+	model_resize(&model, 0, model.disks[0].size + (1u << 20));
 	memset(model.disks[0].data + model.disks[0].size - 4096, 7, 4096);
 	model.disks[0].dirty[model.disks[0].clusters - 1] = 1;
 	scene_enter(); /* with a HELLO */
@@ -100,7 +84,7 @@ static void test_grown(void)
 static void test_interrupted(void)
 {
 	follow_begin();
-	disk_resize(1, model.disks[1].size + (4u << 20));
+	model_resize(&model, 1, model.disks[1].size + (4u << 20));
 	model_change(&model, 40);
 	sender_begin(&sender, &model, DELTA, false);
 	sender_range(&sender, &model, 0, 0, model.disks[0].size, true);
@@ -116,7 +100,7 @@ static void test_interrupted(void)
 static void test_shrunk(void)
 {
 	follow_begin();
-	disk_resize(0, model.disks[0].size - (2u << 20));
+	model_resize(&model, 0, model.disks[0].size - (2u << 20));
 	scene_enter();
 	CU_ASSERT_EQUAL(sender.mode, RESYNC);
 	scene_resync_whole();
