@@ -7,6 +7,8 @@
 #include "broker/locate.h"
 #include "broker/routing_table.h"
 #include "cluster/domain_resource.h"
+#include "cluster/nvpair_list.h"
+#include "cluster/standing_order.h"
 
 #define DENY(side, word, ...) replica_deny((side)->code, (side)->reason, word, __VA_ARGS__)
 
@@ -87,6 +89,21 @@ static void read_epoch(const struct peer_side_world *world, const char *relation
 	}
 }
 
+/* A failover of it that was ordered here and is not over (engine/failover_order.h: its kind, its
+ * job, "do" or "undo", ...). The store has the new epoch from its begin, the settings only from the
+ * VM's start: in between the owner alone knows, and it may be away. */
+static bool is_failing_over(const struct peer_side_world *world, const char *relationship)
+{
+	char name[STANDING_NAME_LEN], kind[32], way[8];
+	const char *order;
+
+	snprintf(name, sizeof(name), "%s%s", STANDING_FAILOVER, relationship);
+	order = nvpair_find(world->settings->settings, world->settings->n_settings, name);
+	return order != NULL && sscanf(order, "%31s %*s %7s", kind, way) == 2 &&
+	       strcmp(way, "do") == 0 &&
+	       (strcmp(kind, "planned-failover") == 0 || strcmp(kind, "unplanned-failover") == 0);
+}
+
 void peer_side_judge(const struct peer_side_world *world, const struct peer_identity *peer,
 		     const char *relationship, const char *site, struct peer_side *ret_side)
 {
@@ -126,4 +143,6 @@ void peer_side_judge(const struct peer_side_world *world, const struct peer_iden
 	ret_side->resource = resource;
 	ret_side->vm_running = vm_is_running(world, resource);
 	read_epoch(world, relationship, ret_side, site);
+	ret_side->failing_over = ret_side->role == VMREPLICA__ROLE__ROLE_REPLICA &&
+				 is_failing_over(world, relationship);
 }

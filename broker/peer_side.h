@@ -35,8 +35,9 @@ struct peer_side {
 	enum peer_side_outcome outcome;
 	const Vmreplica__Ipc__CibResource *resource; /* OK: borrowed from settings */
 	Vmreplica__Role role;
-	struct epoch epoch;			 /* what the settings say, or the first */
-	bool vm_running;			 /* or it starts, or that is not known */
+	struct epoch epoch; /* what the settings say, or the first */
+	bool failing_over;  /* REPLICA: a failover to here is ordered, and not over */
+	bool vm_running;    /* or it starts, or that is not known */
 	const struct authorization_entry *entry; /* site may have its replica here; NULL: not */
 	char code[REPLICA_CODE_LEN];		 /* DENIED */
 	char reason[REASON_MAX + 1];

@@ -88,6 +88,7 @@ static void query_answer(const char *site, struct peer_session *session,
 	answer.known = side->outcome == PEER_SIDE_OK;
 	answer.role = side->role;
 	answer.vm_running = side->vm_running;
+	answer.failing_over = side->failing_over;
 	answer.authorized = side->entry != NULL;
 	answer.storage = side->entry != NULL ? borrowed(side->entry->storage) : answer.storage;
 	if (status != NULL) {

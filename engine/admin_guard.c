@@ -84,6 +84,7 @@ static void guard_answer(struct guard_job *job)
 		.vm = job->contact.vm,
 		.peer_answered = job->answered,
 		.peer = job->answer.epoch,
+		.peer_takes = job->answer.failing_over,
 		.silence = job->trouble.text,
 	};
 	char text[REASON_MAX];

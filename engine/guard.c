@@ -44,6 +44,12 @@ static enum guard_answer judge_answered(const struct guard_facts *facts, char *t
 	case EPOCH_KEEP:
 		break;
 	}
+	if (facts->peer_takes) {
+		return say(GUARD_REFUSED, text, size,
+			   "the other side is taking %s over at this moment: vmreplica jobs there "
+			   "shows how far it is",
+			   facts->vm);
+	}
 	if (facts->known.number > 0 && !epoch_is_held_by(&facts->known, facts->site)) {
 		return say_lost(facts, &facts->known, text, size);
 	}

@@ -19,7 +19,8 @@ struct guard_facts {
 	const char *site;   /* ours */
 	const char *vm;
 	bool peer_answered;
-	struct epoch peer;   /* the highest known there; number 0: it knows none */
+	struct epoch peer; /* the highest known there; number 0: it knows none */
+	bool peer_takes;   /* it is taking the VM over at this moment, in an epoch yet to be told */
 	const char *silence; /* why the other side did not answer; "" */
 };
 

@@ -23,6 +23,7 @@ static void take_answer(const Vmreplica__Wire__QueryAnswer *message,
 		.state = message->state,
 		.vm_running = message->vm_running,
 		.authorized = message->authorized,
+		.failing_over = message->failing_over,
 		.seq = message->seq,
 	};
 	epoch_from_message(message->epoch, &ret_answer->epoch);

@@ -18,6 +18,7 @@ struct order_answer {
 	struct epoch epoch; /* the highest that is durable there; number 0: none */
 	bool vm_running;    /* or being started */
 	bool authorized;    /* our replica may be made there */
+	bool failing_over;  /* the VM is being taken over there; epoch may not show it yet */
 	uint64_t seq;	    /* its last committed cycle */
 	char cut_id[CUT_ID_LEN + 1];
 	char node[NODE_NAME_MAX + 1]; /* the owner; "" = none at the moment */

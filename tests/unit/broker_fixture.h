@@ -94,21 +94,30 @@ static inline void settings_init(struct fixture_settings *s)
 	s->message.resources = s->resource_list;
 }
 
-static inline void settings_authorize(struct fixture_settings *s, const char *pattern,
-				      const char *storage, const char *group, uint32_t max_vms)
+static inline void settings_set(struct fixture_settings *s, const char *name, const char *value)
 {
 	size_t i = s->message.n_settings++;
 
 	if (i >= FIXTURE_SETTINGS) {
 		abort();
 	}
-	authorization_setting_name(pattern, s->names[i]);
-	snprintf(s->values[i], sizeof(s->values[i]), "pattern=%s storage=%s group=%s max-vms=%u",
-		 pattern, storage, group, max_vms);
+	snprintf(s->names[i], sizeof(s->names[i]), "%s", name);
+	snprintf(s->values[i], sizeof(s->values[i]), "%s", value);
 	vmreplica__ipc__cib_nvpair__init(&s->pairs[i]);
 	s->pairs[i].name = s->names[i];
 	s->pairs[i].value = s->values[i];
 	s->pair_list[i] = &s->pairs[i];
+}
+
+static inline void settings_authorize(struct fixture_settings *s, const char *pattern,
+				      const char *storage, const char *group, uint32_t max_vms)
+{
+	char name[sizeof(s->names[0])], value[sizeof(s->values[0])];
+
+	authorization_setting_name(pattern, name);
+	snprintf(value, sizeof(value), "pattern=%s storage=%s group=%s max-vms=%u", pattern,
+		 storage, group, max_vms);
+	settings_set(s, name, value);
 }
 
 static inline void settings_parameter(struct fixture_settings *s, size_t resource, const char *name,

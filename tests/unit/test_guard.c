@@ -61,6 +61,24 @@ static void print_one(struct golden *golden, size_t known, size_t peer, bool han
 	}
 }
 
+/* Refused whatever the epochs say so far, unless it was given back. */
+static void test_taken_now(void)
+{
+	struct guard_facts facts = {.known = epochs[1].epoch,
+				    .peer = epochs[1].epoch,
+				    .site = "a.example",
+				    .vm = "web1",
+				    .peer_answered = true,
+				    .peer_takes = true,
+				    .silence = ""};
+	char text[512];
+
+	CU_ASSERT_EQUAL(guard_judge(&facts, text, sizeof(text)), GUARD_REFUSED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "at this moment"));
+	facts.peer_takes = false;
+	CU_ASSERT_EQUAL(guard_judge(&facts, text, sizeof(text)), GUARD_MAY_START);
+}
+
 static void test_table(void)
 {
 	struct golden golden;
@@ -78,5 +96,6 @@ static void test_table(void)
 
 static const struct unit_test tests[] = {
 	{"every answer", test_table},
+	{"taken over at this moment", test_taken_now},
 };
 UNIT_MAIN("guard", tests)

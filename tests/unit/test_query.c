@@ -6,6 +6,7 @@
 #include "broker/query_service.h"
 #include "broker_fixture.h"
 #include "broker_world.h"
+#include "cluster/standing_order.h"
 #include "proto/validate.h"
 #include "unit.h"
 
@@ -17,6 +18,9 @@ static bool carries(const void *arg, const char *host)
 {
 	return strcmp(arg, host) == 0;
 }
+
+/* As engine/failover_order.h writes it. */
+#define ORDER(kind, way) kind " 0a1b2c3d " way " latest 2 " REL_1 " b.example - -"
 
 static void judge(struct fixture_settings *settings, const struct placement *placement,
 		  const char *address, const char *site, struct peer_side *side)
@@ -59,6 +63,16 @@ static void test_replica_side(void)
 	CU_ASSERT_FALSE(side.vm_running); /* there is no such resource */
 	CU_ASSERT_PTR_NOT_NULL_FATAL(side.entry);
 	CU_ASSERT_STRING_EQUAL(side.entry->storage, "/srv/replica");
+	CU_ASSERT_FALSE(side.failing_over);
+	settings_set(&settings, STANDING_FAILOVER REL_1, ORDER("unplanned-failover", "do"));
+	judge(&settings, NULL, "", "a.example", &side);
+	CU_ASSERT_TRUE(side.failing_over);
+	settings.pairs[1].value = text(ORDER("unplanned-failover", "undo"));
+	judge(&settings, NULL, "", "a.example", &side);
+	CU_ASSERT_FALSE(side.failing_over);
+	settings.pairs[1].value = text(ORDER("test-failover", "do"));
+	judge(&settings, NULL, "", "a.example", &side);
+	CU_ASSERT_FALSE(side.failing_over);
 	judge(&settings, NULL, "", "c.example", &side); /* not in the certificate */
 	CU_ASSERT_EQUAL(side.outcome, PEER_SIDE_DENIED);
 	CU_ASSERT_STRING_EQUAL(side.code, "identity");
