@@ -196,6 +196,6 @@ def forced(lab, before):
     same(lab, "A", before)
     lab.heal("wan")
     require(rep.known(lab, "B", "web1") and is_there(lab, there["store"]), "B's replica is gone")
-    lab.on("b1", f"pcs resource delete web1-a-replica && rm -r {there['store']}", 60)
+    lab.on("b1", f"pcs resource delete web1-a-replica && pcs resource delete web1 && rm -r {there['store']}", 60)
     wait_until("B has forgotten web1", lambda: not rep.known(lab, "B", "web1"), 30)
     same(lab, "B", before)
