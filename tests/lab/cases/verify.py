@@ -27,10 +27,13 @@ def spoil(lab, found):
     extent = next(extent for extent in extents
                   if extent["data"] and not extent["zero"] and "offset" in extent
                   and extent["start"] >= rep.LOAD_OFFSET and extent["length"] >= 2 * BLOCK)
+    chain = json.loads(lab.on(found["owner"],
+                              f"qemu-img info -U --backing-chain --output=json {top}"))
+    holder = chain[extent["depth"]]["filename"]
     at = extent["offset"] + BLOCK + 777
     lab.on(found["owner"], f"""/usr/bin/python3 -c "
 import os
-fd = os.open('{extent.get('filename', top)}', os.O_RDWR)
+fd = os.open('{holder}', os.O_RDWR)
 byte = os.pread(fd, 1, {at})
 os.pwrite(fd, bytes([byte[0] ^ 255]), {at})
 os.fsync(fd)" """)
