@@ -8,6 +8,7 @@ import replication as rep
 from case import require, say, wait_until
 
 TIMEOUT = 150
+DIRTY = True  # a layer that was spoilt below the top is noticed again when the store moves
 BLOCK = 64 << 10
 DIFFERS = 3
 
