@@ -13,24 +13,6 @@
 #include "cluster/xml_tree.h"
 #include "common/cleanup.h"
 
-static bool add_parameters(xmlNode *primitive, const Vmreplica__Ipc__CibCreateVm *request)
-{
-	cleanup_free const Vmreplica__Ipc__CibNvpair **pairs = NULL;
-	char id[CIB_ID_LEN];
-	xmlNode *set;
-	size_t count;
-	bool ok;
-
-	(void)snprintf(id, sizeof(id), "%s-instance_attributes", request->resource);
-	set = xml_add(primitive, "instance_attributes", "id", id, NULL);
-	ok = set != NULL &&
-	     vm_resource_sort(request->parameters, request->n_parameters, &pairs, &count) == 0;
-	for (size_t i = 0; ok && i < count; i++) {
-		ok = cib_add_nvpair(set, id, pairs[i]->name, pairs[i]->value);
-	}
-	return ok;
-}
-
 static bool add_meta(xmlNode *primitive, const char *resource)
 {
 	char id[CIB_ID_LEN];
@@ -70,7 +52,9 @@ static bool add_primitive(xmlNode *root, const Vmreplica__Ipc__CibCreateVm *requ
 		xml_add(resources, "primitive", "id", request->resource, "class", VM_RESOURCE_CLASS,
 			"type", VM_RESOURCE_TYPE, "provider", VM_RESOURCE_PROVIDER, NULL);
 
-	return primitive != NULL && add_parameters(primitive, request) &&
+	return primitive != NULL &&
+	       cib_add_parameters(primitive, request->resource, request->parameters,
+				  request->n_parameters) &&
 	       add_meta(primitive, request->resource) &&
 	       add_operations(primitive, request->resource);
 }

@@ -42,24 +42,6 @@ static bool is_ours(const xmlNode *configuration, const xmlNode *element, const 
 	return wanted.value != NULL && strcmp(wanted.value, relationship) == 0;
 }
 
-static bool add_parameters(xmlNode *primitive, const Vmreplica__Ipc__CibCreateDomain *request)
-{
-	cleanup_free const Vmreplica__Ipc__CibNvpair **pairs = NULL;
-	char id[CIB_ID_LEN];
-	xmlNode *set;
-	size_t count;
-	bool ok;
-
-	(void)snprintf(id, sizeof(id), "%s-instance_attributes", request->resource);
-	set = xml_add(primitive, "instance_attributes", "id", id, NULL);
-	ok = set != NULL &&
-	     vm_resource_sort(request->parameters, request->n_parameters, &pairs, &count) == 0;
-	for (size_t i = 0; ok && i < count; i++) {
-		ok = cib_add_nvpair(set, id, pairs[i]->name, pairs[i]->value);
-	}
-	return ok;
-}
-
 static bool add_meta(xmlNode *primitive, const Vmreplica__Ipc__CibCreateDomain *request)
 {
 	char id[CIB_ID_LEN];
@@ -165,7 +147,9 @@ int cib_template_create_domain(const xmlNode *configuration,
 				: xml_add(xml_add(root, "resources", NULL), "primitive", "id",
 					  request->resource, "class", "ocf", "type",
 					  "VirtualDomain", "provider", "heartbeat", NULL);
-	if (primitive == NULL || !add_parameters(primitive, request) ||
+	if (primitive == NULL ||
+	    !cib_add_parameters(primitive, request->resource, request->parameters,
+				request->n_parameters) ||
 	    !add_meta(primitive, request) || !add_operations(primitive, request->resource) ||
 	    !add_constraints(root, request)) {
 		return cib_out_of_memory(error);

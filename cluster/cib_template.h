@@ -19,6 +19,10 @@ int cib_delete_primitive(const xmlNode *primitive, char **ret_xpath,
 			 char error[VM_RESOURCE_ERROR_LEN]);
 /* Append <nvpair id="<set_id>-<name>" name= value=>. False when out of memory. */
 bool cib_add_nvpair(xmlNode *set, const char *set_id, const char *name, const char *value);
+/* Append the instance attributes of resource: the parameters that have a value, ascending by name.
+ * False when out of memory. */
+bool cib_add_parameters(xmlNode *primitive, const char *resource,
+			Vmreplica__Ipc__CibNvpair *const *parameters, size_t parameter_count);
 
 /* Start resource after other, and where other runs; influence=false keeps a failure of ours from
  * moving other. False when out of memory. */

@@ -41,6 +41,24 @@ bool cib_add_nvpair(xmlNode *set, const char *set_id, const char *name, const ch
 	return xml_add(set, "nvpair", "id", id, "name", name, "value", value, NULL) != NULL;
 }
 
+bool cib_add_parameters(xmlNode *primitive, const char *resource,
+			Vmreplica__Ipc__CibNvpair *const *parameters, size_t parameter_count)
+{
+	cleanup_free const Vmreplica__Ipc__CibNvpair **pairs = NULL;
+	char id[CIB_ID_LEN];
+	xmlNode *set;
+	size_t count;
+	bool ok;
+
+	(void)snprintf(id, sizeof(id), "%s-instance_attributes", resource);
+	set = xml_add(primitive, "instance_attributes", "id", id, NULL);
+	ok = set != NULL && vm_resource_sort(parameters, parameter_count, &pairs, &count) == 0;
+	for (size_t i = 0; ok && i < count; i++) {
+		ok = cib_add_nvpair(set, id, pairs[i]->name, pairs[i]->value);
+	}
+	return ok;
+}
+
 /* The primitive of ours with this id, or NULL with *ret_result and a sentence. */
 static const xmlNode *find_ours(const xmlNode *configuration, const char *resource, int *ret_result,
 				char error[VM_RESOURCE_ERROR_LEN])
