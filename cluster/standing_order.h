@@ -33,6 +33,10 @@
 #define STANDING_FAILOVER "vmreplica-failover-"
 /* Nothing is sent before a copy was imported on the other side. Taken away with the first commit. */
 #define STANDING_COPY "vmreplica-copy-"
+/* A host without a cluster starts the VM itself when it boots, after it has asked the other side
+ * (engine/host_start.h): "yes", or "no" once an admin said so. libvirt's own mark is off then. */
+#define STANDING_AUTOSTART     "vmreplica-autostart-"
+#define STANDING_AUTOSTART_YES "yes"
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

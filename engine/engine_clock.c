@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/adoption.h"
 #include "engine/announcer.h"
 #include "engine/failover.h"
 #include "engine/failover_job.h"
@@ -43,16 +44,18 @@ void engine_wake(struct engine *engine)
 	engine_arm(engine, 0);
 }
 
-/* Detached ones are freed here, outside everybody's callbacks. */
-static void engine_reap(struct engine *engine)
+/* Detached ones are freed here, outside everybody's callbacks. True: some were. */
+static bool engine_reap(struct engine *engine)
 {
 	struct relationship *next;
+	bool freed = false;
 	struct replica *next_replica;
 
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = next) {
 		next = rel->next;
 		if (rel->gone && !rel->busy && !rel->aborting) {
 			relationship_free(rel);
+			freed = true;
 		}
 	}
 	for (struct replica *replica = engine->replicas; replica != NULL; replica = next_replica) {
@@ -60,8 +63,10 @@ static void engine_reap(struct engine *engine)
 		if (replica->phase == REPLICA_GONE && replica->paused_since_ms != 0 &&
 		    !replica->busy && !replica_definition_is_busy(replica->definition)) {
 			replica_free(replica);
+			freed = true;
 		}
 	}
+	return freed;
 }
 
 #define ENGINE_SCHEDULE_MAX 1024
@@ -178,7 +183,9 @@ static void engine_tick_cb(void *data)
 	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
 		replica_tick(replica, now);
 	}
-	engine_reap(engine);
+	if (engine_reap(engine) && engine->config->standalone) {
+		adoption_look(engine); /* perhaps in another role now */
+	}
 	if (engine->stopping) {
 		engine_tick_stopping(engine);
 	} else {
