@@ -16,6 +16,7 @@
 #include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/give_way.h"
+#include "engine/host_start.h"
 #include "engine/planned.h"
 #include "engine/point_find.h"
 #include "engine/receiver_child.h"
@@ -177,6 +178,7 @@ static void engine_tick_cb(void *data)
 	give_way_tick(engine, now);
 	failover_job_tick(engine);
 	failover_tick(engine, now);
+	host_start_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);
 	}
