@@ -77,6 +77,7 @@ struct cycle {
 	uint64_t data_bytes, wire_bytes;
 	/* a higher epoch that the other side told of, to be made durable; number 0: none */
 	struct epoch heard;
+	bool peer_is_primary; /* the other side, when it was asked; our epoch holds all the same */
 	struct cycle_disk disks[DISKS_MAX]; /* the replicated ones, as found */
 	uint32_t disk_count;
 

@@ -12,6 +12,7 @@
 #include "engine/order_client.h"
 
 #define EPOCH_GRANTED_RETRY_MS 500
+#define CHANGING_RETRY_MS      1000
 #define ENROLL_WAIT_MS	       15000 /* the other side's cluster starts the new resource meanwhile */
 
 struct disk_list {
@@ -78,6 +79,13 @@ static int cycle_enroll_first(struct cycle *cycle)
 	    (strcmp(cycle->trouble.code, CYCLE_TROUBLE_EPOCH) == 0 || cycle->heard.number > 0)) {
 		return result;
 	}
+	if (result == 0 && cycle->peer_is_primary) {
+		trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_MISSED, "changing-sides",
+			    "%s is to become the replica of this VM, and has not yet",
+			    cycle->peer->locate.host);
+		cycle->trouble.retry_ms = CHANGING_RETRY_MS;
+		return -EAGAIN;
+	}
 	return trouble_set(&cycle->trouble, -ENOENT, SCHEDULE_DENIED, "replica-removed",
 			   "%s has no replica of this VM any more, it was removed there: make it "
 			   "again with vmreplica protect %s --to %s, or end it here with vmreplica "
@@ -142,6 +150,8 @@ int cycle_ask_epoch(struct cycle *cycle)
 	}
 	switch (epoch_judge(&cycle->epoch, &answer.epoch, cycle->site)) {
 	case EPOCH_KEEP:
+		cycle->peer_is_primary =
+			answer.known && answer.role == VMREPLICA__ROLE__ROLE_PRIMARY;
 		return 0;
 	case EPOCH_GRANTED:
 		cycle->heard = answer.epoch;
