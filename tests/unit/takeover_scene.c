@@ -53,6 +53,8 @@ void taking_init(uint32_t points)
 	rig_init(&rig);
 	rig.points = points;
 	rig.point_interval_s = 10;
+	memset(cuts, 0, sizeof(cuts));
+	cut_count = 0;
 	model_init(&model);
 }
 
@@ -64,8 +66,6 @@ void taking_start(void)
 	sender.cut_step_ms = 5000;
 	sender.epoch = 0;
 	sender.lineage = NULL;
-	memset(cuts, 0, sizeof(cuts));
-	cut_count = 0;
 	scene_initial();
 	taking_note();
 }
