@@ -24,6 +24,7 @@ void taking_init(uint32_t points)
 	rig_init(&rig);
 	rig.points = points;
 	rig.point_interval_s = 10;
+	scene_notes_clear();
 	model_init(&model);
 }
 
@@ -35,7 +36,6 @@ void taking_start(void)
 	sender.cut_step_ms = 5000;
 	sender.epoch = 0;
 	sender.lineage = NULL;
-	scene_notes_clear();
 	scene_initial();
 	scene_note();
 }

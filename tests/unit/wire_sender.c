@@ -173,7 +173,7 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 	version.features = sender_features;
 	epoch.number = sender->epoch == 0 ? 1 : sender->epoch;
 	epoch.lineage = text(sender->lineage == NULL ? LINEAGE : sender->lineage);
-	epoch.site = text(RIG_SITE);
+	epoch.site = text(sender->holder == NULL ? RIG_SITE : sender->holder);
 	disks_fill(model, disks, list);
 	hello.version = &version;
 	hello.relationship = text(RIG_RELATIONSHIP);

@@ -54,6 +54,7 @@ struct sender {
 	uint64_t epoch; /* 0 = 1 */
 	const char *lineage;
 	const char *site;		   /* NULL = RIG_SITE */
+	const char *holder;		   /* of the epoch; NULL = RIG_SITE */
 	uint32_t version_min, version_max; /* 0 = 1 */
 	bool application;		   /* the consistency that the next cycle claims */
 	int64_t cut_time_ms;		   /* of the last cycle; 0 = by the wall clock */
