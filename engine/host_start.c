@@ -33,6 +33,7 @@ struct host_start {
 	struct engine *engine; /* borrowed */
 	struct peer_contact contact;
 	bool busy, gone, told;
+	bool give_back; /* it is protected no more: libvirt starts it with the host again */
 	int64_t retry_ms, silent_ms; /* monotonic; silent_ms 0: the other side is not silent */
 	struct epoch known;
 	/* the worker's */
@@ -84,7 +85,36 @@ bool host_start_is_ours(const struct engine *engine, const char *relationship)
 	return value != NULL && strcmp(value, STANDING_AUTOSTART_YES) == 0;
 }
 
-/* ---- looking ---- */
+/* ---- is it ours to start? ---- */
+
+/* The primary's, and a replica's that has failed over to here; while a failover is under way that
+ * one sees to its VM. What replicates a replica on has no VM of its own. */
+static bool is_wanted(const struct engine *engine, const struct peer_contact *contact)
+{
+	struct epoch known;
+
+	if (contact->vm_resource[0] != '\0' ||
+	    standing_get(engine, STANDING_FAILOVER, contact->relationship) != NULL) {
+		return false;
+	}
+	if (contact->role == VMREPLICA__ROLE__ROLE_PRIMARY) {
+		return true;
+	}
+	engine_epoch_known(engine, contact->relationship, contact->site, &known);
+	return epoch_is_held_by(&known, engine->config->site);
+}
+
+/* Is it still, after a worker was at it? */
+static bool is_still_wanted(const struct host_start *start)
+{
+	struct peer_contact contact;
+
+	return !start->give_back &&
+	       peer_contact_find(start->engine, start->contact.relationship, &contact) == 0 &&
+	       is_wanted(start->engine, &contact);
+}
+
+/* ---- starting ---- */
 
 static void host_start_later(struct host_start *start, int ms)
 {
@@ -226,6 +256,10 @@ static void ask_cb(void *arg, int result)
 	};
 	char text[REASON_MAX];
 
+	if (!is_still_wanted(start)) {
+		host_start_later(start, LOOK_MS);
+		return;
+	}
 	if (result == 0) {
 		start->silent_ms = 0;
 		remember(start);
@@ -279,7 +313,9 @@ static void look_cb(void *arg, int result)
 	struct engine *engine = start->engine;
 	bool ours = host_start_is_ours(engine, start->contact.relationship);
 
-	if (result == 0 && start->autostart && !ours) {
+	if (result == 0 && !is_still_wanted(start)) {
+		host_start_later(start, LOOK_MS);
+	} else if (result == 0 && start->autostart && !ours) {
 		engine_event(engine, "notice", start->contact.vm,
 			     "from now on the engine starts it with the host, after it has asked "
 			     "the other side, and not libvirt");
@@ -296,23 +332,6 @@ static void look_cb(void *arg, int result)
 }
 
 /* ---- which VMs ---- */
-
-/* The primary's, and a replica's that has failed over to here; while a failover is under way that
- * one sees to its VM. What replicates a replica on has no VM of its own. */
-static bool is_wanted(const struct engine *engine, const struct peer_contact *contact)
-{
-	struct epoch known;
-
-	if (contact->vm_resource[0] != '\0' ||
-	    standing_get(engine, STANDING_FAILOVER, contact->relationship) != NULL) {
-		return false;
-	}
-	if (contact->role == VMREPLICA__ROLE__ROLE_PRIMARY) {
-		return true;
-	}
-	engine_epoch_known(engine, contact->relationship, contact->site, &known);
-	return epoch_is_held_by(&known, engine->config->site);
-}
 
 static struct host_start *find(const struct engine *engine, const char *relationship)
 {
@@ -363,6 +382,39 @@ static void list(struct engine *engine)
 	}
 }
 
+/* ---- back to libvirt ---- */
+
+static int give_back_run(void *arg)
+{
+	struct host_start *start = arg;
+
+	return host_vm_set_autostart(start->engine->libvirt, start->contact.vm, true, start->text);
+}
+
+static void give_back_cb(void *arg, int result)
+{
+	struct host_start *start = arg;
+
+	if (result < 0) {
+		engine_event(start->engine, "warning", start->contact.vm,
+			     "libvirt does not start it with the host (virsh autostart %s): %s",
+			     start->contact.vm, start->text);
+	}
+	start->busy = start->give_back = false;
+}
+
+void host_start_give_back(struct engine *engine, const char *relationship)
+{
+	struct host_start *start = find(engine, relationship);
+
+	if (start != NULL) {
+		start->give_back = true;
+		engine_wake(engine);
+	}
+}
+
+/* ---- the clock ---- */
+
 void host_start_tick(struct engine *engine, int64_t now_ms)
 {
 	struct host_start **link = &engine->host_starts, *start;
@@ -372,12 +424,14 @@ void host_start_tick(struct engine *engine, int64_t now_ms)
 	}
 	list(engine);
 	while ((start = *link) != NULL) {
-		if (start->gone && !start->busy) {
+		if (start->give_back && !start->busy) {
+			host_start_work(start, give_back_run, give_back_cb);
+		} else if (start->gone && !start->busy) {
 			*link = start->next;
 			free(start);
 			continue;
 		}
-		if (!start->busy && now_ms >= start->retry_ms) {
+		if (!start->busy && !start->give_back && now_ms >= start->retry_ms) {
 			start->take = host_start_is_ours(engine, start->contact.relationship);
 			host_start_work(start, look_run, look_cb);
 		}
@@ -392,45 +446,5 @@ void host_start_free_all(struct engine *engine)
 
 		engine->host_starts = start->next;
 		free(start);
-	}
-}
-
-/* ---- back to libvirt ---- */
-
-struct give_back {
-	struct engine *engine;
-	char vm[VM_NAME_MAX + 1], text[SOURCE_ERROR_LEN];
-};
-
-static int give_back_run(void *arg)
-{
-	struct give_back *back = arg;
-
-	return host_vm_set_autostart(back->engine->libvirt, back->vm, true, back->text);
-}
-
-static void give_back_cb(void *arg, int result)
-{
-	struct give_back *back = arg;
-
-	if (result < 0 && result != -ECANCELED) {
-		engine_event(back->engine, "warning", back->vm,
-			     "libvirt does not start it with the host (virsh autostart %s): %s",
-			     back->vm, back->text);
-	}
-	free(back);
-}
-
-void host_start_give_back(struct engine *engine, const char *vm)
-{
-	struct give_back *back = calloc(1, sizeof(*back));
-
-	if (back == NULL) {
-		return;
-	}
-	back->engine = engine;
-	snprintf(back->vm, sizeof(back->vm), "%s", vm);
-	if (workers_submit(engine->task_workers, give_back_run, give_back_cb, back) < 0) {
-		free(back);
 	}
 }

@@ -118,7 +118,7 @@ static void deleted_cb(void *arg, int error, const char *text)
 	}
 	add_step(job, "resource %s and its constraints are deleted", job->resource);
 	if (job->starts_with_host) {
-		host_start_give_back(job->engine, job->vm);
+		host_start_give_back(job->engine, job->relationship);
 		add_step(job, "libvirt starts %s with the host again", job->vm);
 	}
 	unprotect_clear_orders(job);
@@ -131,7 +131,6 @@ static void unprotect_delete(struct unprotect_job *job)
 
 	job->starts_with_host = host_start_is_ours(job->engine, job->relationship);
 	result = cluster->ops->delete_vm(cluster, job->resource, deleted_cb, job);
-
 	if (result < 0) {
 		deleted_cb(job, result, strerror(-result));
 	}
