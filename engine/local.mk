@@ -129,7 +129,8 @@ ENGINE_CONTROL = \
 	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_take.c \
 	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_steps.c \
 	engine/planned_stop.c engine/planned.h \
-	engine/host_start.c engine/host_start.h \
+	engine/host_start.c engine/host_start_ask.c \
+	engine/host_start.h engine/host_start_private.h \
 	engine/own_definition.c engine/own_definition.h \
 	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
