@@ -79,10 +79,9 @@ static int cycle_enroll_first(struct cycle *cycle)
 	    (strcmp(cycle->trouble.code, CYCLE_TROUBLE_EPOCH) == 0 || cycle->heard.number > 0)) {
 		return result;
 	}
-	if (result == 0 && cycle->peer_is_primary) {
+	if (result == 0 && cycle->peer_knows_vm) { /* the primary until a moment ago */
 		trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_MISSED, "changing-sides",
-			    "%s is to become the replica of this VM, and has not yet",
-			    cycle->peer->locate.host);
+			    "%s is only becoming the replica of this VM", cycle->peer->locate.host);
 		cycle->trouble.retry_ms = CHANGING_RETRY_MS;
 		return -EAGAIN;
 	}
@@ -169,8 +168,7 @@ int cycle_ask_epoch(struct cycle *cycle)
 	}
 	switch (verdict) {
 	case EPOCH_KEEP:
-		cycle->peer_is_primary =
-			answer.known && answer.role == VMREPLICA__ROLE__ROLE_PRIMARY;
+		cycle->peer_knows_vm = answer.known;
 		return 0;
 	case EPOCH_GRANTED:
 		cycle->heard = answer.epoch;
