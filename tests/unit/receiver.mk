@@ -114,6 +114,7 @@ EXTRA_tests_unit_test_receiver_takeover_DEPENDENCIES = vmreplica-receiver
 check_PROGRAMS += tests/unit/test_crash_rounds
 tests_unit_test_crash_rounds_SOURCES = tests/unit/test_crash_rounds.c \
 	tests/unit/crash_operations.c tests/unit/crash_operations.h \
+	tests/unit/crash_takeovers.c tests/unit/crash_home.c \
 	tests/unit/takeover_scene.c tests/unit/takeover_scene.h $(points_scene_sources)
 tests_unit_test_crash_rounds_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_crash_rounds_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-access.la libvmr-common.la $(CUNIT_LIBS) -lpthread

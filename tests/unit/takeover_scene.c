@@ -165,7 +165,7 @@ int taking_test(const char *holder, uint64_t seq)
 {
 	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
 
-	request.id = ++ask_id;
+	request.id = rig.taken.wanted = ++ask_id;
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.kind = VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST;
 	request.holder = text(holder);
@@ -185,7 +185,7 @@ void taking_failover_send(uint64_t number, uint64_t seq, const char *cut_id, boo
 	epoch.number = number;
 	epoch.lineage = text(taking_lineage(number, lineage));
 	epoch.site = text("b.example");
-	request.id = ++ask_id;
+	request.id = rig.taken.wanted = ++ask_id;
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.kind = VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
 	request.holder = text("web1");
@@ -219,7 +219,7 @@ void taking_end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t number)
 	epoch.number = number;
 	epoch.lineage = text(taking_lineage(number, lineage));
 	epoch.site = text("b.example");
-	request.id = ++ask_id;
+	request.id = rig.taken.wanted = ++ask_id;
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.end = end;
 	request.epoch = &epoch;
@@ -236,7 +236,7 @@ int taking_extents(uint64_t after_seq)
 {
 	Vmreplica__Ipc__StoreExtents request = VMREPLICA__IPC__STORE_EXTENTS__INIT;
 
-	request.id = ++ask_id;
+	request.id = rig.taken.wanted = ++ask_id;
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.after_seq = after_seq;
 	rig_ask(&rig, FRAME_STORE_EXTENTS, &request.base);

@@ -73,7 +73,8 @@ bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_con
 enum frame_type sender_hello(struct sender *sender, const struct model *model);
 /* Both, and a WELCOME. */
 bool sender_enter(struct sender *sender, const struct rig *rig, const struct model *model);
-/* Take the EXTENTS behind a WELCOME: what they name is dirty in the model. Bytes that they name. */
+/* Take the EXTENTS behind a WELCOME: what they name is dirty in the model. Bytes that they name;
+ * UINT64_MAX when they do not come while rig_mortal. */
 uint64_t sender_extents(struct sender *sender, struct model *model);
 void sender_drop(struct sender *sender); /* close without a word; twice is fine */
 
