@@ -130,6 +130,7 @@ def revoked(lab):
         found = wait_until("A says that its certificate is revoked",
                            lambda: refused(rep.status(lab), "revoked"), 60)
         say(f"A: {found['reason']}")
+        lab.run(nodes[0], "vmreplica sync web1", 20)    # it would dial again in a minute
         say(f"B: {wait_until('its broker says so', lambda: denial(lab, 'revoked'), 90)}")
     finally:
         for node in lab.live_nodes("B"):
