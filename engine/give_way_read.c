@@ -55,6 +55,7 @@ static bool list_disks(struct reading *reading)
 		}
 		memcpy(reading->disks[at].name, disk->name, sizeof(disk->name));
 		reading->disks[at].size_bytes = reading->sizes[at] = disk->size_bytes;
+		reading->way->size_bytes += disk->size_bytes;
 		reading->source_index[at] = i;
 		reading->count++;
 	}
@@ -230,7 +231,7 @@ int give_way_read(struct give_way *way)
 	char error[SOURCE_ERROR_LEN];
 	int result;
 
-	way->bytes = 0;
+	way->bytes = way->size_bytes = 0;
 	way->text[0] = '\0';
 	way->adopt = (struct adopt_order){.seq = way->from_seq};
 	memcpy(way->adopt.cut_id, way->from_cut_id, sizeof(way->adopt.cut_id));

@@ -52,6 +52,7 @@ ENGINE_PURE = \
 	engine/domain_fit_devices.c engine/domain_fit_devices.h \
 	engine/domain_rules.c engine/domain_rules.h \
 	engine/domain_walk.c engine/domain_walk.h \
+	engine/digest_estimate.c engine/digest_estimate.h \
 	engine/extent_list.c engine/extent_list.h \
 	engine/failover_order.c engine/failover_order.h \
 	engine/failover_plan.c engine/failover_plan.h \
