@@ -161,12 +161,10 @@ static int write_extents(struct reading *reading)
 	if (result < 0) {
 		return result;
 	}
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	result = fd < 0 ? -errno
-			: extent_file_write(fd, EXTENTS_NAME, reading->disks, reading->count);
-	if (result == 0 && (fchownat(fd, EXTENTS_NAME, user->pw_uid, user->pw_gid, 0) != 0)) {
-		result = -errno;
-	}
+			: extent_file_write_for(fd, EXTENTS_NAME, reading->disks, reading->count,
+						user->pw_uid, user->pw_gid);
 	if (fd >= 0) {
 		close(fd);
 	}

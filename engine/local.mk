@@ -119,6 +119,7 @@ ENGINE_CONTROL = \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
+	engine/image_chain.c engine/image_chain.h \
 	engine/failover_job.c engine/failover_job.h \
 	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \
