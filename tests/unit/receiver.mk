@@ -120,6 +120,17 @@ tests_unit_test_crash_rounds_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_crash_rounds_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-access.la libvmr-common.la $(CUNIT_LIBS) -lpthread
 EXTRA_tests_unit_test_crash_rounds_DEPENDENCIES = vmreplica-receiver
 
+check_PROGRAMS += tests/unit/test_amplification tests/unit/test_merge_pace
+tests_unit_test_amplification_SOURCES = tests/unit/test_amplification.c \
+	tests/bench/amplification.c tests/bench/amplification.h $(receiver_rig_sources)
+tests_unit_test_amplification_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_amplification_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_amplification_DEPENDENCIES = vmreplica-receiver
+tests_unit_test_merge_pace_SOURCES = tests/unit/test_merge_pace.c $(points_scene_sources)
+tests_unit_test_merge_pace_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_merge_pace_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+EXTRA_tests_unit_test_merge_pace_DEPENDENCIES = vmreplica-receiver
+
 check_PROGRAMS += tests/unit/test_stale_owner
 tests_unit_test_stale_owner_SOURCES = tests/unit/test_stale_owner.c $(points_scene_sources)
 tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
