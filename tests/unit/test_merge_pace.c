@@ -39,7 +39,7 @@ static void large_layer_make(void)
 {
 	disk_fill(0, MERGE_BYTES);
 	scene_delta_of_dirty();
-	points_note();
+	scene_note();
 	points_applied_wait();
 	points_cycle(1);
 	points_applied_wait();
@@ -57,7 +57,7 @@ static void scene_make(void)
 	sender.cut_time_ms = 1795326900000;
 	sender.cut_step_ms = 5000;
 	scene_initial();
-	points_note();
+	scene_note();
 	points_applied_wait();
 	large_layer_make();
 }
@@ -71,7 +71,7 @@ static void merges_begin(void)
 
 static bool is_merging(void)
 {
-	struct manifest manifest = points_manifest();
+	struct manifest manifest = scene_manifest();
 	bool merging = manifest.merge.disk[0] != '\0';
 
 	manifest_destroy(&manifest);
@@ -85,7 +85,7 @@ static void test_rate(void)
 	scene_make();
 	begin_ms = clock_monotonic_ms();
 	merges_begin();
-	CU_ASSERT_TRUE(points_merges_wait(2, 120000));
+	CU_ASSERT_TRUE(scene_layers_wait(2, 120000));
 	took_ms = clock_monotonic_ms() - begin_ms;
 	fprintf(stderr, "merged %" PRIu64 " MiB in %" PRId64 " ms\n", MERGE_BYTES / MIB, took_ms);
 	CU_ASSERT_TRUE(2 * MERGE_BYTES <= BURST + RATE * (uint64_t)took_ms / 1000);
@@ -130,7 +130,7 @@ static bool overtaken(void)
 	begin_ms = clock_monotonic_ms();
 	before = read_bytes();
 	merging = is_merging();
-	points_note();
+	scene_note();
 	model_clear_dirty(&model);
 	points_applied_wait();
 	read = read_bytes() - before;
@@ -150,7 +150,7 @@ static void test_yields(void)
 	scene_make();
 	for (int i = 0; i < ATTEMPTS && !hit; i++) {
 		hit = overtaken();
-		CU_ASSERT_TRUE(points_merges_wait(2, 120000));
+		CU_ASSERT_TRUE(scene_layers_wait(2, 120000));
 		rig.points = 24;
 		CU_ASSERT_EQUAL(rig_open(&rig), 0);
 		large_layer_make();
