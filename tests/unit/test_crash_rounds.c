@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Kill -9 at random moments of a real receiver and its qemu-storage-daemon, round after round on
- * the same store. After each: the replica equals a cycle that was acknowledged (or the one that was
+ * Kill -9 at random moments of a real receiver and its qemu-storage-daemon, or the end of its
+ * engine, round after round on the same store. After each: the replica equals a cycle that was acknowledged (or the one that was
  * sent whole and unanswered), never an older one; every point that is listed opens and reads as the
  * disks were at its cut, before anything has mended the store; and it goes on by itself, with
  * deltas.
