@@ -104,14 +104,8 @@ static bool is_passing(int error)
 
 static int keep_taken(struct failover *failover, const Vmreplica__Ipc__StoreTaken *answer)
 {
-	size_t len = vmreplica__ipc__store_taken__get_packed_size(answer);
-	cleanup_free uint8_t *packed = malloc(len + 1);
-	Vmreplica__Ipc__StoreTaken *copy = NULL;
+	Vmreplica__Ipc__StoreTaken *copy = replica_takeover_copy(answer);
 
-	if (packed != NULL) {
-		vmreplica__ipc__store_taken__pack(answer, packed);
-		copy = vmreplica__ipc__store_taken__unpack(NULL, len, packed);
-	}
 	if (copy == NULL) {
 		return -ENOMEM;
 	}

@@ -2,13 +2,16 @@
 #include "engine/source_access.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <acl/libacl.h>
 #include <sys/acl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "engine/source_error.h"
@@ -223,6 +226,50 @@ int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]
 		       : source_fail(result, error,
 				     "QEMU's user (uid %u) cannot be given access to %s: %s; the "
 				     "file system must have ACLs",
+				     (unsigned int)uid, path, strerror(-result));
+}
+
+/* What source_access_lend gave: an entry of its own, with both rights. Nobody but root and the
+ * disk's owner can have made it. */
+static bool is_lent(const char *path, uid_t receiver)
+{
+	struct stat status;
+
+	return receiver != 0 && stat(path, &status) == 0 &&
+	       (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) && status.st_uid != receiver &&
+	       has_entry(path, receiver);
+}
+
+/* By its descriptor: whoever owns the link cannot turn it meanwhile. */
+int source_access_base(const char *path, uid_t receiver, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	char held[32];
+	struct stat status;
+	cleanup_close int fd = -1;
+	bool granted;
+	int result;
+
+	if (lstat(path, &status) == 0 && !S_ISLNK(status.st_mode)) {
+		return source_access_file(path, uid, error);
+	}
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0) {
+		return source_fail(-errno, error, "%s leads nowhere: %s", path, strerror(errno));
+	}
+	snprintf(held, sizeof(held), "/proc/self/fd/%d", fd);
+	if (!is_lent(held, receiver)) {
+		return source_fail(
+			-EPERM, error,
+			"%s leads to an image that was not lent to the receiver: nothing is "
+			"merged into it",
+			path);
+	}
+	result = source_access_grant_image(held, uid, &granted);
+	return result == 0
+		       ? 0
+		       : source_fail(result, error,
+				     "QEMU's user (uid %u) cannot be given access to the disk that "
+				     "%s leads to: %s; the file system must have ACLs",
 				     (unsigned int)uid, path, strerror(-result));
 }
 

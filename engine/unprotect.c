@@ -75,8 +75,8 @@ static void order_cleared_cb(void *arg, int error, const char *text);
 /* What the admin ordered would otherwise outlive the relationship. One at a time. */
 static void unprotect_clear_orders(struct unprotect_job *job)
 {
-	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC,
-					     STANDING_START_AT, STANDING_COPY};
+	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC, STANDING_START_AT,
+					     STANDING_COPY, STANDING_CHAIN};
 
 	while (job->order < sizeof(orders) / sizeof(orders[0])) {
 		const char *order = orders[job->order++];
