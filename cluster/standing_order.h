@@ -37,6 +37,11 @@
 /* "<directory>": the store whose layers the VM's images stand on since its failover: they are put
  * in order (engine/chain_keeper.h). Set with the change of roles, taken away when it is done. */
 #define STANDING_CHAIN	  "vmreplica-chain-"
+/* All of them, for who takes a relationship apart: what stays would grow without end. */
+#define STANDING_ALL                                                                               \
+	STANDING_SUSPENDED, STANDING_RESYNC, STANDING_START_AT, STANDING_HANDOVER,                 \
+		STANDING_EXTENTS, STANDING_ADOPT, STANDING_REFUSED, STANDING_BLIND,                \
+		STANDING_FAILOVER, STANDING_COPY, STANDING_CHAIN
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

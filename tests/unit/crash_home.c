@@ -64,7 +64,7 @@ void crash_home_leave(char images[MODEL_DISKS][RIG_PATH])
 	}
 	known = (struct sender_cut){.seq = crash_acknowledged_cut.seq + 1 + rig_random(4)};
 	CU_ASSERT_EQUAL(name_make_cut_id(known.cut_id), 0);
-	points_note_as(known.seq);
+	scene_note_as(known.seq);
 	for (unsigned int i = 0; i < WRITES; i++) {
 		unsigned int disk = rig_random(MODEL_DISKS);
 

@@ -14,7 +14,7 @@ uint64_t crash_epoch;
 
 void crash_sent(void)
 {
-	points_note_as(sender.cut.seq);
+	scene_note_as(sender.cut.seq);
 	crash_sent_cut = sender.cut;
 }
 

@@ -17,7 +17,7 @@ struct crash_operation {
 	int64_t step_ms;	/* and how far apart cycles are (an interval is 5 s) */
 	unsigned int window_ms; /* the kill comes within this time */
 	/* Done again and again until the kill. It stands whatever dies under it, notes the cut of
-	 * what it sends (points_note_as) before the end of a cycle, and tells crash_sent and
+	 * what it sends (scene_note_as) before the end of a cycle, and tells crash_sent and
 	 * crash_acknowledged of it. false: it cannot go on. */
 	bool (*step)(void);
 	bool resyncs; /* a resynchronization that had begun is asked for again */

@@ -37,7 +37,7 @@ static void takeover_send(Vmreplica__TakeoverKind kind, uint64_t number)
 /* The answer's disks read as the cut that it names. */
 static void taken_judge(void)
 {
-	const struct cut_note *note = points_cut_find(rig.taken.seq);
+	const struct cut_note *note = scene_cut_find(rig.taken.seq);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(note);
 	CU_ASSERT_TRUE(rig.taken.seq >= crash_acknowledged_cut.seq ||
@@ -79,10 +79,10 @@ void crash_settle_test(void)
 	while (is_refused(taking_test("web1", 0))) {
 	}
 	CU_ASSERT_EQUAL(rig.taken.error, 0);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(points_cut_find(rig.taken.seq));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(scene_cut_find(rig.taken.seq));
 	for (size_t i = 0; i < rig.taken.disk_count; i++) {
 		CU_ASSERT_EQUAL(image_digest(rig.taken.backings[i]),
-				points_cut_find(rig.taken.seq)->digest[i]);
+				scene_cut_find(rig.taken.seq)->digest[i]);
 	}
 	while (is_refused(taking_end_as(CLEANUP, 1))) {
 	}
@@ -198,7 +198,7 @@ static void chain_merge(const struct manifest *manifest, unsigned int disk, bool
 
 static bool stage_merge(void)
 {
-	struct manifest manifest = points_manifest();
+	struct manifest manifest = scene_manifest();
 
 	CU_ASSERT_EQUAL(manifest.current.disk_count, MODEL_DISKS);
 	for (unsigned int i = 0; i < manifest.current.disk_count; i++) {
@@ -216,7 +216,7 @@ static bool stage_merged(void)
 	}
 	if (!rig_mortal) {
 		taken_judge();
-		CU_ASSERT_EQUAL(points_layers_count(), 1);
+		CU_ASSERT_EQUAL(scene_layers(), 1);
 	}
 	return true;
 }

@@ -177,7 +177,7 @@ static bool disks_equal(const struct cut_note *note)
 /* The replica is the newest acknowledged cut. A merge may be just pointing a layer to another. */
 static void replica_verify(void)
 {
-	const struct cut_note *note = points_cut_find(crash_acknowledged_cut.seq);
+	const struct cut_note *note = scene_cut_find(crash_acknowledged_cut.seq);
 	bool equal = false;
 
 	if (crash_acknowledged_cut.seq == 0) {
@@ -323,7 +323,7 @@ static void series_begin(unsigned int series)
  * primary's own images among them stay as they are. */
 static size_t rest_layers(size_t points)
 {
-	struct manifest manifest = points_manifest();
+	struct manifest manifest = scene_manifest();
 	size_t most = 0;
 
 	for (size_t i = 0; i < manifest.current.disk_count; i++) {
@@ -342,12 +342,12 @@ static size_t rest_layers(size_t points)
 static void series_end(void)
 {
 	settings_apply(&(const struct crash_operation){.points = 2, .step_ms = 5000});
-	CU_ASSERT_TRUE(points_merges_wait(rest_layers(11), 120000));
+	CU_ASSERT_TRUE(scene_layers_wait(rest_layers(11), 120000));
 	for (int i = 0; i < 3; i++) {
 		CU_ASSERT_TRUE(crash_cycle(5));
 		points_applied_wait();
 	}
-	CU_ASSERT_TRUE(points_merges_wait(rest_layers(2), 60000));
+	CU_ASSERT_TRUE(scene_layers_wait(rest_layers(2), 60000));
 	CU_ASSERT_EQUAL(points_wait(2), 2);
 	replica_verify();
 	sender_drop(&sender);

@@ -183,20 +183,6 @@ static bool wait_for(bool (*condition)(const char *), const char *words, bool wa
 	return condition(words) == wanted;
 }
 
-static size_t layers_most(void)
-{
-	struct manifest manifest = taking_manifest();
-	size_t most = 0;
-
-	for (size_t i = 0; i < manifest.current.disk_count; i++) {
-		size_t count = manifest.current.disks[i].layer_count;
-
-		most = count > most ? count : most;
-	}
-	manifest_destroy(&manifest);
-	return most;
-}
-
 /* A delta onto the old disk, which from then on is the base of a replica as any other. */
 static void test_delta(void)
 {
@@ -227,7 +213,7 @@ static void test_delta(void)
 	}
 	CU_ASSERT_TRUE(adopted_have(BITMAP));
 	scene_delta_of_dirty();
-	taking_note();
+	scene_note();
 	scene_check();
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, REPLICATING, 5000));
 	CU_ASSERT_TRUE(wait_for(adopted_have, BITMAP, false));
@@ -238,11 +224,9 @@ static void test_delta(void)
 	for (int i = 0; i < 8; i++) {
 		taking_cycle_applied(8);
 	}
-	for (int i = 0; i < 100 && layers_most() > 2; i++) {
-		rig_wait(&rig, NULL, 0, 100); /* merged into the old disk itself */
-	}
-	CU_ASSERT_EQUAL(layers_most(), 2);
-	taking_points_judge();
+	CU_ASSERT_TRUE(scene_layers_wait(2, 30000)); /* merged into the old disk itself */
+	CU_ASSERT_EQUAL(scene_layers(), 2);
+	scene_points_judge();
 	scene_check();
 	scene_replace_receiver(false);
 	scene_check();
@@ -262,7 +246,7 @@ static void test_digest(void)
 	adopt(2, true);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	scene_resync_whole();
-	taking_note();
+	scene_note();
 	scene_check();
 	taking_cycle_applied(8);
 	scene_check();
@@ -338,7 +322,7 @@ static void test_back(void)
 	scene_check();
 	scene_replace_receiver(true);
 	scene_check();
-	taking_points_judge();
+	scene_points_judge();
 	CU_ASSERT_EQUAL(rig_close(&rig, true), -EPERM); /* the VM's disks are in it */
 	CU_ASSERT_EQUAL(access(paths[0], F_OK), 0);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
@@ -378,12 +362,12 @@ static void trip(uint64_t epoch, unsigned int pattern)
 /* A quiet second: nothing is being merged any more. */
 static void merges_end(void)
 {
-	size_t before = 0, now = taking_layers();
+	size_t before = 0, now = scene_layers();
 
 	for (int i = 0; i < 60 && before != now; i++) {
 		before = now;
 		rig_wait(&rig, NULL, 0, 1000);
-		now = taking_layers();
+		now = scene_layers();
 	}
 }
 
@@ -392,9 +376,9 @@ static void trips(uint64_t epoch)
 {
 	for (unsigned int i = 0; i < 4; i++) {
 		trip(epoch + 2 * i, i + 1);
-		CU_ASSERT_TRUE(taking_layers_wait(LAYERS, 30000));
+		CU_ASSERT_TRUE(scene_layers_wait(LAYERS, 30000));
 		merges_end();
-		CU_ASSERT_TRUE(taking_points_judge() > 0);
+		CU_ASSERT_TRUE(scene_points_judge() > 0);
 		scene_check();
 		CU_ASSERT_EQUAL(access(paths[0], F_OK), 0); /* the VM's definition names it */
 	}
@@ -428,7 +412,7 @@ static void test_trips_disk(void)
 	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
 	CU_ASSERT_TRUE(sender_extents(&sender, &model) > 0);
 	scene_delta_of_dirty();
-	taking_note();
+	scene_note();
 	taking_cycle_applied(8);
 	trips(3);
 	run("test -z \"$(find '%s' -xtype l)\"", rig.store); /* each link leads to the disk */

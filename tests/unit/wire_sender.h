@@ -61,6 +61,8 @@ struct sender {
 	int64_t cut_step_ms;		   /* added to it with each */
 };
 
+#define SENDER_ANSWER_MS 40000
+
 /* What HELLO claims, over all connections. */
 extern uint64_t sender_features;
 /* Every frame that is sent also goes into this file (NULL: none). */
@@ -78,6 +80,10 @@ bool sender_enter(struct sender *sender, const struct rig *rig, const struct mod
  * UINT64_MAX when they do not come while rig_mortal. */
 uint64_t sender_extents(struct sender *sender, struct model *model);
 void sender_drop(struct sender *sender); /* close without a word; twice is fine */
+
+/* Any frame. It may fail because the receiver has given up: what it said is what counts then. */
+void sender_send(struct sender *sender, enum frame_type type, const ProtobufCMessage *message,
+		 const void *payload, uint32_t payload_len);
 
 /* CYCLE_BEGIN of mode with a new cut; goes on from sender->mark when resumed. */
 void sender_begin(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,
