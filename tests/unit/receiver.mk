@@ -64,6 +64,8 @@ receiver_rig_tests = \
 	tests/unit/test_store_check \
 	tests/unit/test_receiver_takeover \
 	tests/unit/test_crash_rounds \
+	tests/unit/test_amplification \
+	tests/unit/test_merge_pace \
 	tests/unit/test_stale_owner \
 	tests/unit/test_receiver_adopt \
 	tests/unit/test_replay \
@@ -102,6 +104,12 @@ tests_unit_test_crash_rounds_SOURCES = tests/unit/test_crash_rounds.c \
 	tests/unit/crash_takeovers.c tests/unit/crash_home.c
 tests_unit_test_crash_rounds_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_crash_rounds_LDADD = $(receiver_rig_libs)
+tests_unit_test_amplification_SOURCES = tests/unit/test_amplification.c \
+	tests/bench/amplification.c tests/bench/amplification.h
+tests_unit_test_amplification_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_amplification_LDADD = $(receiver_rig_libs)
+tests_unit_test_merge_pace_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_merge_pace_LDADD = $(receiver_rig_libs)
 tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_stale_owner_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_adopt_CFLAGS = $(receiver_test_cflags)
