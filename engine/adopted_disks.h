@@ -17,6 +17,12 @@
 int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
 		       struct source_defined_disk **ret_disks, size_t *ret_count,
 		       char error[SOURCE_ERROR_LEN]);
+/* Can this side become the replica with the disks of the definition at path? Not with a disk that
+ * stands on a backing file (a template, a snapshot): what comes from the other side could end up in
+ * what other VMs stand on. 0; -ENOTSUP; or another negative errno; with a sentence. */
+int adopted_disks_check(const char *path, const char *const *exclude, char error[SOURCE_ERROR_LEN]);
+/* The same for one image. */
+int adopted_disks_check_image(const char *image, char error[SOURCE_ERROR_LEN]);
 /* The store in that directory is about to be removed, and nobody has it open: take the images that
  * it names by links back from uid, of a wrapped disk both. What cannot be is logged. */
 void adopted_disks_take_back(const char *directory, uid_t uid);

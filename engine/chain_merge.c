@@ -2,64 +2,18 @@
 #include "engine/chain_merge.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <pwd.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "common/cleanup.h"
 #include "engine/engine.h"
 #include "engine/source_access.h"
+#include "engine/source_image.h"
 #include "engine/source_run.h"
 #include "engine/source_tool.h"
 
-#define HEADER_LEN 20u /* of qcow2, as far as it names the backing file */
-#define NAME_LEN   1024u
-
 /* ---- what stands on what ---- */
-
-static uint64_t big_endian(const uint8_t *bytes, size_t count)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		value = value << 8 | bytes[i];
-	}
-	return value;
-}
-
-/* The backing file of the image at path, as a path. */
-static int backing_read(const char *path, char *ret_path, size_t size)
-{
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char directory[PATH_LEN_MAX + NAME_LEN], name[NAME_LEN];
-	uint8_t header[HEADER_LEN];
-	uint64_t offset, len;
-
-	if (fd < 0) {
-		return -errno;
-	}
-	if (pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
-	    memcmp(header, "QFI\xfb", 4) != 0) {
-		return -EBADMSG;
-	}
-	offset = big_endian(header + 8, 8);
-	len = big_endian(header + 16, 4);
-	if (offset == 0 || offset > INT64_MAX || len == 0 || len >= sizeof(name) ||
-	    pread(fd, name, len, (off_t)offset) != (ssize_t)len) {
-		return -EBADMSG;
-	}
-	name[len] = '\0';
-	snprintf(directory, sizeof(directory), "%s", path);
-	return snprintf(ret_path, size, "%s%s%s", name[0] == '/' ? "" : dirname(directory),
-			name[0] == '/' ? "" : "/", name) < (int)size
-		       ? 0
-		       : -EBADMSG;
-}
 
 /* Names differ: libvirt's are absolute, the receiver's relative to the image. */
 static bool is_same_file(const char *one, const char *other)
@@ -73,15 +27,15 @@ static bool is_same_file(const char *one, const char *other)
 int chain_merge_find(const char *path, char *const *chain, size_t count, size_t *ret_lowest,
 		     size_t *ret_top)
 {
-	char below[PATH_LEN_MAX + 2 * NAME_LEN];
+	char below[PATH_MAX];
 	size_t at = count, lowest = 0, top = 0;
 
 	while (at != 0) {
-		int result = backing_read(at == count ? path : chain[at], below, sizeof(below));
+		int result = source_image_backing(at == count ? path : chain[at], below);
 		size_t next = 0;
 
 		if (result < 0) {
-			return result;
+			return result == -ENOENT ? -EBADMSG : result;
 		}
 		while (next < at && !is_same_file(below, chain[next])) {
 			next++;

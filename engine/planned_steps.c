@@ -8,6 +8,7 @@
 #include "cluster/authorization.h"
 #include "cluster/nvpair_list.h"
 #include "common/clock.h"
+#include "engine/adopted_disks.h"
 #include "engine/epoch.h"
 #include "engine/planned.h"
 #include "engine/source_define.h"
@@ -37,11 +38,25 @@ static const struct placement_resource *vm_place(const struct planned *planned)
 
 /* ---- 1 checks ---- */
 
+/* Can this side become the replica? */
+static int check_disks(struct planned *planned)
+{
+	const char *excluded[DISKS_MAX + 1] = {NULL};
+
+	for (size_t i = 0; i < planned->excluded_count; i++) {
+		excluded[i] = planned->excluded[i];
+	}
+	return adopted_disks_check(planned->definition, excluded, planned->text);
+}
+
 static int query_run(void *arg)
 {
 	struct planned *planned = arg;
 	struct locate_client client = peer_contact_client(&planned->contact, planned->engine->tls);
 
+	if (check_disks(planned) == -ENOTSUP) {
+		return -ENOTSUP;
+	}
 	return order_client_query(&client, planned->contact.relationship,
 				  planned->engine->config->site, NULL, &planned->answer,
 				  &planned->trouble);
@@ -93,7 +108,9 @@ static void checked_cb(void *arg, int result)
 	struct planned *planned = arg;
 
 	planned->busy = false;
-	if (result < 0) {
+	if (result == -ENOTSUP) {
+		planned_failed(planned, result, "nothing was changed", "%s", planned->text);
+	} else if (result < 0) {
 		planned_failed(
 			planned, result,
 			"when the other side is gone: vmreplica failover VM --unplanned there",
@@ -135,9 +152,24 @@ static bool check_here(struct planned *planned)
 	return true;
 }
 
+static bool find_definition(struct planned *planned);
+
+static void note_excluded(struct planned *planned)
+{
+	const struct vm_settings *settings = &planned_relationship(planned)->settings;
+
+	planned->excluded_count = settings->exclude_count;
+	for (size_t i = 0; i < settings->exclude_count; i++) {
+		memcpy(planned->excluded[i], settings->exclude_disks[i],
+		       sizeof(planned->excluded[i]));
+	}
+}
+
 void planned_step_check(struct planned *planned)
 {
 	if (check_here(planned)) {
+		find_definition(planned); /* without one there is nothing to look at yet */
+		note_excluded(planned);
 		planned_work(planned, query_run, checked_cb);
 	}
 }

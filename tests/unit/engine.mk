@@ -22,6 +22,11 @@ tests_unit_test_source_access_SOURCES = tests/unit/test_source_access.c
 tests_unit_test_source_access_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_access_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_adopted_disks
+tests_unit_test_adopted_disks_SOURCES = tests/unit/test_adopted_disks.c
+tests_unit_test_adopted_disks_CFLAGS = $(source_test_cflags)
+tests_unit_test_adopted_disks_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_chain_merge
 tests_unit_test_chain_merge_SOURCES = tests/unit/test_chain_merge.c
 tests_unit_test_chain_merge_CFLAGS = $(source_test_cflags)
