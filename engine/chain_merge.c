@@ -64,8 +64,9 @@ size_t chain_merge_layers(const Vmreplica__Ipc__StoreTaken *taken)
 
 bool chain_merge_is_hopeless(int error)
 {
+	/* not ENOTSUP: so libvirt calls that another job has the disk */
 	return error == -EBADMSG || error == -EIO || error == -EACCES || error == -EINVAL ||
-	       error == -EPERM || error == -ENOTSUP;
+	       error == -EPERM;
 }
 
 /* ---- access ---- */
@@ -109,7 +110,7 @@ static int disk_grant(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk
 		/* merged away before: it is named until that is recorded */
 		result = result == -ENOENT && i > 0 ? 0 : result;
 	}
-	return result;
+	return result == -ENOTSUP ? -EACCES : result; /* no ACLs there */
 }
 
 /* ---- merging ---- */
