@@ -68,6 +68,7 @@ receiver_rig_tests = \
 	tests/unit/test_merge_pace \
 	tests/unit/test_stale_owner \
 	tests/unit/test_receiver_adopt \
+	tests/unit/test_receiver_trips \
 	tests/unit/test_replay \
 	tests/unit/test_receiver_failover \
 	tests/unit/test_store_fixture
@@ -112,6 +113,8 @@ tests_unit_test_merge_pace_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_merge_pace_LDADD = $(receiver_rig_libs)
 tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_stale_owner_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_trips_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_trips_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_adopt_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_adopt_LDADD = $(receiver_rig_libs)
 tests_unit_test_replay_CFLAGS = $(receiver_test_cflags)
