@@ -294,13 +294,17 @@ static int read_run(void *arg)
 static void read_cb(void *arg, int result)
 {
 	struct give_way *way = arg;
+	char estimate[DIGEST_ESTIMATE_LEN];
 
 	if (result < 0) {
 		way_later(way, way->text);
 		return;
 	}
 	if (way->adopt.digest) {
-		failover_job_note(way->job, "everything will be compared: %s", way->text);
+		failover_job_note(way->job, "everything will be compared, %s: %s",
+				  digest_estimate_format(&way->engine->digest_speed,
+							 way->size_bytes, estimate),
+				  way->text);
 	} else {
 		failover_job_note(way->job, "%" PRIu64 " MiB differ from cycle %" PRIu64,
 				  way->bytes >> 20, way->last_seq);
