@@ -76,11 +76,11 @@ static void test_a_link_leads_to_what_was_lent(void)
 {
 	char disk[TEMP_PATH_LEN], other[TEMP_PATH_LEN], link[TEMP_PATH_LEN];
 
-	temp_file(disk, "disk", "x");
-	temp_file(other, "other", "x");
+	temp_file(disk, "lent-disk", "x");
+	temp_file(other, "lent-other", "x");
 	CU_ASSERT_EQUAL(chmod(disk, 0600), 0);
 	CU_ASSERT_EQUAL(chmod(other, 0640), 0);
-	CU_ASSERT_EQUAL(symlink(disk, temp_path(link, "layer")), 0);
+	CU_ASSERT_EQUAL(symlink(disk, temp_path(link, "lent-layer")), 0);
 	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), -EPERM);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, link));
 	CU_ASSERT_EQUAL(source_access_lend(disk, RECEIVER, error), 0);
