@@ -14,7 +14,7 @@
 #include "engine/receiver_child.h"
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
-#include "engine/store_admit.h"
+#include "proto/message_copy.h"
 
 #define RETRY_MS	15000
 #define VISIT_MS	120000 /* opened, asked and closed; else it is closed, and tried again */
@@ -152,7 +152,7 @@ static void visit_end(struct chain_keeper *keeper)
 static int taken_keep(struct chain_keeper *keeper, const Vmreplica__Ipc__StoreTaken *answer)
 {
 	taken_drop(keeper);
-	keeper->taken = replica_takeover_copy(answer);
+	keeper->taken = (Vmreplica__Ipc__StoreTaken *)message_copy(&answer->base);
 	return keeper->taken != NULL ? 0 : -ENOMEM;
 }
 

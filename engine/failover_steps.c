@@ -15,6 +15,7 @@
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/store_directory.h"
+#include "proto/message_copy.h"
 
 /* Pacemaker's configuration, the receiver: what is away for a while comes back. */
 #define SETTING_LIMIT_MS  120000
@@ -104,7 +105,8 @@ static bool is_passing(int error)
 
 static int keep_taken(struct failover *failover, const Vmreplica__Ipc__StoreTaken *answer)
 {
-	Vmreplica__Ipc__StoreTaken *copy = replica_takeover_copy(answer);
+	Vmreplica__Ipc__StoreTaken *copy =
+		(Vmreplica__Ipc__StoreTaken *)message_copy(&answer->base);
 
 	if (copy == NULL) {
 		return -ENOMEM;

@@ -301,7 +301,7 @@ static void read_cb(void *arg, int result)
 		return;
 	}
 	if (way->adopt.digest) {
-		failover_job_note(way->job, "everything will be compared, %s: %s",
+		failover_job_note(way->job, "everything will be compared (%s): %s",
 				  digest_estimate_format(&way->engine->digest_speed,
 							 way->size_bytes, estimate),
 				  way->text);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "common/clock.h"
 #include "engine/receiver_child.h"
 
@@ -100,18 +99,6 @@ int replica_takeover_extents(struct replica *replica, Vmreplica__Ipc__StoreExten
 	request->relationship = replica->settings.relationship;
 	return wait_send(replica->engine, FRAME_STORE_EXTENTS, &request->base, request->id, done,
 			 arg);
-}
-
-Vmreplica__Ipc__StoreTaken *replica_takeover_copy(const Vmreplica__Ipc__StoreTaken *answer)
-{
-	size_t len = vmreplica__ipc__store_taken__get_packed_size(answer);
-	cleanup_free uint8_t *packed = malloc(len + 1);
-
-	if (packed == NULL) {
-		return NULL;
-	}
-	vmreplica__ipc__store_taken__pack(answer, packed);
-	return vmreplica__ipc__store_taken__unpack(NULL, len, packed);
 }
 
 void replica_takeover_forget(struct engine *engine, const void *arg)

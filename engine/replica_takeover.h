@@ -28,8 +28,6 @@ int replica_takeover_end_at(struct engine *engine, Vmreplica__Ipc__StoreTakeover
 			    replica_takeover_cb done, void *arg);
 int replica_takeover_extents(struct replica *replica, Vmreplica__Ipc__StoreExtents *request,
 			     replica_takeover_cb done, void *arg);
-/* A copy of an answer, to free with free_unpacked; NULL when out of memory. */
-Vmreplica__Ipc__StoreTaken *replica_takeover_copy(const Vmreplica__Ipc__StoreTaken *answer);
 /* Who asked does not want to know any more (all its requests). */
 void replica_takeover_forget(struct engine *engine, const void *arg);
 
