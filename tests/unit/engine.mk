@@ -27,6 +27,11 @@ tests_unit_test_adopted_disks_SOURCES = tests/unit/test_adopted_disks.c
 tests_unit_test_adopted_disks_CFLAGS = $(source_test_cflags)
 tests_unit_test_adopted_disks_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_chain_keeper
+tests_unit_test_chain_keeper_SOURCES = tests/unit/test_chain_keeper.c engine/chain_keeper.c engine/chain_keeper.h
+tests_unit_test_chain_keeper_CFLAGS = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
+tests_unit_test_chain_keeper_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_chain_merge
 tests_unit_test_chain_merge_SOURCES = tests/unit/test_chain_merge.c
 tests_unit_test_chain_merge_CFLAGS = $(source_test_cflags)
