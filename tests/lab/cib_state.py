@@ -91,7 +91,7 @@ def look_at(side, relationship, vm, is_primary, failed_over, test):
     look_at_role(side, ours, parameters, is_primary)
     name = vm_resource(side, relationship, parameters, vm)
     runs = is_primary or failed_over
-    look_at_vm(side, name, runs)
+    look_at_vm(side, ours.get("id"), name, runs)
     look_at_constraints(side, ours.get("id"), name, is_primary)
     look_at_settings(side, relationship, failed_over and not is_primary)
     look_at_test(side, relationship, test and not is_primary)
@@ -118,7 +118,7 @@ def vm_resource(side, relationship, parameters, vm):
     return parameters.get("vm_resource") or (made[0] if made else vm)
 
 
-def look_at_vm(side, name, runs):
+def look_at_vm(side, ours, name, runs):
     entry = next((entry for entry in side.cib.iter("primitive") if entry.get("id") == name), None)
     side.want(entry is not None, f"no resource {name}")
     if entry is None:
@@ -128,10 +128,12 @@ def look_at_vm(side, name, runs):
     node = side.started(name)
     side.want(bool(node) == runs, f"{name} runs on {node}")
     config = values(entry, "instance_attributes")["config"]
-    if runs and node:
-        names = disks(side.lab.on(node, f"cat {config}"))
-        side.want(names and side.lab.run(node, f"ls {' '.join(names)}").returncode == 0,
-                  f"{config} of {name} names disks that are not there: {names}")
+    node = node or side.started(ours) or side.node
+    names = disks(side.lab.on(node, f"cat {config}"))
+    there = [disk for disk in names if side.lab.run(node, f"test -e {disk}").returncode == 0]
+    # What does not run must not start by a mistake either: its disks have names of no file.
+    side.want(names and there == (names if runs else []),
+              f"{config} of {name} names {names}, of which there are {there}")
 
 
 def disks(definition):
