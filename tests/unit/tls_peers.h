@@ -25,6 +25,9 @@ struct peers {
  * to be freed. */
 void peers_connect(struct peers *peers, const char *client_pair, const char *server_pair,
 		   const char *expected);
+/* The same with contexts of the caller's, whose references are taken. */
+void peers_connect_by(struct peers *peers, struct tls_context *client, struct tls_context *server,
+		      const char *expected);
 void peers_free(struct peers *peers);
 
 #endif
