@@ -9,7 +9,7 @@ import cib_state
 import replication as rep
 from case import require, say, wait_until
 
-TIMEOUT = 180
+TIMEOUT = 240
 POINTS = 2
 MORE = f"--points 40 --point-interval {rep.FAST}"   # none is merged before its time
 TEST = "web1-test"
