@@ -90,6 +90,8 @@ void peers_make(void)
 	pair_make(
 		"b1", "ca",
 		(struct pki_subject){.names = "DNS:b1.b.example,DNS:b.example", .extended = both});
+	pair_make("loopback", "ca",
+		  (struct pki_subject){.names = "DNS:b.example,IP:127.0.0.1", .extended = both});
 	pair_make("foreign", "other-ca",
 		  (struct pki_subject){.names = "DNS:a1.a.example", .extended = both});
 	pair_make("expired", "ca",

@@ -6,7 +6,7 @@
 #include "common/tls.h"
 
 /* Make all certificates below tempdir(). Names of pairs: "a1" (a1.a.example, a.example, 10.0.0.1),
- * "b1", "foreign" (another CA), "expired", "wildcard" (*.a.example), "partial" (a*.a.example),
+ * "b1", "loopback" (127.0.0.1), "foreign" (another CA), "expired", "wildcard" (*.a.example), "partial" (a*.a.example),
  * "nameless", "server-only", "client-only". Ends the program when one cannot be made. */
 void peers_make(void);
 
