@@ -49,7 +49,7 @@ def last_job(lab, site, kind="planned-failover"):
     return [job for job in jobs if job["kind"] == kind and job["node"][0] == site.lower()][-1]
 
 
-def watch(lab, site, done, timeout=150):
+def watch(lab, site, done, timeout=220):
     """Until DONE says so of the job at SITE; meanwhile web1 runs on one side at most."""
     def look():
         sides(lab)

@@ -11,7 +11,7 @@ import shape as shapes
 from case import require, say, wait_until
 
 SHAPE = {"standalone": True}
-TIMEOUT = 420
+TIMEOUT = 480
 DIRTY = True            # web1 comes home with a definition made anew, which the lab cannot ask
 
 
