@@ -20,7 +20,7 @@
 #define EXTENTS_LIMIT_MS 600000
 #define PEER_LIMIT_MS	 (30 * 60 * 1000) /* it stops its VM, and reads its bitmaps */
 #define PEER_RETRY_MS	 2000
-#define SETTINGS	 4
+#define SETTINGS	 5
 #define PARAMETERS	 5
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
@@ -251,18 +251,21 @@ static void fill_change(struct failover *failover, const struct peer_contact *co
 	change->request.parameters = change->parameters;
 	change->request.settings = change->settings;
 	change->request.resource = (char *)(uintptr_t)contact->resource;
-	change->request.vm_resource = (char *)(uintptr_t)vm_resource;
-	change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
+	if (vm_resource != NULL) { /* a host without a cluster has none */
+		change->request.vm_resource = (char *)(uintptr_t)vm_resource;
+		change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
+		add_parameter(change, "vm_resource", vm_resource);
+	}
 	snprintf(change->peer, sizeof(change->peer),
 		 strchr(contact->host, ':') != NULL ? "[%s]:%u" : "%s:%u", contact->host,
 		 contact->port);
 	add_parameter(change, "role", "primary");
 	add_parameter(change, "peer", change->peer);
-	add_parameter(change, "vm_resource", vm_resource);
 	add_parameter(change, "vm", replica_definition_vm(replica, change->vm));
 	add_setting(change, EPOCH_SETTING, failover->relationship,
 		    epoch_format(&failover->order.epoch, change->epoch));
 	add_setting(change, STANDING_EXTENTS, failover->relationship, failover->extents);
+	add_setting(change, STANDING_CHAIN, failover->relationship, replica->directory);
 	add_setting(change, STANDING_FAILOVER, failover->relationship, "");
 }
 
@@ -277,7 +280,7 @@ void failover_step_role(struct failover *failover)
 	struct role_change change;
 	int result;
 
-	if (replica == NULL || resource == NULL ||
+	if (replica == NULL || (resource == NULL && !failover->engine->config->standalone) ||
 	    peer_contact_find(failover->engine, failover->relationship, &contact) < 0) {
 		failover_later(failover, FAILOVER_RETRY_MS, LIMIT_MS, SEE_CLUSTER,
 			       "the replica or its VM's resource is not there at the moment");
@@ -289,7 +292,7 @@ void failover_step_role(struct failover *failover)
 				"where the other side's broker listens is not known");
 		return;
 	}
-	fill_change(failover, &contact, replica, resource->id, &change);
+	fill_change(failover, &contact, replica, resource != NULL ? resource->id : NULL, &change);
 	failover->busy = true;
 	result = cluster->ops->switch_role(cluster, &change.request, role_changed_cb, failover);
 	if (result < 0) {

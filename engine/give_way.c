@@ -8,14 +8,18 @@
 #include <string.h>
 
 #include "cluster/authorization.h"
-#include "cluster/nvpair_list.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/adopted_disks.h"
 #include "engine/become_replica.h"
 #include "engine/epoch.h"
+#include "engine/host_vm.h"
+#include "engine/own_definition.h"
 
 #define POLL_MS	      1000
 #define STOP_LIMIT_MS (5 * 60 * 1000)
+#define STOP_GRACE_MS (90 * 1000) /* VirtualDomain's, by the timeout that it advises */
 
 static struct give_way *find(const struct engine *engine, const char *relationship)
 {
@@ -80,23 +84,6 @@ static bool find_settings(struct give_way *way)
 	return false;
 }
 
-/* The definition that Pacemaker starts the VM from. */
-static bool find_definition(struct give_way *way)
-{
-	const Vmreplica__Ipc__CibSettings *settings = engine_settings(way->engine);
-
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
-		const char *config =
-			nvpair_find(resource->parameters, resource->n_parameters, "config");
-
-		if (strcmp(resource->id, way->contact.vm_resource) == 0 && config != NULL) {
-			snprintf(way->definition, sizeof(way->definition), "%s", config);
-		}
-	}
-	return way->definition[0] != '\0';
-}
-
 static void take_order(struct give_way *way, const struct peer_order *order)
 {
 	const Vmreplica__Wire__Order *message = order->order;
@@ -109,6 +96,42 @@ static void take_order(struct give_way *way, const struct peer_order *order)
 	snprintf(way->from_cut_id, sizeof(way->from_cut_id), "%s", message->cut->cut_id);
 	way->last_seq = message->last_seq;
 	snprintf(way->last_cut_id, sizeof(way->last_cut_id), "%s", message->last_cut_id);
+}
+
+/* Before anything is changed: it could not become the replica. */
+static int check_run(void *arg)
+{
+	struct give_way *way = arg;
+	cleanup_free const char **exclude = vm_settings_exclude_list(&way->settings);
+
+	return exclude == NULL ? -EAGAIN : adopted_disks_check(way->definition, exclude, way->text);
+}
+
+static void check_done(void *arg, int result)
+{
+	struct give_way *way = arg;
+	struct engine *engine = way->engine;
+	struct admin_call *call = way->call;
+	const char *id = way->contact.relationship;
+
+	way->call = NULL;
+	if (result == -ENOTSUP) {
+		peer_order_refuse(call, "%s", way->text);
+	} else if (find(engine, id) != NULL || failover_job_running_id(engine, id)[0] != '\0') {
+		peer_order_later(call, "", "it is under way");
+	} else {
+		way->job = failover_job_begin(engine, JOB_KIND_REVERSE, way->contact.vm, id, NULL);
+		if (way->job != NULL) {
+			way->next = engine->giving_way;
+			engine->giving_way = way;
+			peer_order_later(call, failover_job_id(way->job), "it has begun");
+			engine_wake(engine);
+			return;
+		}
+		peer_order_later(call, "", "out of memory");
+	}
+	vm_settings_destroy(&way->settings);
+	free(way);
 }
 
 static void give_way_begin(struct peer_order *order)
@@ -126,7 +149,10 @@ static void give_way_begin(struct peer_order *order)
 		return;
 	}
 	take_order(way, order);
-	if (!find_storage(way) || !find_definition(way) || !find_settings(way)) {
+	if (!find_storage(way) ||
+	    !own_definition_find(way->engine, way->contact.relationship, way->contact.vm_resource,
+				 way->definition) ||
+	    !find_settings(way)) {
 		peer_order_refuse(
 			order->call,
 			way->storage[0] == '\0'
@@ -137,18 +163,10 @@ static void give_way_begin(struct peer_order *order)
 		free(way);
 		return;
 	}
-	way->job = failover_job_begin(order->engine, JOB_KIND_REVERSE, way->contact.vm,
-				      way->contact.relationship, NULL);
-	if (way->job == NULL) {
-		vm_settings_destroy(&way->settings);
-		free(way);
-		peer_order_later(order->call, "", "out of memory");
-		return;
+	way->call = order->call;
+	if (workers_submit(order->engine->task_workers, check_run, check_done, way) < 0) {
+		check_done(way, -EAGAIN);
 	}
-	way->next = order->engine->giving_way;
-	order->engine->giving_way = way;
-	peer_order_later(order->call, failover_job_id(way->job), "it has begun");
-	engine_wake(order->engine);
 }
 
 /* This side is the replica already: what came of it stands in the settings. */
@@ -221,6 +239,25 @@ static void changed_cb(void *arg, int error, const char *text)
 	}
 }
 
+static int stop_run(void *arg)
+{
+	struct give_way *way = arg;
+
+	return host_vm_stop(way->engine->libvirt, way->contact.vm, way->definition, STOP_GRACE_MS,
+			    way->text);
+}
+
+static void stop_cb(void *arg, int result)
+{
+	struct give_way *way = arg;
+
+	if (result < 0) {
+		way_later(way, way->text);
+	} else {
+		way_next(way);
+	}
+}
+
 static void way_stop(struct give_way *way)
 {
 	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
@@ -228,6 +265,10 @@ static void way_stop(struct give_way *way)
 	int result;
 
 	failover_job_step(way->job, "stop", "%s may run here no more", way->contact.vm);
+	if (way->engine->config->standalone) {
+		way->busy = workers_submit(way->engine->task_workers, stop_run, stop_cb, way) == 0;
+		return;
+	}
 	request.resource = way->contact.resource;
 	request.vm_resource = way->contact.vm_resource;
 	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
@@ -239,7 +280,8 @@ static void way_stop(struct give_way *way)
 	}
 }
 
-/* Pacemaker ends it, however long it takes: nothing is read before. */
+/* Without a cluster libvirt has ended it already. Pacemaker ends it, however long it takes: nothing
+ * is read before. */
 static void way_stopped(struct give_way *way)
 {
 	struct cluster *cluster = &way->engine->cluster;
@@ -247,7 +289,8 @@ static void way_stopped(struct give_way *way)
 	const struct placement_resource *place =
 		placement != NULL ? placement_find(placement, way->contact.vm_resource) : NULL;
 
-	if (place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL) {
+	if (way->engine->config->standalone ||
+	    (place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL)) {
 		way_next(way);
 	} else {
 		way_later(way, clock_monotonic_ms() - way->step_ms > STOP_LIMIT_MS

@@ -12,6 +12,7 @@ ENGINE_SOURCE = \
 	engine/source_replica.c engine/source_replica.h \
 	engine/source_connection.c engine/source_connection.h \
 	engine/source_define.c engine/source_define.h \
+	engine/host_vm.c engine/host_vm.h \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
@@ -117,9 +118,11 @@ ENGINE_CONTROL = \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
+	engine/chain_keeper.c engine/chain_keeper.h engine/chain_merge.c engine/chain_merge.h \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/image_chain.c engine/image_chain.h \
 	engine/failover_job.c engine/failover_job.h \
+	engine/failover_refusal.c engine/failover_refusal.h \
 	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
@@ -127,7 +130,11 @@ ENGINE_CONTROL = \
 	engine/job_table.c engine/job_table.h \
 	engine/adopted_disks.c engine/adopted_disks.h engine/become_replica.c engine/become_replica.h \
 	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_take.c \
-	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_steps.c engine/planned.h \
+	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_steps.c \
+	engine/planned_stop.c engine/planned.h \
+	engine/host_start.c engine/host_start_ask.c \
+	engine/host_start.h engine/host_start_private.h \
+	engine/own_definition.c engine/own_definition.h \
 	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
