@@ -192,3 +192,73 @@ int file_access_revoke(int dir_fd, const char *name, uid_t uid)
 	}
 	return 0;
 }
+
+static bool entry_may_read(acl_entry_t entry)
+{
+	acl_permset_t permissions;
+
+	return acl_get_permset(entry, &permissions) == 0 &&
+	       acl_get_perm(permissions, ACL_READ) == 1;
+}
+
+/* The entries of an ACL that count for one who is not the owner. */
+struct reader {
+	bool named, user; /* an entry of its own, and that it may read */
+	bool grouped, group;
+	bool other, mask;
+};
+
+static void reader_take(struct reader *reader, acl_entry_t entry, bool of_group, uid_t uid,
+			gid_t gid)
+{
+	acl_tag_t tag = ACL_UNDEFINED_TAG;
+	bool may = entry_may_read(entry);
+	void *qualifier = NULL;
+
+	if (acl_get_tag_type(entry, &tag) != 0) {
+		return;
+	}
+	if (tag == ACL_USER || tag == ACL_GROUP) {
+		qualifier = acl_get_qualifier(entry);
+	}
+	if (tag == ACL_USER && qualifier != NULL && *(const uid_t *)qualifier == uid) {
+		reader->named = true;
+		reader->user = may;
+	} else if ((tag == ACL_GROUP_OBJ && of_group) ||
+		   (tag == ACL_GROUP && qualifier != NULL && *(const gid_t *)qualifier == gid)) {
+		reader->grouped = true;
+		reader->group |= may;
+	} else if (tag == ACL_OTHER) {
+		reader->other = may;
+	} else if (tag == ACL_MASK) {
+		reader->mask = may;
+	}
+	acl_free(qualifier);
+}
+
+bool file_access_may_read(int fd, uid_t uid, gid_t gid)
+{
+	struct reader reader = {.mask = true};
+	cleanup_acl acl_t acl = NULL;
+	acl_entry_t entry;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		return false;
+	}
+	if (uid == 0 || uid == st.st_uid) {
+		return uid == 0 || (st.st_mode & S_IRUSR) != 0;
+	}
+	acl = acl_get_fd(fd);
+	if (acl == NULL) { /* no ACLs there */
+		return (st.st_mode & (gid == st.st_gid ? S_IRGRP : S_IROTH)) != 0;
+	}
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		reader_take(&reader, entry, gid == st.st_gid, uid, gid);
+	}
+	if (reader.named) {
+		return reader.user && reader.mask;
+	}
+	return reader.grouped ? reader.group && reader.mask : reader.other;
+}

@@ -27,6 +27,7 @@
 #include "common/config.h"
 #include "common/workers.h"
 #include "engine/cluster_table.h"
+#include "engine/digest_estimate.h"
 #include "engine/event_ring.h"
 #include "engine/source.h"
 #include "engine/tls_store.h"
@@ -67,7 +68,7 @@ struct engine {
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */
 	struct give_way *giving_way; /* owned list: old primaries here that become replicas */
-	struct planned *planned; /* owned list: planned failovers of primaries here */
+	struct planned *planned;     /* owned list: planned failovers of primaries here */
 	struct receiver_child *receiver;
 	struct lend_call *lend_calls; /* owned list: asked of the receiver (replica_lender.c) */
 	uint64_t lend_id;
@@ -84,6 +85,7 @@ struct engine {
 	struct announcer *announcer;
 	struct storage_probe *storages;
 	struct event_ring events;
+	struct digest_speed digest_speed; /* of resynchronizations that ran here */
 	struct admin_service *admin;
 	struct authorizer *authorizer;
 	char broker_address[ENGINE_ADDRESS_LEN]; /* "host:port" as it told; "" = not yet */

@@ -122,6 +122,23 @@ static int peer_run(void *arg)
 	return order_client_order(&client, &order, &job->result, &job->trouble);
 }
 
+/* Before anything of it begins: how much will be compared, and for how long. */
+static void note_digest(struct failover *failover)
+{
+	const struct replica *replica =
+		engine_find_replica(failover->engine, failover->relationship);
+	char estimate[DIGEST_ESTIMATE_LEN];
+	uint64_t bytes = 0;
+
+	for (size_t i = 0;
+	     replica != NULL && replica->status != NULL && i < replica->status->n_disks; i++) {
+		bytes += replica->status->disks[i]->size_bytes;
+	}
+	failover_job_note(failover->job,
+			  "the old primary's changes are not known: everything is compared: %s",
+			  digest_estimate_format(&failover->engine->digest_speed, bytes, estimate));
+}
+
 static void peer_done(void *arg, int result)
 {
 	struct peer_job *job = arg;
@@ -129,11 +146,12 @@ static void peer_done(void *arg, int result)
 
 	failover->busy = false;
 	if (result == 0 && job->result.done) {
-		failover_job_note(failover->job, "%s",
-				  job->result.extents
-					  ? "the old primary's changes are known: a delta is enough"
-					  : "the old primary's changes are not known: everything "
-					    "is compared, what differs is sent");
+		if (job->result.extents) {
+			failover_job_note(failover->job,
+					  "the old primary's changes are known: a delta is enough");
+		} else {
+			note_digest(failover);
+		}
 		failover_done(failover);
 	} else if (result < 0 && job->trouble.outcome == SCHEDULE_DENIED) {
 		failover_failed(failover, result, "vmreplica jobs and events there say more", "%s",

@@ -171,8 +171,10 @@ void give_way_ordered(struct peer_order *order)
 
 	epoch_from_message(order->order->epoch, &theirs);
 	engine_epoch_known(order->engine, id, order->engine->config->site, &known);
-	if (theirs.number == 0 || order->order->cut == NULL ||
-	    !epoch_is_held_by(&theirs, order->order->site)) {
+	if (!epoch_is_near(&known, &theirs)) {
+		peer_order_refuse_far(order, &known, &theirs);
+	} else if (theirs.number == 0 || order->order->cut == NULL ||
+		   !epoch_is_held_by(&theirs, order->order->site)) {
 		peer_order_refuse(order->call, "the order names no epoch of its own, or no cut");
 	} else if (way != NULL) {
 		peer_order_later(order->call, failover_job_id(way->job), "it is under way");
@@ -262,13 +264,17 @@ static int read_run(void *arg)
 static void read_cb(void *arg, int result)
 {
 	struct give_way *way = arg;
+	char estimate[DIGEST_ESTIMATE_LEN];
 
 	if (result < 0) {
 		way_later(way, way->text);
 		return;
 	}
 	if (way->adopt.digest) {
-		failover_job_note(way->job, "everything will be compared: %s", way->text);
+		failover_job_note(way->job, "everything will be compared, %s: %s",
+				  digest_estimate_format(&way->engine->digest_speed,
+							 way->size_bytes, estimate),
+				  way->text);
 	} else {
 		failover_job_note(way->job, "%" PRIu64 " MiB differ from cycle %" PRIu64,
 				  way->bytes >> 20, way->last_seq);

@@ -46,7 +46,8 @@ struct give_way {
 	struct vm_settings settings;	/* owned: of the resource here */
 	/* the worker's */
 	struct adopt_order adopt;
-	uint64_t bytes; /* that differ */
+	uint64_t bytes;	     /* that differ */
+	uint64_t size_bytes; /* of all disks */
 	char text[SOURCE_ERROR_LEN];
 };
 

@@ -55,6 +55,7 @@ static bool list_disks(struct reading *reading)
 		}
 		memcpy(reading->disks[at].name, disk->name, sizeof(disk->name));
 		reading->disks[at].size_bytes = reading->sizes[at] = disk->size_bytes;
+		reading->way->size_bytes += disk->size_bytes;
 		reading->source_index[at] = i;
 		reading->count++;
 	}
@@ -160,12 +161,10 @@ static int write_extents(struct reading *reading)
 	if (result < 0) {
 		return result;
 	}
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	result = fd < 0 ? -errno
-			: extent_file_write(fd, EXTENTS_NAME, reading->disks, reading->count);
-	if (result == 0 && (fchownat(fd, EXTENTS_NAME, user->pw_uid, user->pw_gid, 0) != 0)) {
-		result = -errno;
-	}
+			: extent_file_write_for(fd, EXTENTS_NAME, reading->disks, reading->count,
+						user->pw_uid, user->pw_gid);
 	if (fd >= 0) {
 		close(fd);
 	}
@@ -230,7 +229,7 @@ int give_way_read(struct give_way *way)
 	char error[SOURCE_ERROR_LEN];
 	int result;
 
-	way->bytes = 0;
+	way->bytes = way->size_bytes = 0;
 	way->text[0] = '\0';
 	way->adopt = (struct adopt_order){.seq = way->from_seq};
 	memcpy(way->adopt.cut_id, way->from_cut_id, sizeof(way->adopt.cut_id));

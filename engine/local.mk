@@ -52,6 +52,7 @@ ENGINE_PURE = \
 	engine/domain_fit_devices.c engine/domain_fit_devices.h \
 	engine/domain_rules.c engine/domain_rules.h \
 	engine/domain_walk.c engine/domain_walk.h \
+	engine/digest_estimate.c engine/digest_estimate.h \
 	engine/extent_list.c engine/extent_list.h \
 	engine/failover_order.c engine/failover_order.h \
 	engine/failover_plan.c engine/failover_plan.h \
@@ -119,6 +120,7 @@ ENGINE_CONTROL = \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
+	engine/image_chain.c engine/image_chain.h \
 	engine/failover_job.c engine/failover_job.h \
 	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \

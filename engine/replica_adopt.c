@@ -44,7 +44,8 @@ void replica_adopt_note(struct replica *replica)
 			sizeof(adopt->definition));
 }
 
-int replica_adopt_lend(struct replica *replica, uid_t uid, char *error, size_t size)
+int replica_adopt_lend(struct replica *replica, const struct adopted_users *users, char *error,
+		       size_t size)
 {
 	struct replica_adopt *adopt = &replica->adopt;
 	cleanup_free const char **exclude = NULL;
@@ -57,7 +58,7 @@ int replica_adopt_lend(struct replica *replica, uid_t uid, char *error, size_t s
 	}
 	exclude = vm_settings_exclude_list(&replica->settings);
 	if (exclude != NULL) {
-		result = adopted_disks_lend(adopt->definition, exclude, uid, &adopt->disks,
+		result = adopted_disks_lend(adopt->definition, exclude, users, &adopt->disks,
 					    &adopt->count, why);
 	}
 	if (result < 0) {

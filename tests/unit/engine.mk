@@ -113,6 +113,16 @@ tests_unit_test_health_attribute_SOURCES = tests/unit/test_health_attribute.c
 tests_unit_test_health_attribute_CFLAGS = $(engine_test_cflags)
 tests_unit_test_health_attribute_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_image_chain
+tests_unit_test_image_chain_SOURCES = tests/unit/test_image_chain.c tests/unit/tempdir.h
+tests_unit_test_image_chain_CFLAGS = $(engine_test_cflags)
+tests_unit_test_image_chain_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_digest_estimate
+tests_unit_test_digest_estimate_SOURCES = tests/unit/test_digest_estimate.c
+tests_unit_test_digest_estimate_CFLAGS = $(engine_test_cflags)
+tests_unit_test_digest_estimate_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_health
 tests_unit_test_health_SOURCES = tests/unit/test_health.c tests/unit/golden.h
 tests_unit_test_health_CFLAGS = $(engine_test_cflags)
