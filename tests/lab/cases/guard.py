@@ -6,7 +6,7 @@ that comes back while the other has failed over does not start its VM, and says 
 import replication as rep
 from case import require, say, wait_until
 
-TIMEOUT = 300
+TIMEOUT = 420
 DIRTY = True
 PATIENCE = 5
 AGENT = "/usr/lib/ocf/resource.d/vmreplica/guard"
@@ -19,6 +19,7 @@ def run(lab):
     migrates(lab)
     harmless(lab)
     silent(lab, node)
+    returns(lab, node)
 
 
 def make_guard(lab, node, identity):
@@ -76,7 +77,7 @@ def harmless(lab):
                    f"&& chmod 755 /run/guard.* && mount --bind /run/guard.bad {AGENT}")
         wait_until("the monitors have failed", lambda: len(failures(lab, "monitor")) == 2, 90, 0.5)
         for name in lab.live_nodes("A"):
-            lab.on(name, f"umount {AGENT}")
+            lab.on(name, f"umount -l {AGENT}")
         lab.on(node, "pcs resource disable web1-guard-clone --wait=90", 120)
         require(not guards(lab), "the guard is disabled, and runs")
     lab.on(node, "pcs resource cleanup web1-guard", 60)
@@ -95,3 +96,33 @@ def silent(lab, node):
     wait_until("the other side is heard again", lambda: rep.status(lab)["health"] != "Critical",
                90, 0.5)
     say("started while the other side was silent, and said so until it was heard")
+
+
+def returns(lab, node):
+    """B fails over while A cannot be seen; A loses power, comes back, and asks: first nobody
+    answers, and it waits, as it was told to; then B answers."""
+    lab.cut("wan")
+    lab.on(node, "pcs resource update web1-guard on_silence=wait", 60)
+    output = lab.vmreplica(rep.node_of(lab, "B"), "failover web1 --unplanned --force", 200)
+    say(output.strip().splitlines()[-1])
+    for name in lab.nodes("A"):
+        lab.kill(name)
+    for name in lab.nodes("A"):
+        lab.boot(name)
+    why = wait_until("the guards wait, and say why", lambda: on_all(lab, "on_silence=wait"), 200, 1)
+    require(lab.resource_node("web1") is None, "web1 started although the other side is silent")
+    say(why[0])
+    lab.heal()
+    why = wait_until("the guards are told who holds web1, and say so",
+                     lambda: on_all(lab, "b.example holds epoch"), 120, 1)
+    say(why[0])
+    found = rep.wait_health(lab, "Critical", "b.example holds epoch", 60)
+    say(found["reason"])
+    require(lab.resource_node("web1") is None, "web1 started although B holds its epoch")
+    lab.wait_resource("web1", timeout=30, site="B")
+
+
+def on_all(lab, words):
+    """Every node of A shows a start of its guard that failed for that reason."""
+    found = failures(lab, words)
+    return found if len(lab.live_nodes("A")) == len(found) == len(lab.nodes("A")) else None
