@@ -238,6 +238,7 @@ static uint64_t engine_first_event_id(void)
 
 static int engine_make_parts(struct engine *engine, char *error)
 {
+	struct tls_files files = config_tls_files(engine->config);
 	const size_t buffers =
 		(size_t)ENGINE_CYCLE_WORKERS * (PIPELINE_BUFFERS + PIPELINE_COMPRESSORS);
 
@@ -249,7 +250,7 @@ static int engine_make_parts(struct engine *engine, char *error)
 	engine->task_workers = workers_new(engine->loop, "task", ENGINE_TASK_WORKERS);
 	engine->storage_workers = workers_new(engine->loop, "storage", ENGINE_STORAGE_WORKERS);
 	engine->libvirt = source_connection_new(NULL);
-	engine->tls = tls_store_new(engine->config);
+	engine->tls = tls_store_new(&files);
 	engine->pool = buffer_pool_new(buffers, PIPELINE_CHUNK);
 	engine->announcer = announcer_new(engine);
 	engine->storages = storage_probe_new(engine);

@@ -30,7 +30,7 @@
 #include "engine/digest_estimate.h"
 #include "engine/event_ring.h"
 #include "engine/source.h"
-#include "engine/tls_store.h"
+#include "common/tls_store.h"
 
 #define ENGINE_CYCLE_WORKERS   2 /* SCHEDULE_MAX_RUNNING */
 #define ENGINE_TASK_WORKERS    4

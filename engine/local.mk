@@ -85,7 +85,6 @@ ENGINE_CYCLE = \
 	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
 	engine/sender_stream.c engine/sender_stream.h \
 	engine/stream_frames.c engine/stream_frames.h \
-	engine/tls_store.c engine/tls_store.h \
 	engine/trouble.c engine/trouble.h
 
 # The daemon's control thread.
