@@ -147,6 +147,7 @@ static const struct setting settings[] = {
 	SETTING("log", "directory", VMR_LOGDIR, parse_path_or_empty, log_directory),
 	SETTING("log", "level", "notice", parse_level, log_level),
 	SETTING("standalone", "enabled", "no", parse_bool, standalone),
+	SETTING("standalone", "start-on-silence", "yes", parse_bool, start_on_silence),
 };
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
 

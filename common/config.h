@@ -42,6 +42,7 @@ struct config {
 	char *log_directory;  /* [log] directory; "" = syslog only */
 	char *log_level;      /* [log] level */
 	bool standalone;      /* [standalone] enabled */
+	bool start_on_silence; /* [standalone] start-on-silence: engine/host_start.h */
 };
 
 /* Read path on top of the defaults (a missing file leaves the defaults and is -ENOENT). Errors: a

@@ -41,16 +41,18 @@ static void add_setting(struct change *change, const char *prefix, const char *r
 	change->settings[change->request.n_settings++] = add(change, name, value);
 }
 
-static void change_init(struct change *change, const struct peer_contact *contact)
+static void change_init(struct change *change, const struct peer_contact *contact, bool standalone)
 {
 	vmreplica__ipc__cib_switch__init(&change->request);
 	change->count = 0;
 	change->request.parameters = change->parameters;
 	change->request.settings = change->settings;
 	change->request.resource = (char *)(uintptr_t)contact->resource;
-	change->request.vm_resource = (char *)(uintptr_t)contact->vm_resource;
-	change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
-	change->request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
+	if (!standalone) { /* there the VM has no resource, and libvirt knows it no more */
+		change->request.vm_resource = (char *)(uintptr_t)contact->vm_resource;
+		change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
+		change->request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
+	}
 }
 
 void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
@@ -73,7 +75,7 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 		     "the other site is not authorized here any more: vmreplica authorize add");
 		return;
 	}
-	change_init(&change, contact);
+	change_init(&change, contact, engine->config->standalone);
 	add_parameter(&change, "role", "replica");
 	add_parameter(&change, "peer", peer_site);
 	add_parameter(&change, "storage", entry->storage);

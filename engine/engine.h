@@ -67,8 +67,9 @@ struct engine {
 	struct buffer_pool *pool;
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */
-	struct give_way *giving_way; /* owned list: old primaries here that become replicas */
-	struct planned *planned;     /* owned list: planned failovers of primaries here */
+	struct give_way *giving_way;	/* owned list: old primaries here that become replicas */
+	struct host_start *host_starts; /* owned list: VMs without a cluster (host_start.h) */
+	struct planned *planned;	/* owned list: planned failovers of primaries here */
 	struct receiver_child *receiver;
 	struct lend_call *lend_calls; /* owned list: asked of the receiver (replica_lender.c) */
 	uint64_t lend_id;

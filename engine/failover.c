@@ -161,14 +161,22 @@ static void note_failure(struct failover *failover, int error, const char *advic
 	}
 }
 
-/* Once Pacemaker was told to run the VM, nothing is taken back without the admin's word. */
+/* Once Pacemaker (or libvirt) was told to run the VM, nothing is taken back without the admin's
+ * word. */
 bool failover_was_started(const struct failover *failover)
 {
 	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	const char *target = resource != NULL
 				     ? nvpair_find(resource->meta, resource->n_meta, "target-role")
 				     : NULL;
+	struct epoch known;
 
+	if (failover->engine->config->standalone) { /* there the epoch stands from the start on */
+		engine_epoch_known(failover->engine, failover->relationship, "", &known);
+		return failover->order.kind ==
+			       VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED &&
+		       epoch_equal(&known, &failover->order.epoch);
+	}
 	return failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED &&
 	       target != NULL && strcmp(target, "Started") == 0;
 }
@@ -346,6 +354,13 @@ static void end_orphans(struct engine *engine)
 	}
 }
 
+/* Without a cluster nobody else goes on with it, and the change of role has closed the replica. */
+static bool is_past_role(const struct failover *failover)
+{
+	return failover->engine->config->standalone &&
+	       (failover->state.step == STEP_FORGET || failover->state.step == STEP_END);
+}
+
 void failover_tick(struct engine *engine, int64_t now_ms)
 {
 	struct failover *next;
@@ -361,7 +376,8 @@ void failover_tick(struct engine *engine, int64_t now_ms)
 		if (failover->busy || now_ms < failover->retry_ms) {
 			continue;
 		}
-		if (engine_find_replica(engine, failover->relationship) == NULL) {
+		if (engine_find_replica(engine, failover->relationship) == NULL &&
+		    !is_past_role(failover)) {
 			/* its new owner goes on with it */
 			failover_job_abandon(failover->job);
 			failover_free(failover);

@@ -384,8 +384,7 @@ void failover_step_resource(struct failover *failover)
 		receiver_away(failover);
 		return;
 	}
-	if (!failover->name_is_free && !failover->engine->config->standalone &&
-	    !failover_was_started(failover)) {
+	if (!failover->name_is_free && !failover_was_started(failover)) {
 		failover_check_name(failover);
 		return;
 	}

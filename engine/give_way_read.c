@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "engine/cycle_reader.h"
 #include "engine/give_way.h"
+#include "engine/host_vm.h"
 #include "engine/source_define.h"
 #include "engine/store_directory.h"
 #include "proto/extent_file.h"
@@ -213,6 +214,16 @@ static int read_source(struct reading *reading)
 	return read_changes(reading);
 }
 
+/* What was defined for this reading. Without a cluster the VM's own, too: nobody starts it on disks
+ * that a replica is to stand on. */
+static int forget(const struct give_way *way, char error[SOURCE_ERROR_LEN])
+{
+	return way->engine->config->standalone
+		       ? host_vm_forget(way->engine->libvirt, way->contact.vm, way->definition,
+					error)
+		       : source_undefine(way->engine->libvirt, way->contact.vm, error);
+}
+
 int give_way_read(struct give_way *way)
 {
 	const struct config *config = way->engine->config;
@@ -248,7 +259,7 @@ int give_way_read(struct give_way *way)
 	for (size_t i = 0; i < DISKS_MAX; i++) {
 		dirty_map_free(reading.maps[i]);
 	}
-	if (result == 0 && source_undefine(way->engine->libvirt, way->contact.vm, error) < 0) {
+	if (result == 0 && forget(way, error) < 0) {
 		snprintf(way->text, sizeof(way->text), "%s", error);
 		return -EAGAIN;
 	}

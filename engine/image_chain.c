@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,19 +31,47 @@ static bool has_protocol(const char *name)
 	return name[len] == ':';
 }
 
-/* The name as QEMU reads it: below the directory of the image that holds it, unless absolute. */
+/* The name as QEMU reads it: below the directory of the image that holds it, unless absolute. That
+ * directory is written as what it is: else each "../gen-1/layer" of a long chain would make the
+ * path longer. It is found by the kernel, as QEMU's is: what a ".." leads to is not told by the
+ * name. */
 static int name_resolve(const char *image, const char *name, char path[PATH_LEN_MAX + 1])
 {
 	const char *slash = strrchr(image, '/');
 	int directory = name[0] == '/' || slash == NULL ? 0 : (int)(slash - image) + 1;
-	char joined[PATH_LEN_MAX + 1];
-	int len = snprintf(joined, sizeof(joined), "%.*s%s", directory, image, name);
+	cleanup_free char *joined = NULL, *real = NULL;
+	char *file;
 
-	if (len < 0 || (size_t)len >= sizeof(joined)) {
-		return -ENAMETOOLONG;
+	if (asprintf(&joined, "%.*s%s", directory, image, name) < 0) {
+		joined = NULL;
+		return -ENOMEM;
 	}
-	memcpy(path, joined, (size_t)len + 1);
-	return 0;
+	file = strrchr(joined, '/');
+	if (file == NULL) {
+		return -EINVAL;
+	}
+	*file++ = '\0';
+	real = realpath(joined[0] != '\0' ? joined : "/", NULL);
+	if (real == NULL) {
+		return -errno;
+	}
+	return snprintf(path, PATH_LEN_MAX + 1, "%s/%s", real, file) > (int)PATH_LEN_MAX
+		       ? -ENAMETOOLONG
+		       : 0;
+}
+
+/* Where a name in the header of image leads. */
+static int next_resolve(const char *image, const char *name, char path[PATH_LEN_MAX + 1],
+			char error[SOURCE_ERROR_LEN])
+{
+	int result =
+		name[0] == '\0' || has_protocol(name) ? -EPERM : name_resolve(image, name, path);
+
+	return result == 0 ? 0
+			   : source_fail(result, error,
+					 "%.100s names a file that is not a plain "
+					 "path, or not there: %.100s",
+					 image, name);
 }
 
 /* Open what QEMU would, a disk that the receiver's user may read. */
@@ -77,16 +106,13 @@ static int data_check(const char *image, const struct source_image *header,
 {
 	char path[PATH_LEN_MAX + 1];
 	cleanup_close int fd = -1;
+	int result;
 
 	if (!header->has_data_file) {
 		return 0;
 	}
-	if (header->data_file[0] == '\0' || has_protocol(header->data_file) ||
-	    name_resolve(image, header->data_file, path) < 0) {
-		return source_fail(-EPERM, error, "the data file of %.300s is not a plain path",
-				   image);
-	}
-	return file_open(path, reader, true, &fd, error);
+	result = next_resolve(image, header->data_file, path, error);
+	return result < 0 ? result : file_open(path, reader, true, &fd, error);
 }
 
 /* One image. *ret_next: "" when it is the last. raw: the image above says that this one has no
@@ -115,10 +141,9 @@ static int image_check(const char *path, bool raw, const struct reader *reader,
 	if (result < 0 || !image.has_backing) {
 		return result;
 	}
-	if (image.backing_file[0] == '\0' || has_protocol(image.backing_file) ||
-	    name_resolve(path, image.backing_file, next) < 0) {
-		return source_fail(-EPERM, error, "the backing file of %.300s is not a plain path",
-				   path);
+	result = next_resolve(path, image.backing_file, next, error);
+	if (result < 0) {
+		return result;
 	}
 	*ret_next_raw = strcmp(image.backing_format, "raw") == 0;
 	if (!*ret_next_raw && strcmp(image.backing_format, "qcow2") != 0) {

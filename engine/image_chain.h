@@ -14,7 +14,7 @@
 
 #include "engine/source.h"
 
-#define IMAGE_CHAIN_MAX 256u
+#define IMAGE_CHAIN_MAX 512u /* 168 points, and what was adopted below them */
 
 /* Does path, as it is written, name something below directory? */
 bool image_chain_is_below(const char *path, const char *directory);

@@ -12,6 +12,7 @@ ENGINE_SOURCE = \
 	engine/source_replica.c engine/source_replica.h \
 	engine/source_connection.c engine/source_connection.h \
 	engine/source_define.c engine/source_define.h \
+	engine/host_vm.c engine/host_vm.h \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
@@ -128,7 +129,11 @@ ENGINE_CONTROL = \
 	engine/job_table.c engine/job_table.h \
 	engine/adopted_disks.c engine/adopted_disks.h engine/become_replica.c engine/become_replica.h \
 	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_take.c \
-	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_steps.c engine/planned.h \
+	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_steps.c \
+	engine/planned_stop.c engine/planned.h \
+	engine/host_start.c engine/host_start_ask.c \
+	engine/host_start.h engine/host_start_private.h \
+	engine/own_definition.c engine/own_definition.h \
 	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \

@@ -23,6 +23,11 @@ tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/tempdir.h
 tests_unit_test_config_CFLAGS = $(common_test_cflags)
 tests_unit_test_config_LDADD = $(common_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_handshakes
+tests_unit_test_handshakes_SOURCES = tests/unit/test_handshakes.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
+tests_unit_test_handshakes_CFLAGS = $(common_test_cflags) $(OPENSSL_CFLAGS)
+tests_unit_test_handshakes_LDADD = $(common_test_ldadd) $(OPENSSL_LIBS)
+
 check_PROGRAMS += tests/unit/test_log
 tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/tempdir.h
 tests_unit_test_log_CFLAGS = $(common_test_cflags)

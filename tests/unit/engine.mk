@@ -103,6 +103,12 @@ tests_unit_test_broker_talk_SOURCES = tests/unit/test_broker_talk.c tests/unit/t
 tests_unit_test_broker_talk_CFLAGS = $(engine_test_cflags) $(OPENSSL_CFLAGS) -Wno-undef
 tests_unit_test_broker_talk_LDADD = $(engine_test_ldadd) $(OPENSSL_LIBS) -lpthread
 
+# The engine's file with the test in the place of what it calls.
+check_PROGRAMS += tests/unit/test_point_find
+tests_unit_test_point_find_SOURCES = tests/unit/test_point_find.c engine/point_find.c
+tests_unit_test_point_find_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_point_find_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_replica_state
 tests_unit_test_replica_state_SOURCES = tests/unit/test_replica_state.c tests/unit/tempdir.h
 tests_unit_test_replica_state_CFLAGS = $(engine_test_cflags)

@@ -7,14 +7,20 @@ receiver_test_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_
 receiver_pure_libs = libvmr-receiver.la $(CUNIT_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_manifest \
+	tests/unit/test_manifest_points \
 	tests/unit/test_receiver_plan \
 	tests/unit/test_retention \
 	tests/unit/test_batch \
 	tests/unit/test_merge_plan \
 	tests/unit/test_history \
 	tests/unit/test_point_list
+tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c tests/unit/manifest_sample.c tests/unit/manifest_sample.h
 tests_unit_test_manifest_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_manifest_LDADD = $(receiver_pure_libs)
+tests_unit_test_manifest_points_SOURCES = tests/unit/test_manifest_points.c \
+	tests/unit/manifest_sample.c tests/unit/manifest_sample.h
+tests_unit_test_manifest_points_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_manifest_points_LDADD = $(receiver_pure_libs)
 tests_unit_test_receiver_plan_SOURCES = tests/unit/test_receiver_plan.c tests/unit/trust_cases.h
 tests_unit_test_receiver_plan_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_plan_LDADD = $(receiver_pure_libs)

@@ -53,6 +53,7 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(config.storage_reserve_bytes, 1ull << 30);
 	CU_ASSERT_STRING_EQUAL(config.log_level, "notice");
 	CU_ASSERT_FALSE(config.standalone);
+	CU_ASSERT_TRUE(config.start_on_silence);
 	config_destroy(&config);
 }
 

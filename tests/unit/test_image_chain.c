@@ -95,6 +95,33 @@ static void test_sound(void)
 	CU_ASSERT_EQUAL(check(top), -EPERM);
 }
 
+/* A replica with all the points that there may be: each layer names the one below from a directory
+ * of its own. */
+static void test_long(void)
+{
+	char path[TEMP_PATH_LEN], name[64], backing[64], link[TEMP_PATH_LEN];
+	const unsigned int layers = IMAGE_CHAIN_MAX - 1;
+
+	CU_ASSERT_EQUAL(mkdir(temp_path(path, "generation-1"), 0755), 0);
+	for (unsigned int i = 0; i < layers; i++) {
+		snprintf(name, sizeof(name), "generation-1/layer-%u.qcow2", i);
+		snprintf(backing, sizeof(backing), "../generation-1/layer-%u.qcow2", i - 1);
+		image(path, name, i == 0 ? NULL : backing, "qcow2", NULL);
+	}
+	CU_ASSERT_EQUAL(check(path), 0);
+	CU_ASSERT_STRING_EQUAL(error, "");
+	/* ".." of a directory that is a link is not where its name stands */
+	CU_ASSERT_EQUAL(mkdir(temp_path(path, "elsewhere"), 0755), 0);
+	CU_ASSERT_EQUAL(mkdir(temp_path(path, "elsewhere/inner"), 0755), 0);
+	image(path, "other.qcow2", NULL, NULL, NULL);
+	image(path, "elsewhere/other.qcow2", NULL, NULL, NULL);
+	CU_ASSERT_EQUAL(chmod(path, 0600), 0);
+	CU_ASSERT_EQUAL(symlink("elsewhere/inner", temp_path(link, "inner")), 0);
+	CU_ASSERT_EQUAL(check(image(path, "top.qcow2", "inner/../other.qcow2", "qcow2", NULL)),
+			-EPERM);
+	CU_ASSERT_EQUAL(check(image(path, "top.qcow2", "other.qcow2", "qcow2", NULL)), 0);
+}
+
 /* The disk of another VM, which QEMU may read and the receiver may not. */
 static void test_astray(void)
 {
@@ -149,16 +176,26 @@ static void test_below(void)
 	CU_ASSERT_EQUAL(image_chain_check_store("/etc/shadow", "/srv/replica/s", error), -EBADMSG);
 }
 
+/* What tempdir_remove does not go into. */
+static int remove_directories(void)
+{
+	char command[2 * TEMP_PATH_LEN];
+
+	snprintf(command, sizeof(command), "rm -rf %s/generation-1 %s/elsewhere", tempdir(),
+		 tempdir());
+	return system(command);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{"sound chains", test_sound},
-		{"led astray", test_astray},
-		{"names", test_names},
+		{"sound chains", test_sound}, {"long chains", test_long},
+		{"led astray", test_astray},  {"names", test_names},
 		{"below", test_below},
 	};
 	int status = unit_run("image chain", tests, sizeof(tests) / sizeof(tests[0]));
 
+	status |= remove_directories() != 0;
 	tempdir_remove();
 	return status;
 }

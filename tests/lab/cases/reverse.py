@@ -16,11 +16,12 @@ import replication as rep
 import shape as shapes
 from case import require, say, wait_until
 
-TIMEOUT = 480
+TIMEOUT = 600
 DIRTY = True            # web1 comes home with a definition made anew, which the lab cannot ask
 MIB = 1 << 20
 BALLAST_MIB = 64        # incompressible, on both sides: a copy of the disks would send it
 SMALL = 16 * MIB
+SOON_MS = 15000         # a stream that is silent in the middle of a frame holds up nothing
 # 2 MB/s on the wire: what is unsent when the line is cut would have taken another five seconds.
 RATE, FILL_MIB, UNSENT = "16mbit", 32, 10 * MIB
 
@@ -104,6 +105,8 @@ def round_trip(lab, old, new, reached, trouble, point="latest", known=True):
     node = rep.node_of(lab, new)
     output = lab.vmreplica(node, f"failover web1 --unplanned --force --to {target}", 120)
     say(output.strip().splitlines()[-1])
+    asked_ms = int(re.search(r"requested (\d+) ms after the order", output).group(1))
+    require(asked_ms < SOON_MS, f"its start was asked for after {asked_ms} ms: {output}")
     wait_until(f"it runs at {new}, and writes on at {old} in isolation",
                lambda: runs_at(lab) == {"A", "B"} and writes(lab, old), 120, 0.5)
     lab.heal()
