@@ -119,9 +119,11 @@ ENGINE_CONTROL = \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
+	engine/chain_keeper.c engine/chain_keeper.h engine/chain_merge.c engine/chain_merge.h \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/image_chain.c engine/image_chain.h \
 	engine/failover_job.c engine/failover_job.h \
+	engine/failover_refusal.c engine/failover_refusal.h \
 	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
