@@ -7,7 +7,7 @@
 #include "cluster/authorization.h"
 #include "engine/standing.h"
 
-#define PAIRS 8
+#define PAIRS 9
 
 /* A request with what it points at. */
 struct change {
@@ -84,6 +84,7 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 		    adopt_order_encode(adopt, adopt_text));
 	add_setting(&change, STANDING_HANDOVER, contact->relationship, "");
 	add_setting(&change, STANDING_FAILOVER, contact->relationship, "");
+	add_setting(&change, STANDING_CHAIN, contact->relationship, "");
 	result = cluster->ops->switch_role(cluster, &change.request, done, arg);
 	authorization_table_destroy(&table);
 	if (result < 0) {

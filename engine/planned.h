@@ -37,6 +37,8 @@ struct planned {
 	enum planned_event wanted; /* CANCEL or FORCE by an admin; LATER: nothing */
 	char peer_site[SITE_NAME_MAX + 1];
 	char definition[PATH_LEN_MAX + 1]; /* of the VM here */
+	char excluded[DISKS_MAX][DISK_NAME_MAX + 1];
+	size_t excluded_count;
 	/* a worker's */
 	struct order_answer answer;
 	struct order_result result;

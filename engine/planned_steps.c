@@ -7,7 +7,9 @@
 
 #include "cluster/authorization.h"
 #include "common/clock.h"
+#include "engine/adopted_disks.h"
 #include "engine/epoch.h"
+#include "engine/own_definition.h"
 #include "engine/planned.h"
 #include "engine/source_run.h"
 #include "engine/standing.h"
@@ -35,11 +37,25 @@ static const struct placement_resource *vm_place(const struct planned *planned)
 
 /* ---- 1 checks ---- */
 
+/* Can this side become the replica? */
+static int check_disks(struct planned *planned)
+{
+	const char *excluded[DISKS_MAX + 1] = {NULL};
+
+	for (size_t i = 0; i < planned->excluded_count; i++) {
+		excluded[i] = planned->excluded[i];
+	}
+	return adopted_disks_check(planned->definition, excluded, planned->text);
+}
+
 static int query_run(void *arg)
 {
 	struct planned *planned = arg;
 	struct locate_client client = peer_contact_client(&planned->contact, planned->engine->tls);
 
+	if (check_disks(planned) == -ENOTSUP) {
+		return -ENOTSUP;
+	}
 	return order_client_query(&client, planned->contact.relationship,
 				  planned->engine->config->site, NULL, &planned->answer,
 				  &planned->trouble);
@@ -110,7 +126,9 @@ static void checked_cb(void *arg, int result)
 	struct planned *planned = arg;
 
 	planned->busy = false;
-	if (planned->is_off) {
+	if (!planned->is_off && result == -ENOTSUP) {
+		planned_failed(planned, result, "nothing was changed", "%s", planned->text);
+	} else if (planned->is_off) {
 		planned_failed(planned, result, "start it, then order it again",
 			       "%s does not run here%s%s", planned->contact.vm,
 			       planned->text[0] != '\0' ? ": " : "", planned->text);
@@ -150,9 +168,23 @@ static bool check_here(struct planned *planned)
 	return true;
 }
 
+static void note_excluded(struct planned *planned)
+{
+	const struct vm_settings *settings = &planned_relationship(planned)->settings;
+
+	planned->excluded_count = settings->exclude_count;
+	for (size_t i = 0; i < settings->exclude_count; i++) {
+		memcpy(planned->excluded[i], settings->exclude_disks[i],
+		       sizeof(planned->excluded[i]));
+	}
+}
+
 void planned_step_check(struct planned *planned)
 {
 	if (check_here(planned)) {
+		own_definition_find(planned->engine, planned->contact.relationship,
+				    planned->contact.vm_resource, planned->definition);
+		note_excluded(planned);
 		planned_work(planned, check_run, checked_cb);
 	}
 }
