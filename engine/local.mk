@@ -106,6 +106,7 @@ ENGINE_CONTROL = \
 	engine/adoption.c engine/adoption.h \
 	engine/announcer.c engine/announcer.h \
 	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
+	engine/check_guard.c engine/check_guard.h \
 	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
 	engine/check_wrap.c engine/check_wrap.h \
 	engine/check_storage.c engine/check_storage.h \

@@ -221,6 +221,11 @@ tests_unit_test_replica_LDADD = $(engine_test_ldadd)
 
 # The replica VM's definition; golden files in tests/fixtures/domain.
 EXTRA_DIST += tests/fixtures/domain
+check_PROGRAMS += tests/unit/test_check_guard
+tests_unit_test_check_guard_SOURCES = tests/unit/test_check_guard.c
+tests_unit_test_check_guard_CFLAGS = $(engine_test_cflags)
+tests_unit_test_check_guard_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_check_unprotected
 tests_unit_test_check_unprotected_SOURCES = tests/unit/test_check_unprotected.c
 tests_unit_test_check_unprotected_CFLAGS = $(engine_test_cflags)
