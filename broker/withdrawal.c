@@ -119,7 +119,8 @@ static void withdrawal_remove_orders(const struct job *job)
 {
 	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC,
 					     STANDING_HANDOVER,	 STANDING_BLIND,
-					     STANDING_FAILOVER,	 EPOCH_SETTING};
+					     STANDING_FAILOVER,	 EPOCH_SETTING,
+					     STANDING_DEFINED};
 	struct cluster *cluster = &job->enrollment->broker->cluster;
 	struct enroll_world world;
 

@@ -31,6 +31,8 @@ struct failover {
 	bool busy;			   /* somebody answers later */
 	bool entered;			   /* the step was begun before */
 	bool name_is_free;		   /* nobody else's VM runs here under its name */
+	bool undo_recorded;		   /* that it is on its way back stands in the settings */
+	unsigned int undo_attempts;
 	int64_t ordered_ms;		   /* monotonic; 0: by another engine */
 	int64_t step_ms;		   /* monotonic, when the step began */
 	int64_t retry_ms;		   /* monotonic: not before */

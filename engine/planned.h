@@ -13,6 +13,7 @@
 #include "engine/admin_service.h"
 #include "engine/failover_job.h"
 #include "engine/failover_order.h"
+#include "engine/give_way.h"
 #include "engine/handover.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
@@ -35,6 +36,8 @@ struct planned {
 	enum planned_event wanted; /* CANCEL or FORCE by an admin; LATER: nothing */
 	char peer_site[SITE_NAME_MAX + 1];
 	char definition[PATH_LEN_MAX + 1]; /* of the VM here */
+	struct give_way *way;		   /* owned; of the role; NULL = not yet */
+	unsigned int looks;		   /* at what changed since the final cycle */
 	/* a worker's */
 	struct order_answer answer;
 	struct order_result result;
