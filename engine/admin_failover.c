@@ -323,11 +323,14 @@ static const char *why_not(const struct replica *replica, Vmreplica__Admin__Fail
 		return "a test failover of it stands already";
 	}
 	if (kind == UNPLANNED && failed_over) {
-		*ret_advice = "vmreplica failover --cancel goes back, --commit makes it final";
+		*ret_advice = "vmreplica failover --cancel goes back to what the other side "
+			      "replicates, --commit makes it final, vmreplica reverse begins to "
+			      "replicate back";
 		return "it has failed over already";
 	}
 	if (kind == PLANNED && failed_over) {
-		*ret_advice = "vmreplica reverse begins to replicate back";
+		*ret_advice = "vmreplica reverse begins to replicate back; a planned failover that "
+			      "is not done yet goes on by itself: vmreplica jobs";
 		return "it has failed over already";
 	}
 	if ((kind == CANCEL || kind == COMMIT || kind == REVERSE) && !failed_over) {

@@ -191,6 +191,10 @@ void failover_failed(struct failover *failover, int error, const char *advice, c
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (failover_goes_forward(failover)) {
+		failover_try_again(failover, advice, text);
+		return;
+	}
 	note_failure(failover, error, advice, text);
 	failover_job_note(failover->job, "%s", text);
 	failover_event(failover, EVENT_FAILED);

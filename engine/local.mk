@@ -116,7 +116,7 @@ ENGINE_CONTROL = \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
-	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
+	engine/failover.c engine/failover.h engine/failover_forward.c engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/failover_job.c engine/failover_job.h \
 	engine/failover_place.c engine/failover_place.h \
@@ -125,8 +125,8 @@ ENGINE_CONTROL = \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
 	engine/adopted_disks.c engine/adopted_disks.h engine/become_replica.c engine/become_replica.h \
-	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_take.c \
-	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_steps.c engine/planned.h \
+	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_ready.c engine/peer_take.c \
+	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_check.c engine/planned_steps.c engine/planned.h \
 	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \

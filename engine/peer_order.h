@@ -33,6 +33,7 @@ void peer_order_refuse(struct admin_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 void peer_order_take(struct peer_order *order);
+void peer_order_ready(struct peer_order *order); /* could it be taken? (peer_ready.c) */
 void peer_order_cancel(struct peer_order *order);
 
 #endif

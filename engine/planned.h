@@ -4,7 +4,8 @@
  * steps). Control thread only; what blocks is on workers.
  *
  *   planned.c        begins, resumes, drives; what admins and the other side may order of it
- *   planned_steps.c  the way to the point of no return
+ *   planned_check.c  the first step
+ *   planned_steps.c  from there to the point of no return
  *   planned_role.c   what comes after it, and the way back
  */
 #ifndef VMR_ENGINE_PLANNED_H
@@ -74,6 +75,14 @@ void planned_switch(struct planned *planned, Vmreplica__Ipc__CibSwitch *request)
 void planned_set(struct planned *planned, const char *name, const char *value);
 /* Run on a worker; done on the control thread ends the step. */
 void planned_work(struct planned *planned, worker_run_cb run, worker_done_cb done);
+
+/* The sender of the VM here, or NULL; the VM's resource as Pacemaker has it, or NULL. */
+struct relationship *planned_sender(const struct planned *planned);
+const struct placement_resource *planned_place(const struct planned *planned);
+/* The other side said no to the last order. */
+bool planned_is_refused(const struct planned *planned);
+/* On a worker: QUERY, into answer or trouble. */
+int planned_query_run(void *arg);
 
 void planned_step_check(struct planned *planned);
 void planned_step_handover(struct planned *planned);

@@ -13,9 +13,9 @@
 #include "engine/source_define.h"
 #include "engine/standing.h"
 
-#define POLL_MS		 1000
-#define REVERSE_LIMIT_MS (10 * 60 * 1000)
-#define START_LIMIT_MS	 (3 * 60 * 1000)
+#define POLL_MS		    1000
+#define REVERSE_LIMIT_MS    (10 * 60 * 1000)
+#define START_LIMIT_MS	    (3 * 60 * 1000)
 #define LOOKS_BEFORE_DIGEST 5u /* libvirt or the image may be busy for a moment */
 
 /* ---- 8 role ---- */
@@ -89,8 +89,8 @@ void planned_step_role(struct planned *planned)
 	char error[REASON_MAX];
 
 	if (planned->way == NULL) {
-		planned->way = give_way_new(planned->engine, &planned->contact,
-					    planned->peer_site, error);
+		planned->way =
+			give_way_new(planned->engine, &planned->contact, planned->peer_site, error);
 	}
 	if (planned->way == NULL) {
 		planned_later(planned, POLL_MS, 0, "this side cannot become the replica yet: %s",

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A planned failover up to its point of no return. */
+/* A planned failover from the handover to its point of no return. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/authorization.h"
 #include "cluster/nvpair_list.h"
 #include "common/clock.h"
 #include "engine/epoch.h"
@@ -21,126 +20,6 @@
 #define CATCH_UP_ROUNDS	  4u
 #define CATCH_UP_BYTES	  (8u << 20) /* a last cycle of this size is short enough */
 #define ANSWER_RETRY_MS	  2000
-
-static struct relationship *planned_relationship(const struct planned *planned)
-{
-	return engine_find_relationship(planned->engine, planned->contact.relationship);
-}
-
-static const struct placement_resource *vm_place(const struct planned *planned)
-{
-	struct cluster *cluster = &planned->engine->cluster;
-	const struct placement *placement = cluster->ops->placement(cluster);
-
-	return placement != NULL ? placement_find(placement, planned->contact.vm_resource) : NULL;
-}
-
-/* ---- 1 checks ---- */
-
-static int query_run(void *arg)
-{
-	struct planned *planned = arg;
-	struct locate_client client = peer_contact_client(&planned->contact, planned->engine->tls);
-
-	return order_client_query(&client, planned->contact.relationship,
-				  planned->engine->config->site, NULL, &planned->answer,
-				  &planned->trouble);
-}
-
-/* May the other side's VM have its replica here? False with the step failed. */
-static bool check_way_back(struct planned *planned)
-{
-	struct authorization_table table = {0};
-	bool authorized;
-
-	if (authorization_table_load(engine_settings(planned->engine), &table, NULL) < 0) {
-		planned_failed(planned, -ENOMEM, "order it again", "out of memory");
-		return false;
-	}
-	authorized = authorization_match_name(&table, planned->answer.site) != NULL;
-	authorization_table_destroy(&table);
-	if (!authorized) {
-		planned_failed(planned, -EACCES,
-			       "vmreplica authorize add SITE --storage DIRECTORY, on this side",
-			       "%s is not authorized here: %s could not replicate back",
-			       planned->answer.site, planned->contact.vm);
-	}
-	return authorized;
-}
-
-static void check_peer(struct planned *planned)
-{
-	const struct order_answer *answer = &planned->answer;
-
-	if (!answer->known || answer->role != VMREPLICA__ROLE__ROLE_REPLICA) {
-		planned_failed(planned, -ENOENT, "vmreplica status there shows what it has",
-			       "the other side has no replica of %s", planned->contact.vm);
-	} else if (answer->job[0] != '\0') {
-		planned_failed(planned, -EBUSY, "vmreplica jobs there shows it",
-			       "job %s of %s is under way on the other side", answer->job,
-			       planned->contact.vm);
-	} else if (answer->node[0] == '\0') {
-		planned_failed(planned, -EAGAIN, "pcs status there shows its resource",
-			       "no node of %s has the replica at the moment", answer->site);
-	} else if (check_way_back(planned)) {
-		snprintf(planned->peer_site, sizeof(planned->peer_site), "%s", answer->site);
-		planned_event(planned, PLANNED_EVENT_DONE);
-	}
-}
-
-static void checked_cb(void *arg, int result)
-{
-	struct planned *planned = arg;
-
-	planned->busy = false;
-	if (result < 0) {
-		planned_failed(
-			planned, result,
-			"when the other side is gone: vmreplica failover VM --unplanned there",
-			"the other side does not answer: %s", planned->trouble.text);
-	} else {
-		check_peer(planned);
-	}
-}
-
-/* The VM here: runs, does not move, is replicated well. False with the step failed. */
-static bool check_here(struct planned *planned)
-{
-	const struct relationship *rel = planned_relationship(planned);
-	const struct placement_resource *place = vm_place(planned);
-	const char *vm = planned->contact.vm;
-
-	if (planned->engine->config->standalone) {
-		planned_failed(planned, -ENOTSUP,
-			       "shut the VM off, vmreplica sync VM, then vmreplica failover VM "
-			       "--unplanned on the other side",
-			       "a host without a cluster cannot hand %s over by itself", vm);
-		return false;
-	}
-	if (rel == NULL || place == NULL || place->state != PLACEMENT_RUNNING ||
-	    place->pending != NULL) {
-		planned_failed(planned, -EAGAIN, "wait until it is at rest: pcs status",
-			       "%s is not running, or moving", vm);
-		return false;
-	}
-	if (rel->state.state != VMREPLICA__STATE__STATE_REPLICATING ||
-	    rel->verdict.health == VMREPLICA__HEALTH__HEALTH_CRITICAL ||
-	    rel->last_replicated_ms == 0) {
-		planned_failed(planned, -EIO, "vmreplica status VM says what to do",
-			       "the replica of %s is not healthy: %s%s%s", vm,
-			       state_to_string(rel->state.state),
-			       rel->verdict.reason[0] != '\0' ? ": " : "", rel->verdict.reason);
-		return false;
-	}
-	return true;
-}
-
-void planned_step_check(struct planned *planned)
-{
-	if (check_here(planned)) {
-		planned_work(planned, query_run, checked_cb);
-	}
-}
 
 /* ---- 2 handover ---- */
 
@@ -177,7 +56,7 @@ void planned_step_handover(struct planned *planned)
 static void caught_up_cb(void *arg, int error, const char *text)
 {
 	struct planned *planned = arg;
-	const struct relationship *rel = planned_relationship(planned);
+	const struct relationship *rel = planned_sender(planned);
 
 	planned->busy = false;
 	if (error < 0 || rel == NULL) {
@@ -195,8 +74,8 @@ static void caught_up_cb(void *arg, int error, const char *text)
 
 void planned_step_catch_up(struct planned *planned)
 {
-	struct relationship *rel = planned_relationship(planned);
-	const struct placement_resource *place = vm_place(planned);
+	struct relationship *rel = planned_sender(planned);
+	const struct placement_resource *place = planned_place(planned);
 
 	if (place != NULL && place->state == PLACEMENT_STOPPED) {
 		planned_event(planned, PLANNED_EVENT_DONE); /* resumed: it is stopped already */
@@ -268,7 +147,7 @@ static bool find_definition(struct planned *planned)
 
 void planned_step_stopped(struct planned *planned)
 {
-	const struct placement_resource *place = vm_place(planned);
+	const struct placement_resource *place = planned_place(planned);
 
 	if (place == NULL || place->state != PLACEMENT_STOPPED || place->pending != NULL) {
 		planned_later(planned, POLL_MS, STOP_LIMIT_MS, "the guest is shutting down");
@@ -297,7 +176,7 @@ static void final_cb(void *arg, int error, const char *text)
 /* Committed, and what was committed stands in the settings before the other side hears of it. */
 void planned_step_final(struct planned *planned)
 {
-	struct relationship *rel = planned_relationship(planned);
+	struct relationship *rel = planned_sender(planned);
 	char value[HANDOVER_LEN];
 
 	if (handover_read(planned->engine, planned->contact.relationship, &planned->handover) &&
@@ -357,11 +236,6 @@ static int take_run(void *arg)
 	return give_order(arg, VMREPLICA__WIRE__ORDER_KIND__ORDER_TAKE);
 }
 
-static bool is_refusal(const struct trouble *trouble)
-{
-	return trouble->outcome == SCHEDULE_DENIED;
-}
-
 static void take_cb(void *arg, int result)
 {
 	struct planned *planned = arg;
@@ -371,7 +245,7 @@ static void take_cb(void *arg, int result)
 		planned_event(planned, PLANNED_EVENT_TAKEN);
 	} else if (result == 0) {
 		planned_later(planned, (int)planned->result.retry_ms, 0, "the other side is at it");
-	} else if (is_refusal(&planned->trouble)) {
+	} else if (planned_is_refused(planned)) {
 		planned_failed(planned, result, "vmreplica jobs and events there say more",
 			       "the other side does not take the VM: %s", planned->trouble.text);
 	} else if (result == -EBUSY) {
@@ -411,7 +285,7 @@ static void asked_cb(void *arg, int result)
 
 void planned_step_ask(struct planned *planned)
 {
-	planned_work(planned, query_run, asked_cb);
+	planned_work(planned, planned_query_run, asked_cb);
 }
 
 /* ---- back: the other side's word ---- */
