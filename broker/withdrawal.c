@@ -117,10 +117,7 @@ static void order_removed_cb(void *arg, int error, const char *text)
 /* What admins ordered here must not hold for a replica that is made again. */
 static void withdrawal_remove_orders(const struct job *job)
 {
-	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC,
-					     STANDING_HANDOVER,	 STANDING_BLIND,
-					     STANDING_FAILOVER,	 EPOCH_SETTING,
-					     STANDING_DEFINED};
+	static const char *const orders[] = {STANDING_ALL, EPOCH_SETTING};
 	struct cluster *cluster = &job->enrollment->broker->cluster;
 	struct enroll_world world;
 

@@ -102,14 +102,22 @@ enum epoch_verdict epoch_judge(const struct epoch *ours, const struct epoch *the
 	if (theirs->number == ours->number) {
 		return epoch_equal(ours, theirs) ? EPOCH_KEEP : EPOCH_CONFLICT;
 	}
+	if (!epoch_is_near(ours, theirs)) {
+		return EPOCH_FAR;
+	}
 	return epoch_is_held_by(theirs, own_site) ? EPOCH_GRANTED : EPOCH_LOST;
 }
 
 const char *epoch_verdict_to_string(enum epoch_verdict verdict)
 {
-	static const char *const words[] = {"keep", "granted", "lost", "conflict"};
+	static const char *const words[] = {"keep", "granted", "lost", "conflict", "far"};
 
-	return verdict <= EPOCH_CONFLICT ? words[verdict] : "?";
+	return verdict <= EPOCH_FAR ? words[verdict] : "?";
+}
+
+bool epoch_is_near(const struct epoch *ours, const struct epoch *theirs)
+{
+	return theirs->number <= ours->number || theirs->number - ours->number <= EPOCH_STEP_MAX;
 }
 
 bool epoch_equal(const struct epoch *one, const struct epoch *other)

@@ -54,11 +54,15 @@ enum epoch_verdict {
 	EPOCH_GRANTED,	/* a higher one names this site: take it over */
 	EPOCH_LOST,	/* a higher one names another: this site may not be primary */
 	EPOCH_CONFLICT, /* the same number, another lineage: neither may go on */
+	EPOCH_FAR,	/* higher by more than EPOCH_STEP_MAX: not believed, and never recorded;
+			 * neither may go on */
 };
 /* What hearing of theirs means for a site that knows ours. */
 enum epoch_verdict epoch_judge(const struct epoch *ours, const struct epoch *theirs,
 			       const char *own_site);
 const char *epoch_verdict_to_string(enum epoch_verdict verdict);
+/* No higher than ours by more than failovers explain. */
+bool epoch_is_near(const struct epoch *ours, const struct epoch *theirs);
 bool epoch_equal(const struct epoch *one, const struct epoch *other);
 /* May site be primary, as far as it knows? */
 bool epoch_is_held_by(const struct epoch *epoch, const char *site);

@@ -34,8 +34,14 @@
 #define STANDING_BLIND "vmreplica-blind-"
 /* A failover job under way: what it was ordered (engine/failover_order.h). */
 #define STANDING_FAILOVER "vmreplica-failover-"
-/* Nothing is sent before a copy was imported on the other side. Taken away with the first commit. */
+/* Nothing is sent before a copy was imported on the other side. Taken away with the first commit.
+ */
 #define STANDING_COPY "vmreplica-copy-"
+/* All of them, for who takes a relationship apart: what stays would grow without end. */
+#define STANDING_ALL                                                                               \
+	STANDING_SUSPENDED, STANDING_RESYNC, STANDING_START_AT, STANDING_HANDOVER,                 \
+		STANDING_EXTENTS, STANDING_ADOPT, STANDING_REFUSED, STANDING_BLIND,                \
+		STANDING_FAILOVER, STANDING_COPY, STANDING_DEFINED
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

@@ -205,14 +205,23 @@ nbd_completion_callback nbd_slot_completion(struct nbd_slot *slot)
 	return (nbd_completion_callback){.callback = nbd_done_cb, .user_data = slot};
 }
 
+/* A request did not get through. Once the server is gone libnbd calls it an invalid state (EINVAL),
+ * or has no number at all: who asks must not take that for the server's word about the image. */
+static int nbd_failure(struct nbd_disk *disk, const char *what)
+{
+	int r = nbd_errno();
+
+	nbd_explain(disk->error, what);
+	return nbd_aio_is_dead(disk->handle) == 1 || nbd_aio_is_closed(disk->handle) == 1
+		       ? -ENOTCONN
+		       : r;
+}
+
 int nbd_slot_started(struct nbd_disk *disk, struct nbd_slot *slot, int64_t cookie, const char *what)
 {
 	if (cookie < 0) {
-		int r = nbd_errno();
-
-		nbd_explain(disk->error, what);
 		slot->used = false;
-		return r;
+		return nbd_failure(disk, what);
 	}
 	slot->cookie = cookie;
 	return 0;
@@ -230,10 +239,7 @@ static int nbd_slot_drive(struct nbd_disk *disk, struct nbd_slot *slot, int time
 			left = 0;
 		}
 		if (nbd_poll(disk->handle, (int)left) < 0 && !slot->done) {
-			int r = nbd_errno();
-
-			nbd_explain(disk->error, what);
-			return r;
+			return nbd_failure(disk, what);
 		}
 		if (!slot->done && left == 0) {
 			snprintf(disk->error, sizeof(disk->error),

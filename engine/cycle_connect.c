@@ -130,17 +130,36 @@ static int cycle_say_hello(struct cycle *cycle, const struct locate_answer *answ
 	return peer_connect(cycle->peer, answer, &hello, &cycle->trouble);
 }
 
+/* An epoch that no failover on the other side can have made: it is neither believed nor recorded.
+ */
+static int cycle_refuse_epoch(struct cycle *cycle, const struct order_answer *answer)
+{
+	return trouble_set(&cycle->trouble, -ESTALE, SCHEDULE_DENIED, CYCLE_TROUBLE_EPOCH,
+			   "%s tells of epoch %" PRIu64
+			   " of %s, held by %s, this side knows %" PRIu64
+			   ": that is not believed, and nothing is sent. If the replica there is "
+			   "wrong, make it anew: vmreplica unprotect %s, then protect it again",
+			   answer->site, answer->epoch.number, cycle->settings->vm,
+			   answer->epoch.site, cycle->epoch.number, cycle->settings->vm);
+}
+
 int cycle_ask_epoch(struct cycle *cycle)
 {
 	const struct vm_settings *settings = cycle->settings;
 	struct order_answer answer;
+	enum epoch_verdict verdict;
 	int result = order_client_query(&cycle->peer->locate, settings->relationship, cycle->site,
 					&cycle->epoch, &answer, &cycle->trouble);
 
 	if (result < 0) {
 		return result;
 	}
-	switch (epoch_judge(&cycle->epoch, &answer.epoch, cycle->site)) {
+	verdict = epoch_judge(&cycle->epoch, &answer.epoch, cycle->site);
+	if (verdict == EPOCH_FAR ||
+	    (verdict == EPOCH_LOST && !epoch_is_held_by(&answer.epoch, answer.site))) {
+		return cycle_refuse_epoch(cycle, &answer);
+	}
+	switch (verdict) {
 	case EPOCH_KEEP:
 		return 0;
 	case EPOCH_GRANTED:
@@ -162,6 +181,7 @@ int cycle_ask_epoch(struct cycle *cycle)
 			settings->vm, answer.epoch.site, answer.epoch.number, cycle->epoch.number,
 			settings->vm, answer.epoch.site, settings->vm);
 	case EPOCH_CONFLICT:
+	case EPOCH_FAR:
 		break;
 	}
 	return trouble_set(&cycle->trouble, -ESTALE, SCHEDULE_DENIED, CYCLE_TROUBLE_EPOCH,

@@ -188,8 +188,10 @@ void give_way_ordered(struct peer_order *order)
 
 	epoch_from_message(order->order->epoch, &theirs);
 	engine_epoch_known(order->engine, id, order->engine->config->site, &known);
-	if (theirs.number == 0 || order->order->cut == NULL ||
-	    !epoch_is_held_by(&theirs, order->order->site)) {
+	if (!epoch_is_near(&known, &theirs)) {
+		peer_order_refuse_far(order, &known, &theirs);
+	} else if (theirs.number == 0 || order->order->cut == NULL ||
+		   !epoch_is_held_by(&theirs, order->order->site)) {
 		peer_order_refuse(order->call, "the order names no epoch of its own, or no cut");
 	} else if (way != NULL) {
 		peer_order_later(order->call, failover_job_id(way->job), "it is under way");

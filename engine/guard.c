@@ -37,6 +37,14 @@ static enum guard_answer judge_answered(const struct guard_facts *facts, char *t
 			   " of their own: decide which data is right, and fail over there once "
 			   "more (vmreplica failover %s --unplanned --force)",
 			   facts->vm, facts->peer.number, facts->vm);
+	case EPOCH_FAR:
+		return say(GUARD_REFUSED, text, size,
+			   "the other side tells of epoch %" PRIu64
+			   " of %s, this side knows %" PRIu64
+			   ": that is not believed. Look at the other side (vmreplica status %s "
+			   "there); when the VM surely does not run there, stop its broker, and "
+			   "this start counts as one with the other side silent",
+			   facts->peer.number, facts->vm, facts->known.number, facts->vm);
 	case EPOCH_GRANTED:
 		return say(GUARD_MAY_START, text, size,
 			   "the other side gave %s back in epoch %" PRIu64, facts->vm,

@@ -52,6 +52,19 @@ void peer_order_refuse(struct admin_call *call, const char *format, ...)
 	admin_call_fail(call, EPERM, "", "%s", text);
 }
 
+void peer_order_refuse_far(const struct peer_order *order, const struct epoch *known,
+			   const struct epoch *theirs)
+{
+	peer_order_refuse(
+		order->call,
+		"%s names epoch %llu of %s, %s knows %llu: no failovers explain that. "
+		"If %s is right, remove the VM at %s (vmreplica unprotect) and protect it "
+		"from there anew",
+		order->order->site, (unsigned long long)theirs->number, order->contact.vm,
+		order->engine->config->site, (unsigned long long)known->number, order->order->site,
+		order->engine->config->site);
+}
+
 static void order_planned(struct peer_order *order)
 {
 	struct relationship *rel =

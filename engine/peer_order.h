@@ -11,6 +11,7 @@
 #ifndef VMR_ENGINE_PEER_ORDER_H
 #define VMR_ENGINE_PEER_ORDER_H
 
+#include "cluster/epoch.h"
 #include "engine/admin_service.h"
 #include "engine/peer_contact.h"
 #include "proto/wire.pb-c.h"
@@ -31,6 +32,10 @@ void peer_order_later(struct admin_call *call, const char *job, const char *text
 /* It is not carried out, and will not be. */
 void peer_order_refuse(struct admin_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Likewise: its epoch is further ahead of the known one than failovers explain. */
+void peer_order_refuse_far(const struct peer_order *order, const struct epoch *known,
+			   const struct epoch *theirs);
 
 void peer_order_take(struct peer_order *order);
 void peer_order_ready(struct peer_order *order); /* could it be taken? (peer_ready.c) */

@@ -100,8 +100,12 @@ void peer_order_take(struct peer_order *order)
 
 	epoch_from_message(order->order->epoch, &epoch);
 	taken_epoch(order, &known);
-	if (epoch.number == 0 || order->order->cut == NULL) {
-		peer_order_refuse(order->call, "TAKE without an epoch or a cut");
+	if (epoch.number == 0 || order->order->cut == NULL ||
+	    !epoch_is_held_by(&epoch, order->engine->config->site)) {
+		peer_order_refuse(order->call,
+				  "TAKE without a cut, or an epoch that this site holds");
+	} else if (!epoch_is_near(&known, &epoch)) {
+		peer_order_refuse_far(order, &known, &epoch);
 	} else if (epoch_equal(&known, &epoch)) {
 		answer_taken(order, &epoch, true);
 	} else if (known.number >= epoch.number || is_refused(order, &epoch)) {

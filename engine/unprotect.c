@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/epoch.h"
 #include "cluster/vm_resource.h"
+#include "common/config.h"
 #include "engine/admin_service.h"
 #include "engine/locate_client.h"
 #include "engine/protect_job.h"
@@ -72,11 +74,11 @@ static void unprotect_finish(struct unprotect_job *job)
 
 static void order_cleared_cb(void *arg, int error, const char *text);
 
-/* What the admin ordered would otherwise outlive the relationship. One at a time. */
+/* What was ordered, and what the failovers left, would otherwise outlive the relationship. One at a
+ * time. */
 static void unprotect_clear_orders(struct unprotect_job *job)
 {
-	static const char *const orders[] = {STANDING_SUSPENDED, STANDING_RESYNC,
-					     STANDING_START_AT, STANDING_COPY};
+	static const char *const orders[] = {STANDING_ALL, EPOCH_SETTING};
 
 	while (job->order < sizeof(orders) / sizeof(orders[0])) {
 		const char *order = orders[job->order++];
@@ -195,6 +197,26 @@ static int withdraw_run(void *arg)
 				      job->keep_replica, &job->trouble);
 }
 
+/* What --force leaves there, by its names: the other side's admin finds two resources and a store
+ * that nobody uses any more. */
+static void add_leftovers(struct unprotect_job *job)
+{
+	char site[SITE_NAME_MAX + 1];
+
+	config_site_short(job->engine->config->site, site, sizeof(site));
+	add_step(job,
+		 "to remove it there, unless the VM runs there: pcs resource delete %s-%s-replica",
+		 job->vm, site);
+	add_step(job,
+		 "and the disabled VirtualDomain of the replica VM: pcs resource delete %s (%s-%s "
+		 "if "
+		 "something else had that id; pcs resource config shows "
+		 "vmreplica-relationship=%s with the right one)",
+		 job->vm, job->vm, site, job->relationship);
+	add_step(job, "and, in the storage of that side's authorization: %s/%s-%.8s*",
+		 job->engine->config->site, job->vm, job->relationship);
+}
+
 static void withdraw_done(void *arg, int result)
 {
 	struct unprotect_job *job = arg;
@@ -208,6 +230,7 @@ static void withdraw_done(void *arg, int result)
 	}
 	if (result < 0) {
 		add_step(job, "the replica on the other side stays: %s", job->trouble.text);
+		add_leftovers(job);
 	} else {
 		add_step(job, "the replica's resource %sat %s %s removed",
 			 job->keep_replica ? "" : "and store ", job->peer,

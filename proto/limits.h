@@ -34,6 +34,9 @@
 #define RESOURCE_ID_MAX	 128u
 #define PATH_LEN_MAX	 1024u
 #define REASON_MAX	 512u
+/* That a peer's epoch may be ahead of ours: each failover and each cancel raises it by one. A peer
+ * that could name any number could name the last one, and no failover were possible after it. */
+#define EPOCH_STEP_MAX 1000u
 #define DOMAIN_XML_MAX	 (1024u * 1024u)
 #define DOMAIN_XML_INLINE_MAX                                                                      \
 	(48u * 1024u) /* in the message itself; what is longer travels as payload */

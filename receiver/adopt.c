@@ -159,32 +159,55 @@ static int header_read(const char *path, uint64_t *ret_size, char backing[PATH_L
 	return 0;
 }
 
+/* The name of a file that lies in the store, or of a link there to one that does not: the layers
+ * over it know it by that name. False: it is elsewhere. */
+static bool name_in_store(const char *top, const char *path, char file[MANIFEST_FILE_MAX + 1])
+{
+	char parent[PATH_LEN_MAX + 1];
+	const char *name = strrchr(path, '/');
+	cleanup_free char *real = NULL;
+	size_t len = strlen(top);
+
+	snprintf(parent, sizeof(parent), "%.*s", (int)(name - path), path);
+	real = realpath(parent, NULL);
+	return real != NULL && strncmp(real, top, len) == 0 && real[len] == '/' &&
+	       snprintf(file, MANIFEST_FILE_MAX + 1, "%s%s", real + len + 1, name) <=
+		       (int)MANIFEST_FILE_MAX;
+}
+
+static int link_make(struct store *store, struct manifest *next, const char *disk, const char *path,
+		     struct manifest_layer *layer)
+{
+	cleanup_free char *real = realpath(path, NULL);
+
+	if (real == NULL) {
+		return -errno;
+	}
+	snprintf(layer->file, sizeof(layer->file), "gen-%" PRIu64 "/%s-%" PRIu64 ".qcow2",
+		 store->manifest.generation, disk, next->next_layer++);
+	unlinkat(store->dir_fd, layer->file, 0);
+	return symlinkat(real, store->dir_fd, layer->file) < 0 ? -errno : 0;
+}
+
 /* Name the image in the store: as what it is there, or by a link. */
 static int layer_name(struct store *store, struct manifest *next, const char *disk,
 		      const char *path, struct manifest_layer *ret_layer,
 		      char error[STORE_ERROR_LEN])
 {
-	struct manifest_layer layer = {.adopted = true};
-	cleanup_free char *real = realpath(path, NULL);
+	struct manifest_layer layer = {.adopted = true, .linked = true};
 	cleanup_free char *top = realpath(store->directory, NULL);
-	size_t len = top == NULL ? 0 : strlen(top);
-	int rc = 0;
+	int rc = top == NULL ? -errno : 0;
+	struct stat st;
 
-	if (real == NULL || top == NULL) {
-		return refuse(error, -errno, "cannot find the disk %.300s: %s", path,
-			      strerror(errno));
-	}
-	if (strncmp(real, top, len) == 0 && real[len] == '/' &&
-	    strlen(real + len + 1) <= MANIFEST_FILE_MAX) {
-		snprintf(layer.file, sizeof(layer.file), "%s", real + len + 1);
-	} else {
-		snprintf(layer.file, sizeof(layer.file), "gen-%" PRIu64 "/%s-%" PRIu64 ".qcow2",
-			 store->manifest.generation, disk, next->next_layer++);
-		unlinkat(store->dir_fd, layer.file, 0);
-		rc = symlinkat(real, store->dir_fd, layer.file) < 0 ? -errno : 0;
+	if (rc == 0 && !name_in_store(top, path, layer.file)) {
+		rc = link_make(store, next, disk, path, &layer);
+	} else if (rc == 0) {
+		rc = fstatat(store->dir_fd, layer.file, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+		layer.linked = rc == 0 && !S_ISREG(st.st_mode);
 	}
 	if (rc < 0) {
-		return refuse(error, rc, "cannot make %s: %s", layer.file, strerror(-rc));
+		return refuse(error, rc, "cannot name the disk %.300s in the store: %s", path,
+			      strerror(-rc));
 	}
 	*ret_layer = layer;
 	return 0;

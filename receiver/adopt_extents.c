@@ -211,37 +211,39 @@ static bool tidy_is_due(const struct store *store)
 	       manifest->failover.kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE;
 }
 
-static void tidy_record(struct store *store)
+/* Before the adopted images are touched their fingerprints go, durably: a crash in the middle would
+ * look as if somebody else had written them. Once done they get new ones. 0 or a negative errno. */
+static int tidy_record(struct store *store, bool done)
 {
 	struct manifest next = {0};
 	struct answer answer;
+	int rc;
 
 	if (manifest_copy(&store->manifest, &next) < 0) {
-		return;
+		return -ENOMEM;
 	}
 	for (size_t i = 0; i < next.current.disk_count; i++) {
 		for (size_t k = 0; k < next.current.disks[i].layer_count; k++) {
 			struct manifest_layer *layer = &next.current.disks[i].layers[k];
 
-			layer->frozen &= !layer->adopted; /* gets another fingerprint */
+			layer->frozen &= !layer->adopted;
 		}
 	}
-	next.adopted.bitmaps = false;
-	image_freeze(store, &next, &next.current, false);
-	store_save(store, &next, &answer);
+	if (done) {
+		next.adopted.bitmaps = false;
+		image_freeze(store, &next, &next.current, false);
+	}
+	rc = store_save(store, &next, &answer);
 	manifest_destroy(&next);
+	return rc;
 }
 
-void adopt_tidy(struct store *store)
+static void images_tidy(struct store *store)
 {
 	const struct manifest_image *image = &store->manifest.current;
 	char path[IMAGE_PATH_LEN], error[QSD_ERROR_LEN] = "";
-	struct answer answer;
 	int rc = 0;
 
-	if (!tidy_is_due(store) || image_detach(store) < 0) {
-		return;
-	}
 	for (size_t i = 0; i < image->disk_count; i++) {
 		for (size_t k = 0; rc == 0 && k < image->disks[i].layer_count; k++) {
 			const struct manifest_layer *layer = &image->disks[i].layers[k];
@@ -255,7 +257,19 @@ void adopt_tidy(struct store *store)
 	if (rc < 0) { /* they cost space, not truth */
 		log_warning("%s: bitmaps stay in the adopted disk %s: %s", store->vm, path, error);
 	}
-	tidy_record(store);
+}
+
+void adopt_tidy(struct store *store)
+{
+	struct answer answer;
+
+	if (!tidy_is_due(store) || image_detach(store) < 0) {
+		return;
+	}
+	if (tidy_record(store, false) == 0) {
+		images_tidy(store);
+		tidy_record(store, true);
+	}
 	if (image_attach(store, STORE_CURRENT, false, &answer, NULL) < 0) {
 		store_note(store, &answer);
 	}

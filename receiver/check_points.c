@@ -31,8 +31,15 @@ const struct manifest_disk *check_chain_find(const struct check *check, const ch
 	return disk != NULL ? disk : chain_find(&m->retired, name, file, ret_index);
 }
 
-/* A point ends with closed layers of its own disk, unless a merge is just writing one of them,
- * which changes nothing of what is read. */
+/* Somebody is just writing the layer, which changes nothing of what is read: a merge, or whoever
+ * takes our bitmaps out of an adopted image. */
+static bool is_written(const struct check *check, const struct manifest_layer *layer)
+{
+	return manifest_merge_touches(&check->manifest, layer->file) ||
+	       (layer->adopted && check->manifest.adopted.bitmaps);
+}
+
+/* A point ends with closed layers of its own disk. */
 static void point_check(struct check *check, const struct manifest_point *point)
 {
 	for (size_t i = 0; i < point->disk_count; i++) {
@@ -47,7 +54,7 @@ static void point_check(struct check *check, const struct manifest_point *point)
 				   " ends with %s, which is in no chain of disk %s",
 				   point->cut.seq, at->file, at->name);
 		} else if (!disk->layers[index].frozen &&
-			   !manifest_merge_touches(&check->manifest, at->file)) {
+			   !is_written(check, &disk->layers[index])) {
 			check_find(check, CHECK_DAMAGE, MANIFEST_NAME, CHECK_NO_OFFSET,
 				   "the recovery point of cycle %" PRIu64
 				   " ends with %s, which is not closed",

@@ -156,8 +156,37 @@ static void epoch_read(const Vmreplica__Epoch *from, struct manifest_epoch *to)
 	snprintf(to->site, sizeof(to->site), "%s", from->site);
 }
 
-static int epoch_check(struct store *store, const Vmreplica__Epoch *theirs, struct answer *answer)
+/* A new epoch is the sender's own, and a step ahead: else nothing of it is recorded. */
+static int epoch_check_claim(const struct store *store, const struct manifest_epoch *theirs,
+			     const char *site, struct answer *answer)
 {
+	const struct manifest_epoch *ours = &store->manifest.epoch;
+
+	switch (plan_epoch_claim(ours, theirs, site)) {
+	case PLAN_CLAIM_SOUND:
+		return 0;
+	case PLAN_CLAIM_FOREIGN:
+		return answer_denied(
+			answer, "epoch",
+			"site %.100s sends in epoch %" PRIu64 ", which %.100s holds; "
+			"nothing is taken. The site that has the VM sends: fail over to "
+			"it (vmreplica failover %s), or reverse %s where it runs",
+			site, theirs->number, theirs->site, store->vm, store->vm);
+	case PLAN_CLAIM_FAR:
+		break;
+	}
+	return answer_denied(answer, "epoch",
+			     "site %.100s sends in epoch %" PRIu64 ", the replica is in %" PRIu64
+			     ": no failovers explain that, and nothing is taken. If %.100s is "
+			     "right, make the replica anew: vmreplica unprotect %s there, then "
+			     "protect it again",
+			     site, theirs->number, ours->number, site, store->vm);
+}
+
+static int epoch_check(struct store *store, const Vmreplica__Wire__Hello *hello,
+		       struct answer *answer)
+{
+	const Vmreplica__Epoch *theirs = hello->epoch;
 	const struct manifest_epoch *ours = &store->manifest.epoch;
 	struct manifest_epoch epoch;
 	enum plan_epoch how;
@@ -175,7 +204,7 @@ static int epoch_check(struct store *store, const Vmreplica__Epoch *theirs, stru
 				     epoch.number, epoch.lineage, epoch.site, ours->number,
 				     ours->lineage, ours->site);
 	}
-	return 0;
+	return epoch_check_claim(store, &epoch, hello->site, answer);
 }
 
 /* One that was checked. */
@@ -291,7 +320,7 @@ static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hell
 	}
 	pthread_mutex_lock(&store->lock);
 	rc = store_check_generation(store, answer);
-	rc = rc < 0 ? rc : epoch_check(store, hello->epoch, answer);
+	rc = rc < 0 ? rc : epoch_check(store, hello, answer);
 	rc = rc < 0 ? rc : store_check(store, answer);
 	rc = rc < 0 ? rc : epoch_take(store, hello->epoch, answer);
 	rc = rc < 0 ? rc : address_keep(store, hello->peer_address, answer);

@@ -36,7 +36,8 @@ struct manifest_layer {
 	char file[MANIFEST_FILE_MAX + 1];
 	uint64_t generation; /* only the owner of that generation writes it */
 	bool frozen;	     /* the fingerprint below holds */
-	bool adopted;	     /* an old primary's own disk (adopt.h): the file may be a link */
+	bool adopted;	     /* a disk of the old primary's VM (adopt.h) */
+	bool linked;	     /* ... outside of the store: the file is a link to it */
 	bool sealed;	     /* never written again: the storage once failed to make it durable */
 	uint64_t size_bytes, inode;
 	int64_t mtime_ns;

@@ -92,10 +92,12 @@ int manifest_layer_decode(json_t *json, struct manifest_layer *ret_layer)
 	struct manifest_layer layer = {0};
 	const char *file;
 	int frozen, sealed = 0, adopted = 0; /* sealed came with format 2, adopted with 3 */
+	int linked = 1; /* came later: an adopted layer of before may be a link */
 
-	if (json_unpack(json, "{s:s, s?b, s?b, s:I, s:b, s:I, s:I, s:I}", "file", &file, "sealed",
-			&sealed, "adopted", &adopted, "generation", &generation, "frozen", &frozen,
-			"size", &size, "inode", &inode, "mtime_ns", &mtime_ns) < 0 ||
+	if (json_unpack(json, "{s:s, s?b, s?b, s?b, s:I, s:b, s:I, s:I, s:I}", "file", &file,
+			"sealed", &sealed, "adopted", &adopted, "linked", &linked, "generation",
+			&generation, "frozen", &frozen, "size", &size, "inode", &inode, "mtime_ns",
+			&mtime_ns) < 0 ||
 	    manifest_file_decode(file, layer.file) < 0 ||
 	    manifest_number_decode(generation, INT64_MAX, &layer.generation) < 0 ||
 	    manifest_number_decode(size, INT64_MAX, &layer.size_bytes) < 0) {
@@ -104,6 +106,7 @@ int manifest_layer_decode(json_t *json, struct manifest_layer *ret_layer)
 	layer.frozen = frozen != 0;
 	layer.sealed = sealed != 0;
 	layer.adopted = adopted != 0;
+	layer.linked = layer.adopted && linked != 0;
 	layer.inode = (uint64_t)inode;
 	layer.mtime_ns = mtime_ns;
 	*ret_layer = layer;

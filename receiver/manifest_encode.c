@@ -46,7 +46,8 @@ json_t *manifest_layer_encode(const struct manifest_layer *layer)
 			  (json_int_t)layer->inode, "mtime_ns", (json_int_t)layer->mtime_ns);
 
 	if (json != NULL && layer->adopted &&
-	    json_object_set_new(json, "adopted", json_true()) < 0) {
+	    (json_object_set_new(json, "adopted", json_true()) < 0 ||
+	     json_object_set_new(json, "linked", json_boolean(layer->linked)) < 0)) {
 		json_decref(json);
 		return NULL;
 	}

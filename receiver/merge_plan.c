@@ -17,13 +17,26 @@ static bool is_retired(const struct manifest *manifest, const char *file)
 	return false;
 }
 
+/* A disk of the VM goes into the layer below as any other layer, but for a file outside of the
+ * store, and for the one that its definition names: the uppermost that was adopted. */
+static bool layer_is_the_stores(const struct manifest_disk *disk, size_t index)
+{
+	const struct manifest_layer *layer = &disk->layers[index];
+	bool named = true;
+
+	for (size_t i = index + 1; i < disk->layer_count; i++) {
+		named &= !disk->layers[i].adopted;
+	}
+	return !layer->adopted || (!layer->linked && !named);
+}
+
 /* Can layer index of disk go into the one below it? */
 static bool layer_is_mergeable(const struct manifest *manifest, const struct manifest_disk *disk,
 			       size_t index)
 {
 	const struct manifest_layer *into = &disk->layers[index - 1];
 
-	return !into->sealed && !disk->layers[index].adopted &&
+	return !into->sealed && layer_is_the_stores(disk, index) &&
 	       !manifest_point_uses(manifest, into->file) && !is_retired(manifest, into->file) &&
 	       !is_retired(manifest, disk->layers[index].file);
 }

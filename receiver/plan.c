@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/dns_name.h"
+
 bool plan_disks_match(const struct manifest_image *image, const struct plan_disk *disks,
 		      size_t disk_count)
 {
@@ -122,4 +124,18 @@ enum plan_epoch plan_epoch_compare(const struct manifest_epoch *ours,
 		return theirs->number > ours->number ? PLAN_EPOCH_HIGHER : PLAN_EPOCH_LOWER;
 	}
 	return strcmp(ours->lineage, theirs->lineage) == 0 ? PLAN_EPOCH_SAME : PLAN_EPOCH_CONFLICT;
+}
+
+enum plan_claim plan_epoch_claim(const struct manifest_epoch *ours,
+				 const struct manifest_epoch *theirs, const char *site)
+{
+	enum plan_epoch how = plan_epoch_compare(ours, theirs);
+
+	if (how != PLAN_EPOCH_FIRST && how != PLAN_EPOCH_HIGHER) {
+		return PLAN_CLAIM_SOUND; /* nothing is claimed */
+	}
+	if (theirs->number - ours->number > EPOCH_STEP_MAX) {
+		return PLAN_CLAIM_FAR;
+	}
+	return dns_name_equals(theirs->site, site) ? PLAN_CLAIM_SOUND : PLAN_CLAIM_FOREIGN;
 }

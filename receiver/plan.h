@@ -57,4 +57,15 @@ enum plan_epoch {
 enum plan_epoch plan_epoch_compare(const struct manifest_epoch *ours,
 				   const struct manifest_epoch *theirs);
 
+/* May a sender of site bring an epoch that the store does not have yet? It must name that site as
+ * its holder, and may be ahead by no more than failovers explain: whoever could name the last
+ * number there is, or another's site, would end all failovers of the VM. */
+enum plan_claim {
+	PLAN_CLAIM_SOUND,
+	PLAN_CLAIM_FOREIGN, /* it is another site's epoch */
+	PLAN_CLAIM_FAR,	    /* ahead by more than EPOCH_STEP_MAX */
+};
+enum plan_claim plan_epoch_claim(const struct manifest_epoch *ours,
+				 const struct manifest_epoch *theirs, const char *site);
+
 #endif

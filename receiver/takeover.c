@@ -48,12 +48,13 @@ static int chain_fill(const struct takeover_job *job, struct disk_answer *answer
 		return -ENOMEM;
 	}
 	answer->message.chain = answer->chain;
-	for (size_t i = 0; i < disk->layer_count; i++) {
-		answer->chain[i] = strdup(image_path(job->store, disk->layers[i].file, path));
-		if (answer->chain[i] == NULL) {
+	for (size_t i = takeover_merge_base(disk); i < disk->layer_count; i++) {
+		char *layer = strdup(image_path(job->store, disk->layers[i].file, path));
+
+		if (layer == NULL) {
 			return -ENOMEM;
 		}
-		answer->message.n_chain = i + 1;
+		answer->chain[answer->message.n_chain++] = layer;
 	}
 	return 0;
 }

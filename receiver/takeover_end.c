@@ -140,8 +140,8 @@ static int chains_make(const struct manifest *manifest, struct manifest_image *r
 		if (rc == 0 && taken->built.file[0] != '\0') {
 			rc = manifest_disk_push(disk, &taken->built);
 		}
-		if (disk->layer_count > 0) {
-			disk->layers[0].frozen = false; /* QEMU will merge the others into it */
+		for (size_t k = 0; k < disk->layer_count; k++) {
+			disk->layers[k].frozen = false; /* QEMU merges them from here on */
 		}
 	}
 	if (rc < 0) {

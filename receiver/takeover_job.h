@@ -43,6 +43,9 @@ int takeover_commit_run(struct takeover_job *job);   /* takeover_end.c */
 int takeover_merged_run(struct takeover_job *job);   /* takeover_merged.c */
 int takeover_advance_run(struct takeover_job *job);  /* takeover_end.c */
 int takeover_extents_run(struct takeover_job *job);  /* takeover_extents.c */
+/* The layer of a committed disk that the others are merged into: the VM's own disk where that lies
+ * outside of the store, never one below it. takeover_merged.c */
+size_t takeover_merge_base(const struct manifest_disk *disk);
 /* Remove the file that it made. */
 void takeover_extents_forget(struct store *store);
 

@@ -45,6 +45,16 @@ static bool stands_on(const char *path, const char *file)
 	return name[len - wanted - 1] == '/' && strcmp(name + len - wanted, file) == 0;
 }
 
+size_t takeover_merge_base(const struct manifest_disk *disk)
+{
+	size_t base = 0;
+
+	for (size_t i = 1; i < disk->layer_count; i++) {
+		base = disk->layers[i].linked ? i : base;
+	}
+	return base;
+}
+
 static int merged_check(struct takeover_job *job, const struct manifest *next)
 {
 	char path[IMAGE_PATH_LEN];
@@ -54,12 +64,13 @@ static int merged_check(struct takeover_job *job, const struct manifest *next)
 	}
 	for (size_t i = 0; i < next->current.disk_count; i++) {
 		const struct manifest_disk *disk = &next->current.disks[i];
+		const char *base = disk->layers[takeover_merge_base(disk)].file;
 
 		overlay_path(job->store, &next->failover, disk->name, path);
-		if (!stands_on(path, disk->layers[0].file)) {
+		if (!stands_on(path, base)) {
 			return takeover_refuse(job, -EBUSY,
 					       "the image of disk %s does not stand on %s yet",
-					       disk->name, disk->layers[0].file);
+					       disk->name, base);
 		}
 	}
 	return 0;
@@ -70,15 +81,15 @@ static void merged_record(struct manifest *next)
 	for (size_t i = 0; i < next->current.disk_count; i++) {
 		struct manifest_disk *disk = &next->current.disks[i];
 
-		disk->layer_count = 1;
-		disk->layers[0].frozen = false; /* QEMU wrote it */
+		disk->layer_count = takeover_merge_base(disk) + 1;
+		disk->layers[disk->layer_count - 1].frozen = false; /* QEMU wrote it */
 	}
 	for (size_t i = 0; i < next->failover.disk_count; i++) {
 		struct manifest_taken_disk *taken = &next->failover.disks[i];
 		const struct manifest_disk *disk = manifest_image_find(&next->current, taken->name);
 
 		if (disk != NULL) {
-			memcpy(taken->base, disk->layers[0].file, sizeof(taken->base));
+			memcpy(taken->base, manifest_disk_top(disk)->file, sizeof(taken->base));
 			memset(&taken->built, 0, sizeof(taken->built));
 		}
 	}

@@ -32,8 +32,8 @@ static int target_open(struct target *target, size_t disk, struct nbd_disk **ret
 	if (target->open[disk] == NULL) {
 		rc = nbd_disk_open(target->socket, target->disks[disk].name, NULL, &opened,
 				   target->error);
-		if (rc < 0) {
-			return rc;
+		if (rc < 0) { /* which says nothing about what the image holds */
+			return rc == -ENOMEM ? rc : -ENOTCONN;
 		}
 		if (nbd_disk_size(opened) < target->disks[disk].size_bytes) {
 			nbd_disk_close(opened);

@@ -9,7 +9,8 @@ tests_bench_bench_broker_LDADD = libvmr-broker.la $(OPENSSL_LIBS)
 tests_bench_bench_relay_SOURCES = tests/bench/bench_relay.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
 tests_bench_bench_relay_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(OPENSSL_CFLAGS) -Wno-cast-qual -Wno-undef
 tests_bench_bench_relay_LDADD = libvmr-broker.la $(OPENSSL_LIBS)
-tests_bench_bench_amplification_SOURCES = tests/bench/bench_amplification.c $(receiver_rig_sources)
+tests_bench_bench_amplification_SOURCES = tests/bench/bench_amplification.c tests/bench/amplification.c \
+	tests/bench/amplification.h
 tests_bench_bench_amplification_CFLAGS = $(receiver_test_cflags)
-tests_bench_bench_amplification_LDADD = libvmr-receiver.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS) -lpthread
+tests_bench_bench_amplification_LDADD = $(receiver_rig_libs)
 EXTRA_tests_bench_bench_amplification_DEPENDENCIES = vmreplica-receiver

@@ -2,7 +2,8 @@
 """`./lab check` and `./lab soak`: unit tests, then the cases, grouped by the lab they need.
 
 Each case runs in a process of its own, bounded in time.  What it printed, and after a failure
-the logs of all nodes, are in _build/lab-results/<case>/.  The last line is `N passed, N failed`.
+the logs of all nodes, are in _build/lab-results/<case>/.  What failed beside another case is tried
+once more, alone, and named as not steady if it passes then.  The last line is `N passed, N failed`.
 """
 import glob
 import importlib.util
@@ -24,6 +25,7 @@ CASES = f"{shapes.HERE}/cases"
 RESULTS = os.path.join(shapes.TOP, "_build", "lab-results")
 DEFAULT_TIMEOUT_S = 120
 WORKERS = 2     # most of a case is waiting; two of them keep two CPUs busy
+SECOND_TRIES = 5
 
 # A case may take its steps from another one. Last: their names are plain words.
 sys.path.append(CASES)
@@ -57,6 +59,7 @@ class Runner:
         self.progress, self.passed, self.failed, self.skipped = progress, [], [], []
         self.times, self.begun = {}, time.monotonic()
         self.running = None     # the key of the shape of the lab that runs
+        self.unsteady = []      # passed at the second try
 
     def forget(self):
         self.passed, self.failed, self.skipped, self.times = [], [], [], {}
@@ -152,10 +155,29 @@ class Runner:
               + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in slowest))
         if self.failed:
             print(f"failed: {' '.join(self.failed)}")
+        if self.unsteady:
+            print(f"not steady, passed at the second try: {' '.join(self.unsteady)}; of the first: "
+                  f"{RESULTS}/<case>.first")
         if self.skipped:
             print(f"skipped: {' '.join(self.skipped)}")
         print(f"{len(self.passed)} passed, {len(self.failed)} failed", flush=True)
         return 1 if self.failed or not self.passed else 0
+
+
+def second_try(runner, cases):
+    """A few cases that failed beside another one run once more, alone: what fails again is broken,
+    what passes then is not steady, and the verdict names it.  Many failures are no accident."""
+    again = [case for case in cases if case.name in runner.failed]
+    if len(cases) < 2 or len(again) > SECOND_TRIES or not again:
+        return
+    for case in again:
+        shutil.rmtree(f"{case.folder}.first", ignore_errors=True)
+        if os.path.isdir(case.folder):
+            os.rename(case.folder, f"{case.folder}.first")
+        runner.failed.remove(case.name)
+    passed = len(runner.passed)
+    pool.run(again, 1, lambda: Runner(runner.progress), runner.take)
+    runner.unsteady = [case.name for case in again if case.name in runner.passed[passed:]]
 
 
 def unit_tests(runner):
@@ -186,6 +208,8 @@ def main(kind, arguments):
             guest.build(progress)
             pool.run(cases, WORKERS if kind == "check" else 1, lambda: Runner(progress),
                      runner.take)
+            if kind == "check":
+                second_try(runner, cases)
         except shapes.LabError as error:
             runner.failed.append("build")
             progress(f"FAIL build: {error}")

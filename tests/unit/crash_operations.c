@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "crash_operations.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "takeover_scene.h"
 #include "unit.h"
+
+#define MODEL_CLUSTERS_MAX 1024u
 
 struct sender_cut crash_sent_cut, crash_acknowledged_cut;
 uint64_t crash_epoch;
 
 void crash_sent(void)
 {
-	points_note_as(sender.cut.seq);
+	scene_note_as(sender.cut.seq);
 	crash_sent_cut = sender.cut;
 }
 
@@ -19,6 +22,27 @@ void crash_acknowledged(void)
 {
 	crash_acknowledged_cut = sender.cut;
 	model_clear_dirty(&model);
+}
+
+bool crash_connect(void)
+{
+	static char lineage[40];
+	int64_t time_ms = sender.cut_time_ms, step_ms = sender.cut_step_ms;
+	bool entered;
+
+	sender_drop(&sender);
+	sender.epoch = crash_epoch;
+	sender.lineage = crash_epoch == 0 ? NULL : taking_lineage(crash_epoch, lineage);
+	entered = sender_enter(&sender, &rig, &model);
+	sender.cut_time_ms = time_ms;
+	sender.cut_step_ms = step_ms;
+	if (entered && crash_sent_cut.seq > crash_acknowledged_cut.seq &&
+	    sender.committed.seq == crash_sent_cut.seq &&
+	    strcmp(sender.committed.cut_id, crash_sent_cut.cut_id) == 0) {
+		crash_acknowledged_cut = crash_sent_cut;
+		model_clear_dirty(&model);
+	}
+	return entered;
 }
 
 static bool cycle_end(void)
@@ -127,115 +151,28 @@ static bool step_marks(void)
 	return cycle_end();
 }
 
-/* ---- takeovers ---- */
-
-/* A request whose answer nobody waits for; the receiver may be dying. */
-static void request_send(enum frame_type type, const ProtobufCMessage *message)
+/* Both sides compare all their blocks. */
+static bool step_verify(void)
 {
-	channel_send(&rig.channel, type, message, NULL, 0, 1000);
-}
+	static uint8_t map[MODEL_CLUSTERS_MAX / 8];
 
-static void takeover_send(Vmreplica__TakeoverKind kind, uint64_t number)
-{
-	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
-	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
-	char relationship[] = RIG_RELATIONSHIP, holder[] = "web1", site[] = "b.example";
-	char lineage[40];
-
-	taking_lineage(number, lineage);
-	epoch.number = number;
-	epoch.lineage = lineage;
-	epoch.site = site;
-	request.id = 1000000 + number;
-	request.relationship = relationship;
-	request.kind = kind;
-	request.holder = holder;
-	request.latest = true;
-	request.epoch = number == 0 ? NULL : &epoch;
-	request_send(FRAME_STORE_TAKEOVER, &request.base);
-}
-
-/* The answer's disks read as the cut that it names. */
-static void taken_judge(void)
-{
-	const struct cut_note *note = points_cut_find(rig.taken.seq);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(note);
-	CU_ASSERT_TRUE(rig.taken.seq >= crash_acknowledged_cut.seq ||
-		       rig.taken.seq == crash_sent_cut.seq);
-	CU_ASSERT_EQUAL(rig.taken.disk_count, MODEL_DISKS);
-	for (size_t i = 0; i < rig.taken.disk_count; i++) {
-		CU_ASSERT_EQUAL(image_digest(rig.taken.backings[i]), note->digest[i]);
-	}
-}
-
-/* A receiver that lives on may first give the answer that nobody waited for, or say that its daemon
- * died under the request: as the engine does, ask again. */
-static bool is_refused(int error)
-{
-	static int times;
-
-	times = error == 0 || times == 10 ? 0 : times + 1;
-	if (times > 0) {
-		rig_wait(&rig, NULL, 0, 300);
-	}
-	return times > 0;
-}
-
-/* A test failover of the newest cycle begins, and cycles go on. */
-static bool step_test(void)
-{
-	if (!crash_cycle(8)) {
+	if (!crash_cycle(10)) {
 		return false;
 	}
-	takeover_send(VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST, 0);
-	return true;
-}
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		const char *code;
 
-static void settle_test(void)
-{
-	if (crash_acknowledged_cut.seq == 0) {
-		return;
-	}
-	while (is_refused(taking_test("web1", 0))) {
-	}
-	CU_ASSERT_EQUAL(rig.taken.error, 0);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(points_cut_find(rig.taken.seq));
-	for (size_t i = 0; i < rig.taken.disk_count; i++) {
-		CU_ASSERT_EQUAL(image_digest(rig.taken.backings[i]),
-				points_cut_find(rig.taken.seq)->digest[i]);
-	}
-	while (is_refused(taking_end_as(CLEANUP, 1))) {
-	}
-	CU_ASSERT_EQUAL(rig.taken.error, 0);
-}
-
-/* A failover comes over running cycles. */
-static bool step_failover(void)
-{
-	for (int i = 0; i < 3; i++) {
-		if (!crash_cycle(10)) {
+		memset(map, 0, sizeof(map));
+		CU_ASSERT_FATAL(model.disks[i].clusters <= MODEL_CLUSTERS_MAX);
+		code = sender_verify(&sender, &model, i, 0, (uint32_t)model.disks[i].clusters, map);
+		if (code == NULL) {
 			return false;
 		}
+		for (size_t k = 0; code[0] == '\0' && k < sizeof(map); k++) {
+			CU_ASSERT_EQUAL(map[k], 0);
+		}
 	}
-	takeover_send(VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER, crash_epoch + 2);
-	return false; /* no more cycles */
-}
-
-/* Asked again it comes to its end, with what was acknowledged last; and is cancelled. */
-static void settle_failover(void)
-{
-	if (crash_acknowledged_cut.seq == 0) {
-		return;
-	}
-	while (is_refused(taking_failover(crash_epoch + 2, 0))) {
-	}
-	CU_ASSERT_EQUAL(rig.taken.error, 0);
-	taken_judge();
-	while (is_refused(taking_end_as(CANCEL, crash_epoch + 3))) {
-	}
-	CU_ASSERT_EQUAL(rig.taken.error, 0);
-	crash_epoch += 3;
+	return true;
 }
 
 const struct crash_operation crash_operations[] = {
@@ -245,7 +182,11 @@ const struct crash_operation crash_operations[] = {
 	{"point", 6, 5000, 900, step_point, false, NULL},
 	{"merge", 1, 5000, 1500, step_point, false, NULL},
 	{"resync", 3, 5000, 900, step_resync, true, NULL},
-	{"test failover", 3, 2500, 900, step_test, false, settle_test},
-	{"failover", 3, 2500, 1200, step_failover, false, settle_failover},
+	{"verify", 3, 2500, 900, step_verify, false, NULL},
+	{"test failover", 3, 2500, 900, crash_step_test, false, crash_settle_test},
+	{"failover", 3, 2500, 1200, crash_step_failover, false, crash_settle_failover},
+	{"cancel", 3, 2500, 1600, crash_step_cancel, false, crash_settle_path},
+	{"commit", 3, 2500, 3500, crash_step_commit, false, crash_settle_path},
+	{"reverse", 3, 2500, 3500, crash_step_reverse, false, crash_settle_path},
 };
 const size_t crash_operation_count = sizeof(crash_operations) / sizeof(crash_operations[0]);

@@ -1,66 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "points_scene.h"
 
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/clock.h"
 #include "unit.h"
-
-#define CUTS_MAX 256
-
-/* What the disks held at each cut. */
-static struct cut_note cuts[CUTS_MAX];
-static size_t cut_count;
-
-void points_note_as(uint64_t seq)
-{
-	/* A cycle that never arrived leaves its number to another. */
-	struct cut_note *note = (struct cut_note *)(uintptr_t)points_cut_find(seq);
-
-	if (note == NULL) {
-		note = &cuts[cut_count++ % CUTS_MAX];
-	}
-	note->seq = seq;
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		note->digest[i] = model_digest(&model, i);
-	}
-}
-
-void points_note(void)
-{
-	points_note_as(sender.committed.seq);
-}
-
-const struct cut_note *points_cut_find(uint64_t seq)
-{
-	for (size_t i = 0; i < CUTS_MAX; i++) {
-		if (cuts[i].seq == seq) {
-			return &cuts[i];
-		}
-	}
-	return NULL;
-}
-
-struct manifest points_manifest(void)
-{
-	int fd = open(rig.store, O_RDONLY | O_DIRECTORY);
-	struct manifest manifest = {0};
-	char error[MANIFEST_ERROR_LEN] = "";
-
-	CU_ASSERT_EQUAL_FATAL(manifest_load(fd, &manifest, error), 0);
-	close(fd);
-	return manifest;
-}
 
 /* Does the manifest still say so? A merge may have renamed a point's layer, or the point may be
  * gone, since it was read. */
 static bool point_stands(uint64_t seq, const struct manifest_point_disk *disk)
 {
-	struct manifest now = points_manifest();
+	struct manifest now = scene_manifest();
 	bool stands = false;
 
 	for (size_t i = 0; i < now.point_count; i++) {
@@ -76,7 +27,7 @@ static bool point_stands(uint64_t seq, const struct manifest_point_disk *disk)
 /* 1: the point reads as its cut, 0: it does not, -1: the manifest has changed meanwhile. */
 static int point_judge(const struct manifest_point *point)
 {
-	const struct cut_note *note = points_cut_find(point->cut.seq);
+	const struct cut_note *note = scene_cut_find(point->cut.seq);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(note);
 	CU_ASSERT_EQUAL(point->disk_count, MODEL_DISKS);
@@ -97,7 +48,7 @@ static int point_judge(const struct manifest_point *point)
 size_t points_check(void)
 {
 	for (int attempt = 0; attempt < 20; attempt++) {
-		struct manifest manifest = points_manifest();
+		struct manifest manifest = scene_manifest();
 		size_t count = manifest.point_count;
 		int verdict = 1;
 
@@ -114,47 +65,19 @@ size_t points_check(void)
 	return 0;
 }
 
-/* The longest chain of the current image. */
-size_t points_layers_count(void)
-{
-	struct manifest manifest = points_manifest();
-	size_t most = 0;
-
-	for (size_t i = 0; i < manifest.current.disk_count; i++) {
-		size_t count = manifest.current.disks[i].layer_count;
-
-		most = count > most ? count : most;
-	}
-	manifest_destroy(&manifest);
-	return most;
-}
-
 /* The point is recorded a moment after the cycle is applied. */
 size_t points_wait(size_t count)
 {
 	size_t found = 0;
 
 	for (int i = 0; i < 50 && found != count; i++) {
-		struct manifest manifest = points_manifest();
+		struct manifest manifest = scene_manifest();
 
 		found = manifest.point_count;
 		manifest_destroy(&manifest);
 		rig_wait(&rig, NULL, 0, found == count ? 0 : 100);
 	}
 	return points_check();
-}
-
-bool points_merges_wait(size_t layers, int timeout_ms)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-
-	while (points_layers_count() > layers) {
-		if (clock_monotonic_ms() > deadline_ms) {
-			return false;
-		}
-		rig_wait(&rig, NULL, 0, 200);
-	}
-	return true;
 }
 
 /* A store that keeps points; cut times advance by step_ms a cycle. */
@@ -169,10 +92,9 @@ void points_begin(uint32_t points, uint32_t interval_s, int64_t step_ms)
 	sender.cut_time_ms = 1795326900000;
 	sender.cut_step_ms = step_ms;
 	sender.application = false;
-	memset(cuts, 0, sizeof(cuts));
-	cut_count = 0;
+	scene_notes_clear();
 	scene_initial();
-	points_note();
+	scene_note();
 }
 
 void points_end(void)
@@ -184,7 +106,7 @@ void points_end(void)
 void points_cycle(int changes)
 {
 	scene_delta(changes);
-	points_note();
+	scene_note();
 }
 
 void points_applied_wait(void)

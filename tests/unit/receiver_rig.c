@@ -18,7 +18,7 @@
 
 #define PROGRAM "./vmreplica-receiver"
 
-bool rig_fault_sync;
+bool rig_fault_sync, rig_mortal;
 
 void rig_die(const char *format, ...)
 {
@@ -29,36 +29,6 @@ void rig_die(const char *format, ...)
 	va_end(args);
 	fprintf(stderr, "\n");
 	exit(1);
-}
-
-uint32_t rig_random(uint32_t bound)
-{
-	static unsigned int seed;
-
-	if (seed == 0) {
-		const char *given = getenv("RIG_SEED");
-
-		seed = given != NULL ? (unsigned int)strtoul(given, NULL, 10)
-				     : (unsigned int)time(NULL) ^ (unsigned int)getpid();
-		seed |= 1;
-		fprintf(stderr, "RIG_SEED=%u\n", seed);
-		srandom(seed);
-	}
-	return (uint32_t)random() % bound;
-}
-
-void rig_require_tools(void)
-{
-	static const char *const tools[] = {"qemu-storage-daemon", "qemu-img"};
-	char command[128];
-
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(command, sizeof(command), "command -v %s >/dev/null", tools[i]);
-		if (system(command) != 0) {
-			fprintf(stderr, "%s is not installed\n", tools[i]);
-			exit(77);
-		}
-	}
 }
 
 /* The link has ended without being told to: say how the receiver ended. */
@@ -91,6 +61,10 @@ bool rig_wait(struct rig *rig, rig_condition condition, uint64_t argument, int t
 							(int)left_ms);
 
 		if (rc == -ETIMEDOUT) {
+			return false;
+		}
+		if (rc < 0 && rig_mortal) {
+			rig->gone = true;
 			return false;
 		}
 		if (rc < 0) {
@@ -133,7 +107,11 @@ static bool is_closed(const struct rig *rig, uint64_t unused)
 
 static void rig_send(struct rig *rig, enum frame_type type, const ProtobufCMessage *message)
 {
-	if (channel_send(&rig->channel, type, message, NULL, 0, 5000) < 0) {
+	if (channel_send(&rig->channel, type, message, NULL, 0, 5000) == 0) {
+		return;
+	}
+	rig->gone = rig_mortal;
+	if (!rig_mortal) {
 		rig_die("cannot send %s to the receiver", frame_type_to_string(type));
 	}
 }
@@ -230,7 +208,7 @@ void rig_start(struct rig *rig, const char *node)
 	}
 	rig->fd = pair[0];
 	rig->port = 0;
-	rig->opened = false;
+	rig->opened = rig->gone = false;
 	memset(&rig->status, 0, sizeof(rig->status));
 	snprintf(rig->node, sizeof(rig->node), "%s", node);
 	channel_init_fd(&rig->channel, rig->fd);
@@ -301,6 +279,14 @@ void rig_kill(struct rig *rig)
 	rig_forget(rig);
 }
 
+/* Ends the program, unless the receiver was allowed to die. */
+static void rig_unanswered(const struct rig *rig, const char *what)
+{
+	if (!rig->gone) {
+		rig_die("no %s", what);
+	}
+}
+
 int rig_open(struct rig *rig)
 {
 	Vmreplica__Ipc__StoreOpen request = VMREPLICA__IPC__STORE_OPEN__INIT;
@@ -318,7 +304,8 @@ int rig_open(struct rig *rig)
 	rig->opened = false;
 	rig_send(rig, FRAME_STORE_OPEN, &request.base);
 	if (!rig_wait(rig, is_opened, 0, 30000)) {
-		rig_die("no STORE_OPENED");
+		rig_unanswered(rig, "STORE_OPENED");
+		return -EPIPE;
 	}
 	return rig->opened_error;
 }
@@ -362,7 +349,8 @@ void rig_ask(struct rig *rig, enum frame_type type, const ProtobufCMessage *mess
 int rig_taken_wait(struct rig *rig, int timeout_ms)
 {
 	if (!rig_wait(rig, is_taken, 0, timeout_ms)) {
-		rig_die("no STORE_TAKEN");
+		rig_unanswered(rig, "STORE_TAKEN");
+		return -EPIPE;
 	}
 	return rig->taken.error;
 }
@@ -420,7 +408,8 @@ int rig_close(struct rig *rig, bool destroy)
 	rig->closed = false;
 	rig_send(rig, FRAME_STORE_CLOSE, &request.base);
 	if (!rig_wait(rig, is_closed, 0, 60000)) {
-		rig_die("no STORE_CLOSED");
+		rig_unanswered(rig, "STORE_CLOSED");
+		return -EPIPE;
 	}
 	return rig->closed_error;
 }

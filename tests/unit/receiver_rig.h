@@ -40,6 +40,7 @@ struct rig_point {
 
 /* The last STORE_TAKEN. */
 struct rig_taken {
+	uint64_t wanted;	    /* answers to other requests are passed over (0: none are) */
 	uint64_t answers, workings; /* how many came; of those that only tell of work */
 	int error;
 	char text[600];
@@ -84,13 +85,16 @@ struct rig {
 	char last_event[600];
 	int opened_error, closed_error; /* of the last STORE_OPENED, STORE_CLOSED */
 	char opened_text[600];
-	bool opened, closed;
+	bool opened, closed, gone; /* gone: the link has ended while rig_mortal */
 	struct tls_context *sender_tls,
 		*stranger_tls; /* certificates of a1.a.example and of c1.c.example */
 };
 
 /* Set before rig_start: the receiver runs under fault_sync.h. */
 extern bool rig_fault_sync;
+/* Set while the receiver may be killed at any moment: what waits for it then ends without an
+ * answer, -EPIPE where an error is returned, and does not end the program. */
+extern bool rig_mortal;
 
 /* Certificates and an empty store below a new directory. */
 void rig_init(struct rig *rig);

@@ -58,6 +58,9 @@ static void taken_take(struct rig *rig, const Vmreplica__Ipc__StoreTaken *answer
 {
 	struct rig_taken *taken = &rig->taken;
 
+	if (taken->wanted != 0 && answer->id != taken->wanted) {
+		return;
+	}
 	if (answer->working) {
 		taken->workings++;
 		taken->working_bytes = answer->bytes;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What /proc tells of the receiver and its children. */
+/* What the rig has to do with the machine: /proc of the receiver and its children, tools, chance.
+ */
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "receiver_rig.h"
@@ -85,4 +88,34 @@ pid_t rig_daemon_pid(const struct rig *rig)
 		closedir(tasks);
 	}
 	return found;
+}
+
+uint32_t rig_random(uint32_t bound)
+{
+	static unsigned int seed;
+
+	if (seed == 0) {
+		const char *given = getenv("RIG_SEED");
+
+		seed = given != NULL ? (unsigned int)strtoul(given, NULL, 10)
+				     : (unsigned int)time(NULL) ^ (unsigned int)getpid();
+		seed |= 1;
+		fprintf(stderr, "RIG_SEED=%u\n", seed);
+		srandom(seed);
+	}
+	return (uint32_t)random() % bound;
+}
+
+void rig_require_tools(void)
+{
+	static const char *const tools[] = {"qemu-storage-daemon", "qemu-img"};
+	char command[128];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(command, sizeof(command), "command -v %s >/dev/null", tools[i]);
+		if (system(command) != 0) {
+			fprintf(stderr, "%s is not installed\n", tools[i]);
+			exit(77);
+		}
+	}
 }

@@ -1,46 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "takeover_scene.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/clock.h"
 #include "unit.h"
 
-#define CUTS_MAX 512
-#define ASK_MS	 90000
+#define ASK_MS 90000
 
-static struct cut_note {
-	uint64_t seq;
-	uint64_t digest[MODEL_DISKS];
-} cuts[CUTS_MAX];
-static size_t cut_count;
 static uint64_t ask_id;
 static char sender_lineage[40];
-
-void taking_note(void)
-{
-	struct cut_note *note = &cuts[cut_count++ % CUTS_MAX];
-
-	note->seq = sender.committed.seq;
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		note->digest[i] = model_digest(&model, i);
-	}
-}
-
-static const struct cut_note *cut_find(uint64_t seq)
-{
-	for (size_t i = 0; i < CUTS_MAX; i++) {
-		if (cuts[i].seq == seq) {
-			return &cuts[i];
-		}
-	}
-	return NULL;
-}
 
 void taking_begin(uint32_t points)
 {
@@ -53,6 +24,7 @@ void taking_init(uint32_t points)
 	rig_init(&rig);
 	rig.points = points;
 	rig.point_interval_s = 10;
+	scene_notes_clear();
 	model_init(&model);
 }
 
@@ -64,10 +36,8 @@ void taking_start(void)
 	sender.cut_step_ms = 5000;
 	sender.epoch = 0;
 	sender.lineage = NULL;
-	memset(cuts, 0, sizeof(cuts));
-	cut_count = 0;
 	scene_initial();
-	taking_note();
+	scene_note();
 }
 
 void taking_end(void)
@@ -81,7 +51,7 @@ void taking_end(void)
 void taking_cycle(int changes)
 {
 	scene_delta(changes);
-	taking_note();
+	scene_note();
 }
 
 void taking_applied(void)
@@ -95,28 +65,6 @@ void taking_cycle_applied(int changes)
 	taking_applied();
 }
 
-struct manifest taking_manifest(void)
-{
-	int fd = open(rig.store, O_RDONLY | O_DIRECTORY);
-	struct manifest manifest = {0};
-	char error[MANIFEST_ERROR_LEN] = "";
-
-	CU_ASSERT_EQUAL_FATAL(manifest_load(fd, &manifest, error), 0);
-	close(fd);
-	return manifest;
-}
-
-bool taking_reads(const char *path, uint64_t seq, unsigned int index)
-{
-	const struct cut_note *note = cut_find(seq);
-	bool same = note != NULL && image_digest(path) == note->digest[index];
-
-	if (!same) {
-		fprintf(stderr, "%s does not read as cycle %" PRIu64 "\n", path, seq);
-	}
-	return same;
-}
-
 void taking_judge(uint64_t seq, bool paths)
 {
 	CU_ASSERT_EQUAL(rig.taken.seq, seq);
@@ -125,27 +73,8 @@ void taking_judge(uint64_t seq, bool paths)
 		CU_ASSERT_STRING_EQUAL(rig.taken.names[i], model.disks[i].name);
 		CU_ASSERT_EQUAL(rig.taken.sizes[i], model.disks[i].size);
 		CU_ASSERT_TRUE(
-			taking_reads(paths ? rig.taken.paths[i] : rig.taken.backings[i], seq, i));
+			scene_reads(paths ? rig.taken.paths[i] : rig.taken.backings[i], seq, i));
 	}
-}
-
-/* Nothing merges meanwhile, or the manifest is looked at again by the caller. */
-size_t taking_points_judge(void)
-{
-	struct manifest manifest = taking_manifest();
-	size_t count = manifest.point_count;
-
-	for (size_t i = 0; i < count; i++) {
-		for (unsigned int k = 0; k < MODEL_DISKS; k++) {
-			char path[RIG_PATH * 2];
-
-			snprintf(path, sizeof(path), "%s/%s", rig.store,
-				 manifest.points[i].disks[k].file);
-			CU_ASSERT_TRUE(taking_reads(path, manifest.points[i].cut.seq, k));
-		}
-	}
-	manifest_destroy(&manifest);
-	return count;
 }
 
 /* ---- requests ---- */
@@ -165,7 +94,7 @@ int taking_test(const char *holder, uint64_t seq)
 {
 	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
 
-	request.id = ++ask_id;
+	request.id = rig.taken.wanted = ++ask_id;
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.kind = VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST;
 	request.holder = text(holder);
@@ -185,7 +114,7 @@ void taking_failover_send(uint64_t number, uint64_t seq, const char *cut_id, boo
 	epoch.number = number;
 	epoch.lineage = text(taking_lineage(number, lineage));
 	epoch.site = text("b.example");
-	request.id = ++ask_id;
+	request.id = rig.taken.wanted = ++ask_id;
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.kind = VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
 	request.holder = text("web1");
@@ -219,7 +148,7 @@ static void end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t number, bool undo
 	epoch.number = number;
 	epoch.lineage = text(taking_lineage(number, lineage));
 	epoch.site = text("b.example");
-	request.id = ++ask_id;
+	request.id = rig.taken.wanted = ++ask_id;
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.end = end;
 	request.epoch = &epoch;
@@ -248,7 +177,7 @@ int taking_extents(uint64_t after_seq)
 {
 	Vmreplica__Ipc__StoreExtents request = VMREPLICA__IPC__STORE_EXTENTS__INIT;
 
-	request.id = ++ask_id;
+	request.id = rig.taken.wanted = ++ask_id;
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.after_seq = after_seq;
 	rig_ask(&rig, FRAME_STORE_EXTENTS, &request.base);
@@ -259,38 +188,11 @@ int taking_extents(uint64_t after_seq)
 
 uint64_t taking_point_seq(size_t index)
 {
-	struct manifest manifest = taking_manifest();
+	struct manifest manifest = scene_manifest();
 	uint64_t seq = index < manifest.point_count ? manifest.points[index].cut.seq : 0;
 
 	manifest_destroy(&manifest);
 	return seq;
-}
-
-size_t taking_layers(void)
-{
-	struct manifest manifest = taking_manifest();
-	size_t count = 0;
-
-	for (size_t i = 0; i < manifest.current.disk_count; i++) {
-		size_t layers = manifest.current.disks[i].layer_count;
-
-		count = layers > count ? layers : count;
-	}
-	manifest_destroy(&manifest);
-	return count;
-}
-
-bool taking_layers_wait(size_t most, int timeout_ms)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-
-	while (taking_layers() > most) {
-		if (clock_monotonic_ms() > deadline_ms) {
-			return false;
-		}
-		rig_wait(&rig, NULL, 0, 200);
-	}
-	return true;
 }
 
 size_t taking_files(const char *pattern)

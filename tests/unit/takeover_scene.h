@@ -4,8 +4,7 @@
 #ifndef VMR_TESTS_TAKEOVER_SCENE_H
 #define VMR_TESTS_TAKEOVER_SCENE_H
 
-#include "receiver/manifest.h"
-#include "replica_scene.h"
+#include "store_scene.h"
 
 #define FIRST_LINEAGE "00000000-0000-4000-8000-000000000001"
 
@@ -19,16 +18,9 @@ void taking_end(void);
 void taking_cycle(int changes);
 void taking_cycle_applied(int changes);
 void taking_applied(void); /* wait until all is */
-/* Note what the disks held at the last committed cut. */
-void taking_note(void);
 
-/* The qcow2 image reads as disk index was at the cut of cycle seq. */
-bool taking_reads(const char *path, uint64_t seq, unsigned int index);
 /* Every disk of the answer (its backing, or with paths its path) reads as cycle seq was. */
 void taking_judge(uint64_t seq, bool paths);
-/* Every point of the manifest does. How many there are. */
-size_t taking_points_judge(void);
-struct manifest taking_manifest(void);
 
 /* Requests; their errors. seq 0: latest. */
 int taking_test(const char *holder, uint64_t seq);
@@ -47,9 +39,6 @@ const char *taking_lineage(uint64_t epoch, char buf[40]);
 
 /* The cycle of point index; 0 = there is none. */
 uint64_t taking_point_seq(size_t index);
-/* Of the longest chain of the current image; wait until there are no more than most. */
-size_t taking_layers(void);
-bool taking_layers_wait(size_t most, int timeout_ms);
 /* Files and directories of the store whose names match. */
 size_t taking_files(const char *pattern);
 /* The answer is a failover to seq in epoch, whose images read and track as they should. */

@@ -62,6 +62,30 @@ static void test_raise(void)
 	CU_ASSERT_EQUAL(epoch_raise(&epoch, "b.example", NULL, &next), -EOVERFLOW);
 }
 
+/* What a peer may make this side believe: the last number would end all failovers. */
+static void test_far(void)
+{
+	struct epoch ours, theirs, raised;
+
+	epoch_first(relationship, "a.example", &ours);
+	epoch_raise(&ours, "b.example", NULL, &theirs);
+	theirs.number = ours.number + EPOCH_STEP_MAX;
+	CU_ASSERT_EQUAL(epoch_judge(&ours, &theirs, "a.example"), EPOCH_LOST);
+	CU_ASSERT_EQUAL(epoch_judge(&ours, &theirs, "b.example"), EPOCH_GRANTED);
+	theirs.number++;
+	CU_ASSERT_FALSE(epoch_is_near(&ours, &theirs));
+	CU_ASSERT(epoch_is_near(&theirs, &ours));
+	CU_ASSERT_EQUAL(epoch_judge(&ours, &theirs, "a.example"), EPOCH_FAR);
+	CU_ASSERT_EQUAL(epoch_judge(&ours, &theirs, "b.example"), EPOCH_FAR);
+	CU_ASSERT_EQUAL(epoch_judge(&theirs, &ours, "a.example"), EPOCH_KEEP);
+	theirs.number = INT64_MAX;
+	CU_ASSERT_EQUAL(epoch_judge(&ours, &theirs, "a.example"), EPOCH_FAR);
+	ours.number = INT64_MAX - 1; /* no way round the end of the numbers */
+	CU_ASSERT_EQUAL(epoch_judge(&ours, &theirs, "a.example"), EPOCH_LOST);
+	CU_ASSERT_EQUAL(epoch_raise(&ours, "a.example", NULL, &raised), 0);
+	CU_ASSERT_STRING_EQUAL(epoch_verdict_to_string(EPOCH_FAR), "far");
+}
+
 static void test_messages(void)
 {
 	Vmreplica__Epoch message;
@@ -159,6 +183,9 @@ static bool model_return(struct model *model, struct world *world, int at, int o
 		return false;
 	case EPOCH_CONFLICT:
 		model->conflicts++;
+		return false;
+	case EPOCH_FAR:
+		model->broken++; /* no failover leads there */
 		return false;
 	case EPOCH_GRANTED:
 	case EPOCH_LOST:
@@ -270,10 +297,8 @@ static void test_interleavings(void)
 }
 
 static const struct unit_test tests[] = {
-	{"text", test_text},
-	{"raise", test_raise},
-	{"messages", test_messages},
-	{"settles", test_settles},
-	{"interleavings", test_interleavings},
+	{"text", test_text},	   {"raise", test_raise},
+	{"far", test_far},	   {"messages", test_messages},
+	{"settles", test_settles}, {"interleavings", test_interleavings},
 };
 UNIT_MAIN("epoch", tests)

@@ -10,6 +10,7 @@
 /* A chain from its base to its top, a letter a layer:
  *   .  nothing of note    p  a point ends here    s  sealed    n  pinned
  *   r  also of a retired chain    m  its merge into the one below has begun
+ *   a  a disk of the VM    l  the same, outside of the store
  * Disks are separated by spaces, and called vda, vdb. */
 struct golden {
 	const char *chains;
@@ -49,6 +50,19 @@ static const struct golden goldens[] = {
 	{"r.p.", 0, "ready vda 2"},
 	{".rp.", 0, "none"},
 	{"..rp.", 0, "ready vda 1"},
+	/* Disks of the VM: those over which it has another one are layers as any other. */
+	{"la.", 1, "none"},
+	{"aaa.", 1, "ready vda 1"},
+	{"aa.", 1, "none"},
+	{"apa.", 0, "ready vda 1"},
+	{"pa.", 0, "none"},
+	{"paa.", 0, "none"},
+	{"paaa.", 0, "ready vda 2"},
+	{"l..a.", 1, "ready vda 1"},
+	{"l...", 1, "ready vda 1"},
+	{"lla.", 1, "none"},
+	{"laaa.", 1, "ready vda 1"},
+	{"lapaaa.", 0, "ready vda 1"},
 	/* What has begun comes first, whatever else there is. */
 	{"..m.", 0, "ready vda 2"},
 	{"..p. .m.", 0, "ready vdb 1"},
@@ -78,7 +92,10 @@ static struct manifest_disk *disk_add(struct manifest_image *image, size_t index
 
 static void layer_add(struct manifest *m, struct manifest_disk *disk, char kind)
 {
-	struct manifest_layer layer = {.generation = 1, .sealed = kind == 's'};
+	struct manifest_layer layer = {.generation = 1,
+				       .sealed = kind == 's',
+				       .adopted = kind == 'a' || kind == 'l',
+				       .linked = kind == 'l'};
 
 	snprintf(layer.file, sizeof(layer.file), "gen-1/%s-%zu.qcow2", disk->name,
 		 disk->layer_count);

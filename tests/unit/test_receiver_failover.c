@@ -82,7 +82,7 @@ static void test_failover_to_any(void)
 	for (uint64_t seq = taking_point_seq(0); seq <= last; seq++) {
 		CU_ASSERT_EQUAL(taking_failover(epoch, seq), 0);
 		taking_failover_judge(epoch, seq);
-		CU_ASSERT_EQUAL(taking_points_judge(), 3);
+		CU_ASSERT_EQUAL(scene_points_judge(), 3);
 		CU_ASSERT_EQUAL(taking_end_as(CANCEL, epoch + 1), 0);
 		epoch += 2;
 	}
@@ -173,7 +173,7 @@ static void test_extents(void)
 			}
 		}
 		scene_delta_of_dirty();
-		taking_note();
+		scene_note();
 		taking_applied();
 	}
 	CU_ASSERT_EQUAL(taking_failover(2, seq), 0);
@@ -342,7 +342,7 @@ static void test_in_trouble(void)
 	sender.epoch = 3;
 	sender.lineage = taking_lineage(3, lineage);
 	scene_resync_whole();
-	taking_note();
+	scene_note();
 	CU_ASSERT_EQUAL(taking_failover(4, last), -ENOENT);
 	CU_ASSERT_EQUAL(rig.status.epoch, 3);
 	CU_ASSERT_PTR_NOT_NULL(strstr(rig.taken.text, "cannot be reached"));

@@ -85,6 +85,29 @@ static void test_epochs(void)
 	CU_ASSERT_EQUAL(plan_epoch_compare(&two, &one), PLAN_EPOCH_LOWER);
 }
 
+/* A peer cannot push the number to its end, nor give the epoch to a stranger. */
+static void test_claims(void)
+{
+	struct manifest_epoch none = {0}, one = {1, "l1", "a.example"},
+			      next = {2, "l2", "A.example"},
+			      far = {1 + EPOCH_STEP_MAX, "l3", "a.example"},
+			      foreign = {2, "l4", "c.example"},
+			      last = {INT64_MAX, "l5", "a.example"};
+
+	CU_ASSERT_EQUAL(plan_epoch_claim(&none, &one, "a.example"), PLAN_CLAIM_SOUND);
+	CU_ASSERT_EQUAL(plan_epoch_claim(&none, &one, "b.example"), PLAN_CLAIM_FOREIGN);
+	CU_ASSERT_EQUAL(plan_epoch_claim(&none, &last, "a.example"), PLAN_CLAIM_FAR);
+	CU_ASSERT_EQUAL(plan_epoch_claim(&one, &next, "a.example"), PLAN_CLAIM_SOUND);
+	CU_ASSERT_EQUAL(plan_epoch_claim(&one, &far, "a.example"), PLAN_CLAIM_SOUND);
+	far.number++;
+	CU_ASSERT_EQUAL(plan_epoch_claim(&one, &far, "a.example"), PLAN_CLAIM_FAR);
+	CU_ASSERT_EQUAL(plan_epoch_claim(&one, &last, "a.example"), PLAN_CLAIM_FAR);
+	CU_ASSERT_EQUAL(plan_epoch_claim(&one, &foreign, "a.example"), PLAN_CLAIM_FOREIGN);
+	/* what is known already, or refused in any case, claims nothing */
+	CU_ASSERT_EQUAL(plan_epoch_claim(&foreign, &foreign, "a.example"), PLAN_CLAIM_SOUND);
+	CU_ASSERT_EQUAL(plan_epoch_claim(&last, &foreign, "a.example"), PLAN_CLAIM_SOUND);
+}
+
 /* The same table as the broker's judge (test_authorization.c). */
 static void test_trust(void)
 {
@@ -169,8 +192,8 @@ static void test_status(void)
 }
 
 static const struct unit_test tests[] = {
-	{"modes", test_modes},	  {"marks", test_marks},   {"epochs", test_epochs},
-	{"patterns", test_trust}, {"status", test_status},
+	{"modes", test_modes},	 {"marks", test_marks},	   {"epochs", test_epochs},
+	{"claims", test_claims}, {"patterns", test_trust}, {"status", test_status},
 };
 
 UNIT_MAIN("receiver plan", tests)

@@ -21,7 +21,7 @@ static void test_made_and_merged(void)
 		points_cycle(10);
 		points_applied_wait();
 	}
-	CU_ASSERT_TRUE(points_merges_wait(5, 30000));
+	CU_ASSERT_TRUE(scene_layers_wait(5, 30000));
 	CU_ASSERT_EQUAL(points_wait(4), 4);
 	scene_check();
 	rig_list(&rig, false, 3); /* in pieces */
@@ -64,7 +64,7 @@ static void test_killed_anywhere(void)
 		}
 	}
 	points_applied_wait();
-	CU_ASSERT_TRUE(points_merges_wait(4, 90000));
+	CU_ASSERT_TRUE(scene_layers_wait(4, 90000));
 	CU_ASSERT_EQUAL(points_wait(3), 3);
 	scene_check();
 	points_end();
@@ -73,7 +73,7 @@ static void test_killed_anywhere(void)
 static void resync_now(void)
 {
 	scene_resync_whole();
-	points_note();
+	scene_note();
 }
 
 static void disk_grow(struct model_disk *disk, uint64_t bytes)
@@ -115,7 +115,7 @@ static void test_resync_growth_move(void)
 		points_cycle(10);
 		points_applied_wait();
 	}
-	CU_ASSERT_TRUE(points_merges_wait(7, 60000));
+	CU_ASSERT_TRUE(scene_layers_wait(7, 60000));
 	CU_ASSERT_EQUAL(points_wait(6), 6);
 	scene_check();
 	rig_list(&rig, true, 0);
@@ -140,7 +140,7 @@ static void test_changed_behind_our_back(void)
 	CU_ASSERT_EQUAL(points_wait(4), 4);
 	rig_stop(&rig);
 	sender_drop(&sender);
-	manifest = points_manifest();
+	manifest = scene_manifest();
 	snprintf(command, sizeof(command),
 		 "qemu-io -f qcow2 -c 'write -P 0x55 1M 64k' '%s/%s' >/dev/null", rig.store,
 		 manifest.points[2].disks[0].file);
@@ -158,7 +158,7 @@ static void test_changed_behind_our_back(void)
 	sender_drop(&sender);
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
-	manifest = points_manifest();
+	manifest = scene_manifest();
 	CU_ASSERT_FALSE(manifest.resync_needed);
 	manifest_destroy(&manifest);
 	CU_ASSERT_EQUAL(points_wait(4), 4);
@@ -167,7 +167,7 @@ static void test_changed_behind_our_back(void)
 
 static uint64_t base_blocks(void)
 {
-	struct manifest manifest = points_manifest();
+	struct manifest manifest = scene_manifest();
 	char path[RIG_PATH * 2];
 	struct stat st;
 
@@ -189,10 +189,10 @@ static void test_sparse(void)
 		memset(model.disks[0].data, 0, model.disks[0].size);
 		memset(model.disks[0].dirty, 1, model.disks[0].clusters);
 		scene_delta_of_dirty();
-		points_note();
+		scene_note();
 		points_applied_wait();
 	}
-	CU_ASSERT_TRUE(points_merges_wait(2, 30000));
+	CU_ASSERT_TRUE(scene_layers_wait(2, 30000));
 	CU_ASSERT_EQUAL(points_wait(1), 1);
 	CU_ASSERT_TRUE(base_blocks() <= before + 65536);
 	scene_check();
@@ -210,7 +210,7 @@ static void test_settings_lowered(void)
 	CU_ASSERT_EQUAL(points_wait(6), 6);
 	rig.points = 2;
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
-	CU_ASSERT_TRUE(points_merges_wait(3, 30000));
+	CU_ASSERT_TRUE(scene_layers_wait(3, 30000));
 	CU_ASSERT_EQUAL(points_wait(2), 2);
 	scene_check();
 	rig.points = 0;

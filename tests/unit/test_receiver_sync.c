@@ -119,7 +119,7 @@ static void test_initial(void)
 
 static bool is_merging(void)
 {
-	struct manifest manifest = points_manifest();
+	struct manifest manifest = scene_manifest();
 	bool merging = manifest.merge.from[0] != '\0';
 
 	manifest_destroy(&manifest);
@@ -148,7 +148,7 @@ static void test_merge(void)
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
 				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
 	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
-	manifest = points_manifest();
+	manifest = scene_manifest();
 	CU_ASSERT_EQUAL(manifest.point_count, 0);
 	for (size_t i = 0; i < manifest.current.disk_count; i++) {
 		sealed |= manifest.current.disks[i].layers[0].sealed;

@@ -38,11 +38,11 @@ static void test_test_of_point(void)
 	scene_replace_receiver(true);
 	CU_ASSERT_EQUAL(taking_test("web1-test", seq), 0);
 	taking_judge(seq, false);
-	CU_ASSERT_TRUE(taking_layers() > 4);
+	CU_ASSERT_TRUE(scene_layers() > 4);
 	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
 	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
-	CU_ASSERT_TRUE(taking_layers_wait(4, 30000));
-	CU_ASSERT_EQUAL(taking_points_judge(), 3);
+	CU_ASSERT_TRUE(scene_layers_wait(4, 30000));
+	CU_ASSERT_EQUAL(scene_points_judge(), 3);
 	scene_check();
 	taking_end();
 }
@@ -50,7 +50,7 @@ static void test_test_of_point(void)
 /* Layer files that are in no chain. */
 static size_t built_count(void)
 {
-	struct manifest manifest = taking_manifest();
+	struct manifest manifest = scene_manifest();
 	size_t known = 0, count = taking_files("vda-*.qcow2");
 
 	for (size_t i = 0; i < manifest.current.disk_count; i++) {
@@ -90,10 +90,10 @@ static void test_test_of_cycles(void)
 	scene_check();
 	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
 	CU_ASSERT_EQUAL(taking_test("web1-test", 999), -ENOENT);
-	CU_ASSERT_TRUE(taking_layers_wait(4, 30000));
+	CU_ASSERT_TRUE(scene_layers_wait(4, 30000));
 	taking_cycle_applied(9);
 	scene_check();
-	taking_points_judge();
+	scene_points_judge();
 	taking_end();
 }
 
@@ -124,7 +124,7 @@ static void test_killed_anywhere(void)
 		taking_cycle_applied(5);
 		scene_check();
 	}
-	taking_points_judge();
+	scene_points_judge();
 	taking_end();
 }
 
@@ -186,7 +186,7 @@ static void test_permissions(void)
 	for (int i = 0; i < 7; i++) {
 		taking_cycle_applied(8);
 	}
-	CU_ASSERT_TRUE(taking_layers_wait(4, 30000));
+	CU_ASSERT_TRUE(scene_layers_wait(4, 30000));
 	seq = taking_point_seq(1);
 	rig_wait(&rig, NULL, 0, 1500); /* the merged layer's file goes a moment later */
 	store_look(before, sizeof(before));
@@ -206,7 +206,7 @@ static void test_permissions(void)
 	CU_ASSERT_EQUAL(as_qemu("qemu-io -f qcow2 -c 'write 1M 64k'", rig.taken.paths[0]), 0);
 	CU_ASSERT_NOT_EQUAL(as_qemu("qemu-io -f qcow2 -c 'write 1M 64k'", rig.taken.backings[0]),
 			    0);
-	CU_ASSERT_TRUE(taking_reads(rig.taken.backings[0], seq + 1, 0));
+	CU_ASSERT_TRUE(scene_reads(rig.taken.backings[0], seq + 1, 0));
 	taking_end();
 }
 

@@ -203,11 +203,28 @@ static void test_trust_group(void)
 	scene_end();
 }
 
+/* An epoch that its sender cannot have made is not recorded: the right one is taken afterwards. */
+static void epoch_is_refused(uint64_t number, const char *holder, const char *why)
+{
+	sender_drop(&sender);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	sender.epoch = number;
+	sender.holder = holder;
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "epoch");
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, why));
+	sender.holder = NULL;
+}
+
 static void test_epochs(void)
 {
 	scene_begin();
 	scene_initial();
+	epoch_is_refused(INT64_MAX, NULL, "make the replica anew");
+	epoch_is_refused(2 + EPOCH_STEP_MAX, NULL, "no failovers explain that");
+	epoch_is_refused(2, "b.example", "which b.example holds");
 	sender_drop(&sender);
+	sender.epoch = 1;
 	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
 	sender.lineage = "11111111-9d2e-4d57-8a4b-0c6c1b2a7e22";
 	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);

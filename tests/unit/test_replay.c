@@ -19,7 +19,7 @@ static size_t committed_count;
 
 static void committed_note(void)
 {
-	taking_note();
+	scene_note();
 	committed[committed_count++] = sender.committed.seq;
 }
 

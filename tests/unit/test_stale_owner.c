@@ -57,7 +57,7 @@ static void delta_send(void)
 {
 	model_change(&model, 12);
 	sender_begin(&sender, &model, DELTA, false);
-	points_note_as(sender.cut.seq);
+	scene_note_as(sender.cut.seq);
 	sender_dirty(&sender, &model);
 	sender_send_end(&sender);
 }
@@ -95,7 +95,7 @@ static void all_is_right(void)
 
 	scene_check();
 	points_check();
-	manifest = points_manifest();
+	manifest = scene_manifest();
 	CU_ASSERT_EQUAL(manifest.generation, 2);
 	CU_ASSERT_STRING_EQUAL(manifest.owner_node, "b2");
 	CU_ASSERT_FALSE(manifest.resync_needed);

@@ -311,7 +311,7 @@ static void test_damage(void)
 	store_begin();
 	sender_drop(&sender);
 	rig_stop(&rig);
-	m = points_manifest();
+	m = scene_manifest();
 	CU_ASSERT_EQUAL(m.point_count, 4);
 	CU_ASSERT_TRUE(m.applied_seq > m.points[3].cut.seq);
 	expect_sound();
@@ -337,7 +337,7 @@ static void test_one_point(void)
 	store_begin();
 	sender_drop(&sender);
 	rig_stop(&rig);
-	m = points_manifest();
+	m = scene_manifest();
 	for (size_t i = 0; i < m.point_count; i++) {
 		check_point(m.points[i].cut.seq, CHECK_SOUND);
 	}

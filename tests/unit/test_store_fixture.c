@@ -19,12 +19,7 @@
 
 static const char *const fixtures[] = {"format-2"};
 
-#define CUTS 64
-
-static struct {
-	uint64_t seq, digest[MODEL_DISKS];
-} cuts[CUTS];
-static size_t cut_count;
+static uint64_t stored_seq, last_seq; /* the newest cycle of the store; that of the stream */
 
 static void run(const char *command)
 {
@@ -89,28 +84,19 @@ static void expected_read(void)
 
 	snprintf(directory, sizeof(directory), "%s/fixture", rig.root);
 	text = file_read(directory, "expected", &len);
-	cut_count = 0;
-	for (line = strtok_r(text, "\n", &rest); line != NULL && cut_count < CUTS;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		if (sscanf(line, "%" SCNu64 " %" SCNx64 " %" SCNx64, &cuts[cut_count].seq,
-			   &cuts[cut_count].digest[0], &cuts[cut_count].digest[1]) != 3) {
+	scene_notes_clear();
+	for (line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+		struct cut_note note;
+
+		if (sscanf(line, "%" SCNu64 " %" SCNx64 " %" SCNx64, &note.seq, &note.digest[0],
+			   &note.digest[1]) != 3) {
 			rig_die("not understood: %s", line);
 		}
-		cut_count++;
+		scene_note_put(&note);
+		stored_seq = last_seq;
+		last_seq = note.seq;
 	}
 	free(text);
-}
-
-static bool reads_as(const char *path, uint64_t seq, unsigned int disk)
-{
-	uint64_t found = image_digest(path);
-
-	for (size_t i = 0; i < cut_count; i++) {
-		if (cuts[i].seq == seq) {
-			return cuts[i].digest[disk] == found;
-		}
-	}
-	return false;
 }
 
 /* The files of an unpacked store are other ones than those that were closed: let their
@@ -171,31 +157,12 @@ static void fixture_end(void)
 	scene_end();
 }
 
-/* Every point reads as its cut was. */
-static size_t points_judge(void)
-{
-	struct manifest manifest = points_manifest();
-	size_t count = manifest.point_count;
-
-	for (size_t i = 0; i < count; i++) {
-		for (unsigned int k = 0; k < MODEL_DISKS; k++) {
-			char path[RIG_PATH * 2];
-
-			snprintf(path, sizeof(path), "%s/%s", rig.store,
-				 manifest.points[i].disks[k].file);
-			CU_ASSERT_TRUE(reads_as(path, manifest.points[i].cut.seq, k));
-		}
-	}
-	manifest_destroy(&manifest);
-	return count;
-}
-
 static void replica_judge(uint64_t seq)
 {
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_is_applied, seq, 30000));
 	CU_ASSERT_EQUAL(rig.status.disk_count, MODEL_DISKS);
 	for (unsigned int i = 0; i < rig.status.disk_count; i++) {
-		CU_ASSERT_TRUE(reads_as(rig.status.tops[i], seq, i));
+		CU_ASSERT_TRUE(scene_reads(rig.status.tops[i], seq, i));
 	}
 }
 
@@ -221,10 +188,10 @@ static void test_read(void)
 		snprintf(command, sizeof(command), "./vmreplica-receiver --check '%s' >&2",
 			 rig.store);
 		run(command);
-		CU_ASSERT_EQUAL(points_judge(), 3);
+		CU_ASSERT_EQUAL(scene_points_judge(), 3);
 		rig_start(&rig, "b1");
 		CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
-		replica_judge(cuts[cut_count - 2].seq); /* also what was not applied */
+		replica_judge(stored_seq); /* also what was not applied */
 		rig_list(&rig, true, 0);
 		CU_ASSERT_TRUE(rig.list_count >= 5);
 		for (size_t k = 0; k < rig.list_count; k++) {
@@ -236,8 +203,8 @@ static void test_read(void)
 		CU_ASSERT_EQUAL(sender.mode, DELTA);
 		stream_send("cycle");
 		CU_ASSERT_EQUAL(sender_answer(&sender, 20000), FRAME_COMMITTED);
-		CU_ASSERT_EQUAL(sender.committed.seq, cuts[cut_count - 1].seq);
-		replica_judge(cuts[cut_count - 1].seq);
+		CU_ASSERT_EQUAL(sender.committed.seq, last_seq);
+		replica_judge(last_seq);
 		CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_OK);
 		fixture_end();
 	}
@@ -315,7 +282,7 @@ static void test_newer_log(void)
 	struct manifest manifest;
 
 	fixture_begin(fixtures[0]);
-	manifest = points_manifest();
+	manifest = scene_manifest();
 	last = manifest.committed.seq;
 	CU_ASSERT_TRUE(manifest.applied_seq < last);
 	snprintf(path, sizeof(path), "%s/%s", rig.store,
@@ -327,7 +294,7 @@ static void test_newer_log(void)
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	CU_ASSERT_TRUE(scene_wait_code("storage-error", 20000));
 	CU_ASSERT_PTR_NOT_NULL(strstr(rig.status.reason, "newer vmreplica"));
-	manifest = points_manifest();
+	manifest = scene_manifest();
 	CU_ASSERT_FALSE(manifest.resync_needed);
 	manifest_destroy(&manifest);
 	file_sum(path, after);

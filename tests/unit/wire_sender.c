@@ -10,9 +10,7 @@
 #include "proto/names.h"
 #include "proto/vm_state.h"
 
-#define LINEAGE	    "0f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e22"
-#define CHUNK_BYTES (1024u * 1024u)
-#define ANSWER_MS   40000
+#define LINEAGE "0f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e22"
 
 static char *text(const char *borrowed)
 {
@@ -143,9 +141,8 @@ static void frame_record(enum frame_type type, const ProtobufCMessage *message, 
 	free(raw);
 }
 
-/* Sending may fail because the receiver has given up: what it said is what counts then. */
-static void sender_send(struct sender *sender, enum frame_type type,
-			const ProtobufCMessage *message, const void *payload, uint32_t payload_len)
+void sender_send(struct sender *sender, enum frame_type type, const ProtobufCMessage *message,
+		 const void *payload, uint32_t payload_len)
 {
 	if (sender_record != NULL) {
 		frame_record(type, message, payload, payload_len);
@@ -176,7 +173,7 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 	version.features = sender_features;
 	epoch.number = sender->epoch == 0 ? 1 : sender->epoch;
 	epoch.lineage = text(sender->lineage == NULL ? LINEAGE : sender->lineage);
-	epoch.site = text(RIG_SITE);
+	epoch.site = text(sender->holder == NULL ? RIG_SITE : sender->holder);
 	disks_fill(model, disks, list);
 	hello.version = &version;
 	hello.relationship = text(RIG_RELATIONSHIP);
@@ -188,7 +185,7 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 	hello.n_disks = MODEL_DISKS;
 	hello.frequency_s = 5;
 	sender_send(sender, FRAME_HELLO, &hello.base, NULL, 0);
-	return sender_answer(sender, ANSWER_MS);
+	return sender_answer(sender, SENDER_ANSWER_MS);
 }
 
 bool sender_enter(struct sender *sender, const struct rig *rig, const struct model *model)
@@ -227,6 +224,9 @@ uint64_t sender_extents(struct sender *sender, struct model *model)
 		if (channel_receive(&sender->channel, &sender->arena, &frame, payload,
 				    sizeof(payload), 5000) < 0 ||
 		    frame.type != FRAME_EXTENTS) {
+			if (rig_mortal) {
+				return UINT64_MAX;
+			}
 			rig_die("no EXTENTS");
 		}
 		message = (const Vmreplica__Wire__Extents *)frame.message;
@@ -342,92 +342,6 @@ void sender_begin(struct sender *sender, const struct model *model, Vmreplica__W
 	sender_begin_cut(sender, model, mode, resumed, &cut);
 }
 
-static void chunk_send(struct sender *sender, Vmreplica__Wire__Chunk *chunk, const void *payload,
-		       uint32_t payload_len)
-{
-	uint8_t packed[256];
-	size_t len = vmreplica__wire__chunk__get_packed_size(chunk);
-
-	if (len > sizeof(packed)) {
-		abort();
-	}
-	vmreplica__wire__chunk__pack(chunk, packed);
-	sha256_update(sender->hash, packed, len);
-	sha256_update(sender->hash, payload, payload_len);
-	sender->chunks++;
-	sender_send(sender, FRAME_CHUNK, &chunk->base, payload, payload_len);
-}
-
-void sender_zero(struct sender *sender, unsigned int disk, uint64_t offset, uint64_t length)
-{
-	Vmreplica__Wire__Chunk chunk = VMREPLICA__WIRE__CHUNK__INIT;
-
-	chunk.disk = disk;
-	chunk.offset = offset;
-	chunk.length = length;
-	chunk.kind = VMREPLICA__WIRE__CHUNK_KIND__CHUNK_ZERO;
-	chunk_send(sender, &chunk, NULL, 0);
-}
-
-void sender_chunk(struct sender *sender, const struct model *model, unsigned int disk,
-		  uint64_t offset, uint64_t length)
-{
-	static uint8_t out[CHUNK_BYTES];
-	Vmreplica__Wire__Chunk chunk = VMREPLICA__WIRE__CHUNK__INIT;
-	const uint8_t *data = model->disks[disk].data + offset;
-	size_t len = length;
-
-	if (codec_is_zero(data, length)) {
-		sender_zero(sender, disk, offset, length);
-		return;
-	}
-	chunk.disk = disk;
-	chunk.offset = offset;
-	chunk.length = length;
-	chunk.kind = VMREPLICA__WIRE__CHUNK_KIND__CHUNK_DATA;
-	chunk.codec = (Vmreplica__Wire__Codec)codec_compress(
-		sender->codec, data, length, out, sizeof(out), rig_random(2) == 0 ? 0 : 1000000,
-		&len);
-	chunk.checksum = codec_checksum(data, length, offset) ^ (sender->spoil_checksum ? 1 : 0);
-	sender->data_bytes += length;
-	if (chunk.codec == VMREPLICA__WIRE__CODEC__CODEC_PLAIN) {
-		chunk_send(sender, &chunk, data, (uint32_t)length);
-	} else {
-		chunk_send(sender, &chunk, out, (uint32_t)len);
-	}
-}
-
-void sender_range(struct sender *sender, const struct model *model, unsigned int disk,
-		  uint64_t from, uint64_t to, bool dirty_only)
-{
-	const struct model_disk *d = &model->disks[disk];
-	uint64_t offset = from;
-
-	to = to < d->size ? to : d->size;
-	while (offset < to) {
-		uint64_t end = offset;
-
-		if (dirty_only && !d->dirty[offset / MODEL_CLUSTER]) {
-			offset = (offset / MODEL_CLUSTER + 1) * MODEL_CLUSTER;
-			continue;
-		}
-		while (end < to && end - offset < CHUNK_BYTES &&
-		       (!dirty_only || d->dirty[end / MODEL_CLUSTER])) {
-			end = (end / MODEL_CLUSTER + 1) * MODEL_CLUSTER;
-		}
-		end = end < to ? end : to;
-		sender_chunk(sender, model, disk, offset, end - offset);
-		offset = end;
-	}
-}
-
-void sender_dirty(struct sender *sender, const struct model *model)
-{
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		sender_range(sender, model, i, 0, model->disks[i].size, true);
-	}
-}
-
 bool sender_mark(struct sender *sender, unsigned int disk, uint64_t offset)
 {
 	Vmreplica__Wire__MarkRequest request = VMREPLICA__WIRE__MARK_REQUEST__INIT;
@@ -439,86 +353,7 @@ bool sender_mark(struct sender *sender, unsigned int disk, uint64_t offset)
 	mark_fill(&mark, &sender->mark);
 	request.mark = &mark;
 	sender_send(sender, FRAME_MARK_REQUEST, &request.base, NULL, 0);
-	return sender_answer(sender, ANSWER_MS) == FRAME_MARKED;
-}
-
-static void model_digests(const struct model *model, unsigned int disk, uint64_t offset,
-			  uint32_t count, uint8_t *ret_digests)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t at = offset + (uint64_t)i * MODEL_CLUSTER;
-		uint64_t left = model->disks[disk].size - at;
-
-		codec_digest(model->disks[disk].data + at,
-			     left < MODEL_CLUSTER ? left : MODEL_CLUSTER,
-			     ret_digests + (size_t)i * 16);
-	}
-}
-
-const char *sender_verify(struct sender *sender, const struct model *model, unsigned int disk,
-			  uint64_t offset, uint32_t count, uint8_t *ret_map)
-{
-	Vmreplica__Wire__Verify verify = VMREPLICA__WIRE__VERIFY__INIT;
-	static uint8_t digests[4096 * 16];
-	struct frame frame;
-
-	model_digests(model, disk, offset, count, digests);
-	verify.seq = sender->committed.seq;
-	verify.cut_id = sender->committed.cut_id;
-	verify.disk = (char *)(uintptr_t)model->disks[disk].name;
-	verify.offset = offset;
-	verify.block_bytes = MODEL_CLUSTER;
-	verify.count = count;
-	sender_send(sender, FRAME_VERIFY, &verify.base, digests, count * 16);
-	return channel_receive(&sender->channel, &sender->arena, &frame, ret_map, (count + 7) / 8,
-			       ANSWER_MS) == 0 &&
-			       frame.type == FRAME_VERIFIED
-		       ? ((const Vmreplica__Wire__Verified *)frame.message)->code
-		       : NULL;
-}
-
-bool sender_digest(struct sender *sender, const struct model *model, unsigned int disk,
-		   uint64_t offset, uint32_t count, uint8_t *ret_map)
-{
-	Vmreplica__Wire__Digest digest = VMREPLICA__WIRE__DIGEST__INIT;
-	static uint8_t digests[4096 * 16];
-	struct frame frame;
-
-	model_digests(model, disk, offset, count, digests);
-	digest.disk = disk;
-	digest.offset = offset;
-	digest.block_bytes = MODEL_CLUSTER;
-	digest.count = count;
-	sender_send(sender, FRAME_DIGEST, &digest.base, digests, count * 16);
-	return channel_receive(&sender->channel, &sender->arena, &frame, ret_map, (count + 7) / 8,
-			       ANSWER_MS) == 0 &&
-	       frame.type == FRAME_DIGEST_REPLY && frame.payload_len == (count + 7) / 8;
-}
-
-uint64_t sender_resync_range(struct sender *sender, const struct model *model, unsigned int disk,
-			     uint64_t from, uint64_t to)
-{
-	uint64_t size = model->disks[disk].size, sent = 0;
-
-	to = to < size ? to : size;
-	while (from < to) {
-		uint64_t blocks = (to - from + MODEL_CLUSTER - 1) / MODEL_CLUSTER;
-		uint32_t count = blocks > 64 ? 64 : (uint32_t)blocks;
-		uint8_t map[8] = {0};
-
-		if (!sender_digest(sender, model, disk, from, count, map)) {
-			return UINT64_MAX;
-		}
-		for (uint32_t i = 0; i < count; i++, from += MODEL_CLUSTER) {
-			uint64_t length = size - from < MODEL_CLUSTER ? size - from : MODEL_CLUSTER;
-
-			if ((map[i / 8] >> (i % 8) & 1) != 0) {
-				sender_chunk(sender, model, disk, from, length);
-				sent += length;
-			}
-		}
-	}
-	return sent;
+	return sender_answer(sender, SENDER_ANSWER_MS) == FRAME_MARKED;
 }
 
 void sender_send_end(struct sender *sender)
@@ -540,7 +375,7 @@ void sender_send_end(struct sender *sender)
 bool sender_end(struct sender *sender)
 {
 	sender_send_end(sender);
-	return sender_answer(sender, ANSWER_MS) == FRAME_COMMITTED &&
+	return sender_answer(sender, SENDER_ANSWER_MS) == FRAME_COMMITTED &&
 	       sender->committed.seq == sender->cut.seq &&
 	       strcmp(sender->committed.cut_id, sender->cut.cut_id) == 0;
 }

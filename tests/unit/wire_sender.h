@@ -54,11 +54,14 @@ struct sender {
 	uint64_t epoch; /* 0 = 1 */
 	const char *lineage;
 	const char *site;		   /* NULL = RIG_SITE */
+	const char *holder;		   /* of the epoch; NULL = RIG_SITE */
 	uint32_t version_min, version_max; /* 0 = 1 */
 	bool application;		   /* the consistency that the next cycle claims */
 	int64_t cut_time_ms;		   /* of the last cycle; 0 = by the wall clock */
 	int64_t cut_step_ms;		   /* added to it with each */
 };
+
+#define SENDER_ANSWER_MS 40000
 
 /* What HELLO claims, over all connections. */
 extern uint64_t sender_features;
@@ -73,9 +76,14 @@ bool sender_connect(struct sender *sender, const struct rig *rig, struct tls_con
 enum frame_type sender_hello(struct sender *sender, const struct model *model);
 /* Both, and a WELCOME. */
 bool sender_enter(struct sender *sender, const struct rig *rig, const struct model *model);
-/* Take the EXTENTS behind a WELCOME: what they name is dirty in the model. Bytes that they name. */
+/* Take the EXTENTS behind a WELCOME: what they name is dirty in the model. Bytes that they name;
+ * UINT64_MAX when they do not come while rig_mortal. */
 uint64_t sender_extents(struct sender *sender, struct model *model);
 void sender_drop(struct sender *sender); /* close without a word; twice is fine */
+
+/* Any frame. It may fail because the receiver has given up: what it said is what counts then. */
+void sender_send(struct sender *sender, enum frame_type type, const ProtobufCMessage *message,
+		 const void *payload, uint32_t payload_len);
 
 /* CYCLE_BEGIN of mode with a new cut; goes on from sender->mark when resumed. */
 void sender_begin(struct sender *sender, const struct model *model, Vmreplica__Wire__Mode mode,

@@ -69,6 +69,12 @@ def points_of(lab, found):
     return {point["cut"]["seq"]: point["disks"] for point in json.loads(text)["points"]}
 
 
+def begun(lab):
+    """What the receivers of each node of B say of the resynchronizations that they took."""
+    return {node: lab.run(node, "grep -h 'resync of cycle' /var/log/vmreplica/*receiver.log")
+            .stdout.splitlines() for node in lab.live_nodes("B")}
+
+
 def run(lab):
     rep.remove(lab)
     rep.thin(lab)
@@ -80,6 +86,7 @@ def run(lab):
     rep.wait_applied(lab, before["seq"])
     points = points_of(lab, rep.from_owner(lab, "B"))
     require(len(points) >= 2, f"points: {sorted(points)}")
+    earlier = begun(lab)
     crash(lab)
     found = waits(lab, closed)
     require(found["health"] == "Critical", str(found))
@@ -96,9 +103,10 @@ def run(lab):
     lab.rate(lab.shape.wan_rate)
     wait_until("it is done", lambda: rep.status(lab)["resyncs"] == before["resyncs"] + 1, 60)
     after = rep.from_owner(lab, "B")
-    words = lab.on(after["owner"], "grep -h 'resync of cycle' /var/log/vmreplica/*receiver.log")
-    say(f"{begin['total_bytes'] / MIB:.0f} MiB to hash; the receiver: {words.strip()}")
-    require("goes on" in words.splitlines()[-1] and words.count("begins") == 1, "it began anew")
+    words = begun(lab)[after["owner"]][len(earlier[after["owner"]]):]
+    say(f"{begin['total_bytes'] / MIB:.0f} MiB to hash; the receiver: {words}")
+    require("goes on" in words[-1] and sum("begins" in line for line in words) == 1,
+            "it began anew")
     kept = set(points) & set(points_of(lab, after))
     require(kept, f"no point of {sorted(points)} outlived the resynchronization")
     lab.vmreplica("a1", "pause web1")       # else the oldest go while they are looked at

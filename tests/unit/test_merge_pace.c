@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Merges go below replication: at most so many bytes a second, and next to none while a log is
+ * applied. What is counted is bytes; a machine that is busy only makes fewer of them. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "points_scene.h"
+#include "unit.h"
+
+#define MIB	    ((uint64_t)1 << 20)
+#define DISK_BYTES  (192 * MIB)
+#define MERGE_BYTES (48 * MIB)
+#define LOG_BYTES   (96 * MIB)
+#define RATE	    (64 * MIB) /* a second, read and written: ARCHITECTURE.md */
+#define BURST	    (10 * MIB) /* what may go before the rate shows: a tenth of a second, a piece */
+#define SLACK	    (20 * MIB) /* what goes before the log's turn comes */
+#define PIECE	    (1 * MIB)
+#define YIELD_MS    500 /* a piece waits so long for a log at most */
+#define ATTEMPTS    3
+
+/* Incompressible, so that it is as much on disk. */
+static void disk_fill(uint64_t from, uint64_t bytes)
+{
+	struct model_disk *disk = &model.disks[0];
+
+	for (uint64_t i = from; i < from + bytes; i += 4) {
+		uint32_t word = (uint32_t)random() ^ (uint32_t)random() << 16;
+
+		memcpy(disk->data + i, &word, 4);
+	}
+	memset(disk->dirty + from / MODEL_CLUSTER, 1, bytes / MODEL_CLUSTER);
+}
+
+/* A point whose layer holds MERGE_BYTES, and one over it. */
+static void large_layer_make(void)
+{
+	disk_fill(0, MERGE_BYTES);
+	scene_delta_of_dirty();
+	scene_note();
+	points_applied_wait();
+	points_cycle(1);
+	points_applied_wait();
+}
+
+static void scene_make(void)
+{
+	rig_init(&rig);
+	rig.points = 24;
+	rig.point_interval_s = 1;
+	model_init(&model);
+	model_resize(&model, 0, DISK_BYTES);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	sender.cut_time_ms = 1795326900000;
+	sender.cut_step_ms = 5000;
+	scene_initial();
+	scene_note();
+	points_applied_wait();
+	large_layer_make();
+}
+
+/* From here on everything but the newest point is merged away. */
+static void merges_begin(void)
+{
+	rig.points = 1;
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+}
+
+static bool is_merging(void)
+{
+	struct manifest manifest = scene_manifest();
+	bool merging = manifest.merge.disk[0] != '\0';
+
+	manifest_destroy(&manifest);
+	return merging;
+}
+
+static void test_rate(void)
+{
+	int64_t begin_ms, took_ms;
+
+	scene_make();
+	begin_ms = clock_monotonic_ms();
+	merges_begin();
+	CU_ASSERT_TRUE(scene_layers_wait(2, 120000));
+	took_ms = clock_monotonic_ms() - begin_ms;
+	fprintf(stderr, "merged %" PRIu64 " MiB in %" PRId64 " ms\n", MERGE_BYTES / MIB, took_ms);
+	CU_ASSERT_TRUE(2 * MERGE_BYTES <= BURST + RATE * (uint64_t)took_ms / 1000);
+	scene_check();
+	points_end();
+}
+
+/* What the daemon has read. Applying reads nothing: clusters are written whole. */
+static uint64_t read_bytes(void)
+{
+	char path[64], line[128];
+	uint64_t bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)rig_daemon_pid(&rig));
+	file = fopen(path, "re");
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		sscanf(line, "rchar: %" SCNu64, &bytes);
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	return bytes;
+}
+
+/* A large log comes in the middle of a merge. false: the merge was not in its middle. */
+static bool overtaken(void)
+{
+	uint64_t before, read;
+	int64_t begin_ms, took_ms;
+	bool merging = false;
+
+	disk_fill(DISK_BYTES - LOG_BYTES, LOG_BYTES);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_dirty(&sender, &model);
+	merges_begin();
+	for (int i = 0; i < 1000 && !merging; i++) {
+		merging = is_merging();
+		rig_wait(&rig, NULL, 0, merging ? 200 : 20); /* some way into it */
+	}
+	CU_ASSERT_TRUE(sender_end(&sender));
+	begin_ms = clock_monotonic_ms();
+	before = read_bytes();
+	merging = is_merging();
+	scene_note();
+	model_clear_dirty(&model);
+	points_applied_wait();
+	read = read_bytes() - before;
+	took_ms = clock_monotonic_ms() - begin_ms;
+	fprintf(stderr,
+		"%" PRIu64 " MiB applied in %" PRId64 " ms, %" PRIu64 " KiB merged meanwhile\n",
+		LOG_BYTES / MIB, took_ms, read >> 10);
+	CU_ASSERT_TRUE(!merging || is_merging()); /* the log was first */
+	CU_ASSERT_TRUE(read <= SLACK + PIECE * (uint64_t)took_ms / YIELD_MS);
+	return merging;
+}
+
+static void test_yields(void)
+{
+	bool hit = false;
+
+	scene_make();
+	for (int i = 0; i < ATTEMPTS && !hit; i++) {
+		hit = overtaken();
+		CU_ASSERT_TRUE(scene_layers_wait(2, 120000));
+		rig.points = 24;
+		CU_ASSERT_EQUAL(rig_open(&rig), 0);
+		large_layer_make();
+	}
+	CU_ASSERT_TRUE(hit);
+	scene_check();
+	points_end();
+}
+
+static const struct unit_test tests[] = {
+	{"rate", test_rate},
+	{"yields to a log", test_yields},
+};
+
+int main(void)
+{
+	rig_require_tools();
+	return unit_run("pace of merges", tests, sizeof(tests) / sizeof(tests[0]));
+}
