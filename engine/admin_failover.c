@@ -204,16 +204,13 @@ static void peer_done(void *arg, int result)
 	struct failover_call *job = arg;
 	char text[REASON_MAX];
 
-	if (job->order.kind == CANCEL) {
-		if (result == 0 && job->answer.known &&
-		    job->answer.role == VMREPLICA__ROLE__ROLE_REPLICA) {
-			refuse_cancel(job);
-		} else {
-			call_go(job);
-		}
+	if (job->order.kind == CANCEL && result == 0 && job->answer.known &&
+	    job->answer.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+		refuse_cancel(job);
 		return;
 	}
-	if (result == 0 && job->answer.known && job->answer.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
+	if (job->order.kind == UNPLANNED && result == 0 && job->answer.known &&
+	    job->answer.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
 		snprintf(text, sizeof(text), "the primary's side answers%s: %s",
 			 job->answer.vm_running ? ", and the VM runs there" : "",
 			 job->answer.site[0] != '\0' ? job->answer.site : job->contact.site);
