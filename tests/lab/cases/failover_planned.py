@@ -11,6 +11,7 @@ from case import Failure, require, say, wait_until
 TIMEOUT = 300
 DIRTY = True            # web1 comes home with a definition made anew, which the lab cannot ask
 SMALL = 24 << 20        # of two disks of 512 MiB
+NO_JOB = {"id": "", "state": "running", "steps": [{"name": "", "text": ""}]}
 
 
 def run(lab):
@@ -59,9 +60,15 @@ def last_job(lab, site, kind="planned-failover"):
         result = lab.run(node, "vmreplica jobs --json", 30)
         if result.returncode == 0:
             jobs = json.loads(result.stdout)["jobs"]
-            return [job for job in jobs
-                    if job["kind"] == kind and job["node"][0] == site.lower()][-1]
+            found = [job for job in jobs
+                     if job["kind"] == kind and job["node"][0] == site.lower()]
+            return found[-1] if found else NO_JOB
     raise Failure(f"no engine of {site} answers")
+
+
+def last_id(lab, site):
+    """Of the newest job of SITE; "" before the first."""
+    return last_job(lab, site)["id"]
 
 
 def describe(job):
@@ -109,9 +116,9 @@ def cut(lab):
 def over_to(lab, old, new, ordered_at, reached):
     """OLD -> NEW. Returns the newest record that is at OLD afterwards."""
     sent = sum(rep.sent_by(lab, node) for node in lab.live_nodes(new))
+    before = last_id(lab, old)
     lab.vmreplica(rep.node_of(lab, ordered_at), "failover web1 --planned --no-wait", 60)
-    wait_until("the job has begun", lambda: not ended(last_job(lab, old)), 20, 0.2)
-    job = watch(lab, old, ended)
+    job = watch(lab, old, lambda job: job["id"] != before and ended(job), 300)
     say(describe(job))
     require(job["state"] == "done", f"{job['text']} {job['advice']}")
     require(sides(lab) == {new}, f"{runs_where(lab)}")
