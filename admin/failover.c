@@ -38,7 +38,8 @@ static const char help[] =
 static const char reverse_help[] =
 	"Usage: vmreplica reverse VM [OPTION]...\n"
 	"After a failover: replicate VM back to where it came from. What both sides still have in\n"
-	"common is not sent again.\n\n"
+	"common is not sent again. When that cannot be told (a power cut takes the bitmaps), all is\n"
+	"compared: how much, and for about how long, is said first.\n\n"
 	"      --no-wait       do not follow the job\n" COMMON_HELP;
 
 enum {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pki init, issue, show: certificates without another tool. Needs no engine. */
+/* pki init, issue, renew, revoke, show: certificates without another tool. Needs no engine. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,23 +14,31 @@
 
 #define CA_DAYS	      3650
 #define NODE_DAYS     825
+#define LIST_DAYS     365
 #define DAYS_MAX      36500
 #define ADDRESSES_MAX 16
 
 static const char help[] =
 	"Usage: vmreplica pki init DIRECTORY [--name NAME] [--days N]\n"
 	"       vmreplica pki issue DIRECTORY NODE --site SITE [--address IP]... [--days N]\n"
+	"       vmreplica pki renew DIRECTORY NODE.SITE [--days N]\n"
+	"       vmreplica pki revoke DIRECTORY [FILE] [--days N]\n"
 	"       vmreplica pki show FILE\n"
 	"init makes a certificate authority in DIRECTORY; issue makes NODE.SITE.crt and "
 	"NODE.SITE.key\n"
-	"there; show prints what a certificate says. Both sites must trust the same authority.\n\n"
+	"there; renew replaces both by new ones for the same names; revoke puts the certificate "
+	"FILE\n"
+	"on the list DIRECTORY/crl.pem, or without FILE makes the list anew before it grows stale; "
+	"show\n"
+	"prints what a certificate says. Both sites must trust the same authority.\n\n"
 	"      --name NAME     name of the authority (default: vmreplica CA)\n"
 	"      --site SITE     name of the site, as in vmreplica.conf, such as a.example\n"
 	"      --address IP    an address that the certificate holds for: name the broker's; may "
 	"be\n"
 	"                      repeated\n"
 	"      --days N        how long it is valid (default: 3650 for the authority, 825 for a "
-	"node)\n"
+	"node,\n"
+	"                      365 for the list)\n"
 	"      --json          print JSON\n"
 	"  -h, --help          show this text\n";
 
@@ -130,6 +138,45 @@ static int run_issue(const struct common_options *common, const struct pki_optio
 	return STATUS_DONE;
 }
 
+static int run_renew(const struct common_options *common, const struct pki_options *options,
+		     const char *directory, const char *node)
+{
+	char error[PKI_ERROR_LEN] = "";
+
+	if (pki_renew(directory, node, options->days != 0 ? options->days : NODE_DAYS, error) < 0) {
+		return command_failed(error, NULL);
+	}
+	if (common->json) {
+		return output_json(json_pack("{s:o, s:o}", "node", output_json_string(node),
+					     "directory", output_json_string(directory)),
+				   false);
+	}
+	printf("Copy to the node, into /etc/vmreplica/pki: %s/%s.crt as node.crt, %s/%s.key as "
+	       "node.key.\nIts daemons take them within seconds; no connection and no cycle is "
+	       "lost.\n",
+	       directory, node, directory, node);
+	return STATUS_DONE;
+}
+
+static int run_revoke(const struct common_options *common, const struct pki_options *options,
+		      const char *directory, const char *file)
+{
+	char error[PKI_ERROR_LEN] = "";
+
+	if (pki_revoke(directory, file, options->days != 0 ? options->days : LIST_DAYS, error) <
+	    0) {
+		return command_failed(error, NULL);
+	}
+	if (common->json) {
+		return output_json(json_pack("{s:o}", "directory", output_json_string(directory)),
+				   false);
+	}
+	printf("Copy %s/crl.pem to all nodes of both sites, as /etc/vmreplica/pki/crl.pem (mode "
+	       "0644):\nit is in force within seconds.\n",
+	       directory);
+	return STATUS_DONE;
+}
+
 static int show_json(const struct pki_info *info, const char *not_before, const char *not_after)
 {
 	return output_json(json_pack("{s:o, s:o, s:o, s:s, s:s, s:b, s:b, s:b, s:b}", "subject",
@@ -193,5 +240,12 @@ int command_pki(int argc, char **argv)
 	if (operands == 2 && strcmp(argv[0], "show") == 0) {
 		return run_show(&common, argv[1]);
 	}
-	return command_misused(&common, "say init DIRECTORY, issue DIRECTORY NODE or show FILE");
+	if (operands == 3 && strcmp(argv[0], "renew") == 0) {
+		return run_renew(&common, &options, argv[1], argv[2]);
+	}
+	if ((operands == 2 || operands == 3) && strcmp(argv[0], "revoke") == 0) {
+		return run_revoke(&common, &options, argv[1], operands == 3 ? argv[2] : NULL);
+	}
+	return command_misused(&common, "say init DIRECTORY, issue DIRECTORY NODE, renew DIRECTORY "
+					"NODE.SITE, revoke DIRECTORY [FILE] or show FILE");
 }

@@ -10,6 +10,7 @@
 
 #include "broker/admin_service.h"
 #include "broker/admin_socket.h"
+#include "broker/certificates.h"
 #include "broker/enrollment.h"
 #include "broker/locate_service.h"
 #include "broker/query_service.h"
@@ -245,23 +246,6 @@ static void refused_cb(void *arg, const char *address, const char *reason)
 
 /* ---- open, serve, close ---- */
 
-static int load_tls(const struct config *config, struct tls_context **ret_tls, char *error,
-		    size_t size)
-{
-	struct tls_files files = {.ca = config->tls_ca,
-				  .certificate = config->tls_certificate,
-				  .key = config->tls_key};
-	char why[TLS_ERROR_LEN] = "";
-	struct tls_context *tls = tls_context_new(&files, why);
-
-	if (tls == NULL) {
-		snprintf(error, size, "%s", why);
-		return -EINVAL;
-	}
-	*ret_tls = tls;
-	return 0;
-}
-
 static int open_tables(struct broker *broker)
 {
 	if (getrandom(&broker->boot, sizeof(broker->boot), 0) != sizeof(broker->boot)) {
@@ -333,7 +317,7 @@ static int open_cluster(struct broker *broker, char error[BROKER_ERROR_LEN])
 
 int broker_open(struct broker *broker, char error[BROKER_ERROR_LEN])
 {
-	int rc = load_tls(broker->config, &broker->tls, error, BROKER_ERROR_LEN);
+	int rc = certificates_open(broker, error);
 
 	broker->started_ms = clock_monotonic_ms();
 	broker->starter = getuid();
@@ -392,24 +376,6 @@ void broker_stop(struct broker *broker)
 	}
 }
 
-int broker_reload(struct broker *broker)
-{
-	char error[BROKER_ERROR_LEN];
-	struct tls_context *tls;
-	int rc = load_tls(broker->config, &tls, error, sizeof(error));
-
-	if (rc < 0) {
-		log_error("the certificates could not be read again, the old ones stay in use: %s",
-			  error);
-		return rc;
-	}
-	access_point_set_tls(broker->access_point, tls);
-	tls_context_unref(broker->tls);
-	broker->tls = tls;
-	log_notice("the certificates were read again");
-	return 0;
-}
-
 void broker_close(struct broker *broker)
 {
 	/* What is under way is told -ECANCELED by these two, and may still answer its session or
@@ -430,7 +396,5 @@ void broker_close(struct broker *broker)
 	token_table_free(broker->tokens);
 	routing_table_free(broker->routes);
 	authorization_table_destroy(&broker->authorizations);
-	if (broker->tls != NULL) {
-		tls_context_unref(broker->tls);
-	}
+	certificates_close(broker);
 }

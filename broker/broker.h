@@ -63,6 +63,9 @@ struct broker {
 	struct admin_socket *admin_socket;
 	struct authorizer *authorizer;
 	struct tls_context *tls;
+	struct tls_store *certificates; /* tells when their files have changed */
+	uint64_t certificates_generation;
+	qb_loop_timer_handle certificates_timer;
 	bool quorate;
 	char missing[BROKER_MISSING_LEN]; /* without quorum: who is absent, what to do */
 	bool joined;			  /* the group hears us */

@@ -7,7 +7,7 @@ libvmr_broker_la_SOURCES = \
 	broker/admin_report.c \
 	broker/admin_service.c broker/admin_service.h \
 	broker/admin_socket.c broker/admin_socket.h \
-	broker/broker.c broker/broker.h \
+	broker/broker.c broker/broker.h broker/certificates.c broker/certificates.h \
 	broker/denial_ring.c broker/denial_ring.h \
 	broker/enroll.c broker/enroll.h \
 	broker/enroll_fit.c broker/enroll_fit.h \

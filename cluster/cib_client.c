@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/link.h"
+#include "proto/message_copy.h"
 
 #define SWEEP_MS    1000
 #define WATCHDOG_MS 30000
@@ -116,15 +117,9 @@ static void cib_client_take_placement(struct cib_client *client,
 static void cib_client_take_settings(struct cib_client *client,
 				     const Vmreplica__Ipc__CibSettings *message)
 {
-	size_t len = vmreplica__ipc__cib_settings__get_packed_size(message);
-	uint8_t *packed = malloc(len == 0 ? 1 : len);
-	Vmreplica__Ipc__CibSettings *copy = NULL;
+	Vmreplica__Ipc__CibSettings *copy =
+		(Vmreplica__Ipc__CibSettings *)message_copy(&message->base);
 
-	if (packed != NULL) {
-		vmreplica__ipc__cib_settings__pack(message, packed);
-		copy = vmreplica__ipc__cib_settings__unpack(NULL, len, packed);
-		free(packed);
-	}
 	if (copy == NULL) {
 		log_error("no memory for the cluster's settings");
 		return;

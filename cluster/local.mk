@@ -46,7 +46,9 @@ libvmr_cluster_la_SOURCES = \
 	cluster/standalone_changes.c \
 	cluster/standalone_files.c cluster/standalone_files.h \
 	cluster/standalone_layout.c cluster/standalone_layout.h \
-	cluster/standalone_placement.c cluster/standalone_placement.h
+	cluster/standalone_placement.c cluster/standalone_placement.h \
+	cluster/standalone_settings.c \
+	cluster/standalone_vm.c cluster/standalone_vm.h
 libvmr_cluster_la_CFLAGS = $(cluster_cflags) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
 libvmr_cluster_la_LIBADD = libvmr-cib.la libvmr-proto.la libvmr-common.la $(QB_LIBS) $(COROSYNC_LIBS) $(LIBXML2_LIBS) \
 	$(PROTOBUF_C_LIBS)

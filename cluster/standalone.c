@@ -414,8 +414,8 @@ static int standalone_switch_role(struct cluster *cluster, Vmreplica__Ipc__CibSw
 	int error = outcome_new(cluster, done, arg, &outcome);
 
 	if (error == 0) {
-		outcome->error = standalone_files_switch_role(standalone->directory, request,
-							      outcome->text);
+		outcome->error =
+			standalone_files_switch_role(standalone->directory, request, outcome->text);
 	}
 	return error;
 }

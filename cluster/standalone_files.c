@@ -11,6 +11,7 @@
 #include "cluster/nvpair_list.h"
 #include "cluster/settings_file.h"
 #include "cluster/standalone_layout.h"
+#include "cluster/standalone_vm.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 
@@ -67,49 +68,68 @@ static int resource_add(cib_settings *settings, const char *id, struct nvpair_li
 }
 
 /* What the file said when it could last be read, as a copy. False when it never could. */
-static bool previous_copy(const cib_settings *previous, const char *id, struct nvpair_list *list)
+static bool previous_copy(const cib_settings *previous, const char *id, struct standalone_vm *vm)
 {
-	for (size_t i = 0; previous != NULL && i < previous->n_resources; i++) {
-		const cib_resource *resource = previous->resources[i];
+	const cib_resource *resource = NULL;
+	const char *relationship;
 
-		if (strcmp(resource->id, id) != 0) {
-			continue;
+	for (size_t i = 0; previous != NULL && i < previous->n_resources; i++) {
+		if (strcmp(previous->resources[i]->id, id) == 0) {
+			resource = previous->resources[i];
 		}
-		for (size_t j = 0; j < resource->n_parameters; j++) {
-			if (nvpair_list_add(list, resource->parameters[j]->name,
-					    resource->parameters[j]->value) < 0) {
-				return false;
-			}
-		}
-		return true;
 	}
-	return false;
+	if (resource == NULL || standalone_pairs_change(&vm->parameters, resource->parameters,
+							resource->n_parameters) < 0) {
+		return false;
+	}
+	relationship = nvpair_find(resource->parameters, resource->n_parameters, "relationship");
+	for (size_t i = 0; i < previous->n_settings; i++) {
+		const char *of = standalone_vm_of_setting(previous->settings[i]->name);
+
+		if (of != NULL && relationship != NULL && strcmp(of, relationship) == 0 &&
+		    nvpair_list_add(&vm->settings, previous->settings[i]->name,
+				    previous->settings[i]->value) < 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int vm_add(struct reading *reading, const char *name, struct standalone_vm *vm)
+{
+	int result = resource_add(reading->settings, name, &vm->parameters);
+
+	for (size_t i = 0; i < vm->settings.count && result == 0; i++) {
+		result = nvpair_list_add(&reading->values, vm->settings.pairs[i]->name,
+					 vm->settings.pairs[i]->value);
+	}
+	return result;
 }
 
 static int read_vm_cb(void *arg, const char *name)
 {
 	struct reading *reading = arg;
-	struct nvpair_list list = {0};
+	struct standalone_vm vm = {0};
 	char error[SETTINGS_FILE_ERROR_LEN] = "";
 	char path[SETTINGS_FILE_PATH_LEN];
 	int result = settings_file_path(reading->directory, STANDALONE_VMS, name, path);
 	bool usable;
 
 	if (result == 0) {
-		result = settings_file_read(path, &list, error);
+		result = standalone_vm_load(path, &vm, error);
 	}
 	if (result == 0) {
-		result = check_vm(name, &list, error);
+		result = check_vm(name, &vm.parameters, error);
 	}
 	usable = result == 0;
 	if (!usable) {
-		nvpair_list_destroy(&list);
-		usable = previous_copy(reading->previous, name, &list);
+		standalone_vm_destroy(&vm);
+		usable = previous_copy(reading->previous, name, &vm);
 		log_error("%s/%s.conf: %s; %s", STANDALONE_VMS, name, error,
 			  usable ? "going on with what it said before" : "the VM is left out");
 	}
-	result = usable ? resource_add(reading->settings, name, &list) : 0;
-	nvpair_list_destroy(&list);
+	result = usable ? vm_add(reading, name, &vm) : 0;
+	standalone_vm_destroy(&vm);
 	return result;
 }
 
@@ -129,7 +149,7 @@ static int read_authorization_cb(void *arg, const char *name)
 	return nvpair_list_add(&reading->values, setting, authorization_encode(&entry, value));
 }
 
-/* The settings that are no authorization. */
+/* The settings that are no authorization. What a VM's file says of its own counts more. */
 static int read_other_settings(struct reading *reading)
 {
 	struct nvpair_list list = {0};

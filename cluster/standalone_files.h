@@ -3,12 +3,13 @@
  * The configuration of a host without a cluster, as files below one directory (normally
  * /etc/vmreplica):
  *
- *   vms.d/<resource>.conf       one protected VM: the parameters of ocf:vmreplica:vm, "name =
- * value" authorize.d/<any>.conf      one authorization entry: pattern, storage, group, max-vms
- *   settings.conf               other settings: "vmreplica-<setting> = value"
+ *   vms.d/<resource>.conf   one protected VM: the parameters of ocf:vmreplica:vm, "name = value",
+ *                           and what is set for its relationship (standalone_vm.h)
+ *   authorize.d/<any>.conf  one authorization entry: pattern, storage, group, max-vms
+ *   settings.conf           other settings: "vmreplica-<setting> = value"
  *
- * Written atomically (temporary file, fsync, rename, fsync of the directory). Calls block on the
- * local file system.
+ * Written atomically (temporary file, fsync, rename, fsync of the directory), under a lock that
+ * engine and broker share. Calls block on the local file system.
  */
 #ifndef VMR_CLUSTER_STANDALONE_FILES_H
 #define VMR_CLUSTER_STANDALONE_FILES_H
@@ -36,7 +37,8 @@ int standalone_files_delete_vm(const char *directory, const char *resource,
 /* value "" or NULL removes. */
 int standalone_files_set_setting(const char *directory, const char *name, const char *value,
 				 char error[VM_RESOURCE_ERROR_LEN]);
-/* Parameters and settings; the VM itself is libvirt's. */
+/* Parameters and settings of one VM, in one rename: all of it, or nothing. The VM itself is
+ * libvirt's. */
 int standalone_files_switch_role(const char *directory, const Vmreplica__Ipc__CibSwitch *request,
 				 char error[VM_RESOURCE_ERROR_LEN]);
 

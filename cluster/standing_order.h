@@ -37,11 +37,15 @@
 /* Nothing is sent before a copy was imported on the other side. Taken away with the first commit.
  */
 #define STANDING_COPY "vmreplica-copy-"
+/* A host without a cluster starts the VM itself when it boots, after it has asked the other side
+ * (engine/host_start.h): "yes", or "no" once an admin said so. libvirt's own mark is off then. */
+#define STANDING_AUTOSTART     "vmreplica-autostart-"
+#define STANDING_AUTOSTART_YES "yes"
 /* All of them, for who takes a relationship apart: what stays would grow without end. */
 #define STANDING_ALL                                                                               \
 	STANDING_SUSPENDED, STANDING_RESYNC, STANDING_START_AT, STANDING_HANDOVER,                 \
 		STANDING_EXTENTS, STANDING_ADOPT, STANDING_REFUSED, STANDING_BLIND,                \
-		STANDING_FAILOVER, STANDING_COPY, STANDING_DEFINED
+		STANDING_FAILOVER, STANDING_COPY, STANDING_AUTOSTART, STANDING_DEFINED
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

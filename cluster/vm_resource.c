@@ -179,7 +179,8 @@ int vm_resource_check_create(const Vmreplica__Ipc__CibCreateVm *request,
 		return refuse(error, "\"%.64s\" cannot be the id of the engine's clone",
 			      request->engine_clone);
 	}
-	if (request->location_node[0] != '\0' && !vm_resource_node_is_valid(request->location_node)) {
+	if (request->location_node[0] != '\0' &&
+	    !vm_resource_node_is_valid(request->location_node)) {
 		return refuse(error, "\"%.64s\" cannot be the name of a node",
 			      request->location_node);
 	}

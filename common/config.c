@@ -113,6 +113,12 @@ static int parse_relay(void *field, const char *value, const char **why)
 	return relay_mode_from_string(value, field);
 }
 
+static int parse_crl_check(void *field, const char *value, const char **why)
+{
+	*why = "one of warn, require, off";
+	return tls_crl_check_from_string(value, field);
+}
+
 #define SETTING(section, name, initial, parse, field)                                              \
 	{                                                                                          \
 		section, name, initial, parse, offsetof(struct config, field)                      \
@@ -129,6 +135,8 @@ static const struct setting settings[] = {
 	SETTING("tls", "ca", VMR_SYSCONFDIR "/pki/ca.crt", parse_path, tls_ca),
 	SETTING("tls", "certificate", VMR_SYSCONFDIR "/pki/node.crt", parse_path, tls_certificate),
 	SETTING("tls", "key", VMR_SYSCONFDIR "/pki/node.key", parse_path, tls_key),
+	SETTING("tls", "crl", VMR_SYSCONFDIR "/pki/crl.pem", parse_path, tls_crl),
+	SETTING("tls", "crl-check", "warn", parse_crl_check, tls_crl_check),
 	SETTING("scratch", "directory", VMR_STATEDIR "/scratch", parse_path, scratch_directory),
 	SETTING("scratch", "reserve", "2G", parse_size, scratch_reserve_bytes),
 	SETTING("scratch", "cap", "8G", parse_size, scratch_cap_bytes),
@@ -139,6 +147,7 @@ static const struct setting settings[] = {
 	SETTING("log", "directory", VMR_LOGDIR, parse_path_or_empty, log_directory),
 	SETTING("log", "level", "notice", parse_level, log_level),
 	SETTING("standalone", "enabled", "no", parse_bool, standalone),
+	SETTING("standalone", "start-on-silence", "yes", parse_bool, start_on_silence),
 };
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
 
@@ -278,6 +287,7 @@ void config_destroy(struct config *config)
 	free(config->tls_ca);
 	free(config->tls_certificate);
 	free(config->tls_key);
+	free(config->tls_crl);
 	free(config->scratch_directory);
 	free(config->boot_directory);
 	free(config->log_directory);
@@ -302,6 +312,15 @@ int relay_mode_from_string(const char *text, enum relay_mode *ret_mode)
 		}
 	}
 	return -EINVAL;
+}
+
+struct tls_files config_tls_files(const struct config *config)
+{
+	return (struct tls_files){.ca = config->tls_ca,
+				  .certificate = config->tls_certificate,
+				  .key = config->tls_key,
+				  .crl = config->tls_crl,
+				  .crl_check = config->tls_crl_check};
 }
 
 void config_site_short(const char *site, char *buf, unsigned int size)

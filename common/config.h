@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/tls.h"
+
 #define CONFIG_ERROR_LEN    256
 #define CONFIG_DEFAULT_PATH VMR_SYSCONFDIR "/vmreplica.conf"
 #define BROKER_PORT	    8650
@@ -26,8 +28,10 @@ struct config {
 	uint16_t port;		   /* [node] port */
 	uint16_t broker_port;	   /* [broker] port */
 	enum relay_mode relay;	   /* [broker] relay */
-	char *tls_ca, *tls_certificate, *tls_key;	   /* [tls] ca, certificate, key */
-	char *scratch_directory;			   /* [scratch] directory */
+	char *tls_ca, *tls_certificate, *tls_key; /* [tls] ca, certificate, key */
+	char *tls_crl;			  /* [tls] crl: a file or a directory of revocation lists */
+	enum tls_crl_check tls_crl_check; /* [tls] crl-check, default warn */
+	char *scratch_directory;	  /* [scratch] directory */
 	uint64_t scratch_reserve_bytes, scratch_cap_bytes; /* [scratch] reserve, cap */
 	uint64_t history_cap_bytes; /* [store] history-cap: applied logs kept per VM; default 32G */
 	uint64_t spool_cap_bytes;   /* [store] spool-cap: unapplied logs per VM; default 4G */
@@ -38,6 +42,7 @@ struct config {
 	char *log_directory;  /* [log] directory; "" = syslog only */
 	char *log_level;      /* [log] level */
 	bool standalone;      /* [standalone] enabled */
+	bool start_on_silence; /* [standalone] start-on-silence: engine/host_start.h */
 };
 
 /* Read path on top of the defaults (a missing file leaves the defaults and is -ENOENT). Errors: a
@@ -48,6 +53,9 @@ void config_destroy(struct config *config);
 
 const char *relay_mode_to_string(enum relay_mode mode);
 int relay_mode_from_string(const char *text, enum relay_mode *ret_mode); /* 0 or -EINVAL */
+
+/* The files that [tls] names, as tls_context_new takes them; they are config's. */
+struct tls_files config_tls_files(const struct config *config);
 
 /* The site's short name: the first label ("a" of "a.example"), into buf. */
 void config_site_short(const char *site, char *buf, unsigned int size);

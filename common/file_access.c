@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/cleanup.h"
-
 static void cleanup_acl_fn(acl_t *acl)
 {
 	if (*acl != NULL) {
@@ -22,19 +20,37 @@ static void cleanup_acl_fn(acl_t *acl)
 /* libacl knows default ACLs by path alone: the path of an open descriptor is always the same file.
  */
 struct opened {
-	int fd;
+	int fd; /* -1 = not opened */
 	char path[32];
+	struct stat st;
 };
 
 static int file_open(int dir_fd, const char *name, struct opened *ret_opened)
 {
-	ret_opened->fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (ret_opened->fd < 0) {
+	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0) {
 		return -errno;
 	}
-	snprintf(ret_opened->path, sizeof(ret_opened->path), "/proc/self/fd/%d", ret_opened->fd);
+	if (fstat(fd, &st) < 0) {
+		int error = errno;
+
+		close(fd);
+		return -error;
+	}
+	*ret_opened = (struct opened){.fd = fd, .st = st};
+	snprintf(ret_opened->path, sizeof(ret_opened->path), "/proc/self/fd/%d", fd);
 	return 0;
 }
+
+static void cleanup_opened_fn(struct opened *opened)
+{
+	if (opened->fd >= 0) {
+		close(opened->fd);
+	}
+}
+#define cleanup_opened __attribute__((cleanup(cleanup_opened_fn)))
 
 static acl_entry_t user_find(acl_t acl, uid_t uid)
 {
@@ -98,22 +114,16 @@ static bool may_already(const struct stat *st, uid_t uid, unsigned int rights)
 int file_access_grant(int dir_fd, const char *name, uid_t uid, unsigned int rights)
 {
 	cleanup_acl acl_t acl = NULL;
-	cleanup_close int fd = -1;
-	struct opened opened;
-	struct stat st;
+	cleanup_opened struct opened opened = {.fd = -1};
 	int rc = file_open(dir_fd, name, &opened);
 
 	if (rc < 0) {
 		return rc;
 	}
-	fd = opened.fd;
-	if (fstat(fd, &st) < 0) {
-		return -errno;
-	}
-	if (S_ISLNK(st.st_mode)) {
+	if (S_ISLNK(opened.st.st_mode)) {
 		return -ELOOP;
 	}
-	if (may_already(&st, uid, rights)) {
+	if (may_already(&opened.st, uid, rights)) {
 		return 0;
 	}
 	acl = acl_get_file(opened.path, ACL_TYPE_ACCESS);
@@ -127,23 +137,17 @@ int file_access_grant(int dir_fd, const char *name, uid_t uid, unsigned int righ
 int file_access_grant_default(int dir_fd, const char *name, uid_t uid, unsigned int rights)
 {
 	cleanup_acl acl_t acl = NULL;
-	cleanup_close int fd = -1;
-	struct opened opened;
-	struct stat st;
+	cleanup_opened struct opened opened = {.fd = -1};
 	int rc = file_open(dir_fd, name, &opened);
 
 	if (rc < 0) {
 		return rc;
 	}
-	fd = opened.fd;
-	if (fstat(fd, &st) < 0) {
-		return -errno;
-	}
 	acl = acl_get_file(opened.path, ACL_TYPE_DEFAULT);
 	if (acl != NULL &&
 	    acl_entries(acl) == 0) { /* none yet: it begins as the directory's mode */
 		acl_free(acl);
-		acl = acl_from_mode(st.st_mode & 0777);
+		acl = acl_from_mode(opened.st.st_mode & 0777);
 	}
 	rc = acl == NULL ? -errno : rights_add(&acl, uid, rights);
 	if (rc == 0 && acl_set_file(opened.path, ACL_TYPE_DEFAULT, acl) != 0) {
@@ -155,13 +159,11 @@ int file_access_grant_default(int dir_fd, const char *name, uid_t uid, unsigned 
 bool file_access_has_default(int dir_fd, const char *name, uid_t uid)
 {
 	cleanup_acl acl_t acl = NULL;
-	cleanup_close int fd = -1;
-	struct opened opened;
+	cleanup_opened struct opened opened = {.fd = -1};
 
 	if (file_open(dir_fd, name, &opened) < 0) {
 		return false;
 	}
-	fd = opened.fd;
 	acl = acl_get_file(opened.path, ACL_TYPE_DEFAULT);
 	return acl != NULL && user_find(acl, uid) != NULL;
 }
@@ -169,15 +171,13 @@ bool file_access_has_default(int dir_fd, const char *name, uid_t uid)
 int file_access_revoke(int dir_fd, const char *name, uid_t uid)
 {
 	cleanup_acl acl_t acl = NULL;
-	cleanup_close int fd = -1;
-	struct opened opened;
+	cleanup_opened struct opened opened = {.fd = -1};
 	acl_entry_t entry;
 	int rc = file_open(dir_fd, name, &opened);
 
 	if (rc < 0) {
 		return rc;
 	}
-	fd = opened.fd;
 	acl = acl_get_file(opened.path, ACL_TYPE_ACCESS);
 	if (acl == NULL) {
 		return errno == ENOTSUP ? 0 : -errno;
@@ -191,4 +191,74 @@ int file_access_revoke(int dir_fd, const char *name, uid_t uid)
 		return -errno;
 	}
 	return 0;
+}
+
+static bool entry_may_read(acl_entry_t entry)
+{
+	acl_permset_t permissions;
+
+	return acl_get_permset(entry, &permissions) == 0 &&
+	       acl_get_perm(permissions, ACL_READ) == 1;
+}
+
+/* The entries of an ACL that count for one who is not the owner. */
+struct reader {
+	bool named, user; /* an entry of its own, and that it may read */
+	bool grouped, group;
+	bool other, mask;
+};
+
+static void reader_take(struct reader *reader, acl_entry_t entry, bool of_group, uid_t uid,
+			gid_t gid)
+{
+	acl_tag_t tag = ACL_UNDEFINED_TAG;
+	bool may = entry_may_read(entry);
+	void *qualifier = NULL;
+
+	if (acl_get_tag_type(entry, &tag) != 0) {
+		return;
+	}
+	if (tag == ACL_USER || tag == ACL_GROUP) {
+		qualifier = acl_get_qualifier(entry);
+	}
+	if (tag == ACL_USER && qualifier != NULL && *(const uid_t *)qualifier == uid) {
+		reader->named = true;
+		reader->user = may;
+	} else if ((tag == ACL_GROUP_OBJ && of_group) ||
+		   (tag == ACL_GROUP && qualifier != NULL && *(const gid_t *)qualifier == gid)) {
+		reader->grouped = true;
+		reader->group |= may;
+	} else if (tag == ACL_OTHER) {
+		reader->other = may;
+	} else if (tag == ACL_MASK) {
+		reader->mask = may;
+	}
+	acl_free(qualifier);
+}
+
+bool file_access_may_read(int fd, uid_t uid, gid_t gid)
+{
+	struct reader reader = {.mask = true};
+	cleanup_acl acl_t acl = NULL;
+	acl_entry_t entry;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		return false;
+	}
+	if (uid == 0 || uid == st.st_uid) {
+		return uid == 0 || (st.st_mode & S_IRUSR) != 0;
+	}
+	acl = acl_get_fd(fd);
+	if (acl == NULL) { /* no ACLs there */
+		return (st.st_mode & (gid == st.st_gid ? S_IRGRP : S_IROTH)) != 0;
+	}
+	for (int which = ACL_FIRST_ENTRY; acl_get_entry(acl, which, &entry) == 1;
+	     which = ACL_NEXT_ENTRY) {
+		reader_take(&reader, entry, gid == st.st_gid, uid, gid);
+	}
+	if (reader.named) {
+		return reader.user && reader.mask;
+	}
+	return reader.grouped ? reader.group && reader.mask : reader.other;
 }

@@ -22,6 +22,10 @@ int file_access_grant_default(int dir_fd, const char *name, uid_t uid, unsigned 
 /* Is that so? */
 bool file_access_has_default(int dir_fd, const char *name, uid_t uid);
 
+/* May uid, of group gid, read the open file? By owner, ACL, group and others, as the kernel
+ * decides; the directories above it are not looked at. */
+bool file_access_may_read(int fd, uid_t uid, gid_t gid);
+
 /* Take away what file_access_grant gave. 0 also when there was nothing. */
 int file_access_revoke(int dir_fd, const char *name, uid_t uid);
 

@@ -11,13 +11,13 @@ libvmr_common_la_SOURCES = \
 	common/dns_name.c common/dns_name.h \
 	common/lock_holder.c common/lock_holder.h \
 	common/log.c common/log.h \
-	common/pki.c common/pki.h common/pki_show.c common/pki_sign.c common/pki_sign.h \
+	common/pki.c common/pki.h common/pki_renew.c common/pki_revoke.c common/pki_show.c common/pki_sign.c common/pki_sign.h \
 	common/quorum_steps.c common/quorum_steps.h \
 	common/rate.c common/rate.h \
 	common/sha256.c common/sha256.h \
 	common/tls.c common/tls.h common/tls_internal.h \
 	common/tls_bio.c common/tls_bio.h \
-	common/tls_client_hello.c common/tls_context.c common/tls_dial.c common/tls_error.c common/tls_verify.c \
+	common/tls_client_hello.c common/tls_context.c common/tls_crl.c common/tls_dial.c common/tls_error.c common/tls_store.c common/tls_store.h common/tls_verify.c \
 	common/trust.c common/trust.h \
 	common/unix_socket.c common/unix_socket.h \
 	common/workers.c common/workers.h

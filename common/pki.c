@@ -16,20 +16,18 @@
 #define BACKDATE_S   300ll /* clocks of peers differ a little */
 #define DAYS_MAX     36500
 #define SAN_LIST_MAX 4096u
-#define PATH_BYTES   4096
 
-static int pki_path(char path[PATH_BYTES], const char *directory, const char *name,
-		    const char *suffix, char error[PKI_ERROR_LEN])
+int pki_path(char path[PKI_PATH_LEN], const char *directory, const char *name, const char *suffix,
+	     char error[PKI_ERROR_LEN])
 {
-	if (snprintf(path, PATH_BYTES, "%s/%s%s", directory, name, suffix) >= PATH_BYTES) {
+	if (snprintf(path, PKI_PATH_LEN, "%s/%s%s", directory, name, suffix) >= PKI_PATH_LEN) {
 		snprintf(error, PKI_ERROR_LEN, "the directory's name is too long");
 		return -ENAMETOOLONG;
 	}
 	return 0;
 }
 
-/* From now for days; negative: ended that many days ago, after one day. */
-static void pki_set_validity(struct pki_subject *subject, int days)
+void pki_set_validity(struct pki_subject *subject, int days)
 {
 	int64_t now_s = clock_wall_ms() / 1000;
 
@@ -37,7 +35,7 @@ static void pki_set_validity(struct pki_subject *subject, int days)
 	subject->not_before_s = days < 0 ? subject->not_after_s - DAY_S : now_s - BACKDATE_S;
 }
 
-static int pki_days_check(int days, char error[PKI_ERROR_LEN])
+int pki_days_check(int days, char error[PKI_ERROR_LEN])
 {
 	if (days == 0 || days > DAYS_MAX || days < -DAYS_MAX) {
 		snprintf(error, PKI_ERROR_LEN, "give a validity of 1 to %d days", DAYS_MAX);
@@ -49,7 +47,7 @@ static int pki_days_check(int days, char error[PKI_ERROR_LEN])
 static int pki_ca_write(const char *directory, const struct pki_subject *subject,
 			char error[PKI_ERROR_LEN])
 {
-	char key_path[PATH_BYTES], certificate_path[PATH_BYTES];
+	char key_path[PKI_PATH_LEN], certificate_path[PKI_PATH_LEN];
 	EVP_PKEY *key = NULL;
 	X509 *certificate = NULL;
 	int r = pki_path(key_path, directory, "ca", ".key", error);
@@ -152,14 +150,9 @@ static int pki_san_list(const struct pki_request *request, struct byte_buffer *l
 	return r;
 }
 
-struct pki_ca {
-	X509 *certificate;
-	EVP_PKEY *key;
-};
-
-static int pki_ca_read(const char *directory, struct pki_ca *ca, char error[PKI_ERROR_LEN])
+int pki_ca_read(const char *directory, struct pki_ca *ca, char error[PKI_ERROR_LEN])
 {
-	char path[PATH_BYTES];
+	char path[PKI_PATH_LEN];
 	int r = pki_path(path, directory, "ca", ".crt", error);
 
 	if (r == 0) {
@@ -183,11 +176,17 @@ static int pki_ca_read(const char *directory, struct pki_ca *ca, char error[PKI_
 	return r;
 }
 
+void pki_ca_destroy(struct pki_ca *ca)
+{
+	X509_free(ca->certificate);
+	EVP_PKEY_free(ca->key);
+}
+
 static int pki_node_write(const char *directory, const struct pki_request *request,
 			  const struct pki_subject *subject, const struct pki_ca *ca,
 			  char error[PKI_ERROR_LEN])
 {
-	char key_path[PATH_BYTES], certificate_path[PATH_BYTES];
+	char key_path[PKI_PATH_LEN], certificate_path[PKI_PATH_LEN];
 	EVP_PKEY *key = NULL;
 	X509 *certificate = NULL;
 	int r = pki_path(key_path, directory, request->node, ".key", error);
@@ -230,8 +229,7 @@ int pki_issue(const char *directory, const struct pki_request *request, char err
 		pki_set_validity(&subject, request->days);
 		r = pki_node_write(directory, request, &subject, &ca, error);
 	}
-	X509_free(ca.certificate);
-	EVP_PKEY_free(ca.key);
+	pki_ca_destroy(&ca);
 	byte_buffer_destroy(&names);
 	return r;
 }

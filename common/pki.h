@@ -26,6 +26,16 @@ struct pki_request {
  * (names), -ENOENT (no CA). */
 int pki_issue(const char *directory, const struct pki_request *request, char error[PKI_ERROR_LEN]);
 
+/* A new certificate and key for node (such as "a1.a.example") with the names of the ones in directory,
+ * which they replace once both are written. 0, -ENOENT (none there), -EKEYREJECTED (not of this
+ * authority), ... with error. */
+int pki_renew(const char *directory, const char *node, int days, char error[PKI_ERROR_LEN]);
+
+/* Put the certificate of the file at path on the list directory/crl.pem (made when it is not there),
+ * which then holds for days. path NULL: only make the list anew, so that it does not grow stale. 0,
+ * -EEXIST (on the list already), -EKEYREJECTED (not of this authority), -EBADMSG, ... with error. */
+int pki_revoke(const char *directory, const char *path, int days, char error[PKI_ERROR_LEN]);
+
 struct pki_info {
 	char subject[256], issuer[256];
 	char names[1024];		     /* SANs, comma separated: DNS:..., IP:... */

@@ -19,7 +19,7 @@
 #define SERIAL_BYTES 16
 #define CN_MAX	     64
 
-static int pki_fail(char error[PKI_ERROR_LEN], const char *what)
+int pki_fail(char error[PKI_ERROR_LEN], const char *what)
 {
 	unsigned long code = ERR_peek_last_error();
 	const char *text = code != 0 ? ERR_reason_error_string(code) : NULL;
@@ -120,8 +120,7 @@ int pki_certificate_make(const struct pki_subject *subject, EVP_PKEY *key, X509 
 	return 0;
 }
 
-/* A new file with the text of bio in it, on disk when this returns 0. */
-static int pki_file_write(const char *path, BIO *bio, mode_t mode, char error[PKI_ERROR_LEN])
+int pki_file_write(const char *path, BIO *bio, mode_t mode, char error[PKI_ERROR_LEN])
 {
 	cleanup_close int fd =
 		open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);

@@ -29,8 +29,31 @@ int pki_certificate_make(const struct pki_subject *subject, EVP_PKEY *key, X509 
  * On failure neither is left. 0, -EEXIST, ... */
 int pki_pair_write(const char *key_path, EVP_PKEY *key, const char *certificate_path,
 		   X509 *certificate, char error[PKI_ERROR_LEN]);
+/* A new file with the text of bio in it, on disk when this returns 0; -EEXIST when there is one. */
+int pki_file_write(const char *path, BIO *bio, mode_t mode, char error[PKI_ERROR_LEN]);
+/* -EIO, with what and OpenSSL's reason in error. */
+int pki_fail(char error[PKI_ERROR_LEN], const char *what);
 /* Read a PEM file. 0 or a negative errno with error; the caller frees. */
 int pki_key_read(const char *path, EVP_PKEY **ret_key, char error[PKI_ERROR_LEN]);
 int pki_certificate_read(const char *path, X509 **ret_certificate, char error[PKI_ERROR_LEN]);
+
+#define PKI_PATH_LEN 4096
+
+/* directory/name+suffix. 0 or -ENAMETOOLONG with error. */
+int pki_path(char path[PKI_PATH_LEN], const char *directory, const char *name, const char *suffix,
+	     char error[PKI_ERROR_LEN]);
+/* 0, or -EINVAL with error for a validity that is none (negative ones are the tests'). */
+int pki_days_check(int days, char error[PKI_ERROR_LEN]);
+/* From now for days; negative: ended that many days ago, after one day. */
+void pki_set_validity(struct pki_subject *subject, int days);
+
+struct pki_ca {
+	X509 *certificate;
+	EVP_PKEY *key;
+};
+
+/* The authority in directory. 0, -ENOENT, -EKEYREJECTED, ... with error; pki_ca_destroy in any case. */
+int pki_ca_read(const char *directory, struct pki_ca *ca, char error[PKI_ERROR_LEN]);
+void pki_ca_destroy(struct pki_ca *ca);
 
 #endif

@@ -9,16 +9,19 @@
  * votequorum(5): two_node implies wait_for_all, so a node that starts alone after both were down
  * waits for the other one. `pcs quorum unblock` fences the missing nodes and then cancels the wait;
  * without working fencing it is done by hand, and only a human can know that the other node is
- * really off.
+ * really off. Whoever follows a blackout of both sites does not want quorum but the VM.
  */
+#define STEPS_THEN                                                                                 \
+	". With quorum replicas are received again; those whose primary's site is gone are "       \
+	"started here: vmreplica failover VM --unplanned"
 #define STEPS_WAIT                                                                                 \
 	"start it; if it cannot come back, make sure that it is switched off and stays off, then " \
 	"on this node: pcs quorum unblock (or: corosync-cmapctl -s quorum.cancel_wait_for_all "    \
-	"u8 1). Never do this while it may run: both would act"
+	"u8 1). Never do this while it may run: both would act" STEPS_THEN
 #define STEPS_MAJORITY                                                                             \
 	"start enough of them for a majority; if they cannot come back, make sure that they are "  \
 	"switched off and stay off, then on this node: corosync-quorumtool -e VOTES, with the "    \
-	"number of nodes that are left"
+	"number of nodes that are left" STEPS_THEN
 
 const char *quorum_steps(bool wait_for_all)
 {

@@ -19,13 +19,27 @@
 struct tls_context;
 struct tls_conn;
 
+/* What is made of a certificate whose authority has no current revocation list. */
+enum tls_crl_check {
+	TLS_CRL_WARN, /* it is taken, and the log says so; one that a list names is refused */
+	TLS_CRL_REQUIRE,
+	TLS_CRL_OFF, /* no list is read */
+};
+
 struct tls_files {
 	const char *ca, *certificate, *key; /* PEM paths, borrowed during tls_context_new */
+	/* Revocation lists (RFC 5280) in PEM form: a file of one or several, or a directory of such
+	 * files. NULL: none. */
+	const char *crl;
+	enum tls_crl_check crl_check;
 };
+
+int tls_crl_check_from_string(const char *text, enum tls_crl_check *ret_check); /* 0, -EINVAL */
 
 #define TLS_ERROR_LEN 256
 
-/* Load the files. NULL on failure with a sentence in error (names the file and what to do). */
+/* Load the files. NULL on failure with a sentence in error (names the file and what to do). A list
+ * that is there but damaged is a failure; one that is not there is logged, and no failure. */
 struct tls_context *tls_context_new(const struct tls_files *files, char error[TLS_ERROR_LEN]);
 /* Renewal swaps contexts while connections live on. */
 struct tls_context *tls_context_ref(struct tls_context *ctx);
@@ -75,6 +89,10 @@ const char *const *tls_peer_names(const struct tls_conn *conn);
 /* Does the verified peer's certificate carry host, a DNS name or a numeric address, in its SANs?
  * False before the handshake ends. */
 bool tls_peer_carries(const struct tls_conn *conn, const char *host);
+/* The peer's certificate is judged again by the files that ctx was loaded from, if they are others
+ * than before: it may have been revoked since the handshake. 0, or -EKEYREJECTED with a sentence in
+ * error; the connection itself stays usable, for a last word. Blocks for no I/O. Any thread. */
+int tls_conn_recheck(struct tls_conn *conn, struct tls_context *ctx, char error[TLS_ERROR_LEN]);
 const char *tls_peer_address(const struct tls_conn *conn); /* numeric address and port */
 /* On the wire, as counted at the TLS record layer's BIO. Any thread. */
 uint64_t tls_bytes_sent(const struct tls_conn *conn);

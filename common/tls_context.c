@@ -110,6 +110,10 @@ struct tls_context *tls_context_new(const struct tls_files *files, char error[TL
 		tls_context_unref(context);
 		return NULL;
 	}
+	if (!tls_crl_load(context, files, error)) {
+		tls_context_unref(context);
+		return NULL;
+	}
 	return context;
 }
 

@@ -15,15 +15,18 @@
 struct tls_context {
 	int references; /* atomic */
 	SSL_CTX *ctx;
+	enum tls_crl_check crl_check;
+	int64_t warned_ms; /* atomic: when a missing list was logged last, monotonic; 0 = never */
 };
 
 struct tls_conn {
-	struct tls_context *context; /* one reference */
+	struct tls_context *context; /* one reference; under the lock once the handshake is done */
 	SSL *ssl;		     /* owned */
 	BIO *bio;		     /* owned by ssl */
 	int fd;			     /* owned */
 	pthread_mutex_t lock;	     /* a reader and a writer thread take turns on ssl */
 	bool server, ready;	     /* ready: the handshake is done */
+	bool revoked;		     /* what tls_conn_recheck found last */
 	int failed;	  /* the error that ended the connection; all later calls return it */
 	int write_failed; /* the same for writing alone: what the peer had said can still be read */
 	size_t owed;	  /* accepted by tls_write but not flushed when it returned -EAGAIN */
@@ -56,5 +59,13 @@ int tls_verify_cb(int ok, X509_STORE_CTX *store);
  * -ENOMEM. */
 int tls_certificate_names(const X509 *certificate, char ***ret_names);
 void tls_names_free(char **names); /* NULL allowed */
+
+/* Read the revocation lists of files into ctx and turn their use on. False with a sentence in error
+ * when one is damaged or cannot be read. */
+bool tls_crl_load(struct tls_context *ctx, const struct tls_files *files,
+		  char error[TLS_ERROR_LEN]);
+/* Is code, found while conn's peer was judged, only the want of a current list, and is that no
+ * reason to refuse? Then it has been logged (now and then). */
+bool tls_crl_tolerates(struct tls_conn *conn, int code);
 
 #endif

@@ -4,6 +4,7 @@
 #include "tls_internal.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,13 @@ static const char *tls_verify_advice(int code)
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
 		return "; it is not from the CA that we trust ([tls] ca)";
+	case X509_V_ERR_CERT_REVOKED:
+		return "; issue the node another one, if it is still ours";
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+	case X509_V_ERR_CRL_NOT_YET_VALID:
+		return "; put a current revocation list of its authority where [tls] crl says, "
+		       "or allow its want with crl-check = warn";
 	case X509_V_ERR_INVALID_PURPOSE:
 		return "; issue it for server and client authentication";
 	default:
@@ -165,6 +173,10 @@ int tls_verify_cb(int ok, X509_STORE_CTX *store)
 	const X509 *certificate = X509_STORE_CTX_get0_cert(store);
 	const char *objection;
 
+	if (!ok && tls_crl_tolerates(conn, code)) {
+		X509_STORE_CTX_set_error(store, X509_V_OK);
+		return 1;
+	}
 	if (!ok) {
 		if (code == X509_V_ERR_HOSTNAME_MISMATCH ||
 		    code == X509_V_ERR_IP_ADDRESS_MISMATCH) {
@@ -185,4 +197,53 @@ int tls_verify_cb(int ok, X509_STORE_CTX *store)
 		return 0;
 	}
 	return 1;
+}
+
+/* Judge certificate as the handshake did (SSL's own rules, name included), with now's trust anchors
+ * and revocation lists. */
+static bool tls_judge_again(struct tls_conn *conn, struct tls_context *now, X509 *certificate)
+{
+	const unsigned long lists = X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+	X509_STORE_CTX *store = X509_STORE_CTX_new();
+	bool good = false;
+
+	if (store != NULL &&
+	    X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(now->ctx), certificate,
+				SSL_get_peer_cert_chain(conn->ssl)) == 1) {
+		X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(store);
+
+		X509_STORE_CTX_set_default(store, conn->server ? "ssl_client" : "ssl_server");
+		X509_VERIFY_PARAM_set1(param, SSL_get0_param(conn->ssl));
+		X509_VERIFY_PARAM_clear_flags(param, lists);
+		X509_VERIFY_PARAM_set_flags(
+			param, lists & X509_VERIFY_PARAM_get_flags(SSL_CTX_get0_param(now->ctx)));
+		X509_STORE_CTX_set_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx(), conn->ssl);
+		X509_STORE_CTX_set_verify_cb(store, tls_verify_cb);
+		good = X509_verify_cert(store) == 1;
+	}
+	X509_STORE_CTX_free(store);
+	return good;
+}
+
+int tls_conn_recheck(struct tls_conn *conn, struct tls_context *ctx, char error[TLS_ERROR_LEN])
+{
+	X509 *certificate;
+	int rc = 0;
+
+	pthread_mutex_lock(&conn->lock);
+	certificate = conn->ready ? SSL_get0_peer_certificate(conn->ssl) : NULL;
+	if (conn->context != ctx && certificate != NULL) {
+		tls_context_unref(conn->context);
+		conn->context = tls_context_ref(ctx);
+		conn->refusal[0] = '\0';
+		ERR_clear_error();
+		conn->revoked = !tls_judge_again(conn, ctx, certificate);
+	}
+	if (conn->revoked) {
+		snprintf(error, TLS_ERROR_LEN, "%s",
+			 conn->refusal[0] != '\0' ? conn->refusal : "out of memory");
+		rc = -EKEYREJECTED;
+	}
+	pthread_mutex_unlock(&conn->lock);
+	return rc;
 }

@@ -4,21 +4,54 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
+#include "common/file_access.h"
 #include "common/log.h"
 #include "engine/source_access.h"
 #include "engine/source_error.h"
 #include "engine/source_image.h"
 #include "engine/wrap_record.h"
 
+/* When the VM is at home again its images stand on this one, and libvirt relabels nothing of a
+ * chain in a store: an image that is not for everyone to read would keep QEMU from starting. */
+static int admit_qemu(const char *path, uid_t qemu, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_free char *real = realpath(path, NULL);
+	int result =
+		real == NULL ? -errno : file_access_grant(AT_FDCWD, real, qemu, FILE_ACCESS_READ);
+
+	for (char *slash = real != NULL ? strrchr(real, '/') : NULL;
+	     result == 0 && slash != NULL && slash != real; slash = strrchr(real, '/')) {
+		*slash = '\0';
+		result = file_access_grant(AT_FDCWD, real, qemu, FILE_ACCESS_SEARCH);
+	}
+	return result == 0
+		       ? 0
+		       : source_fail(result, error,
+				     "QEMU's user (uid %u) cannot be let read %s: %s; the VM could "
+				     "not come home to it; it must lie on a file system with ACLs",
+				     (unsigned int)qemu, path, strerror(-result));
+}
+
+static int lend_to(const char *path, const struct adopted_users *users,
+		   char error[SOURCE_ERROR_LEN])
+{
+	int result = source_access_lend(path, users->receiver, error);
+
+	return result < 0 ? result : admit_qemu(path, users->qemu, error);
+}
+
 /* A wrapped disk is a header and a raw disk. Its record (wrap_witness.h) says from here on that
  * others write to it, and answer for it. */
-static int lend_raw(const char *header, const char *raw, uid_t uid, char error[SOURCE_ERROR_LEN])
+static int lend_raw(const char *header, const char *raw, const struct adopted_users *users,
+		    char error[SOURCE_ERROR_LEN])
 {
 	struct wrap_record record;
-	int result = source_access_lend(raw, uid, error);
+	int result = lend_to(raw, users, error);
 
 	wrap_record_read(header, &record, NULL);
 	if (result == 0 && record.state != WRAP_NONE) {
@@ -31,28 +64,28 @@ static int lend_raw(const char *header, const char *raw, uid_t uid, char error[S
 	return result;
 }
 
-static int lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+static int lend(const char *path, const struct adopted_users *users, char error[SOURCE_ERROR_LEN])
 {
 	struct source_image image;
-	int result = source_access_lend(path, uid, error);
+	int result = lend_to(path, users, error);
 
 	if (result == 0 && source_image_examine(path, &image) == 0 && image.has_data_file &&
 	    image.data_file_raw) {
-		result = lend_raw(path, image.data_file, uid, error);
+		result = lend_raw(path, image.data_file, users, error);
 	}
 	return result;
 }
 
-int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
-		       struct source_defined_disk **ret_disks, size_t *ret_count,
-		       char error[SOURCE_ERROR_LEN])
+int adopted_disks_lend(const char *path, const char *const *exclude,
+		       const struct adopted_users *users, struct source_defined_disk **ret_disks,
+		       size_t *ret_count, char error[SOURCE_ERROR_LEN])
 {
 	struct source_defined_disk *disks = NULL;
 	size_t count = 0;
 	int result = source_defined_disks(path, exclude, &disks, &count, error);
 
 	for (size_t i = 0; i < count && result == 0; i++) {
-		result = lend(disks[i].path, uid, error);
+		result = lend(disks[i].path, users, error);
 	}
 	if (result < 0) {
 		source_defined_disks_free(disks, count);

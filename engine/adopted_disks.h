@@ -2,8 +2,9 @@
 /*
  * An old primary's disks, lent to the receiver as the base of its replica: reading and writing each
  * image (of a wrapped disk the header and the raw disk), and searching the directories above it,
- * for the receiver's user alone, by ACL. They stay lent as long as the store names them: after the
- * next changes of sides, too, the VM's images stand on them. Blocking: workers only.
+ * for the receiver's user, by ACL; QEMU's may read them. They stay lent as long as the store names
+ * them: after the next changes of sides, too, the VM's images stand on them. Blocking: workers
+ * only.
  */
 #ifndef VMR_ENGINE_ADOPTED_DISKS_H
 #define VMR_ENGINE_ADOPTED_DISKS_H
@@ -12,11 +13,15 @@
 
 #include "engine/source_define.h"
 
-/* Lend the replicated disks of the definition at path to uid. *ret_disks as source_defined_disks.
- * 0 or a negative errno with a sentence; what was lent before a failure stays lent. */
-int adopted_disks_lend(const char *path, const char *const *exclude, uid_t uid,
-		       struct source_defined_disk **ret_disks, size_t *ret_count,
-		       char error[SOURCE_ERROR_LEN]);
+struct adopted_users {
+	uid_t receiver, qemu; /* 0: root */
+};
+
+/* Lend the replicated disks of the definition at path. *ret_disks as source_defined_disks. 0 or a
+ * negative errno with a sentence; what was lent before a failure stays lent. */
+int adopted_disks_lend(const char *path, const char *const *exclude,
+		       const struct adopted_users *users, struct source_defined_disk **ret_disks,
+		       size_t *ret_count, char error[SOURCE_ERROR_LEN]);
 /* The store in that directory is about to be removed, and nobody has it open: take the images that
  * it names by links back from uid, of a wrapped disk both. What cannot be is logged. */
 void adopted_disks_take_back(const char *directory, uid_t uid);

@@ -105,9 +105,20 @@ static void standalone_apply(struct engine *engine, const Vmreplica__Ipc__CibRes
 	}
 	rel = engine_find_relationship(engine, settings.relationship);
 	replica = engine_find_replica(engine, settings.relationship);
-	if (rel != NULL && settings.role == VMREPLICA__ROLE__ROLE_PRIMARY && !rel->stopping) {
+	/* when its role has changed, it is attached in the new one once it is detached of the old
+	 */
+	if (rel != NULL && settings.role != VMREPLICA__ROLE__ROLE_PRIMARY) {
+		if (!rel->stopping && !rel->gone) {
+			relationship_stop(rel, DETACH_MS, NULL, NULL);
+		}
+	} else if (replica != NULL && settings.role != VMREPLICA__ROLE__ROLE_REPLICA) {
+		if (!replica->stopping) {
+			replica_stop(replica, false, DETACH_MS, NULL, NULL);
+		}
+	} else if (rel != NULL && settings.role == VMREPLICA__ROLE__ROLE_PRIMARY &&
+		   !rel->stopping) {
 		relationship_configure(rel, &settings);
-	} else if (replica != NULL && settings.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+	} else if (replica != NULL && !replica->stopping) {
 		replica_configure(replica, &settings);
 	} else {
 		adopt(engine, &settings);

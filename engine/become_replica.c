@@ -43,16 +43,18 @@ static void add_setting(struct change *change, const char *prefix, const char *r
 	change->settings[change->request.n_settings++] = add(change, name, value);
 }
 
-static void change_init(struct change *change, const struct peer_contact *contact)
+static void change_init(struct change *change, const struct peer_contact *contact, bool standalone)
 {
 	vmreplica__ipc__cib_switch__init(&change->request);
 	change->count = 0;
 	change->request.parameters = change->parameters;
 	change->request.settings = change->settings;
 	change->request.resource = (char *)(uintptr_t)contact->resource;
-	change->request.vm_resource = (char *)(uintptr_t)contact->vm_resource;
-	change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
-	change->request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
+	if (!standalone) { /* there the VM has no resource, and libvirt knows it no more */
+		change->request.vm_resource = (char *)(uintptr_t)contact->vm_resource;
+		change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
+		change->request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
+	}
 }
 
 void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
@@ -83,17 +85,19 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 		done(arg, result, "the path of the replica's definition is too long");
 		return;
 	}
-	change_init(&change, contact);
-	change.vm_parameters[0] = add(&change, "config", config);
-	change.request.vm_parameters = change.vm_parameters;
-	change.request.n_vm_parameters = 1;
+	change_init(&change, contact, engine->config->standalone);
+	if (!engine->config->standalone) {
+		change.vm_parameters[0] = add(&change, "config", config);
+		change.request.vm_parameters = change.vm_parameters;
+		change.request.n_vm_parameters = 1;
+		add_setting(&change, STANDING_DEFINED, contact->relationship, definition);
+	}
 	add_parameter(&change, "role", "replica");
 	add_parameter(&change, "peer", peer_site);
 	add_parameter(&change, "storage", entry->storage);
 	add_setting(&change, EPOCH_SETTING, contact->relationship, epoch_format(epoch, epoch_text));
 	add_setting(&change, STANDING_ADOPT, contact->relationship,
 		    adopt_order_encode(adopt, adopt_text));
-	add_setting(&change, STANDING_DEFINED, contact->relationship, definition);
 	add_setting(&change, STANDING_HANDOVER, contact->relationship, "");
 	add_setting(&change, STANDING_FAILOVER, contact->relationship, "");
 	result = cluster->ops->switch_role(cluster, &change.request, done, arg);

@@ -2,13 +2,23 @@
 #include "engine/broker_talk.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/validate.h"
 
 #define TALK_DIAL_MS 5000
 
-void broker_talk_end(struct broker_talk *talk)
+/* One question on one connection; the arena holds the answer. */
+struct broker_talk {
+	const struct locate_client *client;
+	struct tls_conn *conn;
+	struct channel channel;
+	struct arena arena;
+	struct frame answer;
+};
+
+static void talk_end(struct broker_talk *talk)
 {
 	if (talk->client->canceller != NULL) {
 		canceller_watch(talk->client->canceller, NULL);
@@ -34,7 +44,8 @@ static int talk_unreachable(const struct locate_client *client, int error, const
 			   client->port, why);
 }
 
-int broker_talk_begin(struct broker_talk *talk, const struct locate_client *client,
+/* Connect. On failure there is nothing to end. */
+static int talk_begin(struct broker_talk *talk, const struct locate_client *client,
 		      struct trouble *trouble)
 {
 	char error[TLS_ERROR_LEN] = "";
@@ -64,7 +75,7 @@ int broker_talk_begin(struct broker_talk *talk, const struct locate_client *clie
 	}
 	if (result < 0) {
 		talk_unreachable(client, result, tls_error(talk->conn), trouble);
-		broker_talk_end(talk);
+		talk_end(talk);
 	}
 	return result;
 }
@@ -127,15 +138,16 @@ static int talk_common_answer(const struct broker_talk *talk, struct trouble *tr
 	}
 }
 
-int broker_talk_ask(struct broker_talk *talk, enum frame_type type, const ProtobufCMessage *message,
-		    int answer_ms, struct trouble *trouble)
+static int talk_exchange(struct broker_talk *talk, const struct broker_question *question,
+			 struct trouble *trouble)
 {
 	char error[VALIDATE_ERROR_LEN] = "";
-	int result = channel_send(&talk->channel, type, message, NULL, 0, BROKER_TALK_ANSWER_MS);
+	int result = channel_send(&talk->channel, question->type, question->message, NULL, 0,
+				  BROKER_TALK_ANSWER_MS);
 
 	if (result == 0) {
 		result = channel_receive(&talk->channel, &talk->arena, &talk->answer, NULL, 0,
-					 answer_ms);
+					 question->answer_ms);
 	}
 	if (result < 0) {
 		const char *why = tls_error(talk->conn);
@@ -151,9 +163,32 @@ int broker_talk_ask(struct broker_talk *talk, enum frame_type type, const Protob
 	return talk_common_answer(talk, trouble);
 }
 
-int broker_talk_unexpected(const struct broker_talk *talk, struct trouble *trouble)
+int broker_talk_ask(const struct locate_client *client, const struct broker_question *question,
+		    broker_answer_cb take, void *arg, struct trouble *trouble)
+{
+	struct broker_talk talk;
+	int result = talk_begin(&talk, client, trouble);
+
+	if (result < 0) {
+		return result;
+	}
+	result = talk_exchange(&talk, question, trouble);
+	if (result == 0) {
+		result = take(arg, client, &talk.answer, trouble);
+	}
+	talk_end(&talk);
+	return result;
+}
+
+int broker_talk_unexpected(const struct locate_client *client, const struct frame *answer,
+			   struct trouble *trouble)
 {
 	return trouble_set(trouble, -EPROTO, SCHEDULE_FAILED, "protocol",
-			   "the broker %s sent an unexpected %s", talk->client->host,
-			   frame_type_to_string(talk->answer.type));
+			   "the broker %s sent an unexpected %s", client->host,
+			   frame_type_to_string(answer->type));
+}
+
+void broker_talk_copy(char *field, size_t size, const char *text)
+{
+	snprintf(field, size, "%s", text);
 }

@@ -10,7 +10,7 @@
 #include "engine/check_replica.h"
 #include "engine/check_storage.h"
 #include "engine/source.h"
-#include "engine/tls_store.h"
+#include "common/tls_store.h"
 #include "engine/vm_settings.h"
 
 #define CHECK_VMS_MAX 256

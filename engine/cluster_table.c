@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "engine/vm_status.h"
+#include "proto/message_copy.h"
 
 void cluster_table_destroy(struct cluster_table *table)
 {
@@ -43,17 +43,9 @@ static Vmreplica__Cluster__Announcement *
 announcement_copy_head(const Vmreplica__Cluster__Announcement *announcement)
 {
 	Vmreplica__Cluster__Announcement head = *announcement;
-	cleanup_free uint8_t *packed = NULL;
-	size_t len;
 
 	head.n_vms = 0;
-	len = vmreplica__cluster__announcement__get_packed_size(&head);
-	packed = malloc(len > 0 ? len : 1);
-	if (packed == NULL) {
-		return NULL;
-	}
-	vmreplica__cluster__announcement__pack(&head, packed);
-	return vmreplica__cluster__announcement__unpack(NULL, len, packed);
+	return (Vmreplica__Cluster__Announcement *)message_copy(&head.base);
 }
 
 static int table_note_node(struct cluster_table *table,

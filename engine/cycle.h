@@ -49,7 +49,7 @@ struct cycle {
 	bool want_application;	     /* freeze the guest round the cut, where that is of use */
 	bool enrolled;	    /* the other side has had its replica: it is not made again from here */
 	struct epoch epoch; /* the highest that this site knows */
-	bool final;		  /* the VM is off, for a planned failover: nothing comes after it */
+	bool final;	    /* the VM is off, for a planned failover: nothing comes after it */
 	const char *extents_path; /* cycle_extra.c; NULL or "": nothing of that kind */
 	const char *peer_address; /* our own broker, where the other side's orders go; may be "" */
 
@@ -77,6 +77,7 @@ struct cycle {
 	uint64_t data_bytes, wire_bytes;
 	/* a higher epoch that the other side told of, to be made durable; number 0: none */
 	struct epoch heard;
+	bool peer_knows_vm; /* the other side, in whatever role, when it was asked for its epoch */
 	struct cycle_disk disks[DISKS_MAX]; /* the replicated ones, as found */
 	uint32_t disk_count;
 

@@ -12,6 +12,7 @@
 #include "engine/order_client.h"
 
 #define EPOCH_GRANTED_RETRY_MS 500
+#define CHANGING_RETRY_MS      1000
 #define ENROLL_WAIT_MS	       15000 /* the other side's cluster starts the new resource meanwhile */
 
 struct disk_list {
@@ -77,6 +78,12 @@ static int cycle_enroll_first(struct cycle *cycle)
 	if (result < 0 &&
 	    (strcmp(cycle->trouble.code, CYCLE_TROUBLE_EPOCH) == 0 || cycle->heard.number > 0)) {
 		return result;
+	}
+	if (result == 0 && cycle->peer_knows_vm) { /* the primary until a moment ago */
+		trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_MISSED, "changing-sides",
+			    "%s is only becoming the replica of this VM", cycle->peer->locate.host);
+		cycle->trouble.retry_ms = CHANGING_RETRY_MS;
+		return -EAGAIN;
 	}
 	return trouble_set(&cycle->trouble, -ENOENT, SCHEDULE_DENIED, "replica-removed",
 			   "%s has no replica of this VM any more, it was removed there: make it "
@@ -161,6 +168,7 @@ int cycle_ask_epoch(struct cycle *cycle)
 	}
 	switch (verdict) {
 	case EPOCH_KEEP:
+		cycle->peer_knows_vm = answer.known;
 		return 0;
 	case EPOCH_GRANTED:
 		cycle->heard = answer.epoch;

@@ -20,6 +20,7 @@
 #include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/give_way.h"
+#include "engine/host_start.h"
 #include "engine/planned.h"
 #include "engine/job_table.h"
 #include "engine/pipeline.h"
@@ -238,6 +239,7 @@ static uint64_t engine_first_event_id(void)
 
 static int engine_make_parts(struct engine *engine, char *error)
 {
+	struct tls_files files = config_tls_files(engine->config);
 	const size_t buffers =
 		(size_t)ENGINE_CYCLE_WORKERS * (PIPELINE_BUFFERS + PIPELINE_COMPRESSORS);
 
@@ -249,7 +251,7 @@ static int engine_make_parts(struct engine *engine, char *error)
 	engine->task_workers = workers_new(engine->loop, "task", ENGINE_TASK_WORKERS);
 	engine->storage_workers = workers_new(engine->loop, "storage", ENGINE_STORAGE_WORKERS);
 	engine->libvirt = source_connection_new(NULL);
-	engine->tls = tls_store_new(engine->config);
+	engine->tls = tls_store_new(&files);
 	engine->pool = buffer_pool_new(buffers, PIPELINE_CHUNK);
 	engine->announcer = announcer_new(engine);
 	engine->storages = storage_probe_new(engine);
@@ -365,6 +367,7 @@ void engine_destroy(struct engine *engine)
 	engine_end_workers(engine);
 	planned_free_all(engine);
 	give_way_free_all(engine);
+	host_start_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
 	transfers_tick(engine, INT64_MAX);
 	admin_jobs_tick(engine, INT64_MAX);

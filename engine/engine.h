@@ -27,9 +27,10 @@
 #include "common/config.h"
 #include "common/workers.h"
 #include "engine/cluster_table.h"
+#include "engine/digest_estimate.h"
 #include "engine/event_ring.h"
 #include "engine/source.h"
-#include "engine/tls_store.h"
+#include "common/tls_store.h"
 
 #define ENGINE_CYCLE_WORKERS   2 /* SCHEDULE_MAX_RUNNING */
 #define ENGINE_TASK_WORKERS    4
@@ -66,8 +67,9 @@ struct engine {
 	struct buffer_pool *pool;
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */
-	struct give_way *giving_way; /* owned list: old primaries here that become replicas */
-	struct planned *planned; /* owned list: planned failovers of primaries here */
+	struct give_way *giving_way;	/* owned list: old primaries here that become replicas */
+	struct host_start *host_starts; /* owned list: VMs without a cluster (host_start.h) */
+	struct planned *planned;	/* owned list: planned failovers of primaries here */
 	struct receiver_child *receiver;
 	struct lend_call *lend_calls; /* owned list: asked of the receiver (replica_lender.c) */
 	uint64_t lend_id;
@@ -84,6 +86,7 @@ struct engine {
 	struct announcer *announcer;
 	struct storage_probe *storages;
 	struct event_ring events;
+	struct digest_speed digest_speed; /* of resynchronizations that ran here */
 	struct admin_service *admin;
 	struct authorizer *authorizer;
 	char broker_address[ENGINE_ADDRESS_LEN]; /* "host:port" as it told; "" = not yet */

@@ -11,10 +11,12 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/adoption.h"
 #include "engine/announcer.h"
 #include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/give_way.h"
+#include "engine/host_start.h"
 #include "engine/planned.h"
 #include "engine/point_find.h"
 #include "engine/receiver_child.h"
@@ -43,16 +45,18 @@ void engine_wake(struct engine *engine)
 	engine_arm(engine, 0);
 }
 
-/* Detached ones are freed here, outside everybody's callbacks. */
-static void engine_reap(struct engine *engine)
+/* Detached ones are freed here, outside everybody's callbacks. True: some were. */
+static bool engine_reap(struct engine *engine)
 {
 	struct relationship *next;
+	bool freed = false;
 	struct replica *next_replica;
 
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = next) {
 		next = rel->next;
 		if (rel->gone && !rel->busy && !rel->aborting) {
 			relationship_free(rel);
+			freed = true;
 		}
 	}
 	for (struct replica *replica = engine->replicas; replica != NULL; replica = next_replica) {
@@ -60,8 +64,10 @@ static void engine_reap(struct engine *engine)
 		if (replica->phase == REPLICA_GONE && replica->paused_since_ms != 0 &&
 		    !replica->busy && !replica_definition_is_busy(replica->definition)) {
 			replica_free(replica);
+			freed = true;
 		}
 	}
+	return freed;
 }
 
 #define ENGINE_SCHEDULE_MAX 1024
@@ -172,13 +178,16 @@ static void engine_tick_cb(void *data)
 	give_way_tick(engine, now);
 	failover_job_tick(engine);
 	failover_tick(engine, now);
+	host_start_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);
 	}
 	for (struct replica *replica = engine->replicas; replica != NULL; replica = replica->next) {
 		replica_tick(replica, now);
 	}
-	engine_reap(engine);
+	if (engine_reap(engine) && engine->config->standalone) {
+		adoption_look(engine); /* perhaps in another role now */
+	}
 	if (engine->stopping) {
 		engine_tick_stopping(engine);
 	} else {

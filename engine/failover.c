@@ -164,8 +164,9 @@ static void note_failure(struct failover *failover, int error, const char *advic
 	}
 }
 
-/* Once Pacemaker was told to run the VM, nothing is taken back without the admin's word. The epoch
- * came into the settings in the same change: a VM that somebody enabled by hand is none of ours. */
+/* Once Pacemaker (or libvirt) was told to run the VM, nothing is taken back without the admin's
+ * word. The epoch came into the settings in the same change: a VM that somebody enabled by hand is
+ * none of ours. */
 bool failover_was_started(const struct failover *failover)
 {
 	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
@@ -178,8 +179,9 @@ bool failover_was_started(const struct failover *failover)
 			   &known);
 	return (failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED ||
 		failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED) &&
-	       target != NULL && strcmp(target, "Started") == 0 &&
-	       epoch_equal(&known, &failover->order.epoch);
+	       epoch_equal(&known, &failover->order.epoch) &&
+	       (failover->engine->config->standalone ||
+		(target != NULL && strcmp(target, "Started") == 0));
 }
 
 void failover_failed(struct failover *failover, int error, const char *advice, const char *format,
@@ -398,6 +400,13 @@ static void end_orphans(struct engine *engine)
 	}
 }
 
+/* Without a cluster nobody else goes on with it, and the change of role has closed the replica. */
+static bool is_past_role(const struct failover *failover)
+{
+	return failover->engine->config->standalone &&
+	       (failover->state.step == STEP_FORGET || failover->state.step == STEP_END);
+}
+
 void failover_tick(struct engine *engine, int64_t now_ms)
 {
 	struct failover *next;
@@ -413,7 +422,8 @@ void failover_tick(struct engine *engine, int64_t now_ms)
 		if (failover->busy || now_ms < failover->retry_ms) {
 			continue;
 		}
-		if (engine_find_replica(engine, failover->relationship) == NULL) {
+		if (engine_find_replica(engine, failover->relationship) == NULL &&
+		    !is_past_role(failover)) {
 			/* its new owner goes on with it */
 			failover_job_abandon(failover->job);
 			failover_free(failover);

@@ -14,6 +14,7 @@
 #include "cluster/domain_resource.h"
 #include "common/cleanup.h"
 #include "engine/failover.h"
+#include "engine/image_chain.h"
 #include "engine/source_access.h"
 #include "engine/source_run.h"
 #include "engine/source_tool.h"
@@ -103,15 +104,19 @@ static int overlay_make(const struct images_job *job, const Vmreplica__Ipc__Take
 	return result;
 }
 
-static bool disk_is_sound(const struct images_job *job, const Vmreplica__Ipc__TakenDisk *disk)
+/* The receiver parses what peers send: neither its word nor that of a header leads elsewhere. */
+static int disk_check(struct images_job *job, const Vmreplica__Ipc__TakenDisk *disk)
 {
-	size_t len = strlen(job->store);
+	char error[SOURCE_ERROR_LEN] = "it has no plain name or size";
+	bool named = disk->name[0] != '\0' && strlen(disk->name) <= DISK_NAME_MAX &&
+		     strchr(disk->name, '/') == NULL && disk->size_bytes <= DISK_SIZE_MAX;
 
-	/* the receiver parses what peers send */
-	return disk->name[0] != '\0' && strlen(disk->name) <= DISK_NAME_MAX &&
-	       strchr(disk->name, '/') == NULL && strncmp(disk->backing, job->store, len) == 0 &&
-	       disk->backing[len] == '/' && strstr(disk->backing, "/../") == NULL &&
-	       disk->size_bytes <= DISK_SIZE_MAX;
+	if (named && image_chain_check_store(disk->backing, job->store, error) == 0) {
+		return 0;
+	}
+	snprintf(job->error, sizeof(job->error), "the layer of disk %.32s cannot be used: %.400s",
+		 disk->name, error);
+	return -EBADMSG;
 }
 
 /* Anew each time, unless the VM runs on what an attempt before made. */
@@ -136,13 +141,9 @@ static int overlays_run(void *arg)
 			 strerror(errno));
 	}
 	for (size_t i = 0; i < job->taken->n_disks && result == 0; i++) {
-		if (!disk_is_sound(job, job->taken->disks[i])) {
-			snprintf(job->error, sizeof(job->error),
-				 "the layer of disk %.32s is not in the store: %.200s",
-				 job->taken->disks[i]->name, job->taken->disks[i]->backing);
-			return -EBADMSG;
-		}
-		result = overlay_make(job, job->taken->disks[i], uid, gid, job->error);
+		result = disk_check(job, job->taken->disks[i]);
+		result = result < 0 ? result
+				    : overlay_make(job, job->taken->disks[i], uid, gid, job->error);
 	}
 	return result;
 }

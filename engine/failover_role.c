@@ -122,6 +122,23 @@ static int peer_run(void *arg)
 	return order_client_order(&client, &order, &job->result, &job->trouble);
 }
 
+/* Before anything of it begins: how much will be compared, and for how long. */
+static void note_digest(struct failover *failover)
+{
+	const struct replica *replica =
+		engine_find_replica(failover->engine, failover->relationship);
+	char estimate[DIGEST_ESTIMATE_LEN];
+	uint64_t bytes = 0;
+
+	for (size_t i = 0;
+	     replica != NULL && replica->status != NULL && i < replica->status->n_disks; i++) {
+		bytes += replica->status->disks[i]->size_bytes;
+	}
+	failover_job_note(failover->job,
+			  "the old primary's changes are not known: everything is compared: %s",
+			  digest_estimate_format(&failover->engine->digest_speed, bytes, estimate));
+}
+
 static void peer_done(void *arg, int result)
 {
 	struct peer_job *job = arg;
@@ -129,11 +146,12 @@ static void peer_done(void *arg, int result)
 
 	failover->busy = false;
 	if (result == 0 && job->result.done) {
-		failover_job_note(failover->job, "%s",
-				  job->result.extents
-					  ? "the old primary's changes are known: a delta is enough"
-					  : "the old primary's changes are not known: everything "
-					    "is compared, what differs is sent");
+		if (job->result.extents) {
+			failover_job_note(failover->job,
+					  "the old primary's changes are known: a delta is enough");
+		} else {
+			note_digest(failover);
+		}
 		failover_done(failover);
 	} else if (result < 0 && job->trouble.outcome == SCHEDULE_DENIED) {
 		failover_failed(failover, result, "vmreplica jobs and events there say more", "%s",
@@ -233,14 +251,16 @@ static void fill_change(struct failover *failover, const struct peer_contact *co
 	change->request.parameters = change->parameters;
 	change->request.settings = change->settings;
 	change->request.resource = (char *)(uintptr_t)contact->resource;
-	change->request.vm_resource = (char *)(uintptr_t)vm_resource;
-	change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
+	if (vm_resource != NULL) { /* a host without a cluster has none */
+		change->request.vm_resource = (char *)(uintptr_t)vm_resource;
+		change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
+		add_parameter(change, "vm_resource", vm_resource);
+	}
 	snprintf(change->peer, sizeof(change->peer),
 		 strchr(contact->host, ':') != NULL ? "[%s]:%u" : "%s:%u", contact->host,
 		 contact->port);
 	add_parameter(change, "role", "primary");
 	add_parameter(change, "peer", change->peer);
-	add_parameter(change, "vm_resource", vm_resource);
 	add_parameter(change, "vm", replica_definition_vm(replica, change->vm));
 	add_setting(change, EPOCH_SETTING, failover->relationship,
 		    epoch_format(&failover->order.epoch, change->epoch));
@@ -259,7 +279,7 @@ void failover_step_role(struct failover *failover)
 	struct role_change change;
 	int result;
 
-	if (replica == NULL || resource == NULL ||
+	if (replica == NULL || (resource == NULL && !failover->engine->config->standalone) ||
 	    peer_contact_find(failover->engine, failover->relationship, &contact) < 0) {
 		failover_later(failover, FAILOVER_RETRY_MS, LIMIT_MS, SEE_CLUSTER,
 			       "the replica or its VM's resource is not there at the moment");
@@ -271,7 +291,7 @@ void failover_step_role(struct failover *failover)
 				"where the other side's broker listens is not known");
 		return;
 	}
-	fill_change(failover, &contact, replica, resource->id, &change);
+	fill_change(failover, &contact, replica, resource != NULL ? resource->id : NULL, &change);
 	failover->busy = true;
 	result = cluster->ops->switch_role(cluster, &change.request, role_changed_cb, failover);
 	if (result < 0) {

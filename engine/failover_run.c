@@ -13,6 +13,7 @@
 #include "engine/epoch.h"
 #include "engine/failover.h"
 #include "engine/failover_images.h"
+#include "engine/host_vm.h"
 #include "engine/source_run.h"
 #include "engine/standing.h"
 #include "engine/store_directory.h"
@@ -64,8 +65,9 @@ struct run_job {
 	struct failover *failover; /* not touched on the worker */
 	struct source_connection *libvirt;
 	char vm[RESOURCE_ID_MAX + 1];
-	char definition[PATH_LEN_MAX + 1];
+	char definition[PATH_LEN_MAX + 1], kept[PATH_LEN_MAX + 1];
 	enum { RUN_CREATE, RUN_LOOK, RUN_END, RUN_FREE } what;
+	bool persistent; /* libvirt knows the VM also while it is off: no Pacemaker does */
 	int grace_ms;
 	enum source_run_state state;
 	char error[SOURCE_ERROR_LEN];
@@ -79,11 +81,22 @@ static int run_run(void *arg)
 
 	switch (job->what) {
 	case RUN_END:
-		return source_run_end(job->libvirt, job->vm, job->grace_ms, job->error);
+		result = source_run_end(job->libvirt, job->vm, job->grace_ms, job->error);
+		return result == 0 && job->persistent
+			       ? host_vm_forget(job->libvirt, job->vm, job->kept, job->error)
+			       : result;
 	case RUN_LOOK:
-	case RUN_FREE:
 		return source_run_state(job->libvirt, job->vm, &job->state, job->error);
+	case RUN_FREE:
+		return job->persistent
+			       ? host_vm_check_name(job->libvirt, job->vm, job->definition,
+						    job->error)
+			       : source_run_state(job->libvirt, job->vm, &job->state, job->error);
 	default:
+		if (job->persistent) {
+			return host_vm_define_and_start(job->libvirt, job->vm, job->definition,
+							job->error);
+		}
 		result = definition_file_load(job->definition, &xml);
 		if (result < 0) {
 			snprintf(job->error, sizeof(job->error), "%.200s: %s", job->definition,
@@ -97,7 +110,12 @@ static int run_run(void *arg)
 /* When libvirt does not answer here, Pacemaker may start the VM on another node. */
 static void name_looked_at(struct failover *failover, const struct run_job *job, int result)
 {
-	if (result == 0 && job->state == SOURCE_RUN_RUNNING) {
+	if (job->persistent && result < 0 && result != -EEXIST) {
+		failover_later(failover, FAILOVER_RETRY_MS, RUNNING_LIMIT_MS,
+			       "look at libvirtd on this host", "%s", job->error);
+	} else if (result == -EEXIST) {
+		failover_failed(failover, result, "rename one of the two", "%s", job->error);
+	} else if (result == 0 && job->state == SOURCE_RUN_RUNNING) {
 		failover_failed(failover, -EEXIST, "rename one of the two",
 				"libvirt runs another VM called %s on this node", job->vm);
 	} else if (result == -ECANCELED) {
@@ -148,6 +166,8 @@ static void run_submit(struct failover *failover, int what, int grace_ms)
 		job->grace_ms = grace_ms;
 		vm_name(failover, job->vm);
 		failover_definition_path(replica, is_test(failover), job->definition);
+		host_vm_definition(failover->relationship, job->kept);
+		job->persistent = failover->engine->config->standalone && !is_test(failover);
 		failover->busy = true;
 		result = workers_submit(failover->engine->task_workers, run_run, run_done, job);
 	}
@@ -195,12 +215,13 @@ static void started_cb(void *arg, int error, const char *text)
 	failover_done(failover);
 }
 
-/* Where the VM goes, the epoch goes: in one change. */
+/* Where the VM goes, the epoch goes: in one change. And without a cluster, that it starts with the
+ * host. */
 static void start_vm(struct failover *failover)
 {
 	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
-	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT;
-	Vmreplica__Ipc__CibNvpair *pairs[] = {&pair};
+	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT, boot = pair;
+	Vmreplica__Ipc__CibNvpair *pairs[] = {&pair, &boot};
 	Vmreplica__Ipc__CibNvpair config = VMREPLICA__IPC__CIB_NVPAIR__INIT;
 	Vmreplica__Ipc__CibNvpair *parameters[] = {&config};
 	const Vmreplica__Ipc__CibResource *resource = vm_resource(failover);
@@ -208,7 +229,8 @@ static void start_vm(struct failover *failover)
 		engine_find_replica(failover->engine, failover->relationship);
 	struct cluster *cluster = &failover->engine->cluster;
 	char name[STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], path[PATH_LEN_MAX + 1];
-	static char config_name[] = "config";
+	char boot_name[STANDING_NAME_LEN];
+	static char config_name[] = "config", yes[] = STANDING_AUTOSTART_YES;
 	int result;
 
 	if (resource == NULL && !failover->engine->config->standalone) {
@@ -219,8 +241,15 @@ static void start_vm(struct failover *failover)
 	standing_name(EPOCH_SETTING, failover->relationship, name);
 	pair.name = name;
 	pair.value = epoch_format(&failover->order.epoch, value);
+	standing_name(STANDING_AUTOSTART, failover->relationship, boot_name);
+	boot.name = boot_name;
+	boot.value = yes;
 	request.settings = pairs;
-	request.n_settings = 1;
+	request.n_settings = failover->engine->config->standalone &&
+					     standing_get(failover->engine, STANDING_AUTOSTART,
+							  failover->relationship) == NULL
+				     ? 2
+				     : 1;
 	if (resource != NULL) {
 		request.vm_resource = resource->id;
 		request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED;

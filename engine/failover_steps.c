@@ -15,6 +15,7 @@
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/store_directory.h"
+#include "proto/message_copy.h"
 
 /* Pacemaker's configuration, the receiver: what is away for a while comes back. */
 #define SETTING_LIMIT_MS  120000
@@ -104,14 +105,9 @@ static bool is_passing(int error)
 
 static int keep_taken(struct failover *failover, const Vmreplica__Ipc__StoreTaken *answer)
 {
-	size_t len = vmreplica__ipc__store_taken__get_packed_size(answer);
-	cleanup_free uint8_t *packed = malloc(len + 1);
-	Vmreplica__Ipc__StoreTaken *copy = NULL;
+	Vmreplica__Ipc__StoreTaken *copy =
+		(Vmreplica__Ipc__StoreTaken *)message_copy(&answer->base);
 
-	if (packed != NULL) {
-		vmreplica__ipc__store_taken__pack(answer, packed);
-		copy = vmreplica__ipc__store_taken__unpack(NULL, len, packed);
-	}
 	if (copy == NULL) {
 		return -ENOMEM;
 	}
@@ -376,8 +372,7 @@ void failover_step_resource(struct failover *failover)
 		receiver_away(failover);
 		return;
 	}
-	if (!failover->name_is_free && !failover->engine->config->standalone &&
-	    !failover_was_started(failover)) {
+	if (!failover->name_is_free && !failover_was_started(failover)) {
 		failover_check_name(failover);
 		return;
 	}

@@ -8,14 +8,16 @@
 #include <string.h>
 
 #include "cluster/authorization.h"
-#include "cluster/nvpair_list.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/become_replica.h"
 #include "engine/epoch.h"
+#include "engine/host_vm.h"
+#include "engine/own_definition.h"
 
 #define POLL_MS	      1000
 #define STOP_LIMIT_MS (5 * 60 * 1000)
+#define STOP_GRACE_MS (90 * 1000) /* VirtualDomain's, by the timeout that it advises */
 
 static struct give_way *find(const struct engine *engine, const char *relationship)
 {
@@ -87,23 +89,6 @@ static bool find_settings(struct give_way *way)
 	return false;
 }
 
-/* The definition that Pacemaker starts the VM from. */
-static bool find_definition(struct give_way *way)
-{
-	const Vmreplica__Ipc__CibSettings *settings = engine_settings(way->engine);
-
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
-		const char *config =
-			nvpair_find(resource->parameters, resource->n_parameters, "config");
-
-		if (strcmp(resource->id, way->contact.vm_resource) == 0 && config != NULL) {
-			snprintf(way->definition, sizeof(way->definition), "%s", config);
-		}
-	}
-	return way->definition[0] != '\0';
-}
-
 static void take_order(struct give_way *way, const struct peer_order *order)
 {
 	const Vmreplica__Wire__Order *message = order->order;
@@ -127,7 +112,10 @@ struct give_way *give_way_new(struct engine *engine, const struct peer_contact *
 	way->engine = engine;
 	way->contact = *contact;
 	snprintf(way->peer_site, sizeof(way->peer_site), "%s", peer_site);
-	if (find_storage(way) && find_definition(way) && find_settings(way)) {
+	if (find_storage(way) &&
+	    own_definition_find(engine, contact->relationship, contact->vm_resource,
+				way->definition) &&
+	    find_settings(way)) {
 		return way;
 	}
 	snprintf(error, REASON_MAX,
@@ -238,6 +226,25 @@ static void changed_cb(void *arg, int error, const char *text)
 	}
 }
 
+static int stop_run(void *arg)
+{
+	struct give_way *way = arg;
+
+	return host_vm_stop(way->engine->libvirt, way->contact.vm, way->definition, STOP_GRACE_MS,
+			    way->text);
+}
+
+static void stop_cb(void *arg, int result)
+{
+	struct give_way *way = arg;
+
+	if (result < 0) {
+		way_later(way, way->text);
+	} else {
+		way_next(way);
+	}
+}
+
 static void way_stop(struct give_way *way)
 {
 	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
@@ -245,6 +252,10 @@ static void way_stop(struct give_way *way)
 	int result;
 
 	failover_job_step(way->job, "stop", "%s may run here no more", way->contact.vm);
+	if (way->engine->config->standalone) {
+		way->busy = workers_submit(way->engine->task_workers, stop_run, stop_cb, way) == 0;
+		return;
+	}
 	request.resource = way->contact.resource;
 	request.vm_resource = way->contact.vm_resource;
 	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
@@ -256,7 +267,8 @@ static void way_stop(struct give_way *way)
 	}
 }
 
-/* Pacemaker ends it, however long it takes: nothing is read before. */
+/* Without a cluster libvirt has ended it already. Pacemaker ends it, however long it takes: nothing
+ * is read before. */
 static void way_stopped(struct give_way *way)
 {
 	struct cluster *cluster = &way->engine->cluster;
@@ -264,7 +276,8 @@ static void way_stopped(struct give_way *way)
 	const struct placement_resource *place =
 		placement != NULL ? placement_find(placement, way->contact.vm_resource) : NULL;
 
-	if (place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL) {
+	if (way->engine->config->standalone ||
+	    (place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL)) {
 		way_next(way);
 	} else {
 		way_later(way, clock_monotonic_ms() - way->step_ms > STOP_LIMIT_MS
@@ -281,13 +294,17 @@ static int read_run(void *arg)
 static void read_cb(void *arg, int result)
 {
 	struct give_way *way = arg;
+	char estimate[DIGEST_ESTIMATE_LEN];
 
 	if (result < 0) {
 		way_later(way, way->text);
 		return;
 	}
 	if (way->adopt.digest) {
-		failover_job_note(way->job, "everything will be compared: %s", way->text);
+		failover_job_note(way->job, "everything will be compared (%s): %s",
+				  digest_estimate_format(&way->engine->digest_speed,
+							 way->size_bytes, estimate),
+				  way->text);
 	} else {
 		failover_job_note(way->job, "%" PRIu64 " MiB differ from cycle %" PRIu64,
 				  way->bytes >> 20, way->last_seq);

@@ -2,7 +2,8 @@
 /*
  * An old primary's side makes way for the new primary, which orders it (ORDER_BECOME_REPLICA):
  *
- *   its epoch durable -> the VM stopped by Pacemaker, if it ran on in isolation -> where its disks
+ *   its epoch durable -> the VM stopped (by Pacemaker, or without one by libvirt), if it ran on in
+ *   isolation -> where its disks
  *   differ from the last cycle that the new primary received, read from its bitmaps offline, into
  *   a file -> role=replica, the disks adopted (become_replica.h)
  *
@@ -46,7 +47,8 @@ struct give_way {
 	struct vm_settings settings;	/* owned: of the resource here */
 	/* the worker's */
 	struct adopt_order adopt;
-	uint64_t bytes; /* that differ */
+	uint64_t bytes;	     /* that differ */
+	uint64_t size_bytes; /* of all disks */
 	char text[SOURCE_ERROR_LEN];
 };
 

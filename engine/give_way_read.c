@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "engine/cycle_reader.h"
 #include "engine/give_way.h"
+#include "engine/host_vm.h"
 #include "engine/source_define.h"
 #include "engine/store_directory.h"
 #include "proto/extent_file.h"
@@ -56,6 +57,7 @@ static bool list_disks(struct reading *reading)
 		}
 		memcpy(reading->disks[at].name, disk->name, sizeof(disk->name));
 		reading->disks[at].size_bytes = reading->sizes[at] = disk->size_bytes;
+		reading->way->size_bytes += disk->size_bytes;
 		reading->source_index[at] = i;
 		reading->count++;
 	}
@@ -161,12 +163,10 @@ static int write_extents(struct reading *reading)
 	if (result < 0) {
 		return result;
 	}
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	result = fd < 0 ? -errno
-			: extent_file_write(fd, EXTENTS_NAME, reading->disks, reading->count);
-	if (result == 0 && (fchownat(fd, EXTENTS_NAME, user->pw_uid, user->pw_gid, 0) != 0)) {
-		result = -errno;
-	}
+			: extent_file_write_for(fd, EXTENTS_NAME, reading->disks, reading->count,
+						user->pw_uid, user->pw_gid);
 	if (fd >= 0) {
 		close(fd);
 	}
@@ -238,6 +238,16 @@ static int keep_definition(struct give_way *way)
 	return 0;
 }
 
+/* What was defined for this reading. Without a cluster the VM's own, too: nobody starts it on disks
+ * that a replica is to stand on. */
+static int forget(const struct give_way *way, char error[SOURCE_ERROR_LEN])
+{
+	return way->engine->config->standalone
+		       ? host_vm_forget(way->engine->libvirt, way->contact.vm, way->definition,
+					error)
+		       : source_undefine(way->engine->libvirt, way->contact.vm, error);
+}
+
 int give_way_read(struct give_way *way)
 {
 	const struct config *config = way->engine->config;
@@ -254,7 +264,7 @@ int give_way_read(struct give_way *way)
 	char error[SOURCE_ERROR_LEN];
 	int result;
 
-	way->bytes = 0;
+	way->bytes = way->size_bytes = 0;
 	way->text[0] = '\0';
 	way->adopt = (struct adopt_order){.seq = way->from_seq};
 	memcpy(way->adopt.cut_id, way->from_cut_id, sizeof(way->adopt.cut_id));
@@ -277,7 +287,7 @@ int give_way_read(struct give_way *way)
 	for (size_t i = 0; i < DISKS_MAX; i++) {
 		dirty_map_free(reading.maps[i]);
 	}
-	if (result == 0 && source_undefine(way->engine->libvirt, way->contact.vm, error) < 0) {
+	if (result == 0 && forget(way, error) < 0) {
 		snprintf(way->text, sizeof(way->text), "%s", error);
 		return -EAGAIN;
 	}

@@ -145,6 +145,7 @@ static bool health_judge_warning(const struct health_input *input, struct health
 {
 	const Vmreplica__Health warning = VMREPLICA__HEALTH__HEALTH_WARNING;
 	const struct health_counts *counts = &input->counts;
+	bool has_resync = input->resync != NULL && input->resync[0] != '\0';
 
 	if (health_judge_pause(input, verdict)) {
 		return true;
@@ -159,7 +160,9 @@ static bool health_judge_warning(const struct health_input *input, struct health
 			   "initial replication is not done");
 	} else if (input->state == STATE(RESYNCHRONIZING) ||
 		   input->state == STATE(WAITING_FOR_RESYNCHRONIZE)) {
-		health_say(verdict, warning, "resynchronizing", "resynchronization is under way");
+		health_say(verdict, warning, "resynchronizing",
+			   "resynchronization is under way%s%s", has_resync ? ": " : "",
+			   has_resync ? input->resync : "");
 	} else if (health_is_missing(counts)) {
 		health_say(verdict, warning, "cycles-missed",
 			   "%" PRIu64 " of %" PRIu64 " cycles missed in the last 12 hours",

@@ -53,6 +53,7 @@ struct health_input {
 	int64_t since_success_ms;    /* -1 = never */
 	const char *obstacle;	     /* what stopped the last cycle, a sentence; "" = nothing */
 	const char *obstacle_code;   /* stable word for it */
+	const char *resync;	     /* what a resynchronization takes; NULL or "": not known */
 };
 
 struct health_verdict {

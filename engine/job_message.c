@@ -6,19 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "proto/limits.h"
+#include "proto/message_copy.h"
 
 Vmreplica__Job *job_message_copy(const Vmreplica__Job *job)
 {
-	size_t len = vmreplica__job__get_packed_size(job);
-	cleanup_free uint8_t *packed = malloc(len > 0 ? len : 1);
-
-	if (packed == NULL) {
-		return NULL;
-	}
-	vmreplica__job__pack(job, packed);
-	return vmreplica__job__unpack(NULL, len, packed);
+	return (Vmreplica__Job *)message_copy(&job->base);
 }
 
 void job_message_free(Vmreplica__Job *job)

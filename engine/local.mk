@@ -12,6 +12,7 @@ ENGINE_SOURCE = \
 	engine/source_replica.c engine/source_replica.h \
 	engine/source_connection.c engine/source_connection.h \
 	engine/source_define.c engine/source_define.h \
+	engine/host_vm.c engine/host_vm.h \
 	engine/source_disk.c engine/source_disk.h \
 	engine/source_domain.c engine/source_domain.h \
 	engine/source_export.c \
@@ -52,6 +53,7 @@ ENGINE_PURE = \
 	engine/domain_fit_devices.c engine/domain_fit_devices.h \
 	engine/domain_rules.c engine/domain_rules.h \
 	engine/domain_walk.c engine/domain_walk.h \
+	engine/digest_estimate.c engine/digest_estimate.h \
 	engine/extent_list.c engine/extent_list.h \
 	engine/failover_order.c engine/failover_order.h \
 	engine/failover_plan.c engine/failover_plan.h \
@@ -84,7 +86,6 @@ ENGINE_CYCLE = \
 	engine/pipeline.c engine/pipeline_compress.c engine/pipeline.h \
 	engine/sender_stream.c engine/sender_stream.h \
 	engine/stream_frames.c engine/stream_frames.h \
-	engine/tls_store.c engine/tls_store.h \
 	engine/trouble.c engine/trouble.h
 
 # The daemon's control thread.
@@ -118,6 +119,7 @@ ENGINE_CONTROL = \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover.c engine/failover.h engine/failover_forward.c engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
+	engine/image_chain.c engine/image_chain.h \
 	engine/failover_job.c engine/failover_job.h \
 	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \
@@ -125,8 +127,13 @@ ENGINE_CONTROL = \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
 	engine/adopted_disks.c engine/adopted_disks.h engine/become_replica.c engine/become_replica.h \
-	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_ready.c engine/peer_take.c \
-	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_check.c engine/planned_steps.c engine/planned.h \
+	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h \
+	engine/peer_order.c engine/peer_order.h engine/peer_ready.c engine/peer_take.c \
+	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_check.c \
+	engine/planned_steps.c engine/planned_stop.c engine/planned.h \
+	engine/host_start.c engine/host_start_ask.c \
+	engine/host_start.h engine/host_start_private.h \
+	engine/own_definition.c engine/own_definition.h \
 	engine/point_find.c engine/point_find.h \
 	engine/protect.c engine/protect_create.c engine/protect_job.h \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/locate_client.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "engine/broker_talk.h"
 
 #define ENROLL_ANSWER_MS 60000 /* the other cluster makes a resource and starts it */
@@ -19,47 +15,42 @@ void locate_fill_version(Vmreplica__Wire__Version *version)
 	version->software = (char *)(uintptr_t)LOCATE_SOFTWARE;
 }
 
-static void copy_text(char *field, size_t size, const char *text)
+static int take_answer(void *arg, const struct locate_client *client, const struct frame *frame,
+		       struct trouble *trouble)
 {
-	snprintf(field, size, "%s", text);
-}
+	struct locate_answer answer = {0}, *ret_answer = arg;
 
-static int locate_take_answer(const struct broker_talk *talk, struct locate_answer *ret_answer,
-			      struct trouble *trouble)
-{
-	struct locate_answer answer = {0};
-
-	switch (talk->answer.type) {
+	switch (frame->type) {
 	case FRAME_REDIRECT: {
 		const Vmreplica__Wire__Redirect *redirect =
-			(const Vmreplica__Wire__Redirect *)talk->answer.message;
+			(const Vmreplica__Wire__Redirect *)frame->message;
 
 		answer.kind = LOCATE_DIRECT;
 		answer.port = (uint16_t)redirect->port;
-		copy_text(answer.node, sizeof(answer.node), redirect->node);
-		copy_text(answer.host, sizeof(answer.host), redirect->host);
-		copy_text(answer.name, sizeof(answer.name), redirect->name);
+		broker_talk_copy(answer.node, sizeof(answer.node), redirect->node);
+		broker_talk_copy(answer.host, sizeof(answer.host), redirect->host);
+		broker_talk_copy(answer.name, sizeof(answer.name), redirect->name);
 		break;
 	}
 	case FRAME_RELAY: {
 		const Vmreplica__Wire__Relay *relay =
-			(const Vmreplica__Wire__Relay *)talk->answer.message;
+			(const Vmreplica__Wire__Relay *)frame->message;
 
 		answer.kind = LOCATE_RELAY;
-		answer.port = talk->client->port;
-		copy_text(answer.node, sizeof(answer.node), relay->node);
-		copy_text(answer.host, sizeof(answer.host), talk->client->host);
-		copy_text(answer.name, sizeof(answer.name), relay->name);
-		copy_text(answer.token, sizeof(answer.token), relay->token);
+		answer.port = client->port;
+		broker_talk_copy(answer.node, sizeof(answer.node), relay->node);
+		broker_talk_copy(answer.host, sizeof(answer.host), client->host);
+		broker_talk_copy(answer.name, sizeof(answer.name), relay->name);
+		broker_talk_copy(answer.token, sizeof(answer.token), relay->token);
 		break;
 	}
 	case FRAME_NOT_FOUND:
 		answer.kind = LOCATE_ABSENT;
-		copy_text(answer.reason, sizeof(answer.reason),
-			  ((const Vmreplica__Wire__NotFound *)talk->answer.message)->reason);
+		broker_talk_copy(answer.reason, sizeof(answer.reason),
+				 ((const Vmreplica__Wire__NotFound *)frame->message)->reason);
 		break;
 	default:
-		return broker_talk_unexpected(talk, trouble);
+		return broker_talk_unexpected(client, frame, trouble);
 	}
 	*ret_answer = answer;
 	return 0;
@@ -70,54 +61,46 @@ int locate_client_ask(const struct locate_client *client, const char *relationsh
 {
 	Vmreplica__Wire__Locate locate = VMREPLICA__WIRE__LOCATE__INIT;
 	Vmreplica__Wire__Version version;
-	struct broker_talk talk;
-	int result = broker_talk_begin(&talk, client, trouble);
+	struct broker_question question = {FRAME_LOCATE, &locate.base, BROKER_TALK_ANSWER_MS};
 
-	if (result < 0) {
-		return result;
-	}
 	locate_fill_version(&version);
 	locate.version = &version;
 	locate.relationship = (char *)(uintptr_t)relationship;
 	locate.relay = relay;
-	result = broker_talk_ask(&talk, FRAME_LOCATE, &locate.base, BROKER_TALK_ANSWER_MS, trouble);
-	if (result == 0) {
-		result = locate_take_answer(&talk, ret_answer, trouble);
+	return broker_talk_ask(client, &question, take_answer, ret_answer, trouble);
+}
+
+static int take_enrolled(void *arg, const struct locate_client *client, const struct frame *frame,
+			 struct trouble *trouble)
+{
+	const Vmreplica__Wire__Enrolled *message =
+		(const Vmreplica__Wire__Enrolled *)frame->message;
+	struct locate_enrolled *enrolled = arg;
+
+	if (frame->type != FRAME_ENROLLED) {
+		return broker_talk_unexpected(client, frame, trouble);
 	}
-	broker_talk_end(&talk);
-	return result;
+	broker_talk_copy(enrolled->resource, sizeof(enrolled->resource), message->resource);
+	broker_talk_copy(enrolled->node, sizeof(enrolled->node), message->node);
+	broker_talk_copy(enrolled->storage, sizeof(enrolled->storage), message->storage);
+	broker_talk_copy(enrolled->site, sizeof(enrolled->site), message->site);
+	for (size_t i = 0; i < message->n_warnings; i++) {
+		sentence_list_add(&enrolled->warnings, "%s", message->warnings[i]);
+	}
+	return 0;
 }
 
 int locate_client_enroll(const struct locate_client *client, Vmreplica__Wire__Enroll *enroll,
 			 struct locate_enrolled *ret_enrolled, struct trouble *trouble)
 {
 	Vmreplica__Wire__Version version;
-	struct broker_talk talk;
-	int result = broker_talk_begin(&talk, client, trouble);
+	struct broker_question question = {FRAME_ENROLL, &enroll->base, ENROLL_ANSWER_MS};
+	int result;
 
-	if (result < 0) {
-		return result;
-	}
 	locate_fill_version(&version);
 	enroll->version = &version;
-	result = broker_talk_ask(&talk, FRAME_ENROLL, &enroll->base, ENROLL_ANSWER_MS, trouble);
+	result = broker_talk_ask(client, &question, take_enrolled, ret_enrolled, trouble);
 	enroll->version = NULL;
-	if (result == 0 && talk.answer.type == FRAME_ENROLLED) {
-		const Vmreplica__Wire__Enrolled *enrolled =
-			(const Vmreplica__Wire__Enrolled *)talk.answer.message;
-
-		copy_text(ret_enrolled->resource, sizeof(ret_enrolled->resource),
-			  enrolled->resource);
-		copy_text(ret_enrolled->node, sizeof(ret_enrolled->node), enrolled->node);
-		copy_text(ret_enrolled->storage, sizeof(ret_enrolled->storage), enrolled->storage);
-		copy_text(ret_enrolled->site, sizeof(ret_enrolled->site), enrolled->site);
-		for (size_t i = 0; i < enrolled->n_warnings; i++) {
-			sentence_list_add(&ret_enrolled->warnings, "%s", enrolled->warnings[i]);
-		}
-	} else if (result == 0) {
-		result = broker_talk_unexpected(&talk, trouble);
-	}
-	broker_talk_end(&talk);
 	return result;
 }
 
@@ -126,27 +109,26 @@ void locate_enrolled_destroy(struct locate_enrolled *enrolled)
 	sentence_list_destroy(&enrolled->warnings);
 }
 
+static int take_withdrawn(void *arg, const struct locate_client *client, const struct frame *frame,
+			  struct trouble *trouble)
+{
+	(void)arg;
+	return frame->type == FRAME_WITHDRAWN || frame->type == FRAME_NOT_FOUND
+		       ? 0
+		       : broker_talk_unexpected(client, frame, trouble);
+}
+
 int locate_client_withdraw(const struct locate_client *client, const char *relationship,
 			   const char *site, bool keep_store, struct trouble *trouble)
 {
 	Vmreplica__Wire__Withdraw withdraw = VMREPLICA__WIRE__WITHDRAW__INIT;
 	Vmreplica__Wire__Version version;
-	struct broker_talk talk;
-	int result = broker_talk_begin(&talk, client, trouble);
+	struct broker_question question = {FRAME_WITHDRAW, &withdraw.base, ENROLL_ANSWER_MS};
 
-	if (result < 0) {
-		return result;
-	}
 	locate_fill_version(&version);
 	withdraw.version = &version;
 	withdraw.relationship = (char *)(uintptr_t)relationship;
 	withdraw.site = (char *)(uintptr_t)site;
 	withdraw.keep_store = keep_store;
-	result = broker_talk_ask(&talk, FRAME_WITHDRAW, &withdraw.base, ENROLL_ANSWER_MS, trouble);
-	if (result == 0 && talk.answer.type != FRAME_WITHDRAWN &&
-	    talk.answer.type != FRAME_NOT_FOUND) {
-		result = broker_talk_unexpected(&talk, trouble);
-	}
-	broker_talk_end(&talk);
-	return result;
+	return broker_talk_ask(client, &question, take_withdrawn, NULL, trouble);
 }

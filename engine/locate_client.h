@@ -11,7 +11,7 @@
 
 #include "engine/canceller.h"
 #include "engine/sentence_list.h"
-#include "engine/tls_store.h"
+#include "common/tls_store.h"
 #include "engine/trouble.h"
 #include "proto/limits.h"
 #include "proto/wire.pb-c.h"

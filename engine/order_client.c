@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/order_client.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "engine/broker_talk.h"
 
 #define ORDER_ANSWER_MS 30000 /* their broker asks the owner, which may read a disk's bitmap */
 #define ORDER_RETRY_MS	1000
 
-static void copy_text(char *field, size_t size, const char *text)
+static int take_answer(void *arg, const struct locate_client *client, const struct frame *answer,
+		       struct trouble *trouble)
 {
-	snprintf(field, size, "%s", text);
-}
+	const Vmreplica__Wire__QueryAnswer *message =
+		(const Vmreplica__Wire__QueryAnswer *)answer->message;
+	struct order_answer *ret_answer = arg;
 
-static void take_answer(const Vmreplica__Wire__QueryAnswer *message,
-			struct order_answer *ret_answer)
-{
+	if (answer->type != FRAME_QUERY_ANSWER) {
+		return broker_talk_unexpected(client, answer, trouble);
+	}
 	*ret_answer = (struct order_answer){
 		.known = message->known,
 		.role = message->role,
@@ -27,12 +26,13 @@ static void take_answer(const Vmreplica__Wire__QueryAnswer *message,
 		.seq = message->seq,
 	};
 	epoch_from_message(message->epoch, &ret_answer->epoch);
-	copy_text(ret_answer->cut_id, sizeof(ret_answer->cut_id), message->cut_id);
-	copy_text(ret_answer->site, sizeof(ret_answer->site), message->site);
-	copy_text(ret_answer->node, sizeof(ret_answer->node), message->node);
-	copy_text(ret_answer->job, sizeof(ret_answer->job), message->job);
-	copy_text(ret_answer->storage, sizeof(ret_answer->storage), message->storage);
-	copy_text(ret_answer->reason, sizeof(ret_answer->reason), message->reason);
+	broker_talk_copy(ret_answer->cut_id, sizeof(ret_answer->cut_id), message->cut_id);
+	broker_talk_copy(ret_answer->site, sizeof(ret_answer->site), message->site);
+	broker_talk_copy(ret_answer->node, sizeof(ret_answer->node), message->node);
+	broker_talk_copy(ret_answer->job, sizeof(ret_answer->job), message->job);
+	broker_talk_copy(ret_answer->storage, sizeof(ret_answer->storage), message->storage);
+	broker_talk_copy(ret_answer->reason, sizeof(ret_answer->reason), message->reason);
+	return 0;
 }
 
 int order_client_query(const struct locate_client *client, const char *relationship,
@@ -42,12 +42,8 @@ int order_client_query(const struct locate_client *client, const char *relations
 	Vmreplica__Wire__Query query = VMREPLICA__WIRE__QUERY__INIT;
 	Vmreplica__Wire__Version version;
 	Vmreplica__Epoch known;
-	struct broker_talk talk;
-	int result = broker_talk_begin(&talk, client, trouble);
+	struct broker_question question = {FRAME_QUERY, &query.base, BROKER_TALK_ANSWER_MS};
 
-	if (result < 0) {
-		return result;
-	}
 	locate_fill_version(&version);
 	query.version = &version;
 	query.relationship = (char *)(uintptr_t)relationship;
@@ -56,18 +52,18 @@ int order_client_query(const struct locate_client *client, const char *relations
 		epoch_to_message(epoch, &known);
 		query.epoch = &known;
 	}
-	result = broker_talk_ask(&talk, FRAME_QUERY, &query.base, BROKER_TALK_ANSWER_MS, trouble);
-	if (result == 0 && talk.answer.type == FRAME_QUERY_ANSWER) {
-		take_answer((const Vmreplica__Wire__QueryAnswer *)talk.answer.message, ret_answer);
-	} else if (result == 0) {
-		result = broker_talk_unexpected(&talk, trouble);
-	}
-	broker_talk_end(&talk);
-	return result;
+	return broker_talk_ask(client, &question, take_answer, ret_answer, trouble);
 }
 
-static void take_result(const Vmreplica__Wire__Ordered *message, struct order_result *ret_result)
+static int take_result(void *arg, const struct locate_client *client, const struct frame *answer,
+		       struct trouble *trouble)
 {
+	const Vmreplica__Wire__Ordered *message = (const Vmreplica__Wire__Ordered *)answer->message;
+	struct order_result *ret_result = arg;
+
+	if (answer->type != FRAME_ORDERED) {
+		return broker_talk_unexpected(client, answer, trouble);
+	}
 	*ret_result = (struct order_result){
 		.done = message->done,
 		.retry_ms = message->retry_ms > 0 ? message->retry_ms : ORDER_RETRY_MS,
@@ -77,31 +73,24 @@ static void take_result(const Vmreplica__Wire__Ordered *message, struct order_re
 	epoch_from_message(message->epoch, &ret_result->epoch);
 	if (message->cut != NULL) {
 		ret_result->cut_seq = message->cut->seq;
-		copy_text(ret_result->cut_id, sizeof(ret_result->cut_id), message->cut->cut_id);
+		broker_talk_copy(ret_result->cut_id, sizeof(ret_result->cut_id),
+				 message->cut->cut_id);
 	}
-	copy_text(ret_result->job, sizeof(ret_result->job), message->job);
-	copy_text(ret_result->text, sizeof(ret_result->text), message->text);
+	broker_talk_copy(ret_result->job, sizeof(ret_result->job), message->job);
+	broker_talk_copy(ret_result->text, sizeof(ret_result->text), message->text);
+	return 0;
 }
 
 int order_client_order(const struct locate_client *client, Vmreplica__Wire__Order *order,
 		       struct order_result *ret_result, struct trouble *trouble)
 {
 	Vmreplica__Wire__Version version;
-	struct broker_talk talk;
-	int result = broker_talk_begin(&talk, client, trouble);
+	struct broker_question question = {FRAME_ORDER, &order->base, ORDER_ANSWER_MS};
+	int result;
 
-	if (result < 0) {
-		return result;
-	}
 	locate_fill_version(&version);
 	order->version = &version;
-	result = broker_talk_ask(&talk, FRAME_ORDER, &order->base, ORDER_ANSWER_MS, trouble);
+	result = broker_talk_ask(client, &question, take_result, ret_result, trouble);
 	order->version = NULL;
-	if (result == 0 && talk.answer.type == FRAME_ORDERED) {
-		take_result((const Vmreplica__Wire__Ordered *)talk.answer.message, ret_result);
-	} else if (result == 0) {
-		result = broker_talk_unexpected(&talk, trouble);
-	}
-	broker_talk_end(&talk);
 	return result;
 }

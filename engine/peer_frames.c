@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "proto/validate.h"
 
 static int peer_busy(struct peer *peer, const Vmreplica__Wire__Busy *busy, struct trouble *trouble)
@@ -80,6 +81,22 @@ int peer_pong(struct peer *peer, uint64_t value)
 	return channel_send(&peer->channel, FRAME_PONG, &pong.base, NULL, 0, PEER_DIRECT_MS);
 }
 
+/* The certificate of a standing connection may have been revoked: a new handshake will say so. */
+static void peer_check_certificate(struct peer *peer)
+{
+	char error[TLS_ERROR_LEN] = "";
+	struct tls_context *context = tls_store_get(peer->locate.tls, error);
+
+	if (context == NULL) {
+		return; /* what there was stays good, as for tls_store */
+	}
+	if (tls_conn_recheck(peer->conn, context, error) < 0) {
+		log_warning("%s", error);
+		peer_close(peer);
+	}
+	tls_context_unref(context);
+}
+
 void peer_check_idle(struct peer *peer)
 {
 	struct trouble trouble;
@@ -95,6 +112,9 @@ void peer_check_idle(struct peer *peer)
 	}
 	if (result < 0 && result != -ETIMEDOUT) {
 		peer_close(peer);
+	}
+	if (peer->conn != NULL) {
+		peer_check_certificate(peer);
 	}
 }
 

@@ -6,7 +6,8 @@
  *   planned.c        begins, resumes, drives; what admins and the other side may order of it
  *   planned_check.c  the first step
  *   planned_steps.c  from there to the point of no return
- *   planned_role.c   what comes after it, and the way back
+ *   planned_stop.c   stopping the VM, and on the way back starting it
+ *   planned_role.c   what comes after that point
  */
 #ifndef VMR_ENGINE_PLANNED_H
 #define VMR_ENGINE_PLANNED_H
@@ -30,6 +31,7 @@ struct planned {
 	enum planned_step step;
 	bool busy, entered;
 	bool is_recorded;    /* the order is in the settings */
+	bool is_off;	     /* a worker's: the VM does not run (a host without a cluster) */
 	int64_t step_ms;     /* monotonic: when the step began */
 	int64_t retry_ms;    /* monotonic: not before */
 	unsigned int rounds; /* of the catch-up */

@@ -6,6 +6,7 @@
 
 #include "cluster/authorization.h"
 #include "engine/planned.h"
+#include "engine/source_run.h"
 
 #define RETRY_MS       1000
 #define READY_LIMIT_MS 60000
@@ -118,12 +119,35 @@ static void check_peer(struct planned *planned)
 	}
 }
 
+/* Without a cluster only libvirt knows whether it runs. */
+static int check_run(void *arg)
+{
+	struct planned *planned = arg;
+	enum source_run_state state;
+	int result;
+
+	planned->is_off = false;
+	if (planned->engine->config->standalone) {
+		result = source_run_state(planned->engine->libvirt, planned->contact.vm, &state,
+					  planned->text);
+		planned->is_off = result < 0 || state != SOURCE_RUN_RUNNING;
+		if (planned->is_off) {
+			return result < 0 ? result : -EAGAIN;
+		}
+	}
+	return planned_query_run(planned);
+}
+
 static void checked_cb(void *arg, int result)
 {
 	struct planned *planned = arg;
 
 	planned->busy = false;
-	if (result < 0) {
+	if (planned->is_off) {
+		planned_failed(planned, result, "start it, then order it again",
+			       "%s does not run here%s%s", planned->contact.vm,
+			       planned->text[0] != '\0' ? ": " : "", planned->text);
+	} else if (result < 0) {
 		planned_failed(
 			planned, result,
 			"when the other side is gone: vmreplica failover VM --unplanned there",
@@ -140,15 +164,9 @@ static bool check_here(struct planned *planned)
 	const struct placement_resource *place = planned_place(planned);
 	const char *vm = planned->contact.vm;
 
-	if (planned->engine->config->standalone) {
-		planned_failed(planned, -ENOTSUP,
-			       "shut the VM off, vmreplica sync VM, then vmreplica failover VM "
-			       "--unplanned on the other side",
-			       "a host without a cluster cannot hand %s over by itself", vm);
-		return false;
-	}
-	if (rel == NULL || place == NULL || place->state != PLACEMENT_RUNNING ||
-	    place->pending != NULL) {
+	if (rel == NULL ||
+	    (!planned->engine->config->standalone &&
+	     (place == NULL || place->state != PLACEMENT_RUNNING || place->pending != NULL))) {
 		planned_failed(planned, -EAGAIN, "wait until it is at rest: pcs status",
 			       "%s is not running, or moving", vm);
 		return false;
@@ -168,6 +186,6 @@ static bool check_here(struct planned *planned)
 void planned_step_check(struct planned *planned)
 {
 	if (check_here(planned)) {
-		planned_work(planned, planned_query_run, checked_cb);
+		planned_work(planned, check_run, checked_cb);
 	}
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A planned failover after its point of no return: this side becomes the replica. And the way back:
- * the VM is started here again. */
+/* A planned failover after its point of no return: this side becomes the replica. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,22 +7,29 @@
 
 #include "common/clock.h"
 #include "engine/become_replica.h"
+#include "engine/host_vm.h"
 #include "engine/planned.h"
 #include "engine/replica.h"
 #include "engine/source_define.h"
-#include "engine/standing.h"
 
 #define POLL_MS		    1000
 #define REVERSE_LIMIT_MS    (10 * 60 * 1000)
-#define START_LIMIT_MS	    (3 * 60 * 1000)
 #define LOOKS_BEFORE_DIGEST 5u /* libvirt or the image may be busy for a moment */
 
 /* ---- 8 role ---- */
 
+/* What stood for the last cycle. Without a cluster the VM's own, too: nobody starts it on disks
+ * that a replica is to stand on. */
 static int undefine_run(void *arg)
 {
 	struct planned *planned = arg;
+	char path[PATH_LEN_MAX + 1];
 
+	if (planned->engine->config->standalone) {
+		return host_vm_forget(planned->engine->libvirt, planned->contact.vm,
+				      host_vm_definition(planned->contact.relationship, path),
+				      planned->text);
+	}
 	return source_undefine(planned->engine->libvirt, planned->contact.vm, planned->text);
 }
 
@@ -134,55 +140,5 @@ void planned_step_reverse(struct planned *planned)
 	} else {
 		planned_later(planned, POLL_MS, 0, "the first cycle from %s is waited for",
 			      planned->peer_site);
-	}
-}
-
-/* ---- back: start ---- */
-
-static void undefined_back_cb(void *arg, int result)
-{
-	struct planned *planned = arg;
-	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
-	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT, *list[] = {&pair};
-	char name[STANDING_NAME_LEN], nothing[] = "";
-
-	if (result < 0) {
-		planned->busy = false;
-		planned_later(planned, POLL_MS, 0, "%s", planned->text);
-		return;
-	}
-	standing_name(STANDING_HANDOVER, planned->contact.relationship, name);
-	pair.name = name;
-	pair.value = nothing;
-	request.resource = planned->contact.resource;
-	request.vm_resource = planned->contact.vm_resource;
-	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
-	request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED;
-	request.settings = list;
-	request.n_settings = 1;
-	planned_switch(planned, &request);
-}
-
-void planned_step_back_start(struct planned *planned)
-{
-	planned_work(planned, undefine_run, undefined_back_cb);
-}
-
-void planned_step_back_running(struct planned *planned)
-{
-	struct cluster *cluster = &planned->engine->cluster;
-	const struct placement *placement = cluster->ops->placement(cluster);
-	const struct placement_resource *place =
-		placement != NULL ? placement_find(placement, planned->contact.vm_resource) : NULL;
-
-	if (place != NULL && place->state == PLACEMENT_RUNNING) {
-		planned_event(planned, PLANNED_EVENT_DONE);
-	} else if (clock_monotonic_ms() - planned->step_ms > START_LIMIT_MS) {
-		snprintf(planned->advice, sizeof(planned->advice),
-			 "it does not start here again: pcs status says why");
-		planned_event(planned, PLANNED_EVENT_FAILED);
-	} else {
-		planned_later(planned, POLL_MS, 0, "%s is starting here again",
-			      planned->contact.vm);
 	}
 }

@@ -5,17 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/nvpair_list.h"
 #include "common/clock.h"
 #include "engine/epoch.h"
 #include "engine/planned.h"
-#include "engine/source_define.h"
+#include "engine/source_run.h"
 #include "engine/standing.h"
 
 #define POLL_MS		  500
 #define HANDOVER_LIMIT_MS 60000
 #define CYCLE_LIMIT_MS	  (30 * 60 * 1000) /* a cycle of the catch-up, or the final one */
-#define STOP_LIMIT_MS	  (5 * 60 * 1000)
 #define ATTACH_LIMIT_MS	  60000
 #define CATCH_UP_ROUNDS	  4u
 #define CATCH_UP_BYTES	  (8u << 20) /* a last cycle of this size is short enough */
@@ -90,72 +88,6 @@ void planned_step_catch_up(struct planned *planned)
 	if (relationship_request_sync(rel, CYCLE_LIMIT_MS, caught_up_cb, planned) < 0) {
 		planned->busy = false;
 		planned_later(planned, POLL_MS, ATTACH_LIMIT_MS, "the VM is leaving this node");
-	}
-}
-
-/* ---- 4 stop, 5 stopped ---- */
-
-void planned_step_stop(struct planned *planned)
-{
-	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
-
-	request.resource = planned->contact.resource;
-	request.vm_resource = planned->contact.vm_resource;
-	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
-	request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
-	planned_switch(planned, &request);
-}
-
-static int define_run(void *arg)
-{
-	struct planned *planned = arg;
-
-	return source_define(planned->engine->libvirt, planned->contact.vm, planned->definition,
-			     planned->text);
-}
-
-static void defined_cb(void *arg, int result)
-{
-	struct planned *planned = arg;
-
-	planned->busy = false;
-	if (result < 0) {
-		planned_later(planned, POLL_MS, STOP_LIMIT_MS, "the stopped VM is looked at: %s",
-			      planned->text);
-	} else {
-		planned_event(planned, PLANNED_EVENT_DONE);
-	}
-}
-
-/* The definition that VirtualDomain starts. False: there is none to be found. */
-static bool find_definition(struct planned *planned)
-{
-	const Vmreplica__Ipc__CibSettings *settings = engine_settings(planned->engine);
-
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
-		const char *config =
-			nvpair_find(resource->parameters, resource->n_parameters, "config");
-
-		if (strcmp(resource->id, planned->contact.vm_resource) == 0 && config != NULL) {
-			snprintf(planned->definition, sizeof(planned->definition), "%s", config);
-			return true;
-		}
-	}
-	return false;
-}
-
-void planned_step_stopped(struct planned *planned)
-{
-	const struct placement_resource *place = planned_place(planned);
-
-	if (place == NULL || place->state != PLACEMENT_STOPPED || place->pending != NULL) {
-		planned_later(planned, POLL_MS, STOP_LIMIT_MS, "the guest is shutting down");
-	} else if (!find_definition(planned)) {
-		planned_failed(planned, -ENOENT, "give its VirtualDomain resource a config",
-			       "the definition of %s is not to be found", planned->contact.vm);
-	} else {
-		planned_work(planned, define_run, defined_cb);
 	}
 }
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "common/clock.h"
 #include "engine/receiver_child.h"
+#include "proto/message_copy.h"
 
 #define PAGE	    500u
 #define POINTS_MOST 200000u	 /* ten days of cycles of 5 s */
@@ -89,18 +89,6 @@ int point_find(struct replica *replica, const struct point_wish *wish, point_fin
 	return 0;
 }
 
-static Vmreplica__Point *point_copy(const Vmreplica__Point *point)
-{
-	size_t len = vmreplica__point__get_packed_size(point);
-	cleanup_free uint8_t *packed = malloc(len + 1);
-
-	if (packed == NULL) {
-		return NULL;
-	}
-	vmreplica__point__pack(point, packed);
-	return vmreplica__point__unpack(NULL, len, packed);
-}
-
 static int finding_take(struct point_finding *finding, const Vmreplica__Ipc__ReplicaPoints *answer)
 {
 	Vmreplica__Point **points = reallocarray(
@@ -112,7 +100,7 @@ static int finding_take(struct point_finding *finding, const Vmreplica__Ipc__Rep
 	}
 	finding->points = points;
 	for (size_t i = 0; i < answer->n_points; i++) {
-		points[finding->count] = point_copy(answer->points[i]);
+		points[finding->count] = (Vmreplica__Point *)message_copy(&answer->points[i]->base);
 		if (points[finding->count] == NULL) {
 			return -ENOMEM;
 		}

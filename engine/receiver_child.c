@@ -182,6 +182,8 @@ static void child_send_config(struct receiver_child *child)
 	message.ca = config->tls_ca;
 	message.certificate = config->tls_certificate;
 	message.key = config->tls_key;
+	message.crl = config->tls_crl;
+	message.crl_check = config->tls_crl_check;
 	message.node = config->node;
 	message.site = config->site;
 	message.spool_cap_bytes = config->spool_cap_bytes;

@@ -198,6 +198,10 @@ void relationship_start_cycle(struct relationship *relationship, int64_t now_ms)
 void relationship_note_doubt(struct relationship *relationship);
 /* Take a begun transfer into the state. */
 void relationship_note_progress(struct relationship *relationship);
+/* What a resynchronization takes, the one that runs or one that were to begin now; "" while the
+ * disks are not known. Returns buf. */
+char *relationship_resync_estimate(const struct relationship *relationship,
+				   char buf[DIGEST_ESTIMATE_LEN]);
 void relationship_cancel(struct relationship *relationship);
 /* End the waits of those whose cycle ended so (text: what failed), or whose time is over. */
 void relationship_answer_waiters(struct relationship *relationship, int error, const char *text,

@@ -90,6 +90,7 @@ void relationship_cancel(struct relationship *rel)
 void relationship_note_progress(struct relationship *rel)
 {
 	int kind = atomic_load(&rel->progress.kind);
+	char estimate[DIGEST_ESTIMATE_LEN];
 	int changed = 0;
 
 	if (!rel->running || kind == rel->progress_seen || kind == 0) {
@@ -105,10 +106,13 @@ void relationship_note_progress(struct relationship *rel)
 	}
 	rel->schedule.bulk = kind != MODE(DELTA);
 	if (changed) {
-		engine_event(rel->engine, "notice", rel->settings.vm, "%s begins",
+		engine_event(rel->engine, "notice", rel->settings.vm, "%s begins%s%s",
 			     kind == MODE(INITIAL)  ? "initial replication"
 			     : kind == MODE(RESYNC) ? "resynchronization"
-						    : "delta replication");
+						    : "delta replication",
+			     kind == MODE(RESYNC) ? ": " : "",
+			     kind == MODE(RESYNC) ? relationship_resync_estimate(rel, estimate)
+						  : "");
 		engine_changed(rel->engine);
 	}
 }
@@ -182,7 +186,11 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 	health_window_add(&rel->window, &count, now);
 	rel->denied = rel->replica_suspended = false;
 	rel->obstacle = (struct trouble){0};
-	rel->resyncs += cycle->kind == MODE(RESYNC);
+	if (cycle->kind == MODE(RESYNC)) {
+		rel->resyncs++;
+		digest_speed_note(&rel->engine->digest_speed,
+				  atomic_load(&rel->progress.total_bytes), cycle->latency_ms);
+	}
 	relationship_clear_start(rel);
 	relationship_clear_copy(rel);
 	if (cycle->kind != MODE(DELTA)) {
@@ -196,6 +204,19 @@ static void relationship_committed(struct relationship *rel, int64_t now)
 	rel->schedule.bulk = false;
 	relationship_state_apply(&rel->state, RELATIONSHIP_COMMITTED);
 	engine_changed(rel->engine); /* every node answers status from what it heard */
+}
+
+/* It waits for its window, or for an admin: who should know what it will take. */
+static void relationship_announce_resync(struct relationship *rel)
+{
+	size_t used = strlen(rel->obstacle.text);
+	char estimate[DIGEST_ESTIMATE_LEN];
+
+	relationship_resync_estimate(rel, estimate);
+	if (estimate[0] != '\0') {
+		snprintf(rel->obstacle.text + used, sizeof(rel->obstacle.text) - used, "; %s",
+			 estimate);
+	}
 }
 
 static void relationship_interrupted(struct relationship *rel, int64_t now)
@@ -229,6 +250,9 @@ static void relationship_interrupted(struct relationship *rel, int64_t now)
 			     schedule_outcome_to_string(trouble->outcome), trouble->text);
 	}
 	rel->obstacle = *trouble;
+	if (cycle->resync_required) {
+		relationship_announce_resync(rel);
+	}
 }
 
 static void relationship_finish_schedule(struct relationship *rel, int64_t now)

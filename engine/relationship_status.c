@@ -45,6 +45,22 @@ static bool relationship_is_hindered(const struct relationship *rel, int64_t now
 		now - rel->obstacle_ms >= OBSTACLE_GRACE_MS);
 }
 
+char *relationship_resync_estimate(const struct relationship *rel, char buf[DIGEST_ESTIMATE_LEN])
+{
+	const int resync = VMREPLICA__WIRE__MODE__MODE_RESYNC;
+	uint64_t bytes = 0;
+
+	if (rel->running && atomic_load(&rel->progress.kind) == resync) {
+		bytes = atomic_load(&rel->progress.total_bytes);
+	} else {
+		for (uint32_t i = 0; i < rel->disk_count; i++) {
+			bytes += rel->disks[i].size_bytes;
+		}
+	}
+	buf[0] = '\0';
+	return bytes > 0 ? digest_estimate_format(&rel->engine->digest_speed, bytes, buf) : buf;
+}
+
 /* "2026-11-22T22:00:00Z" */
 static void start_format(const struct relationship *rel, char text[REASON_MAX])
 {
@@ -81,7 +97,9 @@ void relationship_judge(struct relationship *rel, int64_t now)
 		.obstacle_code = hindered ? rel->obstacle.code : "",
 	};
 	struct health_verdict verdict;
-	char start[REASON_MAX];
+	char start[REASON_MAX], estimate[DIGEST_ESTIMATE_LEN];
+
+	input.resync = relationship_resync_estimate(rel, estimate);
 
 	if (relationship_waits_for_start(rel)) {
 		start_format(rel, start);

@@ -96,9 +96,14 @@ static int prepare_run(void *arg)
 	result = store_directory_make(settings->storage, settings->peer, settings->vm,
 				      settings->relationship, user->pw_uid, user->pw_gid,
 				      replica->task_error);
-	result = result == 0 ? replica_adopt_lend(replica, user->pw_uid, replica->task_error,
-						  sizeof(replica->task_error))
-			     : result;
+	if (result == 0) {
+		const struct adopted_users users = {
+			.receiver = user->pw_uid,
+			.qemu = store_admit_user(replica->engine->libvirt)};
+
+		result = replica_adopt_lend(replica, &users, replica->task_error,
+					    sizeof(replica->task_error));
+	}
 	return result < 0 ? result : qemu_admit(replica);
 }
 

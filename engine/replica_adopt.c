@@ -5,33 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/nvpair_list.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "engine/adopted_disks.h"
 #include "engine/epoch.h"
+#include "engine/own_definition.h"
 #include "engine/receiver_child.h"
 #include "engine/replica.h"
 #include "engine/standing.h"
 
 #define RETRY_MS 30000
-
-static void find_definition(const struct engine *engine, const char *vm_resource, char *buf,
-			    size_t size)
-{
-	const Vmreplica__Ipc__CibSettings *settings = engine_settings(engine);
-
-	buf[0] = '\0';
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
-		const char *config =
-			nvpair_find(resource->parameters, resource->n_parameters, "config");
-
-		if (strcmp(resource->id, vm_resource) == 0 && config != NULL) {
-			snprintf(buf, size, "%s", config);
-		}
-	}
-}
 
 void replica_adopt_note(struct replica *replica)
 {
@@ -43,13 +26,14 @@ void replica_adopt_note(struct replica *replica)
 	engine_epoch_known(replica->engine, id, replica->settings.peer, &adopt->epoch);
 	if (defined != NULL) {
 		snprintf(adopt->definition, sizeof(adopt->definition), "%s", defined);
-	} else { /* by an engine that did not say so: the resource's config stayed as it was */
-		find_definition(replica->engine, replica->settings.vm_resource, adopt->definition,
-				sizeof(adopt->definition));
+	} else { /* a host without a cluster; an engine that did not say so */
+		own_definition_find(replica->engine, id, replica->settings.vm_resource,
+				    adopt->definition);
 	}
 }
 
-int replica_adopt_lend(struct replica *replica, uid_t uid, char *error, size_t size)
+int replica_adopt_lend(struct replica *replica, const struct adopted_users *users, char *error,
+		       size_t size)
 {
 	struct replica_adopt *adopt = &replica->adopt;
 	cleanup_free const char **exclude = NULL;
@@ -62,7 +46,7 @@ int replica_adopt_lend(struct replica *replica, uid_t uid, char *error, size_t s
 	}
 	exclude = vm_settings_exclude_list(&replica->settings);
 	if (exclude != NULL) {
-		result = adopted_disks_lend(adopt->definition, exclude, uid, &adopt->disks,
+		result = adopted_disks_lend(adopt->definition, exclude, users, &adopt->disks,
 					    &adopt->count, why);
 	}
 	if (result < 0) {

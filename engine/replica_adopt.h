@@ -5,6 +5,7 @@
 #define VMR_ENGINE_REPLICA_ADOPT_H
 
 #include "cluster/epoch.h"
+#include "engine/adopted_disks.h"
 #include "engine/handover.h"
 #include "engine/source_define.h"
 
@@ -22,8 +23,10 @@ struct replica_adopt {
 
 /* What the settings say; before the worker, which may not read them. */
 void replica_adopt_note(struct replica *replica);
-/* Lend the disks to uid, but for those that exclude_disks names, when it is wanted. On a worker. 0 or a negative errno with a sentence. */
-int replica_adopt_lend(struct replica *replica, uid_t uid, char *error, size_t size);
+/* Lend the disks to users, but for those that exclude_disks names, when it is wanted. On a worker.
+ * 0 or a negative errno with a sentence. */
+int replica_adopt_lend(struct replica *replica, const struct adopted_users *users, char *error,
+		       size_t size);
 /* Tell the receiver, when there are any. */
 void replica_adopt_send(struct replica *replica);
 /* With the first cycle in the store it is a replica as any other: the order goes. */

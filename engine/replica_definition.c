@@ -10,12 +10,12 @@
 #include "common/clock.h"
 #include "engine/definition_file.h"
 #include "engine/failover_job.h"
+#include "engine/image_chain.h"
 #include "engine/replica.h"
 #include "engine/replica_domain.h"
 #include "engine/replica_state.h"
 #include "engine/store_directory.h"
 #include "engine/store_release.h"
-#include "proto/validate.h"
 
 #define DEFINITION_RETRY_MS 30000
 /* VirtualDomain would take a VM of this site that has the same name for the replica VM, and stop
@@ -94,13 +94,18 @@ bool replica_definition_holds(const struct replica_definition *definition, int64
 /* ---- on the worker ---- */
 
 /* The receiver names the images, and it parses what peers send: QEMU gets nothing outside of its
- * store by its word. A test's images are the engine's own. */
-static bool image_is_allowed(const struct definition_job *job, const char *path)
+ * store by its word, nor by that of the images' headers. A test's images are the engine's own. */
+static bool image_admit(struct definition_job *job, const char *target, const char *path)
 {
-	const char *place = job->test.name[0] != '\0' ? job->test.directory : job->store;
-	size_t len = strlen(place);
+	bool test = job->test.name[0] != '\0';
+	char error[SOURCE_ERROR_LEN] = "it is not in the store";
 
-	return validate_absolute_path(path) && strncmp(path, place, len) == 0 && path[len] == '/';
+	if (image_chain_is_below(path, test ? job->test.directory : job->store) &&
+	    (job->done == NULL || test || image_chain_check_store(path, job->store, error) == 0)) {
+		return true;
+	}
+	snprintf(job->error, sizeof(job->error), "the image of disk %.32s: %.200s", target, error);
+	return false;
 }
 
 static int make(struct definition_job *job, const char *theirs, size_t len, char **ret_xml)
@@ -110,6 +115,7 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 		.uuid = job->test.uuid,
 		.network = job->test.network[0] != '\0' ? job->test.network : NULL,
 	};
+	const char *boot = job->boot_directory;
 	struct replica_domain_disk disks[DISKS_MAX];
 	struct replica_domain_options options = {.name = job->name,
 						 .runs_as = job->vm,
@@ -118,21 +124,15 @@ static int make(struct definition_job *job, const char *theirs, size_t len, char
 						 .networks = &job->networks,
 						 .nvram = job->nvram,
 						 .nvram_bytes = job->nvram_bytes,
-						 .test = job->test.name[0] != '\0' ? &test : NULL};
+						 .test = job->test.name[0] != '\0' ? &test : NULL,
+						 .boot_directory = boot[0] != '\0' ? boot : NULL};
 	struct firmware_list firmwares = {.count = 0};
 	int result;
 
-	if (job->boot_directory[0] != '\0') {
-		options.boot_directory = job->boot_directory;
-	}
 	for (size_t i = 0; i < job->images.count; i++) {
-		const char *target = job->images.disks[i].target;
-		const char *path = job->images.disks[i].path;
+		const char *target = job->images.disks[i].target, *path = job->images.disks[i].path;
 
-		if (!image_is_allowed(job, path)) {
-			snprintf(job->error, sizeof(job->error),
-				 "the image of disk %.32s is not in the store: %.150s", target,
-				 path);
+		if (!image_admit(job, target, path)) {
 			return -EBADMSG;
 		}
 		disks[i] = (struct replica_domain_disk){target, path};

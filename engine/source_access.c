@@ -2,13 +2,16 @@
 #include "engine/source_access.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <acl/libacl.h>
 #include <sys/acl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "engine/source_error.h"
@@ -20,6 +23,33 @@ static void cleanup_acl_fn(acl_t *acl)
 	}
 }
 #define cleanup_acl __attribute__((cleanup(cleanup_acl_fn)))
+
+/* A file that stays the same one from the look at it to the change of it. Who may write the
+ * directory that it lies in could otherwise put a link to any file in its place between the two. */
+struct pinned {
+	int fd;
+	char path[32]; /* libacl changes files by path: this one leads to the open file */
+	struct stat status;
+};
+
+static void unpin(struct pinned *file)
+{
+	if (file->fd >= 0) {
+		close(file->fd);
+	}
+}
+#define cleanup_pinned __attribute__((cleanup(unpin)))
+
+/* flags: O_NOFOLLOW, O_DIRECTORY. 0 or negative errno; unpinned by scope in either case. */
+static int pin(const char *path, int flags, struct pinned *ret_file)
+{
+	ret_file->fd = open(path, O_PATH | O_CLOEXEC | flags);
+	if (ret_file->fd < 0 || fstat(ret_file->fd, &ret_file->status) != 0) {
+		return -errno;
+	}
+	snprintf(ret_file->path, sizeof(ret_file->path), "/proc/self/fd/%d", ret_file->fd);
+	return 0;
+}
 
 /* The entry of uid, or a new one without permissions. NULL with errno set on failure. */
 static acl_entry_t find_entry(acl_t *acl, uid_t uid)
@@ -85,21 +115,18 @@ static int grant_by_group(const char *directory, const struct stat *status, gid_
 
 static int grant(const char *path, uid_t uid, gid_t gid, mode_t mode, bool ours)
 {
-	struct stat status;
-	int result;
+	cleanup_pinned struct pinned directory;
+	int result = pin(path, O_DIRECTORY, &directory);
 
-	if (stat(path, &status) != 0) {
-		return -errno;
+	if (result < 0) {
+		return result;
 	}
-	if (!S_ISDIR(status.st_mode)) {
-		return -ENOTDIR;
-	}
-	if (may_already(&status, uid, mode)) {
+	if (may_already(&directory.status, uid, mode)) {
 		return 0;
 	}
-	result = grant_by_acl(path, uid, mode);
+	result = grant_by_acl(directory.path, uid, mode);
 	if (result == -ENOTSUP && ours) {
-		result = grant_by_group(path, &status, gid);
+		result = grant_by_group(directory.path, &directory.status, gid);
 	}
 	return result;
 }
@@ -139,17 +166,17 @@ static bool has_entry(const char *path, uid_t uid)
 
 int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)
 {
-	struct stat status;
-	int result;
+	cleanup_pinned struct pinned file;
+	int result = pin(path, 0, &file);
 
-	if (stat(path, &status) != 0) {
-		return -errno;
+	if (result < 0) {
+		return result;
 	}
-	if (may_already(&status, uid, S_IROTH | S_IWOTH) || has_entry(path, uid)) {
+	if (may_already(&file.status, uid, S_IROTH | S_IWOTH) || has_entry(file.path, uid)) {
 		*ret_granted = false;
 		return 0;
 	}
-	result = grant_by_acl(path, uid, S_IROTH | S_IWOTH);
+	result = grant_by_acl(file.path, uid, S_IROTH | S_IWOTH);
 	if (result == 0) {
 		*ret_granted = true;
 	}
@@ -178,9 +205,14 @@ static int drop_mask(acl_t *acl)
 
 int source_access_revoke_image(const char *path, uid_t uid)
 {
-	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+	cleanup_pinned struct pinned file;
+	int result = pin(path, 0, &file);
+	cleanup_acl acl_t acl = result == 0 ? acl_get_file(file.path, ACL_TYPE_ACCESS) : NULL;
 	acl_entry_t entry;
 
+	if (result < 0) {
+		return result;
+	}
 	if (acl == NULL) {
 		return errno == ENOTSUP ? 0 : -errno;
 	}
@@ -198,7 +230,7 @@ int source_access_revoke_image(const char *path, uid_t uid)
 		acl_free(qualifier);
 		if (same) {
 			return acl_delete_entry(acl, entry) == 0 && drop_mask(&acl) == 0 &&
-					       acl_set_file(path, ACL_TYPE_ACCESS, acl) == 0
+					       acl_set_file(file.path, ACL_TYPE_ACCESS, acl) == 0
 				       ? 0
 				       : -errno;
 		}
@@ -208,15 +240,13 @@ int source_access_revoke_image(const char *path, uid_t uid)
 
 int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
 {
-	struct stat status;
-	int result = 0;
+	cleanup_pinned struct pinned file;
+	int result = pin(path, O_NOFOLLOW, &file);
 
-	if (lstat(path, &status) != 0) {
-		result = -errno;
-	} else if (!S_ISREG(status.st_mode)) {
+	if (result == 0 && !S_ISREG(file.status.st_mode)) {
 		result = -EINVAL; /* a link could lead anywhere */
-	} else if (uid != 0 && uid != status.st_uid) {
-		result = grant_by_acl(path, uid, S_IROTH | S_IWOTH);
+	} else if (result == 0 && uid != 0 && uid != file.status.st_uid) {
+		result = grant_by_acl(file.path, uid, S_IROTH | S_IWOTH);
 	}
 	return result == 0
 		       ? 0
@@ -230,12 +260,13 @@ int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]
 
 static int lend_directory(const char *path, uid_t uid)
 {
-	struct stat status;
+	cleanup_pinned struct pinned directory;
+	int result = pin(path, O_DIRECTORY, &directory);
 
-	if (stat(path, &status) != 0) {
-		return -errno;
+	if (result < 0 || may_already(&directory.status, uid, S_IXOTH)) {
+		return result;
 	}
-	return may_already(&status, uid, S_IXOTH) ? 0 : grant_by_acl(path, uid, S_IXOTH);
+	return grant_by_acl(directory.path, uid, S_IXOTH);
 }
 
 int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])

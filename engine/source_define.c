@@ -119,6 +119,11 @@ int source_undefine(struct source_connection *connection, const char *vm,
 	return result == -ENOENT ? 0 : result;
 }
 
+bool source_define_is_marked(const char *xml)
+{
+	return strstr(xml, MARK_URI) != NULL;
+}
+
 /* ---- the images ---- */
 
 void source_defined_disks_free(struct source_defined_disk *disks, size_t count)

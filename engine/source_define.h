@@ -17,6 +17,8 @@ int source_define(struct source_connection *connection, const char *vm, const ch
 /* Take away what source_define made; what others defined stays. 0 also when there is nothing. */
 int source_undefine(struct source_connection *connection, const char *vm,
 		    char error[SOURCE_ERROR_LEN]);
+/* Is this XML of a VM that source_define made? */
+bool source_define_is_marked(const char *xml);
 /* The images of the definition in the file at path, by the disks' names: what is replicated of the
  * VM. *ret_disks is an array to free, its paths too. 0 or a negative errno with a sentence. */
 struct source_defined_disk {

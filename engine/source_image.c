@@ -17,6 +17,7 @@
 #define OFFSET_MAGIC	    0
 #define OFFSET_VERSION	    4
 #define OFFSET_BACKING	    8
+#define OFFSET_BACKING_LEN  16
 #define OFFSET_SIZE	    24
 #define OFFSET_CRYPT	    32
 #define OFFSET_INCOMPATIBLE 72
@@ -28,6 +29,8 @@
 #define AUTOCLEAR_RAW	    (1u << 1)
 #define EXTENSION_END	    0u
 #define EXTENSION_DATA	    0x44415441u
+#define EXTENSION_BACKING   0xe2792acau
+#define VERSION_2_LEN	    72
 
 static uint32_t read_u32(const uint8_t *header, size_t offset)
 {
@@ -68,24 +71,46 @@ static int raw_size(int fd, uint64_t *ret_size)
 	return 0;
 }
 
-/* The name of the data file, from the header's extensions: type, length, data padded to 8. */
-static void read_data_file(const uint8_t *header, struct source_image *image)
+static void copy_name(const uint8_t *header, size_t at, size_t len, char *to, size_t size)
 {
-	size_t at = read_u32(header, OFFSET_LENGTH);
+	if (len < size && at <= HEADER_LEN - len) {
+		memcpy(to, header + at, len);
+		to[len] = '\0';
+	}
+}
 
-	while (at >= VERSION_3_LEN && at <= HEADER_LEN - 8) {
+/* Names in the header's extensions: type, length, data padded to 8. */
+static void read_extensions(const uint8_t *header, struct source_image *image)
+{
+	size_t at = image->version >= 3 ? read_u32(header, OFFSET_LENGTH) : VERSION_2_LEN;
+
+	while (at >= VERSION_2_LEN && at <= HEADER_LEN - 8) {
 		uint32_t type = read_u32(header, at), len = read_u32(header, at + 4);
 
 		at += 8;
 		if (type == EXTENSION_END || len > HEADER_LEN - at) {
 			return;
 		}
-		if (type == EXTENSION_DATA && len < sizeof(image->data_file)) {
-			memcpy(image->data_file, header + at, len);
-			image->data_file[len] = '\0';
-			return;
+		if (type == EXTENSION_DATA && image->has_data_file) {
+			copy_name(header, at, len, image->data_file, sizeof(image->data_file));
+		} else if (type == EXTENSION_BACKING) {
+			copy_name(header, at, len, image->backing_format,
+				  sizeof(image->backing_format));
 		}
 		at += (len + 7u) & ~(size_t)7u;
+	}
+}
+
+/* QEMU wants it within the first cluster, where it may be the shortest there is; what lies beyond
+ * our share of it is not told. */
+static void read_backing(const uint8_t *header, struct source_image *image)
+{
+	uint64_t at = read_u64(header, OFFSET_BACKING);
+
+	image->has_backing = at != 0;
+	if (at != 0 && at < HEADER_LEN) {
+		copy_name(header, (size_t)at, read_u32(header, OFFSET_BACKING_LEN),
+			  image->backing_file, sizeof(image->backing_file));
 	}
 }
 
@@ -93,24 +118,23 @@ static void read_version_3(const uint8_t *header, struct source_image *image)
 {
 	image->has_data_file = (read_u64(header, OFFSET_INCOMPATIBLE) & INCOMPATIBLE_DATA) != 0;
 	image->data_file_raw = (read_u64(header, OFFSET_AUTOCLEAR) & AUTOCLEAR_RAW) != 0;
-	if (image->has_data_file) {
-		read_data_file(header, image);
-	}
 }
 
 int source_image_examine(const char *path, struct source_image *ret_image)
 {
 	/* O_NONBLOCK: a FIFO in an image's place must not hold us. */
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? -errno : source_image_examine_fd(fd, ret_image);
+}
+
+int source_image_examine_fd(int fd, struct source_image *ret_image)
+{
 	struct source_image image = {0};
 	cleanup_free uint8_t *header = calloc(1, HEADER_LEN);
+	int result = raw_size(fd, &image.size_bytes);
 	ssize_t got;
-	int result;
 
-	if (fd < 0) {
-		return -errno;
-	}
-	result = raw_size(fd, &image.size_bytes);
 	if (result != 0) {
 		return result;
 	}
@@ -126,10 +150,11 @@ int source_image_examine(const char *path, struct source_image *ret_image)
 		image.version = read_u32(header, OFFSET_VERSION);
 		image.size_bytes = read_u64(header, OFFSET_SIZE);
 		image.encrypted = read_u32(header, OFFSET_CRYPT) != 0;
-		image.has_backing = read_u64(header, OFFSET_BACKING) != 0;
+		read_backing(header, &image);
 		if (image.version >= 3) {
 			read_version_3(header, &image);
 		}
+		read_extensions(header, &image);
 	}
 	*ret_image = image;
 	return 0;

@@ -13,6 +13,7 @@
 #include "cluster/vm_resource.h"
 #include "common/config.h"
 #include "engine/admin_service.h"
+#include "engine/host_start.h"
 #include "engine/locate_client.h"
 #include "engine/protect_job.h"
 #include "engine/relationship.h"
@@ -34,7 +35,8 @@ struct unprotect_job {
 	char peer[VM_SETTINGS_HOST_LEN], host[VM_SETTINGS_HOST_LEN];
 	uint16_t port;
 	bool force, keep_replica;
-	size_t order; /* the next standing order to take away */
+	bool starts_with_host; /* by our hand: libvirt's again afterwards */
+	size_t order;	       /* the next standing order to take away */
 	struct trouble trouble;
 	char texts[STEPS_MAX][STEP_LEN];
 	char *steps[STEPS_MAX];
@@ -115,14 +117,20 @@ static void deleted_cb(void *arg, int error, const char *text)
 		return;
 	}
 	add_step(job, "resource %s and its constraints are deleted", job->resource);
+	if (job->starts_with_host) {
+		host_start_give_back(job->engine, job->relationship);
+		add_step(job, "libvirt starts %s with the host again", job->vm);
+	}
 	unprotect_clear_orders(job);
 }
 
 static void unprotect_delete(struct unprotect_job *job)
 {
 	struct cluster *cluster = &job->engine->cluster;
-	int result = cluster->ops->delete_vm(cluster, job->resource, deleted_cb, job);
+	int result;
 
+	job->starts_with_host = host_start_is_ours(job->engine, job->relationship);
+	result = cluster->ops->delete_vm(cluster, job->resource, deleted_cb, job);
 	if (result < 0) {
 		deleted_cb(job, result, strerror(-result));
 	}

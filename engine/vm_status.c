@@ -9,20 +9,14 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "proto/message_copy.h"
 
 #define STATUS_FILE_MAX (64u * 1024u)
 #define STATUS_PATH_LEN 512
 
 Vmreplica__VmStatus *vm_status_copy(const Vmreplica__VmStatus *status)
 {
-	size_t len = vmreplica__vm_status__get_packed_size(status);
-	cleanup_free uint8_t *packed = malloc(len > 0 ? len : 1);
-
-	if (packed == NULL) {
-		return NULL;
-	}
-	vmreplica__vm_status__pack(status, packed);
-	return vmreplica__vm_status__unpack(NULL, len, packed);
+	return (Vmreplica__VmStatus *)message_copy(&status->base);
 }
 
 void vm_status_free(Vmreplica__VmStatus *status)

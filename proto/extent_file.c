@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/checked.h"
 #include "common/cleanup.h"
@@ -31,6 +32,12 @@ static uint64_t disk_write(FILE *file, const struct extent_file_disk *disk)
 int extent_file_write(int dir_fd, const char *name, const struct extent_file_disk *disks,
 		      size_t count)
 {
+	return extent_file_write_for(dir_fd, name, disks, count, (uid_t)-1, (gid_t)-1);
+}
+
+int extent_file_write_for(int dir_fd, const char *name, const struct extent_file_disk *disks,
+			  size_t count, uid_t uid, gid_t gid)
+{
 	cleanup_close int fd = -1;
 	FILE *file;
 	uint64_t lines = 0;
@@ -49,7 +56,7 @@ int extent_file_write(int dir_fd, const char *name, const struct extent_file_dis
 		lines += disk_write(file, &disks[i]);
 	}
 	fprintf(file, "end %" PRIu64 "\n", lines);
-	failed = ferror(file);
+	failed = ferror(file) != 0 || fchown(fileno(file), uid, gid) != 0;
 	return fclose(file) != 0 || failed ? -EIO : 0;
 }
 

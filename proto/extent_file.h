@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "proto/dirty_map.h"
 #include "proto/limits.h"
@@ -28,6 +29,10 @@ struct extent_file_disk {
  * file need not survive a crash: what asked for it has not either. */
 int extent_file_write(int dir_fd, const char *name, const struct extent_file_disk *disks,
 		      size_t count);
+/* The same for another user to read and remove: the file that was made is given to it, whatever
+ * stands at that name meanwhile in a directory that others may write. */
+int extent_file_write_for(int dir_fd, const char *name, const struct extent_file_disk *disks,
+			  size_t count, uid_t uid, gid_t gid);
 
 /* Add all that the file at path says to the maps of disks. Every disk of it must be among them, and
  * every extent inside. 0; -EBADMSG with what is wrong; or an errno of reading. */

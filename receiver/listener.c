@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,8 @@
 
 struct listener {
 	struct receiver *receiver;
-	struct tls_context *context; /* a reference */
+	pthread_mutex_t lock;
+	struct tls_context *context; /* a reference; under the lock, which is for workers' sake */
 	int fd;			     /* -1 once stopped */
 	bool accepting;
 	struct qb_list_head sessions;
@@ -343,6 +345,7 @@ struct listener *listener_new(struct receiver *receiver, int fd, struct tls_cont
 	}
 	listener->receiver = receiver;
 	listener->fd = fd;
+	pthread_mutex_init(&listener->lock, NULL);
 	listener->context = tls_context_ref(context);
 	qb_list_init(&listener->sessions);
 	rc = listener_accept(listener);
@@ -358,8 +361,24 @@ void listener_set_context(struct listener *listener, struct tls_context *context
 {
 	struct tls_context *old = listener->context;
 
+	pthread_mutex_lock(&listener->lock);
 	listener->context = tls_context_ref(context);
+	pthread_mutex_unlock(&listener->lock);
 	tls_context_unref(old);
+}
+
+int listener_recheck(struct listener *listener, struct tls_conn *conn,
+		     char error[LISTENER_ERROR_LEN])
+{
+	struct tls_context *context;
+	int rc;
+
+	pthread_mutex_lock(&listener->lock);
+	context = tls_context_ref(listener->context);
+	pthread_mutex_unlock(&listener->lock);
+	rc = tls_conn_recheck(conn, context, error);
+	tls_context_unref(context);
+	return rc;
 }
 
 void listener_stop(struct listener *listener)
@@ -399,6 +418,7 @@ void listener_free(struct listener *listener)
 		close(listener->fd);
 	}
 	tls_context_unref(listener->context);
+	pthread_mutex_destroy(&listener->lock);
 	free(listener);
 }
 

@@ -14,7 +14,7 @@
 
 struct session;
 
-#define LISTENER_ERROR_LEN 256
+#define LISTENER_ERROR_LEN TLS_ERROR_LEN
 
 /* Bind and listen (dual stack for "::"; port 0 = any), not accepting yet. Blocks up to 5 s while a
  * receiver that is going down still has the port. 0, or a negative errno with a sentence. */
@@ -26,6 +26,10 @@ uint16_t listener_port(int fd);
 struct listener *listener_new(struct receiver *receiver, int fd, struct tls_context *context);
 /* New connections use context from now on (a reference is taken). */
 void listener_set_context(struct listener *listener, struct tls_context *context);
+/* Does the certificate that conn was opened with still hold, by the files of now? 0, or -EKEYREJECTED
+ * with a sentence. Any thread. */
+int listener_recheck(struct listener *listener, struct tls_conn *conn,
+		     char error[LISTENER_ERROR_LEN]);
 /* Accept no more and end all streams; listener_count tells when they are gone. */
 void listener_stop(struct listener *listener);
 size_t listener_count(const struct listener *listener);

@@ -47,8 +47,13 @@ struct program {
 
 static struct tls_context *context_load(const Vmreplica__Ipc__ReceiverConfig *config)
 {
-	const struct tls_files files = {
-		.ca = config->ca, .certificate = config->certificate, .key = config->key};
+	const struct tls_files files = {.ca = config->ca,
+					.certificate = config->certificate,
+					.key = config->key,
+					.crl = config->crl[0] == '\0' ? NULL : config->crl,
+					.crl_check = config->crl_check <= TLS_CRL_OFF
+							     ? config->crl_check
+							     : TLS_CRL_REQUIRE};
 	char error[TLS_ERROR_LEN];
 	struct tls_context *context = tls_context_new(&files, error);
 

@@ -14,6 +14,7 @@
 #include "receiver/authorization.h"
 #include "receiver/cycle.h"
 #include "receiver/hello.h"
+#include "receiver/listener.h"
 #include "receiver/borrow.h"
 #include "receiver/verify.h"
 
@@ -304,6 +305,17 @@ static int session_end(struct session *session, const struct answer *answer)
 
 /* ---- running ---- */
 
+/* A certificate that was revoked since the handshake ends the stream before its next cycle. */
+static int session_check_certificate(struct session *session, struct answer *answer)
+{
+	char error[LISTENER_ERROR_LEN];
+
+	if (listener_recheck(session->receiver->listener, session->conn, error) < 0) {
+		return answer_denied(answer, "certificate", "%s", error);
+	}
+	return 0;
+}
+
 /* 1: handled, more may come; 0: idle; negative: the answer. */
 static int session_step(struct session *session, struct answer *answer)
 {
@@ -325,7 +337,10 @@ static int session_step(struct session *session, struct answer *answer)
 		return rc < 0 ? rc : 1;
 	}
 	if (frame.type == FRAME_CYCLE_BEGIN) {
-		rc = hello_check_authorized(session, session->store, session->site, answer);
+		rc = session_check_certificate(session, answer);
+		rc = rc < 0 ? rc
+			    : hello_check_authorized(session, session->store, session->site,
+						     answer);
 		rc = rc < 0 ? rc : cycle_run(session, &frame, answer);
 		return rc < 0 ? rc : 1;
 	}

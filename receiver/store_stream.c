@@ -63,11 +63,13 @@ int store_stream_wait_gone(struct store *store, int timeout_ms)
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 
 	while (store->stream != NULL) {
-		if (clock_monotonic_ms() > deadline_ms) {
+		int64_t left_ms = deadline_ms - clock_monotonic_ms();
+
+		if (left_ms <= 0) {
 			return -ETIMEDOUT;
 		}
 		listener_kick(store->stream); /* it says its farewell by itself */
-		store_wait(store, 1000);
+		store_wait(store, left_ms < 1000 ? (int)left_ms : 1000);
 	}
 	return 0;
 }

@@ -154,7 +154,10 @@ static int others_end(struct takeover_job *job)
 {
 	struct store *store = job->store;
 
-	if (store_stream_wait_gone(store, TAKEOVER_STREAM_MS) < 0) {
+	/* A primary that lost its power in the middle of a frame leaves a stream that waits for the
+	 * rest of it, half a minute: the VM's start does not wait for that. */
+	if (store_stream_wait_gone(store, TAKEOVER_FAREWELL_MS) < 0 &&
+	    store_stream_end(store, TAKEOVER_STREAM_MS) < 0) {
 		return takeover_refuse(job, -EBUSY, "the primary's stream does not end: try again");
 	}
 	if (merge_hold(store, TAKEOVER_IDLE_MS) < 0) {

@@ -7,8 +7,9 @@
 #include "receiver/takeover.h"
 #include "receiver/takeover_target.h"
 
-#define TAKEOVER_STREAM_MS 15000
-#define TAKEOVER_IDLE_MS   30000
+#define TAKEOVER_FAREWELL_MS 500 /* a living primary is told why its stream ends */
+#define TAKEOVER_STREAM_MS   15000
+#define TAKEOVER_IDLE_MS     30000
 
 struct takeover_job {
 	struct receiver *receiver; /* borrowed */

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from shape import broker_address, broker_address6, site_name, site_of
+from shape import address, broker_address, broker_address6, site_name, site_of
 
 EXTENSIONS = """basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature
@@ -29,7 +29,9 @@ class Pki:
             site = site_name(site_of(node))
             self.issue(node, [f"DNS:{node}.{site}", f"DNS:{site}",
                               f"IP:{broker_address(site_of(node))}",
-                              f"IP:{broker_address6(site_of(node))}"])
+                              f"IP:{broker_address6(site_of(node))}",
+                              # Where its own broker listens on a host without a cluster.
+                              *([f"IP:{address(node)}"] if shape.alone(site_of(node)) else [])])
 
     def create_ca(self, name="ca", subject="vmreplica lab CA"):
         base = f"{self.folder}/{name}"

@@ -150,7 +150,9 @@ for agent in engine broker vm; do
     fi
 done
 if command -v shellcheck >/dev/null; then
-    shellcheck -s sh "$here/agents/vmreplica-shellfuncs.in" || fail "the shellfuncs are not clean in shellcheck"
+    for functions in shellfuncs vm-parameters; do
+        shellcheck -s sh "$here/agents/vmreplica-$functions.in" || fail "vmreplica-$functions is not clean in shellcheck"
+    done
 fi
 
 # ---- engine ---------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ install -D -t "$work/usr/sbin" "$build/vmreplica-engine" "$build/vmreplica-broke
 install -D -t "$work/usr/bin" "$build/vmreplica"
 install -D -t "$work/usr/libexec/vmreplica" "$build/vmreplica-receiver"
 install -D -t "$work/usr/lib/ocf/resource.d/vmreplica" "$source/agents/engine" "$source/agents/broker" "$source/agents/vm"
-install -D -m 644 -t "$work/usr/lib/ocf/lib/vmreplica" "$build/agents/vmreplica-shellfuncs"
+install -D -m 644 -t "$work/usr/lib/ocf/lib/vmreplica" "$build/agents/vmreplica-shellfuncs" "$build/agents/vmreplica-vm-parameters"
 mount -t overlay -o "lowerdir=$work/usr:/usr" overlay /usr 2>/dev/null || skip "no overlay mounts here"
 for file in passwd group; do
     grep -v '^vmreplica:' "/etc/$file" >"$work/etc/$file"

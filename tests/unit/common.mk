@@ -23,6 +23,11 @@ tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/tempdir.h
 tests_unit_test_config_CFLAGS = $(common_test_cflags)
 tests_unit_test_config_LDADD = $(common_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_handshakes
+tests_unit_test_handshakes_SOURCES = tests/unit/test_handshakes.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
+tests_unit_test_handshakes_CFLAGS = $(common_test_cflags) $(OPENSSL_CFLAGS)
+tests_unit_test_handshakes_LDADD = $(common_test_ldadd) $(OPENSSL_LIBS)
+
 check_PROGRAMS += tests/unit/test_log
 tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/tempdir.h
 tests_unit_test_log_CFLAGS = $(common_test_cflags)
@@ -42,6 +47,11 @@ check_PROGRAMS += tests/unit/test_sha256
 tests_unit_test_sha256_SOURCES = tests/unit/test_sha256.c
 tests_unit_test_sha256_CFLAGS = $(common_test_cflags)
 tests_unit_test_sha256_LDADD = $(common_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_revocation
+tests_unit_test_revocation_SOURCES = tests/unit/test_revocation.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
+tests_unit_test_revocation_CFLAGS = $(common_test_cflags) $(OPENSSL_CFLAGS)
+tests_unit_test_revocation_LDADD = $(common_test_ldadd) $(OPENSSL_LIBS)
 
 check_PROGRAMS += tests/unit/test_tls
 tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h

@@ -183,7 +183,7 @@ static void chain_merge(const struct manifest *manifest, unsigned int disk, bool
 	snprintf(command, sizeof(command),
 		 "cd '%.300s' && %s%.1u qemu-img commit -q -f qcow2 -b \"$PWD/%.200s\" "
 		 "\"$PWD/%.200s\"",
-		 rig.store, kill ? "timeout -s KILL 0.0" : "timeout ",
+		 rig.store, kill ? "timeout --foreground -s KILL 0.0" : "timeout ",
 		 kill ? rig_random(9) + 1 : 60, chain->layers[0].file,
 		 chain->layers[chain->layer_count - 1].file);
 	if (kill) {

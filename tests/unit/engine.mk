@@ -98,6 +98,11 @@ tests_unit_test_firmware_CFLAGS = $(engine_test_cflags)
 tests_unit_test_firmware_LDADD = $(engine_test_ldadd)
 EXTRA_DIST += tests/fixtures/firmware
 
+check_PROGRAMS += tests/unit/test_broker_talk
+tests_unit_test_broker_talk_SOURCES = tests/unit/test_broker_talk.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
+tests_unit_test_broker_talk_CFLAGS = $(engine_test_cflags) $(OPENSSL_CFLAGS) -Wno-undef
+tests_unit_test_broker_talk_LDADD = $(engine_test_ldadd) $(OPENSSL_LIBS) -lpthread
+
 check_PROGRAMS += tests/unit/test_replica_state
 tests_unit_test_replica_state_SOURCES = tests/unit/test_replica_state.c tests/unit/tempdir.h
 tests_unit_test_replica_state_CFLAGS = $(engine_test_cflags)
@@ -112,6 +117,16 @@ check_PROGRAMS += tests/unit/test_health_attribute
 tests_unit_test_health_attribute_SOURCES = tests/unit/test_health_attribute.c
 tests_unit_test_health_attribute_CFLAGS = $(engine_test_cflags)
 tests_unit_test_health_attribute_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_image_chain
+tests_unit_test_image_chain_SOURCES = tests/unit/test_image_chain.c tests/unit/tempdir.h
+tests_unit_test_image_chain_CFLAGS = $(engine_test_cflags)
+tests_unit_test_image_chain_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_digest_estimate
+tests_unit_test_digest_estimate_SOURCES = tests/unit/test_digest_estimate.c
+tests_unit_test_digest_estimate_CFLAGS = $(engine_test_cflags)
+tests_unit_test_digest_estimate_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_health
 tests_unit_test_health_SOURCES = tests/unit/test_health.c tests/unit/golden.h

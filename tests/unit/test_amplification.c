@@ -8,7 +8,7 @@
 #include "receiver_rig.h"
 #include "unit.h"
 
-#define DISK_BYTES   (256ull << 20)
+#define DISK_BYTES   (192ull << 20)
 #define CYCLE_BLOCKS 160u /* 10 MiB */
 #define CYCLES	     4
 
@@ -31,7 +31,7 @@ static void test_plain(void)
 	struct amplification_load load = {2, 1, false, DISK_BYTES, CYCLE_BLOCKS, CYCLES};
 	double few = measure(&load), many;
 
-	load.points = 8;
+	load.points = 6;
 	many = measure(&load);
 	CU_ASSERT_TRUE(few > 1 && few <= AMPLIFICATION_LIMIT_PLAIN);
 	CU_ASSERT_TRUE(many > 1 && many <= AMPLIFICATION_LIMIT_PLAIN);
@@ -40,7 +40,7 @@ static void test_plain(void)
 
 static void test_mixed(void)
 {
-	struct amplification_load load = {2, 4, true, DISK_BYTES, CYCLE_BLOCKS, CYCLES};
+	struct amplification_load load = {1, 4, true, DISK_BYTES, CYCLE_BLOCKS, CYCLES};
 	double found = measure(&load);
 
 	CU_ASSERT_TRUE(found > 0.5 && found <= AMPLIFICATION_LIMIT_MIXED);

@@ -44,6 +44,8 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(config.port, RECEIVER_PORT);
 	CU_ASSERT_EQUAL(config.broker_port, BROKER_PORT);
 	CU_ASSERT_EQUAL(config.relay, RELAY_AUTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(config.tls_crl, "/pki/crl.pem"));
+	CU_ASSERT_EQUAL(config.tls_crl_check, TLS_CRL_WARN);
 	CU_ASSERT_STRING_EQUAL(config.boot_directory, "");
 	CU_ASSERT_EQUAL(config.scratch_reserve_bytes, 2ull << 30);
 	CU_ASSERT_EQUAL(config.scratch_cap_bytes, 8ull << 30);
@@ -51,6 +53,7 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(config.storage_reserve_bytes, 1ull << 30);
 	CU_ASSERT_STRING_EQUAL(config.log_level, "notice");
 	CU_ASSERT_FALSE(config.standalone);
+	CU_ASSERT_TRUE(config.start_on_silence);
 	config_destroy(&config);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Kill -9 at random moments of a real receiver and its qemu-storage-daemon, round after round on
- * the same store. After each: the replica equals a cycle that was acknowledged (or the one that was
- * sent whole and unanswered), never an older one; every point that is listed opens and reads as the
- * disks were at its cut, before anything has mended the store; and it goes on by itself, with
- * deltas.
+ * Kill -9 at random moments of a real receiver and its qemu-storage-daemon, or the end of its
+ * engine, round after round on the same store. After each: the replica equals a cycle that was
+ * acknowledged (or the one that was sent whole and unanswered), never an older one; every point
+ * that is listed opens and reads as the disks were at its cut, before anything has mended the
+ * store; and it goes on by itself, with deltas.
  *
  * Environment: CRASH_ROUNDS (default: as many as fit) or CRASH_SECONDS (45), CRASH_SEED (printed
  * otherwise), CRASH_RESULTS (a file to which each round adds a line of JSON), CRASH_COMMIT (named

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/extent_file.h"
@@ -61,6 +62,33 @@ static void test_round_trip(void)
 	close(fd);
 }
 
+/* In a directory that others may write: a link that was put at its name leads nobody to the file
+ * behind it, neither to its bytes nor to its owner. */
+static void test_link(void)
+{
+	struct extent_file_disk disks[2];
+	char victim[TEMP_PATH_LEN];
+	uid_t other = geteuid() == 0 ? 61234567u : geteuid();
+	int fd = open(tempdir(), O_RDONLY | O_DIRECTORY);
+	struct stat before, after;
+
+	disks_new(disks);
+	temp_file(victim, "victim", "x");
+	CU_ASSERT_EQUAL(stat(victim, &before), 0);
+	unlink(path);
+	CU_ASSERT_EQUAL(symlink(victim, path), 0);
+	CU_ASSERT_EQUAL(extent_file_write_for(fd, "extents", disks, 2, other, getegid()), 0);
+	CU_ASSERT_EQUAL(stat(victim, &after), 0);
+	CU_ASSERT_EQUAL(after.st_uid, before.st_uid);
+	CU_ASSERT_EQUAL(after.st_size, 1);
+	CU_ASSERT_EQUAL(lstat(path, &after), 0);
+	CU_ASSERT_TRUE(S_ISREG(after.st_mode));
+	CU_ASSERT_EQUAL(after.st_uid, other);
+	unlink(path);
+	disks_free(disks);
+	close(fd);
+}
+
 static int read_text(const char *text, char error[EXTENT_FILE_ERROR_LEN])
 {
 	struct extent_file_disk disks[2];
@@ -114,6 +142,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"what is written is read", test_round_trip},
+		{"a link at its name", test_link},
 		{"what is wrong is refused", test_wrong},
 	};
 

@@ -36,6 +36,9 @@ static void test_states(struct golden *golden)
 	judge(golden, "initial replication", &input);
 	input.state = STATE(RESYNCHRONIZING);
 	judge(golden, "resynchronizing", &input);
+	input.resync = "1.0 GiB are hashed";
+	judge(golden, "resynchronizing, with an estimate", &input);
+	input.resync = NULL;
 	input.state = STATE(WAITING_FOR_RESYNCHRONIZE);
 	judge(golden, "waiting for resynchronization", &input);
 	input.obstacle = "a change bitmap is missing";

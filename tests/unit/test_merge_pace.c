@@ -11,12 +11,12 @@
 #include "unit.h"
 
 #define MIB	    ((uint64_t)1 << 20)
-#define DISK_BYTES  (192 * MIB)
-#define MERGE_BYTES (48 * MIB)
-#define LOG_BYTES   (96 * MIB)
+#define DISK_BYTES  (112 * MIB)
+#define MERGE_BYTES (32 * MIB)
+#define LOG_BYTES   (64 * MIB)
 #define RATE	    (64 * MIB) /* a second, read and written: ARCHITECTURE.md */
 #define BURST	    (10 * MIB) /* what may go before the rate shows: a tenth of a second, a piece */
-#define SLACK	    (20 * MIB) /* what goes before the log's turn comes */
+#define SLACK	    (12 * MIB) /* what goes before the log's turn comes */
 #define PIECE	    (1 * MIB)
 #define YIELD_MS    500 /* a piece waits so long for a log at most */
 #define ATTEMPTS    3

@@ -39,6 +39,7 @@ static void test_sentences(void)
 	CU_ASSERT_PTR_EQUAL(strstr(text, "no quorum, missing a2: "), text);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "pcs quorum unblock"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "corosync-cmapctl -s quorum.cancel_wait_for_all u8 1"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "vmreplica failover VM --unplanned"));
 	map.node_count = 1;
 	CU_ASSERT_PTR_NOT_NULL(strstr(quorum_text(&state, &map, text), "corosync-quorumtool -s"));
 }

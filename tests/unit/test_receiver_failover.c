@@ -69,6 +69,30 @@ static void test_failover_and_cancel(void)
 	taking_end();
 }
 
+/* The primary's power went in the middle of a frame: the failover does not wait for the rest of it,
+ * and what had come of that cycle does not count. */
+static void test_silent_primary(void)
+{
+	static const uint8_t begun[8] = {0x56, 0x4d, 0x52, 0x31};
+	uint64_t last;
+	int64_t begin_ms;
+
+	taking_begin(3);
+	for (int i = 0; i < 3; i++) {
+		taking_cycle_applied(8);
+	}
+	last = sender.committed.seq;
+	model_change(&model, 8);
+	sender_begin(&sender, &model, DELTA, false);
+	CU_ASSERT_EQUAL(tls_write_full(sender.conn, begun, sizeof(begun), 5000), 0);
+	clock_sleep_ms(500); /* the receiver waits for the rest now */
+	begin_ms = clock_monotonic_ms();
+	CU_ASSERT_EQUAL(taking_failover(2, 0), 0);
+	CU_ASSERT_TRUE(clock_monotonic_ms() - begin_ms < 10000);
+	taking_failover_judge(2, last);
+	taking_end();
+}
+
 /* To points and cycles, with cancels between; the points stay. */
 static void test_failover_to_any(void)
 {
@@ -353,6 +377,7 @@ static void test_in_trouble(void)
 
 static const struct unit_test tests[] = {
 	{"failover and cancel", test_failover_and_cancel},
+	{"primary silent in the middle of a frame", test_silent_primary},
 	{"failover to points and cycles", test_failover_to_any},
 	{"commit", test_commit},
 	{"extents", test_extents},

@@ -69,6 +69,47 @@ static void test_a_missing_directory_is_named(void)
 	CU_ASSERT_EQUAL(source_access_grant(path, QEMU, QEMU, error), -ENOTDIR);
 }
 
+/* The directory of a store is the receiver's to write: a link in a layer's place leads nobody to
+ * another file. */
+static void test_a_link_is_not_followed_to_another_file(void)
+{
+	char victim[TEMP_PATH_LEN], link[TEMP_PATH_LEN], layer[TEMP_PATH_LEN];
+
+	temp_file(victim, "victim", "x");
+	CU_ASSERT_EQUAL(chmod(victim, 0600), 0);
+	CU_ASSERT_EQUAL(symlink(victim, temp_path(link, "layer-link")), 0);
+	CU_ASSERT_EQUAL(source_access_file(link, QEMU, error), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, link));
+	CU_ASSERT_STRING_EQUAL(entry_of(victim, QEMU), "");
+	temp_file(layer, "layer", "x");
+	CU_ASSERT_EQUAL(chmod(layer, 0600), 0);
+	CU_ASSERT_EQUAL(source_access_file(layer, QEMU, error), 0);
+	CU_ASSERT_STRING_EQUAL(entry_of(layer, QEMU), "rw-");
+	CU_ASSERT_EQUAL(source_access_file(tempdir(), QEMU, error), -EINVAL);
+	CU_ASSERT_EQUAL(source_access_revoke_image(layer, QEMU), 0);
+	CU_ASSERT_STRING_EQUAL(entry_of(layer, QEMU), "");
+	CU_ASSERT_EQUAL(source_access_revoke_image(temp_path(layer, "nowhere"), QEMU), -ENOENT);
+}
+
+/* While it is open, the file that was looked at is the one that is changed: the admin's own links,
+ * such as those of LVM, lead to the disk. */
+static void test_an_image_is_lent_by_its_admins_link(void)
+{
+	char disk[TEMP_PATH_LEN], link[TEMP_PATH_LEN];
+	bool granted = false;
+
+	temp_file(disk, "disk", "x");
+	CU_ASSERT_EQUAL(chmod(disk, 0600), 0);
+	CU_ASSERT_EQUAL(symlink(disk, temp_path(link, "disk-link")), 0);
+	CU_ASSERT_EQUAL(source_access_grant_image(link, QEMU, &granted), 0);
+	CU_ASSERT_TRUE(granted);
+	CU_ASSERT_STRING_EQUAL(entry_of(disk, QEMU), "rw-");
+	CU_ASSERT_EQUAL(source_access_grant_image(link, QEMU, &granted), 0);
+	CU_ASSERT_FALSE(granted);
+	CU_ASSERT_EQUAL(source_access_revoke_image(link, QEMU), 0);
+	CU_ASSERT_STRING_EQUAL(entry_of(disk, QEMU), "");
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -76,6 +117,9 @@ int main(void)
 		 test_a_closed_directory_is_opened_to_one_user},
 		{"what is open already stays as it is", test_what_is_open_already_stays_as_it_is},
 		{"a missing directory is named", test_a_missing_directory_is_named},
+		{"a link is not followed to another file",
+		 test_a_link_is_not_followed_to_another_file},
+		{"an image is lent by its admin's link", test_an_image_is_lent_by_its_admins_link},
 	};
 	int status = unit_run("source access", tests, sizeof(tests) / sizeof(tests[0]));
 

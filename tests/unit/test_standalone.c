@@ -271,6 +271,109 @@ static void test_settings(void)
 	qb_loop_destroy(loop);
 }
 
+/* ---- a change of role ---- */
+
+#define EPOCH	 "vmreplica-epoch-" CIB_EXAMPLE_RELATIONSHIP
+#define FAILOVER "vmreplica-failover-" CIB_EXAMPLE_RELATIONSHIP
+#define OTHER	 "vmreplica-epoch-99999999-2222-3333-4444-555555555555"
+
+static const char *setting(struct host *host, const char *name)
+{
+	const Vmreplica__Ipc__CibSettings *settings = host->cluster.ops->settings(&host->cluster);
+
+	return nvpair_find(settings->settings, settings->n_settings, name);
+}
+
+static int set(struct host *host, const char *name, const char *value)
+{
+	return host->cluster.ops->set_setting(&host->cluster, name, value, done_cb, host);
+}
+
+/* role and what goes with it; resource "" = settings alone. */
+static int switch_role(struct host *host, const char *resource, const char *role,
+		       const char *setting_name, const char *value)
+{
+	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
+	Vmreplica__Ipc__CibNvpair pairs[3], *list[3] = {&pairs[0], &pairs[1], &pairs[2]};
+	char texts[6][128];
+	const char *words[6] = {"role", role, setting_name, value, FAILOVER, ""};
+
+	for (size_t i = 0; i < 6; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%s", words[i]);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		vmreplica__ipc__cib_nvpair__init(&pairs[i]);
+		pairs[i].name = texts[2 * i];
+		pairs[i].value = texts[2 * i + 1];
+	}
+	request.resource = (char *)(uintptr_t)resource;
+	request.parameters = list;
+	request.n_parameters = resource[0] != '\0' ? 1 : 0;
+	request.settings = &list[1];
+	request.n_settings = 2;
+	return host->cluster.ops->switch_role(&host->cluster, &request, done_cb, host);
+}
+
+/* What settings.conf had of the VM before its file was there goes over with the first change. */
+static void settings_gathered(struct host *host)
+{
+	char path[TEMP_PATH_LEN];
+	char *text;
+
+	answered(host, set(host, EPOCH, "1 x a.example"), 0);
+	text = file_read(temp_path(path, "settings.conf"), NULL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, EPOCH));
+	free(text);
+	answered(host,
+		 host->cluster.ops->create_vm(&host->cluster, cib_example(0), done_cb, host), 0);
+	CU_ASSERT_STRING_EQUAL(setting(host, EPOCH), "1 x a.example");
+	answered(host, set(host, FAILOVER, "an order"), 0);
+	text = file_read(temp_path(path, "settings.conf"), NULL);
+	CU_ASSERT_PTR_NULL(strstr(text, EPOCH));
+	free(text);
+	text = file_read(temp_path(path, "vms.d/web1-replica.conf"), NULL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nvmreplica-epoch = 1 x a.example\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nvmreplica-failover = an order\n"));
+	free(text);
+}
+
+static void test_switch(void)
+{
+	qb_loop_t *loop = qb_loop_create();
+	char path[TEMP_PATH_LEN];
+	struct host host;
+
+	host_start(&host, loop, CLUSTER_MEMBER_ENGINE);
+	CU_ASSERT_TRUE(loop_wait(loop, 5000, has_settings, &host));
+	settings_gathered(&host);
+	answered(&host, switch_role(&host, "web1-replica", "replica", EPOCH, "2 y b.example"), 0);
+	CU_ASSERT_STRING_EQUAL(parameter(&host, "web1-replica", "role"), "replica");
+	CU_ASSERT_STRING_EQUAL(setting(&host, EPOCH), "2 y b.example");
+	CU_ASSERT_PTR_NULL(setting(&host, FAILOVER));
+	/* all of it, or nothing */
+	answered(&host, switch_role(&host, "web1-replica", "primary", EPOCH, "3 # z"), -EINVAL);
+	answered(&host, switch_role(&host, "web1-replica", "primary", OTHER, "3 z"), -EINVAL);
+	answered(&host, switch_role(&host, "", "", OTHER, "3 z"), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(parameter(&host, "web1-replica", "role"), "replica");
+	CU_ASSERT_STRING_EQUAL(setting(&host, EPOCH), "2 y b.example");
+	answered(&host, switch_role(&host, "", "", EPOCH, "3 z a.example"), 0);
+	CU_ASSERT_STRING_EQUAL(setting(&host, EPOCH), "3 z a.example");
+	/* the resource made again keeps what is known, as does a slip of the admin's editor */
+	answered(&host,
+		 host.cluster.ops->create_vm(&host.cluster, cib_example(0), done_cb, &host), 0);
+	CU_ASSERT_STRING_EQUAL(setting(&host, EPOCH), "3 z a.example");
+	temp_file(path, "vms.d/web1-replica.conf", "vmreplica-epoch = 1 x a.example\n");
+	answered(&host, set(&host, "vmreplica-relay", "never"), 0);
+	CU_ASSERT_STRING_EQUAL(setting(&host, EPOCH), "3 z a.example");
+	CU_ASSERT_STRING_EQUAL(parameter(&host, "web1-replica", "vm"), "web1");
+	answered(&host, set(&host, "vmreplica-relay", ""), 0);
+	answered(&host, host.cluster.ops->delete_vm(&host.cluster, "web1-replica", done_cb, &host),
+		 0);
+	CU_ASSERT_EQUAL(host.cluster.ops->settings(&host.cluster)->n_settings, 0);
+	host.cluster.ops->stop(&host.cluster);
+	qb_loop_destroy(loop);
+}
+
 /* ---- authorize, as an engine does it where no broker runs ---- */
 
 struct authorized {
@@ -478,6 +581,7 @@ static const struct unit_test tests[] = {
 	{"VM", test_vm},
 	{"settings", test_settings},
 	{"authorize", test_authorize},
+	{"switch", test_switch},
 	{"edited files", test_edited_files},
 	{"group", test_group},
 };

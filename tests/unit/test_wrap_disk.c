@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -357,11 +358,29 @@ static void lending_ends(const char *header, const char *raw)
 	CU_ASSERT_EQUAL(rmdir(store), 0);
 }
 
+/* As uid would open it to read; only root can try. */
+static bool may_read(const char *path, uid_t uid)
+{
+	int fd;
+
+	if (geteuid() != 0) {
+		return true;
+	}
+	setfsuid(uid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	setfsuid(0);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return fd >= 0;
+}
+
 /* For reverse replication the receiver needs both, and what it writes is no foreign change. */
 static void test_lending(void)
 {
 	char raw[TEMP_PATH_LEN], header[TEMP_PATH_LEN], xml[TEMP_PATH_LEN], error[SOURCE_ERROR_LEN];
 	char text[4096];
+	const struct adopted_users users = {.receiver = 54321, .qemu = 54322};
 	struct source_defined_disk *lent = NULL;
 	struct wrap_record record = {.state = WRAP_CLOSED};
 	const struct wrap_notes notes = {0};
@@ -379,12 +398,14 @@ static void test_lending(void)
 		 "</domain>",
 		 header);
 	temp_file(xml, "lent.xml", text);
-	if (adopted_disks_lend(xml, NULL, 54321, &lent, &count, error) == -ENOTSUP) {
+	if (adopted_disks_lend(xml, NULL, &users, &lent, &count, error) == -ENOTSUP) {
 		printf("no ACLs here; ");
 		return;
 	}
 	CU_ASSERT_EQUAL(count, 1);
 	source_defined_disks_free(lent, count);
+	CU_ASSERT_TRUE(may_read(header, users.qemu) && may_read(raw, users.qemu));
+	CU_ASSERT_TRUE(geteuid() != 0 || !may_read(raw, 54323));
 	CU_ASSERT_EQUAL(source_access_grant_image(raw, 54321, &granted), 0);
 	CU_ASSERT_FALSE(granted);
 	poke(raw, 77);
@@ -400,6 +421,7 @@ static void test_lending_excluded(void)
 	char header_b[TEMP_PATH_LEN], error[SOURCE_ERROR_LEN];
 	char text[4096], excluded[1][DISK_NAME_MAX + 1] = {"vdb"};
 	struct replica replica = {.settings = {.exclude_disks = excluded, .exclude_count = 1}};
+	const struct adopted_users users = {.receiver = 54321, .qemu = 54322};
 	struct replica_adopt *adopt = &replica.adopt;
 	bool granted = false;
 
@@ -416,10 +438,10 @@ static void test_lending_excluded(void)
 		 "<target dev='vdb'/></disk></devices></domain>",
 		 header_a, header_b);
 	temp_file(adopt->definition, "adopt.xml", text);
-	CU_ASSERT_EQUAL(replica_adopt_lend(&replica, 54321, error, sizeof(error)), 0);
+	CU_ASSERT_EQUAL(replica_adopt_lend(&replica, &users, error, sizeof(error)), 0);
 	CU_ASSERT_EQUAL(adopt->count, 0); /* the settings do not order it */
 	adopt->wanted = true;
-	if (replica_adopt_lend(&replica, 54321, error, sizeof(error)) == -ENOTSUP) {
+	if (replica_adopt_lend(&replica, &users, error, sizeof(error)) == -ENOTSUP) {
 		printf("no ACLs here; ");
 		return;
 	}

@@ -90,6 +90,8 @@ void peers_make(void)
 	pair_make(
 		"b1", "ca",
 		(struct pki_subject){.names = "DNS:b1.b.example,DNS:b.example", .extended = both});
+	pair_make("loopback", "ca",
+		  (struct pki_subject){.names = "DNS:b.example,IP:127.0.0.1", .extended = both});
 	pair_make("foreign", "other-ca",
 		  (struct pki_subject){.names = "DNS:a1.a.example", .extended = both});
 	pair_make("expired", "ca",
@@ -146,11 +148,9 @@ static void *server_main(void *arg)
 	return NULL;
 }
 
-void peers_connect(struct peers *peers, const char *client_pair, const char *server_pair,
-		   const char *expected)
+void peers_connect_by(struct peers *peers, struct tls_context *client, struct tls_context *server,
+		      const char *expected)
 {
-	struct tls_context *client = peers_context(client_pair),
-			   *server = peers_context(server_pair);
 	pthread_t thread;
 	int fds[2];
 
@@ -163,6 +163,12 @@ void peers_connect(struct peers *peers, const char *client_pair, const char *ser
 	must(pthread_create(&thread, NULL, server_main, peers) == 0, "thread");
 	peers->client_result = tls_handshake_full(peers->client, 5000);
 	pthread_join(thread, NULL);
+}
+
+void peers_connect(struct peers *peers, const char *client_pair, const char *server_pair,
+		   const char *expected)
+{
+	peers_connect_by(peers, peers_context(client_pair), peers_context(server_pair), expected);
 }
 
 void peers_free(struct peers *peers)

@@ -6,7 +6,7 @@
 #include "common/tls.h"
 
 /* Make all certificates below tempdir(). Names of pairs: "a1" (a1.a.example, a.example, 10.0.0.1),
- * "b1", "foreign" (another CA), "expired", "wildcard" (*.a.example), "partial" (a*.a.example),
+ * "b1", "loopback" (127.0.0.1), "foreign" (another CA), "expired", "wildcard" (*.a.example), "partial" (a*.a.example),
  * "nameless", "server-only", "client-only". Ends the program when one cannot be made. */
 void peers_make(void);
 
@@ -25,6 +25,9 @@ struct peers {
  * to be freed. */
 void peers_connect(struct peers *peers, const char *client_pair, const char *server_pair,
 		   const char *expected);
+/* The same with contexts of the caller's, whose references are taken. */
+void peers_connect_by(struct peers *peers, struct tls_context *client, struct tls_context *server,
+		      const char *expected);
 void peers_free(struct peers *peers);
 
 #endif

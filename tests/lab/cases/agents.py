@@ -135,7 +135,9 @@ def absent(agent):
         agent.expect("monitor", 7)
         agent.expect("validate-all", 0)
     finally:
-        lab.on(node, "umount /run/vmreplica")
+        # A monitor of the cluster's own may be looking into it.
+        wait_until("it is there again",
+                   lambda: lab.run(node, "umount /run/vmreplica").returncode == 0, 30, 0.5)
     agent.expect("stop", 0)
     start_again(agent)
 

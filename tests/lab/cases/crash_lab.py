@@ -24,7 +24,7 @@ ROUNDS = int(os.environ.get("CRASH_LAB_ROUNDS") or 20)
 SEED = int(os.environ.get("CRASH_SEED") or time.time() % 1000000)
 MORE = f"--points 4 --point-interval {rep.FAST}"
 HEAL_S = 180
-OPERATIONS = {"replicate": 8, "test": 4, "unplanned": 3, "planned": 5}     # of 20
+OPERATIONS = {"replicate": 9, "test": 5, "unplanned": 2, "planned": 4}     # of 20
 VICTIMS = ("engine A", "engine B", "receiver", "broker A", "broker B", "qemu-storage-daemon",
            "cib helper A", "cib helper B")
 
@@ -227,7 +227,8 @@ def equal_by_verify(world):
 
 
 def points_judged(world):
-    """Each point by its own content; a merge may rename its files while they are looked at."""
+    """Each point by its own content. Replication is paused meanwhile: with each cycle another point
+    is merged into the oldest layer, which is one of those looked at."""
     def judged():
         found = world.status(world.replica)
         text = world.lab.on(found["owner"], f"cat {found['store']}/manifest.json")
@@ -238,4 +239,8 @@ def points_judged(world):
                                           unlocked=True)["newest"])
         require(newest == sorted(set(newest)), f"the points do not ascend: {newest}")
         return newest
-    say(f"points with records {wait_until('all points are true', judged, 60, 1)}")
+    world.patient(world.primary, "pause web1")
+    try:
+        say(f"points with records {wait_until('all points are true', judged, 90, 2)}")
+    finally:
+        world.patient(world.primary, "resume web1")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""180 rounds of kill -9 at random moments of a real receiver over receiving, applying, making points,
-merging and resynchronizing: after each the replica equals an acknowledged cycle and every point is a
-true one.  Needs no lab.  CRASH_ROUNDS and CRASH_SEED may be given; the results of all runs add up in
-_build/crash-results.jsonl (one line a round: seed, what was killed in what, commit)."""
+"""200 rounds of kill -9 at random moments of a real receiver, its qemu-storage-daemon or its engine's
+end of the link, over receiving, applying, making points, merging, resynchronizing, verifying, test
+failovers, failovers, cancels, commits and adoptions: after each the replica equals an acknowledged
+cycle and every point is a true one.  Needs no lab.  CRASH_ROUNDS and CRASH_SEED may be given; the
+results of all runs, those of crash_lab too, add up in _build/crash-results.jsonl (one line a round:
+seed, what was killed in what, commit)."""
 import json
 import os
 import subprocess
@@ -28,7 +30,7 @@ def run(_lab):
     program = "tests/unit/test_crash_rounds"
     subprocess.run(["make", "-s", "-C", build, program, "vmreplica-receiver"], check=True,
                    stdin=subprocess.DEVNULL)
-    environment = {"CRASH_ROUNDS": "180", **os.environ, "CRASH_RESULTS": RESULTS,
+    environment = {"CRASH_ROUNDS": "200", **os.environ, "CRASH_RESULTS": RESULTS,
                    "CRASH_COMMIT": commit(), "LC_ALL": "C"}
     result = subprocess.run([f"./{program}"], cwd=build, env=environment, text=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""After an unplanned failover the old primary, which wrote on in isolation, becomes the replica by
-`vmreplica reverse`: its VM is stopped, what it wrote alone is gone, the new primary's records are
-there, and what travelled is a small part of the disks. Then the same in the other direction, from a
-cycle three before the last (P = N - 3)."""
+"""After an unplanned failover the old primary becomes the replica by `vmreplica reverse`: its VM is
+stopped, what it wrote alone is gone, and its disks hold what the new primary's hold, block by
+block, though what travelled is a small part of them. Four times, each in the other direction:
+  - P = N: it wrote on in isolation;
+  - and a cut N + 1, in whose middle the line broke, was never acknowledged;
+  - P = N - 3: the VM began from a cycle three before the last;
+  - the old primary's node lost power, and with it the bitmaps: everything is compared, which is
+    announced with an estimate."""
+import contextlib
 import json
+import re
 
 from cases import failover_planned as planned
 import replication as rep
 import shape as shapes
 from case import require, say, wait_until
 
-TIMEOUT = 300
+TIMEOUT = 600
 DIRTY = True            # web1 comes home with a definition made anew, which the lab cannot ask
-SMALL = 40 << 20        # of two disks of 512 MiB
+MIB = 1 << 20
+BALLAST_MIB = 64        # incompressible, on both sides: a copy of the disks would send it
+SMALL = 16 * MIB
+SOON_MS = 15000         # a stream that is silent in the middle of a frame holds up nothing
+# 2 MB/s on the wire: what is unsent when the line is cut would have taken another five seconds.
+RATE, FILL_MIB, UNSENT = "16mbit", 32, 10 * MIB
 
 
 def run(lab):
@@ -20,12 +31,49 @@ def run(lab):
     rep.thin(lab)
     rep.authorize(lab)
     rep.authorize(lab, rep.SITE_B, site="A")
+    lab.guest(f"fill {BALLAST_MIB} 0")
     rep.protect(lab, more="--points 24 --point-interval 5")
     rep.wait_replicating(lab)
     rep.wait_cycles(lab, 2, 60)
     reached = lab.guest_status()["seq"]
-    reached = round_trip(lab, "A", "B", "latest", reached)
-    round_trip(lab, "B", "A", "back 3", reached)
+    reached = round_trip(lab, "A", "B", reached, unacknowledged)
+    reached = round_trip(lab, "B", "A", reached, cut_off)
+    reached = round_trip(lab, "A", "B", 0, cut_off, "back 3")
+    round_trip(lab, "B", "A", reached, power_cut, known=False)
+
+
+def cut_off(lab, _old, _new):
+    lab.cut("wan")
+
+
+def unacknowledged(lab, _old, new):
+    """A cycle is cut and much of it sent when the line breaks: no word comes back of it."""
+    for _attempt in range(3):
+        lab.rate(RATE)
+        lab.guest(f"fill {FILL_MIB} 0")
+        found = rep.wait_mid_cycle(lab, UNSENT, 90)
+        lab.cut("wan")
+        lab.rate(lab.shape.wan_rate)
+        if rep.status(lab, new)["seq"] == found["seq"]:
+            break
+        lab.heal()      # it was through before the line was cut
+        rep.wait_cycles(lab, 1, 90)
+    else:
+        raise AssertionError("the line was never cut in the middle of a cycle")
+    node = rep.from_owner(lab, "A")["owner"]
+    cuts = [int(name.split("-")[-2]) for name in lab.on(
+        node, "virsh checkpoint-list web1 --name").split() if name.startswith("vmreplica-")]
+    require(any(cut > found["seq"] for cut in cuts), f"{cuts} with cycle {found['seq']} committed")
+    say(f"cycle {found['seq']} is committed, of the next one "
+        f"{rep.unsent(found) / MIB:.1f} MiB were unsent; cuts: {cuts}")
+
+
+def power_cut(lab, old, _new):
+    """The VM's node at OLD dies; Pacemaker starts the VM on the other one, cut off from NEW."""
+    lab.cut("wan")
+    victim = next(name for name in planned.runs_where(lab) if shapes.site_of(name) == old)
+    lab.kill(victim)
+    say(f"{victim} has lost power")
 
 
 def wanted(lab, replica, point):
@@ -39,25 +87,84 @@ def wanted(lab, replica, point):
     return f"seq:{wait_until('five cycles to choose from', enough, 60, 1)[-4]['seq']}"
 
 
-def round_trip(lab, old, new, point, reached):
-    """OLD is cut off and writes on; NEW fails over to POINT; OLD comes back and is reversed."""
+def runs_at(lab):
+    return {shapes.site_of(name) for name in planned.runs_where(lab)}
+
+
+def writes(lab, site):
+    """The VM at SITE has written since its start: it has booted, and hears when it shall stop."""
+    node = next(name for name in planned.runs_where(lab) if shapes.site_of(name) == site)
+    return re.search(r"wr_req [1-9]", lab.on(node, "virsh domblkstat web1 vda"))
+
+
+def round_trip(lab, old, new, reached, trouble, point="latest", known=True):
+    """OLD is cut off by TROUBLE and writes on; NEW fails over to POINT; OLD comes back and is
+    reversed. Returns the newest record there; REACHED must be older."""
     target = wanted(lab, new, point)
-    lab.cut("wan")
+    trouble(lab, old, new)
     node = rep.node_of(lab, new)
     output = lab.vmreplica(node, f"failover web1 --unplanned --force --to {target}", 120)
     say(output.strip().splitlines()[-1])
-    where = {shapes.site_of(name) for name in planned.runs_where(lab)}
-    require(where == {"A", "B"}, f"it should run on in isolation, and at {new}: {where}")
+    asked_ms = int(re.search(r"requested (\d+) ms after the order", output).group(1))
+    require(asked_ms < SOON_MS, f"its start was asked for after {asked_ms} ms: {output}")
+    wait_until(f"it runs at {new}, and writes on at {old} in isolation",
+               lambda: runs_at(lab) == {"A", "B"} and writes(lab, old), 120, 0.5)
     lab.heal()
     lab.run(rep.node_of(lab, old), "vmreplica sync web1", 20)   # it need not wait for its retry
     found = rep.wait_health(lab, "Critical", f"{new.lower()}.example", 120, site=old)
     say(found["reason"])
     sent = sum(rep.sent_by(lab, name) for name in lab.live_nodes(new))
     output = lab.vmreplica(node, "reverse web1", 200)
-    require("a delta is enough" in output, output)
+    announced(output, known)
     planned.reversed_cycle(lab, new)
     sent = sum(rep.sent_by(lab, name) for name in lab.live_nodes(new)) - sent
     require(planned.sides(lab) == {new}, f"{planned.runs_where(lab)}")
-    require(sent < SMALL, f"{sent} bytes travelled")
     say(f"{new} sent {sent >> 10} KiB")
-    return planned.judged(lab, old, 0 if point != "latest" else reached)
+    require(sent < SMALL, f"{sent} bytes travelled")
+    same_content(lab, new, old)
+    return planned.judged(lab, old, reached)
+
+
+def announced(output, known):
+    """A delta; or that all is compared, with how much and for how long."""
+    if known:
+        require("a delta is enough" in output, output)
+        return
+    require("a delta is enough" not in output and "everything is compared" in output, output)
+    line = next(line for line in output.splitlines() if "everything is compared" in line)
+    require(re.search(r"\d+(\.\d+)? [MG]iB", line) and "about" in line, output)
+    say(line.strip())
+
+
+@contextlib.contextmanager
+def still(lab, node):
+    """The VM does not run for a moment: nothing is written, and QEMU has written out all."""
+    lab.on(node, "virsh suspend web1")
+    try:
+        yield
+    finally:
+        lab.on(node, "virsh resume web1")
+
+
+def same_content(lab, primary, replica):
+    """Both disks at REPLICA hold the bytes that the VM's have at PRIMARY, looked at without the
+    product."""
+    node = next(name for name in planned.runs_where(lab))
+    with still(lab, node):
+        lab.vmreplica(node, "sync web1 --wait", 120)
+        seq = rep.from_owner(lab, primary)["seq"]
+        def applied():
+            found = rep.from_owner(lab, replica)
+            there = found["seq"] >= seq and found["applied_seq"] >= found["seq"]
+            return found if there else None
+        found = wait_until(f"cycle {seq} is applied at {replica}", applied, 90)
+        disks = dict(line.split()[:2] for line in lab.on(
+            node, "virsh domblklist web1").splitlines() if " /" in line)
+        for disk, theirs in zip(sorted(disks), rep.replica_images(found)):
+            copy = f"/srv/vms/compare-{disk}.raw"
+            lab.on(node, f"qemu-img convert -U -O raw {disks[disk]} {copy}", 120)
+            try:
+                rep.compare(lab, found["owner"], rep.folder_path(lab, primary, copy), theirs)
+            finally:
+                lab.on(node, f"rm -f {copy}")
+    say(f"{replica} equals {primary} bit for bit at cycle {seq}")

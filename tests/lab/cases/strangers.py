@@ -25,6 +25,7 @@ def run(lab):
     withdrawn(lab)
     for make, words in ((other_ca, "not from the CA that we trust"), (expired, "has expired")):
         bad_certificate(lab, make, words)
+    revoked(lab)
     rep.wait_cycles(lab, 1, 120)
     rep.compare_at_cut(lab)
 
@@ -117,6 +118,40 @@ def bad_certificate(lab, make, words):
     wait_until("the good certificate is taken again", lambda: rep.sync(lab), 30)
 
 
+def revoked(lab):
+    """A's certificates are put on a list while a connection stands: its next cycle is refused, and
+    so is a new connection; without the list they are good again."""
+    rep.wait_cycles(lab, 1, 60)
+    nodes = lab.live_nodes("A")
+    text = revocation_list(lab, nodes)
+    for node in lab.live_nodes("B"):
+        lab.on(node, f"cat > {PKI}/crl.pem <<'X'\n{text}X")
+    try:
+        found = wait_until("A says that its certificate is revoked",
+                           lambda: refused(rep.status(lab), "revoked"), 60)
+        say(f"A: {found['reason']}")
+        lab.run(nodes[0], "vmreplica sync web1", 20)    # it would dial again in a minute
+        say(f"B: {wait_until('its broker says so', lambda: denial(lab, 'revoked'), 90)}")
+    finally:
+        for node in lab.live_nodes("B"):
+            lab.on(node, f"rm {PKI}/crl.pem")
+    wait_until("without the list it is taken", lambda: rep.sync(lab), 60)
+
+
+def revocation_list(lab, nodes):
+    """What `vmreplica pki revoke` makes of them, on a machine that has the authority's key."""
+    names = ["ca.crt", "ca.key"] + [f"{node}.crt" for node in nodes]
+    lab.on("a1", "mkdir -m 700 -p /run/ca")
+    for name in names:
+        with open(f"{lab.folder}/pki/{name}") as file:
+            lab.on("a1", f"cat > /run/ca/{name} <<'X'\n{file.read()}X")
+    for node in nodes:
+        lab.vmreplica("a1", f"pki revoke /run/ca /run/ca/{node}.crt")
+    text = lab.on("a1", "cat /run/ca/crl.pem")
+    lab.on("a1", "rm -r /run/ca")
+    return text
+
+
 def redial(lab):
     """The standing connection ends, and the next one shows the certificate of now."""
     owner = lab.wait_resource("web1-a-replica", site="B")
@@ -128,8 +163,8 @@ def denial(lab, words):
     return next((entry["reason"] for entry in entries if words in entry["reason"]), None)
 
 
-def refused(found):
-    return found if found["health"] != "OK" and "certificate" in found["reason"].lower() else None
+def refused(found, word="certificate"):
+    return found if found["health"] != "OK" and word in found["reason"].lower() else None
 
 
 def other_ca(lab, node):

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/tls_store.h"
+#include "common/tls_store.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILES 3
-
-/* What changes when a file is replaced or rewritten. */
+/* What changes when a file is replaced or rewritten; of a directory the same of all that is in it.
+ */
 struct file_stamp {
 	dev_t device;
 	ino_t inode;
 	struct timespec modified;
+	uint64_t entries;
 };
 
+enum { STAMP_CA, STAMP_CERTIFICATE, STAMP_KEY, STAMP_CRL, FILES };
+
 struct tls_store {
-	const struct config *config; /* borrowed */
+	struct tls_files files; /* paths borrowed */
 	pthread_mutex_t lock;
 	struct tls_context *context;	 /* owned reference */
 	struct file_stamp stamps[FILES]; /* of the loaded context */
@@ -25,12 +28,12 @@ struct tls_store {
 	uint64_t generation;
 };
 
-struct tls_store *tls_store_new(const struct config *config)
+struct tls_store *tls_store_new(const struct tls_files *files)
 {
 	struct tls_store *store = calloc(1, sizeof(*store));
 
 	if (store != NULL) {
-		store->config = config;
+		store->files = *files;
 		pthread_mutex_init(&store->lock, NULL);
 	}
 	return store;
@@ -48,34 +51,63 @@ void tls_store_free(struct tls_store *store)
 	free(store);
 }
 
+static void stamp_entries(const char *path, struct file_stamp *stamp)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	struct stat st;
+
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		if (entry->d_name[0] != '.' &&
+		    fstatat(dirfd(directory), entry->d_name, &st, 0) == 0) {
+			uint64_t changed = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
+					   (uint64_t)st.st_mtim.tv_nsec;
+
+			/* A sum: their order says nothing. The factor keeps two changes from
+			 * cancelling each other. */
+			stamp->entries +=
+				(changed ^ (uint64_t)st.st_ino << 32) * 0x9e3779b97f4a7c15u;
+		}
+	}
+	if (directory != NULL) {
+		closedir(directory);
+	}
+}
+
 static void stamp_file(const char *path, struct file_stamp *stamp)
 {
 	struct stat st;
 
-	memset(stamp, 0, sizeof(*stamp));
-	if (stat(path, &st) == 0) {
+	if (path != NULL && stat(path, &st) == 0) {
 		stamp->device = st.st_dev;
 		stamp->inode = st.st_ino;
 		stamp->modified = st.st_mtim;
+		if (S_ISDIR(st.st_mode)) {
+			stamp_entries(path, stamp);
+		}
 	}
+}
+
+static void stamp_files(const struct tls_files *files, struct file_stamp stamps[FILES])
+{
+	memset(stamps, 0, FILES * sizeof(*stamps)); /* they are compared with their padding */
+	stamp_file(files->ca, &stamps[STAMP_CA]);
+	stamp_file(files->certificate, &stamps[STAMP_CERTIFICATE]);
+	stamp_file(files->key, &stamps[STAMP_KEY]);
+	stamp_file(files->crl, &stamps[STAMP_CRL]);
 }
 
 /* Called with the lock held. A context that still works outlives a failed renewal. */
 static void tls_store_refresh(struct tls_store *store, char error[TLS_ERROR_LEN])
 {
-	const struct config *config = store->config;
-	struct tls_files files = {config->tls_ca, config->tls_certificate, config->tls_key};
 	struct file_stamp stamps[FILES];
 	struct tls_context *fresh;
 
-	memset(stamps, 0, sizeof(stamps));
-	stamp_file(files.ca, &stamps[0]);
-	stamp_file(files.certificate, &stamps[1]);
-	stamp_file(files.key, &stamps[2]);
+	stamp_files(&store->files, stamps);
 	if (store->context != NULL && memcmp(stamps, store->stamps, sizeof(stamps)) == 0) {
 		return;
 	}
-	fresh = tls_context_new(&files, error);
+	fresh = tls_context_new(&store->files, error);
 	if (fresh == NULL) {
 		return;
 	}
@@ -91,10 +123,7 @@ uint64_t tls_store_generation(struct tls_store *store)
 	struct file_stamp stamps[FILES];
 	uint64_t generation;
 
-	memset(stamps, 0, sizeof(stamps));
-	stamp_file(store->config->tls_ca, &stamps[0]);
-	stamp_file(store->config->tls_certificate, &stamps[1]);
-	stamp_file(store->config->tls_key, &stamps[2]);
+	stamp_files(&store->files, stamps);
 	pthread_mutex_lock(&store->lock);
 	if (memcmp(stamps, store->seen, sizeof(stamps)) != 0) {
 		memcpy(store->seen, stamps, sizeof(stamps));

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine's TLS context, loaded when first needed and again when a file was renewed. */
-#ifndef VMR_ENGINE_TLS_STORE_H
-#define VMR_ENGINE_TLS_STORE_H
+/* A daemon's TLS context, loaded when first needed and again when a file was renewed. */
+#ifndef VMR_COMMON_TLS_STORE_H
+#define VMR_COMMON_TLS_STORE_H
 
 #include <stdint.h>
 
-#include "common/config.h"
 #include "common/tls.h"
 
 struct tls_store;
 
-/* config is borrowed for the store's life. NULL when out of memory. Loads nothing yet: an engine
- * without certificates runs. */
-struct tls_store *tls_store_new(const struct config *config);
+/* The paths are borrowed for the store's life. NULL when out of memory. Loads nothing yet: an
+ * engine without certificates runs. */
+struct tls_store *tls_store_new(const struct tls_files *files);
 void tls_store_free(struct tls_store *store); /* NULL allowed */
 /* A reference to the current context (tls_context_unref), or NULL with a sentence. Any thread;
  * reads files. */
