@@ -30,7 +30,7 @@ static const struct command commands[] = {
 	{"broker", command_broker, "show the broker: routes, streams, denials"},
 	{"events", command_events, "show what happened"},
 	{"check", command_check, "check whether all is fit for replication"},
-	{"pki", command_pki, "make and show certificates"},
+	{"pki", command_pki, "make, renew, revoke and show certificates"},
 	{"agent", command_agent, NULL}, /* the hand of the resource agents */
 };
 
@@ -45,7 +45,9 @@ static void print_overview(FILE *out)
 		}
 	}
 	fputs("\nvmreplica COMMAND --help shows the options of a command, vmreplica --version the\n"
-	      "version. Exit status: 0 done, 1 failed, 2 wrong use.\n",
+	      "version. Exit status: 0 done, 1 failed, 2 wrong use; verify and store check: 3 "
+	      "they\n"
+	      "found a difference or damage.\n",
 	      out);
 }
 

@@ -225,11 +225,26 @@ static int protect_option(const struct common_options *common, int code,
 	}
 }
 
+/* On standard error: what --dry-run prints is to be run as it is. */
+static void guard_show(const char *vm, const Vmreplica__Admin__ProtectResponse *answer)
+{
+	if (answer->n_guard_commands == 0) {
+		return;
+	}
+	fprintf(stderr,
+		"vmreplica: hint: %s has no guard: after a failover nothing keeps this site from "
+		"starting it again\nwhen it comes back. To make one:\n",
+		vm);
+	for (size_t i = 0; i < answer->n_guard_commands; i++) {
+		fprintf(stderr, "  %s\n", answer->guard_commands[i]);
+	}
+}
+
 static int protect_show(const struct common_options *common, const char *vm, bool dry_run,
 			bool scheduled, const Vmreplica__Admin__ProtectResponse *answer)
 {
 	if (common->json) {
-		json_t *commands = json_array(), *warnings = json_array();
+		json_t *commands = json_array(), *warnings = json_array(), *guard = json_array();
 
 		for (size_t i = 0; i < answer->n_commands; i++) {
 			output_json_append(&commands, output_json_string(answer->commands[i]));
@@ -237,14 +252,18 @@ static int protect_show(const struct common_options *common, const char *vm, boo
 		for (size_t i = 0; i < answer->n_warnings; i++) {
 			output_json_append(&warnings, output_json_string(answer->warnings[i]));
 		}
-		return output_json(json_pack("{s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "vm",
-					     output_json_string(vm), "dry_run", (int)dry_run,
+		for (size_t i = 0; i < answer->n_guard_commands; i++) {
+			output_json_append(&guard, output_json_string(answer->guard_commands[i]));
+		}
+		return output_json(json_pack("{s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+					     "vm", output_json_string(vm), "dry_run", (int)dry_run,
 					     "already", (int)answer->already, "resource",
 					     output_json_text(answer->resource), "peer_resource",
 					     output_json_text(answer->peer_resource), "peer_node",
 					     output_json_text(answer->peer_node), "peer_storage",
 					     output_json_text(answer->peer_storage), "commands",
-					     commands, "warnings", warnings),
+					     commands, "warnings", warnings, "guard_commands",
+					     guard),
 				   false);
 	}
 	for (size_t i = 0; i < answer->n_warnings; i++) {
@@ -265,6 +284,7 @@ static int protect_show(const struct common_options *common, const char *vm, boo
 		       answer->peer_node[0] != '\0' ? " on node " : "", answer->peer_node,
 		       answer->peer_storage, scheduled ? " when it is scheduled" : "", vm);
 	}
+	guard_show(vm, answer);
 	return STATUS_DONE;
 }
 

@@ -18,18 +18,24 @@
 
 static const char help[] =
 	"Usage: vmreplica verify VM [OPTION]...\n"
-	"Prove that the replica of VM equals the primary: both sides hash every block as it was at "
-	"a\n"
-	"cycle's cut, while the guest runs and replication goes on. What differs is listed by "
+	"Prove that the replica of VM equals the primary, while the guest runs and replication "
+	"goes\n"
+	"on: both sides hash every block as it was at a cycle's cut. What differs is listed by "
 	"disk,\n"
-	"offset and length (in steps of 64 KiB). Large disks are compared in ranges, each against "
-	"a\n"
-	"cut of its own. Run it on the primary's side; Ctrl-C leaves it running.\n\n"
+	"offset and length (in steps of 64 KiB). What takes longer than a cycle may last is "
+	"compared\n"
+	"in slices, each at the cut of its own cycle: \"equal\" then says of every block that it "
+	"was\n"
+	"the same at one of these cuts, not of all blocks that they were at one moment. Run it on\n"
+	"the primary's side; Ctrl-C leaves it running.\n"
+	"\n"
 	"      --point POINT   check a recovery point instead (as --to of failover names it), on "
 	"the\n"
 	"                      replica's side: its layers, the logs that led to it and their "
 	"hashes,\n"
-	"                      and that it reads as they say\n"
+	"                      and that it reads as they say. It is compared with these logs and "
+	"not\n"
+	"                      with the primary, whose disks have changed since\n"
 	"      --cancel        end the verification that is under way\n" COMMON_HELP
 	"\nExit status: 0 equal, 1 it could not be done, 2 wrong use, 3 something differs.\n";
 

@@ -74,13 +74,15 @@ static bool add_operations(xmlNode *primitive, const char *resource)
 	return ok;
 }
 
+/* One-sided: measured, that a guard which fails, is disabled or has lost its state leaves a VM that
+ * runs alone, and one that does not run stopped. */
 static bool add_guard(xmlNode *constraints, const char *resource, const char *guard)
 {
 	char id[VM_RESOURCE_ID_LEN];
 
 	return xml_add(constraints, "rsc_order", "first", guard, "then", resource, "id",
 		       vm_constraint_id(VM_CONSTRAINT_ORDER_GUARD, resource, id), "first-action",
-		       "start", "then-action", "start", NULL) != NULL;
+		       "start", "then-action", "start", "symmetrical", "false", NULL) != NULL;
 }
 
 static bool add_constraints(xmlNode *root, const Vmreplica__Ipc__CibCreateDomain *request)

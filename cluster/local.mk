@@ -10,6 +10,7 @@ libvmr_cib_la_SOURCES = \
 	cluster/cib_create.c cluster/cib_template.h \
 	cluster/cib_domain.c cluster/cib_domain.h cluster/cib_switch.c \
 	cluster/domain_resource.c cluster/domain_resource.h \
+	cluster/guard_resource.c cluster/guard_resource.h \
 	cluster/cib_lookup.c cluster/cib_lookup.h \
 	cluster/cib_settings.c cluster/cib_settings.h \
 	cluster/cib_templates.c cluster/cib_templates.h \

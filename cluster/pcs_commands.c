@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/guard_resource.h"
 #include "common/cleanup.h"
+#include "proto/validate.h"
 
 /* name=value, quoted for a shell when it holds anything that a shell could read as its own. */
 static void print_option(FILE *out, const char *name, const char *value)
@@ -140,6 +142,37 @@ int pcs_commands_create_vm(const Vmreplica__Ipc__CibCreateVm *request,
 		print_create(out, request, pairs, count);
 	}
 	if (finish_line(&commands, out, &text) < 0 || add_constraints(&commands, request) < 0) {
+		return -ENOMEM;
+	}
+	*ret_commands = commands;
+	commands = (struct pcs_commands){0};
+	return 0;
+}
+
+/*
+ * Tried with Pacemaker 2.1.5. A clone, because a plain resource before the VM turns each live
+ * migration into a restart. Ordered one-sidedly and not colocated, or Pacemaker stops a VM that
+ * runs as soon as its guard fails, loses its state or is disabled. And a stop that fails would
+ * fence the node, though there is nothing to a guard's stop.
+ */
+int pcs_commands_create_guard(const char *vm_resource, const char *relationship,
+			      struct pcs_commands *ret_commands)
+{
+	__attribute__((cleanup(pcs_commands_destroy))) struct pcs_commands commands = {0};
+
+	if (!validate_resource_id(vm_resource) || !validate_uuid(relationship)) {
+		return -EINVAL;
+	}
+	if (add_line(&commands,
+		     "pcs resource create %s-guard " GUARD_RESOURCE_AGENT
+		     " relationship=%s op stop timeout=20s on-fail=ignore"
+		     " meta failure-timeout=60s clone interleave=true",
+		     vm_resource, relationship) < 0 ||
+	    add_line(&commands, "pcs constraint order %s then %s-guard-clone kind=Optional",
+		     CIB_ENGINE_CLONE_DEFAULT, vm_resource) < 0 ||
+	    add_line(&commands,
+		     "pcs constraint order start %s-guard-clone then start %s symmetrical=false",
+		     vm_resource, vm_resource) < 0) {
 		return -ENOMEM;
 	}
 	*ret_commands = commands;

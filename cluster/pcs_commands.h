@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pcs commands that end in the same configuration as CibCreateVm (pcs 0.11; a test compares the
- * two). Pure. */
+/* pcs commands (pcs 0.11) for an admin: those that end in the same configuration as CibCreateVm (a
+ * test compares the two), and those that make a guard. Pure. */
 #ifndef VMR_CLUSTER_PCS_COMMANDS_H
 #define VMR_CLUSTER_PCS_COMMANDS_H
 
@@ -19,6 +19,10 @@ struct pcs_commands {
 /* 0, -EINVAL with a sentence for a field that the configuration may not hold, -ENOMEM. */
 int pcs_commands_create_vm(const Vmreplica__Ipc__CibCreateVm *request,
 			   struct pcs_commands *ret_commands, char error[VM_RESOURCE_ERROR_LEN]);
+/* Those that make a guard (ocf:vmreplica:guard) before the VM's resource. 0, -EINVAL for an id that
+ * cannot be one, -ENOMEM. */
+int pcs_commands_create_guard(const char *vm_resource, const char *relationship,
+			      struct pcs_commands *ret_commands);
 void pcs_commands_destroy(struct pcs_commands *commands);
 
 #endif

@@ -23,7 +23,7 @@
 #define STANDING_EXTENTS "vmreplica-extents-"
 /* "<seq> <cut id> delta|digest <path or ->": this side's disks become the base of a replica: what
  * its store begins from. Taken away when the store has its first cycle. */
-#define STANDING_ADOPT	 "vmreplica-adopt-"
+#define STANDING_ADOPT "vmreplica-adopt-"
 /* "<path>": the definition that names those disks: the resource's config is the replica's from then
  * on, which names none. Taken away behind it. */
 #define STANDING_DEFINED "vmreplica-defined-"
@@ -37,6 +37,9 @@
 /* Nothing is sent before a copy was imported on the other side. Taken away with the first commit.
  */
 #define STANDING_COPY "vmreplica-copy-"
+/* "<directory>": the store whose layers the VM's images stand on since its failover: they are put
+ * in order (engine/chain_keeper.h). Set with the change of roles, taken away when it is done. */
+#define STANDING_CHAIN "vmreplica-chain-"
 /* A host without a cluster starts the VM itself when it boots, after it has asked the other side
  * (engine/host_start.h): "yes", or "no" once an admin said so. libvirt's own mark is off then. */
 #define STANDING_AUTOSTART     "vmreplica-autostart-"
@@ -45,7 +48,8 @@
 #define STANDING_ALL                                                                               \
 	STANDING_SUSPENDED, STANDING_RESYNC, STANDING_START_AT, STANDING_HANDOVER,                 \
 		STANDING_EXTENTS, STANDING_ADOPT, STANDING_REFUSED, STANDING_BLIND,                \
-		STANDING_FAILOVER, STANDING_COPY, STANDING_AUTOSTART, STANDING_DEFINED
+		STANDING_FAILOVER, STANDING_COPY, STANDING_AUTOSTART, STANDING_CHAIN,              \
+		STANDING_DEFINED
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

@@ -17,6 +17,7 @@
 #include "engine/epoch.h"
 #include "engine/admin_planned.h"
 #include "engine/failover.h"
+#include "engine/failover_refusal.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
 #include "engine/point_find.h"
@@ -40,6 +41,7 @@ struct failover_call {
 	struct failover_order order;
 	char relationship[RELATIONSHIP_LEN + 1];
 	bool force, estimate;
+	int64_t wait_until_ms;	/* monotonic: for a job that gives way */
 	Vmreplica__Point point; /* strings are in the buffers below */
 	char cut_id[CUT_ID_LEN + 1], consistency[16];
 	bool found; /* the point is known */
@@ -316,6 +318,37 @@ static void call_find_point(struct failover_call *job, struct replica *replica, 
 	}
 }
 
+/* ---- a commit that merges images gives way ---- */
+
+#define GIVE_WAY_MS	 30000 /* libvirt ends a block job in moments */
+#define GIVE_WAY_LOOK_MS 300
+
+static int wait_run(void *arg)
+{
+	(void)arg;
+	clock_sleep_ms(GIVE_WAY_LOOK_MS);
+	return 0;
+}
+
+static void wait_done(void *arg, int result)
+{
+	struct failover_call *job = arg;
+	struct replica *replica = call_replica(job);
+	bool over = replica != NULL && failover_find(job->engine, job->relationship) == NULL &&
+		    standing_get(job->engine, STANDING_FAILOVER, job->relationship) == NULL;
+
+	if (replica == NULL) {
+		return;
+	}
+	if (over) {
+		call_find_point(job, replica, "");
+	} else if (result < 0 || clock_monotonic_ms() > job->wait_until_ms ||
+		   workers_submit(job->engine->task_workers, wait_run, wait_done, job) < 0) {
+		call_fail(job, EBUSY, "order it again in a moment",
+			  "the merging of images after a commit is being ended for it");
+	}
+}
+
 /* ---- what stands ---- */
 
 static bool kind_is_ours(Vmreplica__Admin__FailoverKind kind)
@@ -370,8 +403,10 @@ static void failover_here(struct admin_call *call, const Vmreplica__Admin__Failo
 	const char *running = failover_job_running_id(engine, replica->settings.relationship);
 	const char *advice, *why = why_not(replica, request->kind, &advice);
 	struct failover_call *job;
+	bool waits = why == NULL && request->kind == REVERSE &&
+		     failover_give_way(engine, replica->settings.relationship);
 
-	if (why == NULL &&
+	if (why == NULL && !waits &&
 	    (running[0] != '\0' ||
 	     standing_get(engine, STANDING_FAILOVER, replica->settings.relationship) != NULL)) {
 		admin_call_fail(call, EBUSY, "vmreplica jobs ID --follow shows it",
@@ -394,35 +429,12 @@ static void failover_here(struct admin_call *call, const Vmreplica__Admin__Failo
 	job->estimate = request->estimate;
 	snprintf(job->order.network, sizeof(job->order.network), "%s", request->network);
 	memcpy(job->relationship, replica->settings.relationship, sizeof(job->relationship));
-	call_find_point(job, replica, request->to);
-}
-
-/* Once the roles have changed nothing of a failover is left to decide. */
-static void refuse_primary(struct admin_call *call, Vmreplica__Admin__FailoverKind kind,
-			   const char *vm)
-{
-	switch (kind) {
-	case COMMIT:
-		admin_call_fail(call, EALREADY,
-				"the change of sides has made it final; its images stay on the "
-				"layers of the store",
-				"%s is the primary here, no failover of it is left to commit", vm);
-		break;
-	case CANCEL:
-		admin_call_fail(call, EALREADY,
-				"vmreplica failover --planned brings it to the other side",
-				"%s is the primary here, no failover of it is left to cancel", vm);
-		break;
-	case REVERSE:
-		admin_call_fail(call, EALREADY, "vmreplica status shows how replication goes on",
-				"%s is the primary here and replicates to the other side already",
-				vm);
-		break;
-	default:
-		admin_call_fail(call, EINVAL,
-				"order it on the replica's side; --planned goes from either side",
-				"%s is a primary here", vm);
+	if (waits) {
+		job->wait_until_ms = clock_monotonic_ms() + GIVE_WAY_MS;
+		wait_done(job, 0);
+		return;
 	}
+	call_find_point(job, replica, request->to);
 }
 
 void admin_failover(struct admin_call *call, const Vmreplica__Admin__Request *request)
@@ -443,7 +455,7 @@ void admin_failover(struct admin_call *call, const Vmreplica__Admin__Request *re
 	} else if (replica != NULL) {
 		failover_here(call, failover, replica);
 	} else if (admin_find_relationship(engine, failover->vm) != NULL) {
-		refuse_primary(call, failover->kind, failover->vm);
+		failover_refuse_primary(call, failover->kind, failover->vm);
 	} else {
 		admin_pass_to_owner(call, request, failover->vm, ADMIN_FAILOVER_MS);
 	}

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "cluster/domain_resource.h"
+#include "cluster/nvpair_list.h"
 #include "common/log.h"
 #include "engine/admin_service.h"
 #include "engine/epoch.h"
@@ -37,17 +40,63 @@ static void stored_cb(void *arg, int error, const char *text)
 	}
 }
 
-/* A VM that does not run while another site holds its epoch: a monitor may fail then, because
- * nothing is stopped by that. */
-static bool vm_is_stopped(struct engine *engine, const struct peer_contact *contact)
+/* The VM's own resource: named by ours, or made for the replica. NULL: not known. */
+static const Vmreplica__Ipc__CibResource *vm_resource(const struct guard_job *job)
 {
-	const struct placement *placement = engine->cluster.ops->placement(&engine->cluster);
-	const struct placement_resource *place =
-		placement != NULL && contact->vm_resource[0] != '\0'
-			? placement_find(placement, contact->vm_resource)
-			: NULL;
+	const Vmreplica__Ipc__CibSettings *settings = engine_settings(job->engine);
+	const char *id = job->contact.vm_resource;
+
+	if (id[0] == '\0') {
+		return domain_resource_find(settings, job->contact.relationship, false);
+	}
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		if (strcmp(settings->resources[i]->id, id) == 0) {
+			return settings->resources[i];
+		}
+	}
+	return NULL;
+}
+
+/* From the same document as the epoch: a failover changes both at once. */
+static bool vm_is_disabled(const struct guard_job *job)
+{
+	const Vmreplica__Ipc__CibResource *vm = vm_resource(job);
+	const char *target = vm != NULL ? nvpair_find(vm->meta, vm->n_meta, "target-role") : NULL;
+
+	return target != NULL && strcasecmp(target, "Stopped") == 0;
+}
+
+static const struct placement_resource *vm_place(const struct guard_job *job,
+						 const struct placement **ret_placement)
+{
+	struct engine *engine = job->engine;
+	const Vmreplica__Ipc__CibResource *vm = vm_resource(job);
+
+	*ret_placement = engine->cluster.ops->placement(&engine->cluster);
+	return vm != NULL && *ret_placement != NULL ? placement_find(*ret_placement, vm->id) : NULL;
+}
+
+/* Then a monitor may fail: nothing is stopped by that. */
+static bool vm_is_stopped(const struct guard_job *job)
+{
+	const struct placement *placement;
+	const struct placement_resource *place = vm_place(job, &placement);
 
 	return place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL;
+}
+
+/* Then a guard that starts has lost its state, or was restarted: what Pacemaker lets a VM do that
+ * runs, moving it above all, must not wait for the other site. */
+static bool vm_runs(const struct guard_job *job)
+{
+	const struct placement *placement;
+	const struct placement_resource *place = vm_place(job, &placement);
+	const struct placement_node *node =
+		place != NULL && place->state == PLACEMENT_RUNNING && place->node != NULL
+			? placement_find_node(placement, place->node)
+			: NULL;
+
+	return node != NULL && node->online && !node->unclean;
 }
 
 /* What was heard outlives this start: should the other side be silent at the next one, it still
@@ -76,7 +125,9 @@ static void guard_answer(struct guard_job *job)
 	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
 	Vmreplica__Admin__GuardResponse answer = VMREPLICA__ADMIN__GUARD_RESPONSE__INIT;
 	struct guard_facts facts = {
+		.vm_runs = vm_runs(job),
 		.is_replica = job->contact.role == VMREPLICA__ROLE__ROLE_REPLICA,
+		.is_disabled = vm_is_disabled(job),
 		.handed_over = standing_get(job->engine, STANDING_HANDOVER,
 					    job->contact.relationship) != NULL,
 		.known = job->known,
@@ -93,8 +144,7 @@ static void guard_answer(struct guard_job *job)
 	answer.may_start = verdict == GUARD_MAY_START;
 	answer.peer_answered = verdict != GUARD_SILENT;
 	if (job->local) {
-		answer.may_start =
-			verdict != GUARD_REFUSED || !vm_is_stopped(job->engine, &job->contact);
+		answer.may_start = verdict != GUARD_REFUSED || !vm_is_stopped(job);
 		answer.peer_answered = true;
 	}
 	answer.text = text;
@@ -153,7 +203,8 @@ static void guard_begin(struct guard_job *job)
 	if (job->blind) {
 		guard_start_blind(job);
 	}
-	if (job->local || job->blind || job->contact.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+	if (job->local || job->blind || job->contact.role == VMREPLICA__ROLE__ROLE_REPLICA ||
+	    vm_runs(job)) {
 		guard_answer(job);
 		return;
 	}
@@ -195,6 +246,10 @@ void admin_guard(struct admin_call *call, const Vmreplica__Admin__GuardRequest *
 						  : "its resource's parameters are wrong");
 		return;
 	}
-	engine_epoch_known(engine, request->relationship, engine->config->site, &job->known);
+	engine_epoch_known(engine, request->relationship,
+			   job->contact.role == VMREPLICA__ROLE__ROLE_REPLICA
+				   ? job->contact.site
+				   : engine->config->site,
+			   &job->known);
 	guard_begin(job);
 }

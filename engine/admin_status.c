@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* status, events and check. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "common/clock.h"
 #include "engine/admin_service.h"
 #include "engine/check.h"
+#include "engine/epoch.h"
 #include "engine/protect.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
@@ -213,6 +215,25 @@ static void configured_fill(struct vm_status_frame *frame, const struct table_vm
 						"says why");
 }
 
+/* A primary that does not run because it was failed over, as the guard that asked has recorded. */
+static void configured_judge_epoch(struct vm_status_frame *frame, const struct engine *engine)
+{
+	const char *site = engine->config->site;
+	struct epoch known;
+
+	engine_epoch_known(engine, frame->status.relationship, site, &known);
+	if (frame->status.role != VMREPLICA__ROLE__ROLE_PRIMARY || epoch_is_held_by(&known, site)) {
+		return;
+	}
+	snprintf(frame->reason, sizeof(frame->reason),
+		 "it was failed over: %s holds epoch %" PRIu64
+		 ". Make this side the replica: vmreplica reverse %s there",
+		 known.site, known.number, frame->status.name);
+	frame->status.health = VMREPLICA__HEALTH__HEALTH_CRITICAL;
+	frame->status.reason_code = vm_status_borrow("epoch");
+	frame->status.reason = frame->reason;
+}
+
 /* What no node owns now, because its resource has just been made, or is stopped: it is protected
  * all the same, and nobody should have to miss it in order to notice. */
 static void status_add_configured(struct status_answer *answer, struct engine *engine)
@@ -235,6 +256,7 @@ static void status_add_configured(struct status_answer *answer, struct engine *e
 			configured_fill(frame,
 					cluster_table_find(&engine->table, relationship, role),
 					resource, role);
+			configured_judge_epoch(frame, engine);
 			status_add(answer, &frame->status, frame);
 		}
 	}

@@ -4,8 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -15,6 +18,63 @@
 #include "engine/source_error.h"
 #include "engine/source_image.h"
 #include "engine/wrap_record.h"
+
+#define LAYERS_MAX 300u /* more than a store has */
+
+/* ---- what cannot be ---- */
+
+/* In a store of ours, where a VM has failed over to it: <store>/vm-<n>/ or gen-<n>/. */
+static bool is_in_store(const char *image)
+{
+	char path[PATH_MAX];
+	const char *slash = strrchr(image, '/');
+
+	return slash != NULL &&
+	       snprintf(path, sizeof(path), "%.*s/../manifest.json", (int)(slash - image), image) <
+		       (int)sizeof(path) &&
+	       access(path, F_OK) == 0;
+}
+
+int adopted_disks_check_image(const char *image, char error[SOURCE_ERROR_LEN])
+{
+	char at[PATH_MAX], below[PATH_MAX];
+	struct stat status;
+
+	snprintf(at, sizeof(at), "%s", image);
+	/* down through the store, to its base or to the VM's own disk */
+	for (unsigned int i = 0; i < LAYERS_MAX && is_in_store(at); i++) {
+		bool linked = lstat(at, &status) == 0 && S_ISLNK(status.st_mode);
+
+		if (linked ? realpath(at, below) == NULL : source_image_backing(at, below) != 0) {
+			return 0;
+		}
+		memcpy(at, below, sizeof(at));
+	}
+	if (source_image_backing(at, below) != 0) {
+		return 0;
+	}
+	return source_fail(
+		-ENOTSUP, error,
+		"%.200s stands on a backing file, %.200s: with it this side cannot become "
+		"the replica; make it stand alone (virsh blockpull, or qemu-img convert "
+		"while the VM is off)",
+		at, below);
+}
+
+int adopted_disks_check(const char *path, const char *const *exclude, char error[SOURCE_ERROR_LEN])
+{
+	struct source_defined_disk *disks = NULL;
+	size_t count = 0;
+	int result = source_defined_disks(path, exclude, &disks, &count, error);
+
+	for (size_t i = 0; i < count && result == 0; i++) {
+		result = adopted_disks_check_image(disks[i].path, error);
+	}
+	source_defined_disks_free(disks, count);
+	return result;
+}
+
+/* ---- lending ---- */
 
 /* When the VM is at home again its images stand on this one, and libvirt relabels nothing of a
  * chain in a store: an image that is not for everyone to read would keep QEMU from starting. */
@@ -85,7 +145,8 @@ int adopted_disks_lend(const char *path, const char *const *exclude,
 	int result = source_defined_disks(path, exclude, &disks, &count, error);
 
 	for (size_t i = 0; i < count && result == 0; i++) {
-		result = lend(disks[i].path, users, error);
+		result = adopted_disks_check_image(disks[i].path, error);
+		result = result < 0 ? result : lend(disks[i].path, users, error);
 	}
 	if (result < 0) {
 		source_defined_disks_free(disks, count);

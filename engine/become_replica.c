@@ -8,7 +8,7 @@
 #include "engine/standing.h"
 #include "engine/store_directory.h"
 
-#define PAIRS 10
+#define PAIRS 11
 
 /* A request with what it points at. */
 struct change {
@@ -100,6 +100,7 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 		    adopt_order_encode(adopt, adopt_text));
 	add_setting(&change, STANDING_HANDOVER, contact->relationship, "");
 	add_setting(&change, STANDING_FAILOVER, contact->relationship, "");
+	add_setting(&change, STANDING_CHAIN, contact->relationship, "");
 	result = cluster->ops->switch_role(cluster, &change.request, done, arg);
 	authorization_table_destroy(&table);
 	if (result < 0) {

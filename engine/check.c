@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "engine/check_facts.h"
+#include "engine/check_guard.h"
 #include "engine/check_probe.h"
 #include "engine/check_unprotected.h"
 #include "engine/extended.h"
@@ -279,6 +280,7 @@ static int check_begin(struct check *check)
 	}
 	if (!check->local) {
 		check_facts_cluster(engine, &check->cluster);
+		check_guards(engine_settings(engine), check->vm.name, &check->cluster);
 		ask_others(check);
 	}
 	if (check->unprotected) {

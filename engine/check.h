@@ -8,6 +8,7 @@
  *   check_probe.c        what a worker tries: certificate, clock, scratch, libvirt, disks, peer
  *   check_storage.c      the storage of authorized sites
  *   check_replica.c      would the replica VMs of this node start here?
+ *   check_guard.c        VMs without a guard
  *   check_wrap.c         wrapped raw disks: may QEMU use them here?
  *   check_unprotected.c  a VM that is not protected yet
  *   check_list.c         the lines

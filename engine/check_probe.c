@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/pki.h"
+#include "engine/adopted_disks.h"
 #include "engine/check_wrap.h"
 #include "engine/locate_client.h"
 #include "engine/order_client.h"
@@ -142,6 +143,13 @@ static void probe_disks(struct check_probe *probe, const struct check_vm *vm)
 			check_list_add(&probe->list, CHECK_OK, item, NULL, "%s: %s, %llu MiB",
 				       disk->name, disk->path,
 				       (unsigned long long)(disk->size_bytes >> 20));
+			if (adopted_disks_check_image(disk->path, error) == -ENOTSUP) {
+				check_list_add(
+					&probe->list, CHECK_WARNING, item,
+					"it can fail over, but neither --planned nor reverse "
+					"bring it back here",
+					"%s: %s", disk->name, error);
+			}
 		}
 	}
 	check_wrap_run(probe->libvirt, source, item, &probe->list);

@@ -411,6 +411,12 @@ void failover_tick(struct engine *engine, int64_t now_ms)
 {
 	struct failover *next;
 
+	for (struct failover *failover = engine->failovers; failover != NULL;
+	     failover = failover->next) {
+		if (engine->stopping || failover_replica(failover) == NULL) {
+			failover_consolidate_stop(failover);
+		}
+	}
 	if (engine->stopping || engine_settings(engine) == NULL) {
 		return;
 	}

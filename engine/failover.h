@@ -8,7 +8,8 @@
  *   failover_run.c     running and stopping the VM
  *   failover_forward.c planned: what fails behind the point of no return
  *   failover_role.c    becoming the primary: planned failover, reverse replication
- *   failover_images.c  a test's images; a committed chain made short
+ *   failover_images.c  a test's images
+ *   failover_consolidate.c  a committed chain made short
  */
 #ifndef VMR_ENGINE_FAILOVER_H
 #define VMR_ENGINE_FAILOVER_H
@@ -48,6 +49,8 @@ struct failover {
 	char outcome[REASON_MAX]; /* of a job that is done */
 	int64_t doubt_ms;	  /* monotonic: until then the store's status may be older */
 	char told[REASON_MAX];	  /* the last failure of a step that is tried again */
+	struct consolidate_job *consolidating; /* on its worker */
+	bool gives_way;			       /* another order waits for its end */
 };
 
 /* Begin what order says for a replica that is open here; its job has an id when this returns.
@@ -57,6 +60,9 @@ int failover_begin(struct replica *replica, const struct failover_order *order,
 struct failover *failover_find(const struct engine *engine, const char *relationship);
 /* Go on: also with what another engine, or ours before its restart, had under way. */
 void failover_tick(struct engine *engine, int64_t now_ms);
+/* A commit that merges images ends for another order: true, and soon there is no job. False: it is
+ * something else that is under way, or nothing. */
+bool failover_give_way(struct engine *engine, const char *relationship);
 /* At the end; nobody answers any more. */
 void failover_free_all(struct engine *engine);
 
@@ -96,6 +102,8 @@ void failover_step_remove(struct failover *failover);
 void failover_step_release(struct failover *failover);
 void failover_step_points(struct failover *failover);
 void failover_step_consolidate(struct failover *failover);
+/* The merge under way gives up soon; it is begun again with the step. */
+void failover_consolidate_stop(struct failover *failover);
 void failover_step_forget(struct failover *failover);
 /* failover_role.c */
 void failover_step_extents(struct failover *failover);

@@ -20,7 +20,7 @@
 #define EXTENTS_LIMIT_MS 600000
 #define PEER_LIMIT_MS	 (30 * 60 * 1000) /* it stops its VM, and reads its bitmaps */
 #define PEER_RETRY_MS	 2000
-#define SETTINGS	 4
+#define SETTINGS	 5
 #define PARAMETERS	 5
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
@@ -265,6 +265,7 @@ static void fill_change(struct failover *failover, const struct peer_contact *co
 	add_setting(change, EPOCH_SETTING, failover->relationship,
 		    epoch_format(&failover->order.epoch, change->epoch));
 	add_setting(change, STANDING_EXTENTS, failover->relationship, failover->extents);
+	add_setting(change, STANDING_CHAIN, failover->relationship, replica->directory);
 	add_setting(change, STANDING_FAILOVER, failover->relationship, "");
 }
 

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "cluster/authorization.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/adopted_disks.h"
 #include "engine/become_replica.h"
 #include "engine/epoch.h"
 #include "engine/host_vm.h"
@@ -127,6 +129,41 @@ struct give_way *give_way_new(struct engine *engine, const struct peer_contact *
 	return NULL;
 }
 
+/* Before anything is changed: it could not become the replica. */
+static int check_run(void *arg)
+{
+	struct give_way *way = arg;
+	cleanup_free const char **exclude = vm_settings_exclude_list(&way->settings);
+
+	return exclude == NULL ? -EAGAIN : adopted_disks_check(way->definition, exclude, way->text);
+}
+
+static void check_done(void *arg, int result)
+{
+	struct give_way *way = arg;
+	struct engine *engine = way->engine;
+	struct admin_call *call = way->call;
+	const char *id = way->contact.relationship;
+
+	way->call = NULL;
+	if (result == -ENOTSUP) {
+		peer_order_refuse(call, "%s", way->text);
+	} else if (find(engine, id) != NULL || failover_job_running_id(engine, id)[0] != '\0') {
+		peer_order_later(call, "", "it is under way");
+	} else {
+		way->job = failover_job_begin(engine, JOB_KIND_REVERSE, way->contact.vm, id, NULL);
+		if (way->job != NULL) {
+			way->next = engine->giving_way;
+			engine->giving_way = way;
+			peer_order_later(call, failover_job_id(way->job), "it has begun");
+			engine_wake(engine);
+			return;
+		}
+		peer_order_later(call, "", "out of memory");
+	}
+	give_way_free(way);
+}
+
 static void give_way_begin(struct peer_order *order)
 {
 	const char *job = failover_job_running_id(order->engine, order->contact.relationship);
@@ -143,17 +180,10 @@ static void give_way_begin(struct peer_order *order)
 		return;
 	}
 	take_order(way, order);
-	way->job = failover_job_begin(order->engine, JOB_KIND_REVERSE, way->contact.vm,
-				      way->contact.relationship, NULL);
-	if (way->job == NULL) {
-		give_way_free(way);
-		peer_order_later(order->call, "", "out of memory");
-		return;
+	way->call = order->call;
+	if (workers_submit(order->engine->task_workers, check_run, check_done, way) < 0) {
+		check_done(way, -EAGAIN);
 	}
-	way->next = order->engine->giving_way;
-	order->engine->giving_way = way;
-	peer_order_later(order->call, failover_job_id(way->job), "it has begun");
-	engine_wake(order->engine);
 }
 
 /* This side is the replica already: what came of it stands in the settings. */

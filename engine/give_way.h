@@ -32,6 +32,7 @@ struct give_way {
 	struct give_way *next;
 	struct engine *engine; /* borrowed */
 	struct failover_job *job;
+	struct admin_call *call; /* while the disks are looked at, before it has begun */
 	struct peer_contact contact;
 	struct epoch epoch; /* the new primary's */
 	char peer_site[SITE_NAME_MAX + 1];

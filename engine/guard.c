@@ -72,11 +72,32 @@ static enum guard_answer judge_answered(const struct guard_facts *facts, char *t
 		   facts->known.number);
 }
 
+static enum guard_answer judge_replica(const struct guard_facts *facts, char *text, size_t size)
+{
+	if (facts->known.number > 0 && epoch_is_held_by(&facts->known, facts->site)) {
+		return say(GUARD_MAY_START, text, size,
+			   "%s has failed over to here in epoch %" PRIu64, facts->vm,
+			   facts->known.number);
+	}
+	if (facts->is_disabled) {
+		return say(GUARD_MAY_START, text, size,
+			   "%s is a replica here and disabled: only a failover starts it",
+			   facts->vm);
+	}
+	return say(GUARD_REFUSED, text, size,
+		   "%s is a replica here: %s holds epoch %" PRIu64
+		   ", and only a failover starts it (vmreplica failover %s). Disable its resource "
+		   "again: pcs resource disable",
+		   facts->vm, facts->known.site, facts->known.number, facts->vm);
+}
+
 enum guard_answer guard_judge(const struct guard_facts *facts, char *text, size_t size)
 {
+	if (facts->vm_runs) {
+		return say(GUARD_MAY_START, text, size, "%s runs here already", facts->vm);
+	}
 	if (facts->is_replica) {
-		return say(GUARD_MAY_START, text, size,
-			   "%s is a replica here: only a failover starts it", facts->vm);
+		return judge_replica(facts, text, size);
 	}
 	if (facts->peer_answered) {
 		return judge_answered(facts, text, size);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What ocf:vmreplica:guard asks before a VM may start on this side: does the other side hold a
- * higher epoch, or was the VM handed over to it? A replica is not guarded: nothing starts it but a
- * failover.
+ * higher epoch, or was the VM handed over to it? On a side that is the replica only a failover to
+ * here starts it, which leaves this side's epoch in the settings with the same change; until then
+ * its resource is disabled. A guard that failed there all the time would make a failover wait, so
+ * it refuses only when somebody has enabled the VM by hand.
  */
 #ifndef VMR_ENGINE_GUARD_H
 #define VMR_ENGINE_GUARD_H
@@ -13,7 +15,9 @@
 #include "cluster/epoch.h"
 
 struct guard_facts {
+	bool vm_runs;	    /* in this cluster: what runs is not asked about */
 	bool is_replica;    /* this side's resource says role=replica */
+	bool is_disabled;   /* the VM's resource has target-role=Stopped */
 	bool handed_over;   /* a handover stands here */
 	struct epoch known; /* the highest known here */
 	const char *site;   /* ours */

@@ -106,6 +106,7 @@ ENGINE_CONTROL = \
 	engine/adoption.c engine/adoption.h \
 	engine/announcer.c engine/announcer.h \
 	engine/check.c engine/check.h engine/check_facts.c engine/check_facts.h \
+	engine/check_guard.c engine/check_guard.h \
 	engine/check_list.c engine/check_list.h engine/check_probe.c engine/check_probe.h \
 	engine/check_wrap.c engine/check_wrap.h \
 	engine/check_storage.c engine/check_storage.h \
@@ -118,9 +119,11 @@ ENGINE_CONTROL = \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover.c engine/failover.h engine/failover_forward.c engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
+	engine/chain_keeper.c engine/chain_keeper.h engine/chain_merge.c engine/chain_merge.h \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/image_chain.c engine/image_chain.h \
 	engine/failover_job.c engine/failover_job.h \
+	engine/failover_refusal.c engine/failover_refusal.h \
 	engine/failover_place.c engine/failover_place.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \

@@ -41,6 +41,8 @@ struct planned {
 	char definition[PATH_LEN_MAX + 1]; /* of the VM here */
 	struct give_way *way;		   /* owned; of the role; NULL = not yet */
 	unsigned int looks;		   /* at what changed since the final cycle */
+	char excluded[DISKS_MAX][DISK_NAME_MAX + 1];
+	size_t excluded_count;
 	/* a worker's */
 	struct order_answer answer;
 	struct order_result result;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cluster/authorization.h"
+#include "engine/adopted_disks.h"
+#include "engine/own_definition.h"
 #include "engine/planned.h"
 #include "engine/source_run.h"
 
@@ -29,6 +31,17 @@ const struct placement_resource *planned_place(const struct planned *planned)
 bool planned_is_refused(const struct planned *planned)
 {
 	return planned->trouble.outcome == SCHEDULE_DENIED;
+}
+
+/* Can this side become the replica? */
+static int check_disks(struct planned *planned)
+{
+	const char *excluded[DISKS_MAX + 1] = {NULL};
+
+	for (size_t i = 0; i < planned->excluded_count; i++) {
+		excluded[i] = planned->excluded[i];
+	}
+	return adopted_disks_check(planned->definition, excluded, planned->text);
 }
 
 int planned_query_run(void *arg)
@@ -135,6 +148,9 @@ static int check_run(void *arg)
 			return result < 0 ? result : -EAGAIN;
 		}
 	}
+	if (check_disks(planned) == -ENOTSUP) {
+		return -ENOTSUP;
+	}
 	return planned_query_run(planned);
 }
 
@@ -143,7 +159,9 @@ static void checked_cb(void *arg, int result)
 	struct planned *planned = arg;
 
 	planned->busy = false;
-	if (planned->is_off) {
+	if (!planned->is_off && result == -ENOTSUP) {
+		planned_failed(planned, result, "nothing was changed", "%s", planned->text);
+	} else if (planned->is_off) {
 		planned_failed(planned, result, "start it, then order it again",
 			       "%s does not run here%s%s", planned->contact.vm,
 			       planned->text[0] != '\0' ? ": " : "", planned->text);
@@ -183,9 +201,23 @@ static bool check_here(struct planned *planned)
 	return true;
 }
 
+static void note_excluded(struct planned *planned)
+{
+	const struct vm_settings *settings = &planned_sender(planned)->settings;
+
+	planned->excluded_count = settings->exclude_count;
+	for (size_t i = 0; i < settings->exclude_count; i++) {
+		memcpy(planned->excluded[i], settings->exclude_disks[i],
+		       sizeof(planned->excluded[i]));
+	}
+}
+
 void planned_step_check(struct planned *planned)
 {
 	if (check_here(planned)) {
+		own_definition_find(planned->engine, planned->contact.relationship,
+				    planned->contact.vm_resource, planned->definition);
+		note_excluded(planned);
 		planned_work(planned, check_run, checked_cb);
 	}
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/guard_resource.h"
 #include "cluster/pcs_commands.h"
 #include "engine/protect_job.h"
 #include "engine/standing.h"
@@ -60,11 +61,26 @@ static void protect_fill_create(struct protect_job *job, Vmreplica__Ipc__CibCrea
 	create->engine_clone = vm_status_borrow(CIB_ENGINE_CLONE_DEFAULT);
 }
 
+/* What a guard stands before is a VM; a replica that is replicated on is none. */
+static void fill_guard(const struct protect_job *job, struct pcs_commands *guard,
+		       Vmreplica__Admin__ProtectResponse *protect)
+{
+	if (job->engine->config->standalone || job->definition_path[0] != '\0' ||
+	    guard_resource_exists(engine_settings(job->engine), job->relationship) ||
+	    pcs_commands_create_guard(job->vm.resource, job->relationship, guard) < 0) {
+		return;
+	}
+	protect->guard_commands = guard->lines;
+	protect->n_guard_commands = guard->count;
+}
+
 void protect_reply(struct protect_job *job, struct pcs_commands *commands)
 {
 	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
 	Vmreplica__Admin__ProtectResponse protect = VMREPLICA__ADMIN__PROTECT_RESPONSE__INIT;
+	struct pcs_commands guard = {0};
 
+	fill_guard(job, &guard, &protect);
 	protect.commands = commands != NULL ? commands->lines : NULL;
 	protect.n_commands = commands != NULL ? commands->count : 0;
 	protect.resource = job->resource;
@@ -77,6 +93,7 @@ void protect_reply(struct protect_job *job, struct pcs_commands *commands)
 	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_PROTECT;
 	response.protect = &protect;
 	admin_call_reply(job->call, &response);
+	pcs_commands_destroy(&guard);
 }
 
 /* Back out of ENROLL; whatever comes of it, the first failure is what is told. */

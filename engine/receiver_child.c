@@ -17,6 +17,7 @@
 #include "engine/admin_points.h"
 #include "engine/transfer.h"
 #include "engine/announcer.h"
+#include "engine/chain_keeper.h"
 #include "engine/receiver_leftover.h"
 #include "engine/replica.h"
 #include "engine/replica_lender.h"
@@ -85,6 +86,9 @@ static void child_opened(struct receiver_child *child, const Vmreplica__Ipc__Sto
 
 	if (replica != NULL) {
 		replica_opened(replica, opened->error, opened->text);
+	} else {
+		chain_keeper_opened(child->engine, opened->relationship, opened->error,
+				    opened->text);
 	}
 }
 
@@ -95,6 +99,9 @@ static void child_store_closed(struct receiver_child *child,
 
 	if (replica != NULL) {
 		replica_closed(replica, closed->error, closed->text);
+	} else {
+		chain_keeper_closed(child->engine, closed->relationship, closed->error,
+				    closed->text);
 	}
 }
 
@@ -296,6 +303,7 @@ static void child_ended(struct receiver_child *child, int status, int64_t now_ms
 	     replica = replica->next) {
 		replica_receiver_lost(replica);
 	}
+	chain_keeper_receiver_lost(child->engine);
 	replica_takeover_receiver_lost(child->engine);
 	transfers_receiver_lost(child->engine);
 	replica_lender_receiver_lost(child->engine);

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/announcer.h"
+#include "engine/chain_keeper.h"
 
 #define STOP_HANGS_MS 3000 /* a cancelled cycle looks each quarter of a second */
 
@@ -77,6 +78,7 @@ void relationship_free(struct relationship *rel)
 		*link = rel->next;
 	}
 	relationship_verify_free(rel);
+	chain_keeper_free(rel);
 	peer_destroy(&rel->peer);
 	vm_settings_destroy(&rel->settings);
 	vm_settings_destroy(&rel->pending);
@@ -189,7 +191,8 @@ static void relationship_tick_stop(struct relationship *rel, int64_t now)
 	if (rel->gone) {
 		return;
 	}
-	if (!rel->busy) {
+	chain_keeper_tick(rel, now);
+	if (!rel->busy && (!chain_keeper_holds(rel) || now >= rel->stop_grace_ms)) {
 		relationship_detach(rel);
 		engine_changed(rel->engine);
 		return;
@@ -253,6 +256,7 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	relationship_answer_waiters(rel, 0, NULL, now);
 	relationship_tick_resync(rel, now);
 	relationship_verify_tick(rel, now);
+	chain_keeper_tick(rel, now);
 	relationship_judge(rel, now);
 	relationship_tell_peer(rel);
 	rel->schedule.eligible = rel->ready && rel->standing_known && !rel->suspended &&

@@ -111,6 +111,7 @@ struct relationship {
 	char task_error[SOURCE_ERROR_LEN];
 	bool task_has_checkpoints;
 
+	struct chain_keeper *chain;	     /* owned; NULL = nothing to put in order */
 	struct verify_run *verify;	     /* owned; NULL = none since attach */
 	struct relationship_waiter *waiters; /* owned */
 	relationship_done_cb stop_done;

@@ -21,10 +21,9 @@ struct takeover_wait {
 	void *arg;
 };
 
-static int wait_send(struct replica *replica, enum frame_type type, const ProtobufCMessage *message,
+static int wait_send(struct engine *engine, enum frame_type type, const ProtobufCMessage *message,
 		     uint64_t id, replica_takeover_cb done, void *arg)
 {
-	struct engine *engine = replica->engine;
 	struct takeover_wait *wait = calloc(1, sizeof(*wait));
 	int result;
 
@@ -64,7 +63,8 @@ int replica_takeover_ask(struct replica *replica, Vmreplica__Ipc__StoreTakeover 
 	}
 	request->id = next_id(replica->engine);
 	request->relationship = replica->settings.relationship;
-	return wait_send(replica, FRAME_STORE_TAKEOVER, &request->base, request->id, done, arg);
+	return wait_send(replica->engine, FRAME_STORE_TAKEOVER, &request->base, request->id, done,
+			 arg);
 }
 
 int replica_takeover_end(struct replica *replica, Vmreplica__Ipc__StoreTakeoverEnd *request,
@@ -75,7 +75,18 @@ int replica_takeover_end(struct replica *replica, Vmreplica__Ipc__StoreTakeoverE
 	}
 	request->id = next_id(replica->engine);
 	request->relationship = replica->settings.relationship;
-	return wait_send(replica, FRAME_STORE_TAKEOVER_END, &request->base, request->id, done, arg);
+	return wait_send(replica->engine, FRAME_STORE_TAKEOVER_END, &request->base, request->id,
+			 done, arg);
+}
+
+int replica_takeover_end_at(struct engine *engine, Vmreplica__Ipc__StoreTakeoverEnd *request,
+			    replica_takeover_cb done, void *arg)
+{
+	if (!receiver_child_is_ready(engine->receiver)) {
+		return -ENOTCONN;
+	}
+	request->id = next_id(engine);
+	return wait_send(engine, FRAME_STORE_TAKEOVER_END, &request->base, request->id, done, arg);
 }
 
 int replica_takeover_extents(struct replica *replica, Vmreplica__Ipc__StoreExtents *request,
@@ -86,7 +97,8 @@ int replica_takeover_extents(struct replica *replica, Vmreplica__Ipc__StoreExten
 	}
 	request->id = next_id(replica->engine);
 	request->relationship = replica->settings.relationship;
-	return wait_send(replica, FRAME_STORE_EXTENTS, &request->base, request->id, done, arg);
+	return wait_send(replica->engine, FRAME_STORE_EXTENTS, &request->base, request->id, done,
+			 arg);
 }
 
 void replica_takeover_forget(struct engine *engine, const void *arg)

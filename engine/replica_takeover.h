@@ -22,6 +22,10 @@ int replica_takeover_ask(struct replica *replica, Vmreplica__Ipc__StoreTakeover 
 			 replica_takeover_cb done, void *arg);
 int replica_takeover_end(struct replica *replica, Vmreplica__Ipc__StoreTakeoverEnd *request,
 			 replica_takeover_cb done, void *arg);
+/* The same for a store that is open, but no replica's of this engine; request has the
+ * relationship. */
+int replica_takeover_end_at(struct engine *engine, Vmreplica__Ipc__StoreTakeoverEnd *request,
+			    replica_takeover_cb done, void *arg);
 int replica_takeover_extents(struct replica *replica, Vmreplica__Ipc__StoreExtents *request,
 			     replica_takeover_cb done, void *arg);
 /* Who asked does not want to know any more (all its requests). */

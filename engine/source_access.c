@@ -256,6 +256,50 @@ int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]
 				     (unsigned int)uid, path, strerror(-result));
 }
 
+/* What source_access_lend gave: an entry of its own, with both rights. Nobody but root and the
+ * disk's owner can have made it. */
+static bool is_lent(const char *path, uid_t receiver)
+{
+	struct stat status;
+
+	return receiver != 0 && stat(path, &status) == 0 &&
+	       (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) && status.st_uid != receiver &&
+	       has_entry(path, receiver);
+}
+
+/* By its descriptor: whoever owns the link cannot turn it meanwhile. */
+int source_access_base(const char *path, uid_t receiver, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	char held[32];
+	struct stat status;
+	cleanup_close int fd = -1;
+	bool granted;
+	int result;
+
+	if (lstat(path, &status) == 0 && !S_ISLNK(status.st_mode)) {
+		return source_access_file(path, uid, error);
+	}
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0) {
+		return source_fail(-errno, error, "%s leads nowhere: %s", path, strerror(errno));
+	}
+	snprintf(held, sizeof(held), "/proc/self/fd/%d", fd);
+	if (!is_lent(held, receiver)) {
+		return source_fail(
+			-EPERM, error,
+			"%s leads to an image that was not lent to the receiver: nothing is "
+			"merged into it",
+			path);
+	}
+	result = source_access_grant_image(held, uid, &granted);
+	return result == 0
+		       ? 0
+		       : source_fail(result, error,
+				     "QEMU's user (uid %u) cannot be given access to the disk that "
+				     "%s leads to: %s; the file system must have ACLs",
+				     (unsigned int)uid, path, strerror(-result));
+}
+
 /* ---- images that are lent ---- */
 
 static int lend_directory(const char *path, uid_t uid)

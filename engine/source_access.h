@@ -23,6 +23,10 @@ int source_access_revoke_image(const char *path, uid_t uid);
 /* Let uid read and write a plain file, by ACL entries. Likewise. */
 int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);
 
+/* The same for the lowest image of a chain in a store, which may be a link to a disk outside of it:
+ * then only when that disk was lent to the receiver's user. */
+int source_access_base(const char *path, uid_t receiver, uid_t uid, char error[SOURCE_ERROR_LEN]);
+
 /* Let uid read and write the image at path, and search every directory above it. Without ACLs in
  * the file system: -ENOTSUP. 0, or a negative errno with a sentence. */
 int source_access_lend(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -27,6 +28,7 @@
 #define MAGIC		    0x514649fbu
 #define INCOMPATIBLE_DATA   (1u << 2)
 #define AUTOCLEAR_RAW	    (1u << 1)
+#define BACKING_MAX	    1023u
 #define EXTENSION_END	    0u
 #define EXTENSION_DATA	    0x44415441u
 #define EXTENSION_BACKING   0xe2792acau
@@ -165,4 +167,39 @@ int source_image_raw_size(const char *path, uint64_t *ret_size)
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	return fd >= 0 ? raw_size(fd, ret_size) : -errno;
+}
+
+int source_image_backing(const char *path, char ret_backing[PATH_MAX])
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char directory[PATH_MAX], name[BACKING_MAX + 1];
+	uint8_t header[VERSION_3_LEN] = {0};
+	const char *slash;
+	uint64_t offset;
+	uint32_t len;
+
+	if (fd < 0) {
+		return -errno;
+	}
+	if (pread(fd, header, OFFSET_SIZE, 0) != OFFSET_SIZE ||
+	    read_u32(header, OFFSET_MAGIC) != MAGIC) {
+		return -EBADMSG;
+	}
+	offset = read_u64(header, OFFSET_BACKING);
+	len = read_u32(header, OFFSET_BACKING_LEN);
+	if (offset == 0 || len == 0) {
+		return -ENOENT;
+	}
+	if (len > BACKING_MAX || offset > INT64_MAX ||
+	    pread(fd, name, len, (off_t)offset) != (ssize_t)len) {
+		return -EBADMSG;
+	}
+	name[len] = '\0';
+	slash = strrchr(path, '/');
+	snprintf(directory, sizeof(directory), "%.*s",
+		 slash == NULL || name[0] == '/' ? 0 : (int)(slash + 1 - path), path);
+	return strstr(name, "://") == NULL && strncmp(name, "json:", 5) != 0 &&
+			       snprintf(ret_backing, PATH_MAX, "%s%s", directory, name) < PATH_MAX
+		       ? 0
+		       : -EBADMSG;
 }

@@ -23,6 +23,10 @@ struct source_image {
 /* Read the header of a regular file or block device. 0, the errno of opening or reading, -EINVAL
  * for other kinds of files. Blocks as long as the storage does. */
 int source_image_examine(const char *path, struct source_image *ret_image);
+/* The path of the backing file that a qcow2 image's header names, as QEMU would find it. 0;
+ * -ENOENT: it has none; -EBADMSG: it is no qcow2 image, or names something else than a file; or as
+ * above. */
+int source_image_backing(const char *path, char ret_backing[PATH_MAX]);
 /* The same of a file that is open. */
 int source_image_examine_fd(int fd, struct source_image *ret_image);
 /* Size of the file or device itself, whatever it holds. Likewise. */

@@ -14,8 +14,9 @@
 #include "engine/source_error.h"
 #include "engine/source_rpc.h"
 
-#define POLL_MS		500
-#define COMMIT_LOST_MAX 20 /* looks at a job that libvirt does not answer */
+#define POLL_MS		 500
+#define COMMIT_MIB_PER_S 64 /* as merges in the store have */
+#define COMMIT_LOST_MAX	 20 /* looks at a job that libvirt does not answer */
 
 /* ---- who QEMU is ---- */
 
@@ -195,7 +196,7 @@ static int commit_begin(struct source_call *call, virConnectPtr conn, virDomainP
 		return source_fail(-ENOMEM, call->error, "out of memory");
 	}
 	*base++ = '\0';
-	return virDomainBlockCommit(domain, disk, base, call->text[1], 0, 0) == 0
+	return virDomainBlockCommit(domain, disk, base, call->text[1], COMMIT_MIB_PER_S, 0) == 0
 		       ? 0
 		       : source_call_translate(call, conn, "merging the VM's images");
 }

@@ -32,8 +32,8 @@ int source_run_end(struct source_connection *connection, const char *vm, int gra
 		   char error[SOURCE_ERROR_LEN]);
 
 /* Merge all images of a running VM's disk (its target's name) from top down to above base into
- * base, while it runs; top is not the one that it writes to. -EBUSY: another block job of that disk
- * runs. Returns when it is done; *stop (may be set by another thread) gives up, -ECANCELED. */
+ * base, while it runs; top is not the one that it writes to. -ENOTSUP or -EBUSY: another job has
+ * that disk. Returns when it is done; *stop (may be set by another thread) gives up, -ECANCELED. */
 int source_run_commit(struct source_connection *connection, const char *vm, const char *disk,
 		      const char *base, const char *top, const volatile bool *stop,
 		      char error[SOURCE_ERROR_LEN]);

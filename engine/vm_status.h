@@ -19,6 +19,7 @@ struct vm_status_frame {
 	Vmreplica__DiskStatus disks[DISKS_MAX];
 	Vmreplica__DiskStatus *disk_pointers[DISKS_MAX];
 	char *excluded[DISKS_MAX]; /* borrowed */
+	char reason[REASON_MAX];   /* for one that is made here */
 };
 void vm_status_frame_init(struct vm_status_frame *frame);
 

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -23,26 +25,39 @@ static uint64_t big_endian(const uint8_t *bytes, size_t count)
 	return value;
 }
 
+/* The file that an image at path calls name, and the store's file, are one: QEMU may have written
+ * where a link leads instead of its name. */
+static bool is_same_file(const struct store *store, const char *path, const char *name,
+			 const char *file)
+{
+	char found[2 * IMAGE_PATH_LEN];
+	struct stat a, b;
+
+	snprintf(found, sizeof(found), "%.*s%s",
+		 name[0] == '/' ? 0 : (int)(strrchr(path, '/') + 1 - path), path, name);
+	return stat(found, &a) == 0 && fstatat(store->dir_fd, file, &b, 0) == 0 &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
 /* Does the image at path stand on a file called file? Nothing is removed on a word alone. */
-static bool stands_on(const char *path, const char *file)
+static bool stands_on(const struct store *store, const char *path, const char *file)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	char name[IMAGE_PATH_LEN];
 	uint8_t header[HEADER_LEN];
 	uint64_t offset, len;
-	size_t wanted = strlen(file);
 
 	if (fd < 0 || pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header)) {
 		return false;
 	}
 	offset = big_endian(header + 8, 8);
 	len = big_endian(header + 16, 4);
-	if (offset == 0 || offset > INT64_MAX || len >= sizeof(name) || len <= wanted ||
+	if (offset == 0 || offset > INT64_MAX || len == 0 || len >= sizeof(name) ||
 	    pread(fd, name, len, (off_t)offset) != (ssize_t)len) {
 		return false;
 	}
 	name[len] = '\0';
-	return name[len - wanted - 1] == '/' && strcmp(name + len - wanted, file) == 0;
+	return is_same_file(store, path, name, file);
 }
 
 size_t takeover_merge_base(const struct manifest_disk *disk)
@@ -67,7 +82,7 @@ static int merged_check(struct takeover_job *job, const struct manifest *next)
 		const char *base = disk->layers[takeover_merge_base(disk)].file;
 
 		overlay_path(job->store, &next->failover, disk->name, path);
-		if (!stands_on(path, base)) {
+		if (!stands_on(job->store, path, base)) {
 			return takeover_refuse(job, -EBUSY,
 					       "the image of disk %s does not stand on %s yet",
 					       disk->name, base);

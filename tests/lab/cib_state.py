@@ -58,7 +58,7 @@ class Side:
         return found
 
     def started(self, name):
-        return self.lab.resource_node(name, self.site)
+        return self.lab.resource_node(name, self.site, self.mon)
 
 
 def values(primitive, kind):
@@ -91,10 +91,10 @@ def look_at(side, relationship, vm, is_primary, failed_over, test):
     look_at_role(side, ours, parameters, is_primary)
     name = vm_resource(side, relationship, parameters, vm)
     runs = is_primary or failed_over
-    look_at_vm(side, name, runs)
+    look_at_vm(side, ours.get("id"), name, runs)
     look_at_constraints(side, ours.get("id"), name, is_primary)
     look_at_settings(side, relationship, failed_over and not is_primary)
-    look_at_test(side, relationship, test and not is_primary)
+    look_at_test(side, relationship, (ours.get("id"), name), test and not is_primary)
     look_at_status(side, ours.get("id"), name, runs)
 
 
@@ -118,7 +118,7 @@ def vm_resource(side, relationship, parameters, vm):
     return parameters.get("vm_resource") or (made[0] if made else vm)
 
 
-def look_at_vm(side, name, runs):
+def look_at_vm(side, ours, name, runs):
     entry = next((entry for entry in side.cib.iter("primitive") if entry.get("id") == name), None)
     side.want(entry is not None, f"no resource {name}")
     if entry is None:
@@ -128,10 +128,14 @@ def look_at_vm(side, name, runs):
     node = side.started(name)
     side.want(bool(node) == runs, f"{name} runs on {node}")
     config = values(entry, "instance_attributes")["config"]
-    if runs and node:
-        names = disks(side.lab.on(node, f"cat {config}"))
-        side.want(names and side.lab.run(node, f"ls {' '.join(names)}").returncode == 0,
-                  f"{config} of {name} names disks that are not there: {names}")
+    node = node or side.started(ours) or side.node
+    if not runs and not config.startswith(rep.STORAGE):
+        return
+    names = disks(side.lab.on(node, f"cat {config}"))
+    there = side.lab.run(node, f"ls -d {' '.join(names)}").stdout.split()
+    # What does not run must not start by a mistake either: its disks have names of no file.
+    side.want(names and sorted(there) == (sorted(names) if runs else []),
+              f"{config} of {name} names {names}, of which there are {there}")
 
 
 def disks(definition):
@@ -165,12 +169,13 @@ def look_at_settings(side, relationship, holds_epoch):
               f"it has failed over to here in the epoch {epoch!r}")
 
 
-def look_at_test(side, relationship, stands):
+def look_at_test(side, relationship, names, stands):
     made = [entry.get("id") for entry in side.primitives("VirtualDomain")
             if "vmreplica-test" in values(entry, "meta_attributes")
             and values(entry, "meta_attributes")["vmreplica-relationship"] == relationship]
     side.want(bool(made) == stands, f"resources of a test: {made}")
-    ids = [entry.get("id") for entry in side.cib.iter("rsc_location")]
+    ids = [entry.get("id") for entry in side.cib.iter("rsc_location")
+           if entry.get("rsc") in (*made, *names)]
     wanted = [f"vmreplica-location-{name}" for name in made]
     side.want(ids == wanted, f"location constraints: {ids}")
     for name in made:
@@ -204,7 +209,7 @@ def gone(lab, relationship, primary="A", vm="web1", timeout=60):
             side.want(relationship not in text, "something names the relationship: "
                       f"{side.settings(relationship) or 'a resource'}")
             ids = [entry.get("id") for entry in side.cib.find("constraints")
-                   if entry.get("id").startswith("vmreplica-")]
+                   if entry.get("id").startswith("vmreplica-") and f"-{vm}-" in entry.get("id")]
             side.want(not ids, f"constraints: {ids}")
             side.want("Failed Resource Actions" not in side.text or site != primary, side.text)
             wrong += side.wrong

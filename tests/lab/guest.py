@@ -285,6 +285,7 @@ def create_vm(shape, vms, name, disk_size=None, agent=False, uefi=False):
     for disk in ("vda", "vdb"):
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=1.1",
              f"{vms}/{name}-{disk}.qcow2", disk_size or shape.disk_size])
+        os.chmod(f"{vms}/{name}-{disk}.qcow2", 0o600)   # as virt-install makes them
     with open(f"{vms}/{name}.xml", "w") as file:
         file.write(domain_xml(name, shape.record_rate, cache_mode(vms), agent, uefi))
     if agent:

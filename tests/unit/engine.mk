@@ -11,7 +11,7 @@ CLEANFILES += tests/unit/test_source_live tests/unit/test_source_harm
 dist_check_SCRIPTS += tests/unit/check-source-live.sh tests/unit/check-source-harm.sh
 EXTRA_DIST += tests/unit/live-libvirt.sh
 tests_unit_test_source_live_SOURCES = tests/unit/test_source_live.c $(SOURCE_LIVE) tests/unit/unit.h
-tests_unit_test_source_live_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_source_live_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS) -Wno-cast-qual
 tests_unit_test_source_live_LDADD = $(source_test_ldadd)
 tests_unit_test_source_harm_SOURCES = tests/unit/test_source_harm.c $(SOURCE_LIVE)
 tests_unit_test_source_harm_CFLAGS = $(source_test_cflags)
@@ -21,6 +21,21 @@ check_PROGRAMS += tests/unit/test_source_access
 tests_unit_test_source_access_SOURCES = tests/unit/test_source_access.c
 tests_unit_test_source_access_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_access_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_adopted_disks
+tests_unit_test_adopted_disks_SOURCES = tests/unit/test_adopted_disks.c
+tests_unit_test_adopted_disks_CFLAGS = $(source_test_cflags)
+tests_unit_test_adopted_disks_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_chain_keeper
+tests_unit_test_chain_keeper_SOURCES = tests/unit/test_chain_keeper.c engine/chain_keeper.c engine/chain_keeper.h
+tests_unit_test_chain_keeper_CFLAGS = $(AM_CFLAGS) $(CUNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(QB_CFLAGS) -Wno-cast-qual
+tests_unit_test_chain_keeper_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_chain_merge
+tests_unit_test_chain_merge_SOURCES = tests/unit/test_chain_merge.c
+tests_unit_test_chain_merge_CFLAGS = $(source_test_cflags)
+tests_unit_test_chain_merge_LDADD = $(source_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_source_bitmap
 tests_unit_test_source_bitmap_SOURCES = tests/unit/test_source_bitmap.c
@@ -102,6 +117,12 @@ check_PROGRAMS += tests/unit/test_broker_talk
 tests_unit_test_broker_talk_SOURCES = tests/unit/test_broker_talk.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
 tests_unit_test_broker_talk_CFLAGS = $(engine_test_cflags) $(OPENSSL_CFLAGS) -Wno-undef
 tests_unit_test_broker_talk_LDADD = $(engine_test_ldadd) $(OPENSSL_LIBS) -lpthread
+
+# The engine's file with the test in the place of what it calls.
+check_PROGRAMS += tests/unit/test_point_find
+tests_unit_test_point_find_SOURCES = tests/unit/test_point_find.c engine/point_find.c
+tests_unit_test_point_find_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_point_find_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_replica_state
 tests_unit_test_replica_state_SOURCES = tests/unit/test_replica_state.c tests/unit/tempdir.h
@@ -200,6 +221,11 @@ tests_unit_test_replica_LDADD = $(engine_test_ldadd)
 
 # The replica VM's definition; golden files in tests/fixtures/domain.
 EXTRA_DIST += tests/fixtures/domain
+check_PROGRAMS += tests/unit/test_check_guard
+tests_unit_test_check_guard_SOURCES = tests/unit/test_check_guard.c
+tests_unit_test_check_guard_CFLAGS = $(engine_test_cflags)
+tests_unit_test_check_guard_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_check_unprotected
 tests_unit_test_check_unprotected_SOURCES = tests/unit/test_check_unprotected.c
 tests_unit_test_check_unprotected_CFLAGS = $(engine_test_cflags)

@@ -7,14 +7,20 @@ receiver_test_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_
 receiver_pure_libs = libvmr-receiver.la $(CUNIT_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_manifest \
+	tests/unit/test_manifest_points \
 	tests/unit/test_receiver_plan \
 	tests/unit/test_retention \
 	tests/unit/test_batch \
 	tests/unit/test_merge_plan \
 	tests/unit/test_history \
 	tests/unit/test_point_list
+tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c tests/unit/manifest_sample.c tests/unit/manifest_sample.h
 tests_unit_test_manifest_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_manifest_LDADD = $(receiver_pure_libs)
+tests_unit_test_manifest_points_SOURCES = tests/unit/test_manifest_points.c \
+	tests/unit/manifest_sample.c tests/unit/manifest_sample.h
+tests_unit_test_manifest_points_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_manifest_points_LDADD = $(receiver_pure_libs)
 tests_unit_test_receiver_plan_SOURCES = tests/unit/test_receiver_plan.c tests/unit/trust_cases.h
 tests_unit_test_receiver_plan_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_plan_LDADD = $(receiver_pure_libs)
@@ -68,6 +74,7 @@ receiver_rig_tests = \
 	tests/unit/test_merge_pace \
 	tests/unit/test_stale_owner \
 	tests/unit/test_receiver_adopt \
+	tests/unit/test_receiver_trips \
 	tests/unit/test_replay \
 	tests/unit/test_receiver_failover \
 	tests/unit/test_store_fixture
@@ -112,6 +119,8 @@ tests_unit_test_merge_pace_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_merge_pace_LDADD = $(receiver_rig_libs)
 tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_stale_owner_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_trips_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_trips_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_adopt_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_adopt_LDADD = $(receiver_rig_libs)
 tests_unit_test_replay_CFLAGS = $(receiver_test_cflags)
@@ -123,7 +132,12 @@ tests_unit_test_store_fixture_LDADD = $(receiver_rig_libs)
 
 # Stores and streams of earlier versions; the script makes a new one when a format changes.
 EXTRA_DIST += tests/fixtures/store
-EXTRA_PROGRAMS += tests/unit/store_fixture_make
+EXTRA_PROGRAMS += tests/unit/store_fixture_make tests/unit/store_fixture_taken
+tests_unit_store_fixture_make_SOURCES = tests/unit/store_fixture_make.c tests/unit/store_fixture.c tests/unit/store_fixture.h
 tests_unit_store_fixture_make_CFLAGS = $(receiver_test_cflags)
 tests_unit_store_fixture_make_LDADD = $(receiver_rig_libs)
+tests_unit_store_fixture_taken_SOURCES = tests/unit/store_fixture_taken.c tests/unit/store_fixture.c tests/unit/store_fixture.h
+tests_unit_store_fixture_taken_CFLAGS = $(receiver_test_cflags)
+tests_unit_store_fixture_taken_LDADD = $(receiver_rig_libs)
+EXTRA_tests_unit_store_fixture_taken_DEPENDENCIES = vmreplica-receiver
 EXTRA_tests_unit_store_fixture_make_DEPENDENCIES = vmreplica-receiver

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/config.h"
 #include "engine/locate_client.h"
 #include "engine/order_client.h"
 #include "proto/frame.h"
@@ -27,7 +28,7 @@ static struct {
 	bool versioned; /* the question told the versions that its sender speaks */
 	pthread_t thread;
 } broker;
-static struct config config;
+static struct tls_files files; /* borrowed by the store, paths and all */
 static struct locate_client client;
 static struct trouble trouble;
 
@@ -251,12 +252,11 @@ static bool world_begin(void)
 	    getsockname(broker.listener, (struct sockaddr *)&address, &len) != 0) {
 		return false;
 	}
-	config.tls_ca = text(peers_path("ca", ".crt"));
-	config.tls_certificate = text(peers_path("a1", ".crt"));
-	config.tls_key = text(peers_path("a1", ".key"));
-	client = (struct locate_client){.tls = tls_store_new(&config),
-					.host = "127.0.0.1",
-					.port = ntohs(address.sin_port)};
+	files = (struct tls_files){.ca = peers_path("ca", ".crt"),
+				   .certificate = peers_path("a1", ".crt"),
+				   .key = peers_path("a1", ".key")};
+	client = (struct locate_client){
+		.tls = tls_store_new(&files), .host = "127.0.0.1", .port = ntohs(address.sin_port)};
 	return client.tls != NULL;
 }
 

@@ -17,14 +17,12 @@
 
 #define CUT_SEQ		7
 #define CUT_ID		"00000000deadbeef"
-#define LAYERS		6 /* base, two points, the VM's last, what is being written; one merges */
 #define BITMAP		"vmreplica-" RIG_RELATIONSHIP "-1-7-" CUT_ID
 #define RESYNCHRONIZING VMREPLICA__STATE__STATE_RESYNCHRONIZING
 #define REPLICATING	VMREPLICA__STATE__STATE_REPLICATING
 
 static char lineage[40];
 static char paths[MODEL_DISKS][RIG_PATH], extents[RIG_PATH];
-static uint64_t cut_seq = CUT_SEQ;
 
 static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void run(const char *format, ...)
@@ -115,7 +113,7 @@ static void adopt(uint64_t number, bool digest)
 	epoch.number = number;
 	epoch.lineage = (char *)(uintptr_t)taking_lineage(number, lineage);
 	epoch.site = (char *)(uintptr_t)RIG_SITE;
-	cut.seq = cut_seq;
+	cut.seq = CUT_SEQ;
 	cut.cut_id = (char *)(uintptr_t)CUT_ID;
 	request.relationship = (char *)(uintptr_t)RIG_RELATIONSHIP;
 	request.disks = list;
@@ -331,104 +329,12 @@ static void test_back(void)
 	world_end();
 }
 
-/* The VM runs on the store for a while, which then becomes a replica again. */
-static void trip(uint64_t epoch, unsigned int pattern)
-{
-	uint64_t at = (uint64_t)pattern << 20;
-
-	CU_ASSERT_EQUAL(taking_failover(epoch, 0), 0);
-	taking_judge(sender.committed.seq, true);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		memcpy(paths[i], rig.taken.paths[i], sizeof(paths[i]));
-	}
-	run("qemu-io -f qcow2 -c 'write -P %u %" PRIu64 " 64k' '%s' >/dev/null", pattern, at,
-	    paths[0]);
-	memset(model.disks[0].data + at, (int)pattern, 65536);
-	CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
-	extents[0] = '\0';
-	cut_seq = sender.committed.seq + 3; /* of the other direction */
-	adopt(epoch + 1, false);
-	CU_ASSERT_EQUAL(rig_open(&rig), 0);
-	sender_drop(&sender);
-	sender.epoch = epoch + 1;
-	sender.lineage = taking_lineage(epoch + 1, lineage);
-	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
-	CU_ASSERT_EQUAL(sender.mode, DELTA);
-	for (int i = 0; i < 6; i++) {
-		taking_cycle_applied(6);
-	}
-}
-
-/* A quiet second: nothing is being merged any more. */
-static void merges_end(void)
-{
-	size_t before = 0, now = scene_layers();
-
-	for (int i = 0; i < 60 && before != now; i++) {
-		before = now;
-		rig_wait(&rig, NULL, 0, 1000);
-		now = scene_layers();
-	}
-}
-
-/* Points of the store before it was adopted, and of after; two of them are kept. */
-static void trips(uint64_t epoch)
-{
-	for (unsigned int i = 0; i < 4; i++) {
-		trip(epoch + 2 * i, i + 1);
-		CU_ASSERT_TRUE(scene_layers_wait(LAYERS, 30000));
-		merges_end();
-		CU_ASSERT_TRUE(scene_points_judge() > 0);
-		scene_check();
-		CU_ASSERT_EQUAL(access(paths[0], F_OK), 0); /* the VM's definition names it */
-	}
-	CU_ASSERT_TRUE(taking_files("vm-*") <= 2);
-	scene_replace_receiver(false);
-	scene_check();
-	CU_ASSERT_EQUAL(taking_failover(epoch + 8, 0), 0);
-	taking_judge(sender.committed.seq, true);
-	cut_seq = CUT_SEQ;
-}
-
-/* Side after side, and back: neither layers nor files become more. */
-static void test_trips_store(void)
-{
-	taking_begin(2);
-	taking_cycle_applied(8);
-	trips(2);
-	world_end();
-}
-
-static void test_trips_disk(void)
-{
-	char disk[RIG_PATH];
-
-	world_make(2);
-	memcpy(disk, paths[0], sizeof(disk));
-	rig_start(&rig, "b1");
-	adopt(2, false);
-	CU_ASSERT_EQUAL(rig_open(&rig), 0);
-	sender_ready();
-	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
-	CU_ASSERT_TRUE(sender_extents(&sender, &model) > 0);
-	scene_delta_of_dirty();
-	scene_note();
-	taking_cycle_applied(8);
-	trips(3);
-	run("test -z \"$(find '%s' -xtype l)\"", rig.store); /* each link leads to the disk */
-	CU_ASSERT_TRUE(taking_files("vda-*.qcow2") <= LAYERS);
-	CU_ASSERT_EQUAL(access(disk, F_OK), 0);
-	world_end();
-}
-
 static const struct unit_test tests[] = {
 	{"delta onto an old primary's disk", test_delta},
 	{"digest", test_digest},
 	{"list or disk lost", test_lost},
 	{"disks grown since", test_grown},
 	{"back and forth", test_back},
-	{"round trips of a store", test_trips_store},
-	{"round trips of a disk", test_trips_disk},
 };
 
 int main(void)

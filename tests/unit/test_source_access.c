@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <sys/acl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/source_access.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
-#define QEMU 61234567u /* no such user: ACLs show it by number */
+#define QEMU	 61234567u /* no such user: ACLs show it by number */
+#define RECEIVER 61234568u
 
 static char error[SOURCE_ERROR_LEN];
 
@@ -69,6 +71,32 @@ static void test_a_missing_directory_is_named(void)
 	CU_ASSERT_EQUAL(source_access_grant(path, QEMU, QEMU, error), -ENOTDIR);
 }
 
+/* What a commit writes into: a file of the store, or the very disk that was lent. */
+static void test_a_link_leads_to_what_was_lent(void)
+{
+	char disk[TEMP_PATH_LEN], other[TEMP_PATH_LEN], link[TEMP_PATH_LEN];
+
+	temp_file(disk, "lent-disk", "x");
+	temp_file(other, "lent-other", "x");
+	CU_ASSERT_EQUAL(chmod(disk, 0600), 0);
+	CU_ASSERT_EQUAL(chmod(other, 0640), 0);
+	CU_ASSERT_EQUAL(symlink(disk, temp_path(link, "lent-layer")), 0);
+	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), -EPERM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, link));
+	CU_ASSERT_EQUAL(source_access_lend(disk, RECEIVER, error), 0);
+	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), 0);
+	CU_ASSERT_STRING_EQUAL(entry_of(disk, QEMU), "rw-");
+	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), 0); /* again */
+	CU_ASSERT_EQUAL(source_access_base(link, 0, QEMU, error), -EPERM);
+	CU_ASSERT_EQUAL(unlink(link), 0);
+	CU_ASSERT_EQUAL(symlink(other, link), 0); /* turned to somebody else's */
+	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), -EPERM);
+	CU_ASSERT_STRING_EQUAL(entry_of(other, QEMU), "");
+	CU_ASSERT_EQUAL(unlink(other), 0);
+	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), -ENOENT);
+	CU_ASSERT_EQUAL(source_access_base(disk, RECEIVER, QEMU, error), 0); /* a plain file */
+}
+
 /* The directory of a store is the receiver's to write: a link in a layer's place leads nobody to
  * another file. */
 static void test_a_link_is_not_followed_to_another_file(void)
@@ -117,6 +145,7 @@ int main(void)
 		 test_a_closed_directory_is_opened_to_one_user},
 		{"what is open already stays as it is", test_what_is_open_already_stays_as_it_is},
 		{"a missing directory is named", test_a_missing_directory_is_named},
+		{"a link leads to what was lent", test_a_link_leads_to_what_was_lent},
 		{"a link is not followed to another file",
 		 test_a_link_is_not_followed_to_another_file},
 		{"an image is lent by its admin's link", test_an_image_is_lent_by_its_admins_link},

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "engine/chain_merge.h"
 #include "engine/source.h"
 #include "engine/source_host.h"
 #include "tests/unit/live_source.h"
@@ -288,6 +289,78 @@ static void test_a_snapshot_and_its_commit_keep_the_changes(void)
 	live_end(&live);
 }
 
+/* live-vda.img <- live-l1.img <- live-l2.img <- live-l3.img, that the VM writes to; MiB n reads n.
+ */
+static void make_layers(struct live *live)
+{
+	for (int i = 1; i <= 3; i++) {
+		live_write(live, 0, i, (uint64_t)i << 20, 65536);
+		CU_ASSERT_EQUAL(live_run("virsh -c %s snapshot-create-as live s%d --disk-only "
+					 "--no-metadata --diskspec vda,file=%s/live-l%d.img "
+					 "--diskspec vdb,snapshot=no --diskspec vdc,snapshot=no",
+					 live_uri(), i, live_directory(), i),
+				0);
+	}
+	live_reopen(live);
+	live_cut(live, 0, 1);
+	live_write(live, 0, 4, 4 << 20, 65536);
+}
+
+/* As after a failover: what is below the image goes into the lowest while the VM is replicated. */
+static void test_layers_are_merged_between_cycles(void)
+{
+	static const char *const files[] = {"live-vda.img", "live-l1.img", "live-l2.img"};
+	char paths[3][300], path[300], *chain[3], name[] = "vda";
+	Vmreplica__Ipc__TakenDisk disk = VMREPLICA__IPC__TAKEN_DISK__INIT, *disks[] = {&disk};
+	Vmreplica__Ipc__StoreTaken taken = VMREPLICA__IPC__STORE_TAKEN__INIT;
+	struct chain_merge merge = {.vm = "live", .taken = &taken};
+	volatile bool stop = true;
+	size_t lowest = 9, top = 9;
+	struct source_job *job;
+	int result;
+	struct live live;
+
+	live_begin(&live, 0);
+	make_layers(&live);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s/%s", live_directory(), files[i]);
+		chain[i] = paths[i];
+	}
+	snprintf(path, sizeof(path), "%s/live-l3.img", live_directory());
+	snprintf(merge.store, sizeof(merge.store), "%s", live_directory());
+	disk.name = name;
+	disk.path = path;
+	disk.chain = chain;
+	disk.n_chain = 3;
+	taken.disks = disks;
+	taken.n_disks = 1;
+	merge.libvirt = live.connection;
+	merge.stop = &stop;
+	CU_ASSERT_EQUAL(chain_merge_run(&merge), -ECANCELED);
+	stop = false;
+	job = live_job(&live, 1, 2); /* QEMU has one job of a disk */
+	result = chain_merge_run(&merge);
+	CU_ASSERT_TRUE(result < 0 && !chain_merge_is_hopeless(result));
+	CU_ASSERT_EQUAL(merge.merged, 0);
+	live_job_end(&live, job);
+	CU_ASSERT_EQUAL(chain_merge_run(&merge), 0);
+	CU_ASSERT_EQUAL(merge.merged, 2);
+	CU_ASSERT_EQUAL(chain_merge_find(path, chain, 3, &lowest, &top), 0);
+	CU_ASSERT_EQUAL(top, 0);
+	CU_ASSERT_EQUAL(chain_merge_run(&merge), 0);
+	CU_ASSERT_EQUAL(merge.merged, 0);
+	live_reopen(&live);
+	CU_ASSERT_STRING_EQUAL(live_checkpoints(&live), "1 2 broken=0");
+	live_write(&live, 0, 5, 5 << 20, 65536);
+	job = live_job(&live, 2, 0);
+	CU_ASSERT_STRING_EQUAL(live_dirty(job, 0), "5242880+65536 ");
+	for (int i = 1; i <= 5; i++) {
+		CU_ASSERT_TRUE(live_reads(job, 0, (uint64_t)i << 20, 65536, i));
+	}
+	live_job_end(&live, job);
+	live_end(&live);
+}
+
 static void test_a_vm_that_is_shut_off(void)
 {
 	struct live live;
@@ -352,6 +425,7 @@ int main(void)
 		 test_other_domains_checkpoints_are_not_ours},
 		{"a snapshot and its commit keep the changes",
 		 test_a_snapshot_and_its_commit_keep_the_changes},
+		{"layers are merged between cycles", test_layers_are_merged_between_cycles},
 		{"a VM that is shut off", test_a_vm_that_is_shut_off},
 	};
 

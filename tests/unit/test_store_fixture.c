@@ -28,8 +28,8 @@ static void run(const char *command)
 	}
 }
 
-/* The fixture below the rig's root, its store where the rig has it. */
-static void fixture_unpack(const char *name)
+/* The fixture (or part of it) below the rig's root, its store where the rig has it. */
+static void fixture_unpack(const char *name, const char *part)
 {
 	char command[RIG_PATH * 8];
 	uid_t uid;
@@ -38,10 +38,12 @@ static void fixture_unpack(const char *name)
 
 	rig_user(&uid, &gid, &drops);
 	snprintf(command, sizeof(command),
-		 "set -e; cd '%s'; mkdir fixture; tar -xJf '" TEST_FIXTURES "/store/%s.tar.xz' "
-		 "-C fixture; rmdir '%s'; mv fixture/store '%s'; [ $(id -u) != 0 ] || "
+		 "set -e; cd '%s'; mkdir all; tar -xJf '" TEST_FIXTURES "/store/%s.tar.xz' "
+		 "-C all; mv $(realpath all/%s) fixture; rmdir '%s'; mv fixture/store '%s'; [ $(id "
+		 "-u) != 0 ] "
+		 "|| "
 		 "chown -R %u:%u '%s'",
-		 rig.root, name, rig.store, rig.store, (unsigned int)uid, (unsigned int)gid,
+		 rig.root, name, part, rig.store, rig.store, (unsigned int)uid, (unsigned int)gid,
 		 rig.store);
 	run(command);
 }
@@ -141,20 +143,70 @@ static void fingerprints_adopt(void)
 	json_decref(root);
 }
 
-static void fixture_begin(const char *name)
+static void part_begin(const char *name, const char *part)
 {
 	rig_init(&rig);
 	rig.points = 3;
 	rig.point_interval_s = 10;
 	model_init(&model);
-	fixture_unpack(name);
+	fixture_unpack(name, part);
 	fingerprints_adopt();
 	expected_read();
+}
+
+static void fixture_begin(const char *name)
+{
+	part_begin(name, ".");
 }
 
 static void fixture_end(void)
 {
 	scene_end();
+}
+
+static char *text_of(const char *borrowed)
+{
+	return (char *)(uintptr_t)borrowed;
+}
+
+static void epoch_fill(Vmreplica__Epoch *epoch, uint64_t number)
+{
+	vmreplica__epoch__init(epoch);
+	epoch->number = number;
+	epoch->lineage = text_of("00000000-0000-4000-8000-000000000002");
+	epoch->site = text_of(RIG_SITE);
+}
+
+/* As the maker of the fixture asked for it. */
+static int fixture_take(Vmreplica__TakeoverKind kind, const char *holder)
+{
+	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
+	Vmreplica__Epoch epoch;
+
+	epoch_fill(&epoch, 2);
+	request.id = 1;
+	request.relationship = text_of(RIG_RELATIONSHIP);
+	request.kind = kind;
+	request.holder = text_of(holder);
+	request.latest = true;
+	request.cut_id = text_of("");
+	request.epoch = &epoch;
+	rig_ask(&rig, FRAME_STORE_TAKEOVER, &request.base);
+	return rig_taken_wait(&rig, 60000);
+}
+
+static int fixture_end_as(Vmreplica__Ipc__TakeoverEnd end)
+{
+	Vmreplica__Ipc__StoreTakeoverEnd request = VMREPLICA__IPC__STORE_TAKEOVER_END__INIT;
+	Vmreplica__Epoch epoch;
+
+	epoch_fill(&epoch, 3);
+	request.id = 2;
+	request.relationship = text_of(RIG_RELATIONSHIP);
+	request.end = end;
+	request.epoch = &epoch;
+	rig_ask(&rig, FRAME_STORE_TAKEOVER_END, &request.base);
+	return rig_taken_wait(&rig, 60000);
 }
 
 static void replica_judge(uint64_t seq)
@@ -208,6 +260,65 @@ static void test_read(void)
 		CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_OK);
 		fixture_end();
 	}
+}
+
+/* ---- stores that VMs have taken over ---- */
+
+static void check_run(void)
+{
+	char command[RIG_PATH + 64];
+
+	snprintf(command, sizeof(command), "./vmreplica-receiver --check '%s' >&2", rig.store);
+	run(command);
+}
+
+/* What stands is handed out again as it was, and goes. */
+static void test_failed_over(void)
+{
+	part_begin("format-3", "failed-over");
+	check_run();
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_RECOVERED, 5000));
+	CU_ASSERT_EQUAL(fixture_take(VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER, "web1"), 0);
+	CU_ASSERT_EQUAL(rig.taken.seq, last_seq);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_TRUE(scene_reads(rig.taken.paths[i], last_seq, i));
+	}
+	CU_ASSERT_EQUAL(fixture_end_as(VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_CANCEL), 0);
+	replica_judge(last_seq);
+	CU_ASSERT_TRUE(scene_points_judge() >= 3);
+	fixture_end();
+}
+
+static void test_tested(void)
+{
+	part_begin("format-3", "tested");
+	check_run();
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
+	CU_ASSERT_EQUAL(fixture_take(VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST, "web1-test"), 0);
+	CU_ASSERT_EQUAL(rig.taken.seq, stored_seq); /* a cycle came after it */
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_TRUE(scene_reads(rig.taken.backings[i], stored_seq, i));
+	}
+	CU_ASSERT_EQUAL(fixture_end_as(VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_CLEANUP), 0);
+	replica_judge(last_seq);
+	fixture_end();
+}
+
+static void test_adopted(void)
+{
+	part_begin("format-3", "adopted");
+	check_run();
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
+	replica_judge(last_seq);
+	CU_ASSERT_TRUE(scene_layers_wait(6, 20000)); /* also of what it adopted */
+	CU_ASSERT_EQUAL(rig_close(&rig, true), -EPERM);
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	replica_judge(last_seq);
+	fixture_end();
 }
 
 /* Names and contents of all files but the lock. */
@@ -305,9 +416,8 @@ static void test_newer_log(void)
 }
 
 static const struct unit_test tests[] = {
-	{"read", test_read},
-	{"newer store", test_newer_store},
-	{"newer log", test_newer_log},
+	{"read", test_read},	   {"failed over", test_failed_over}, {"tested", test_tested},
+	{"adopted", test_adopted}, {"newer store", test_newer_store}, {"newer log", test_newer_log},
 };
 
 int main(void)

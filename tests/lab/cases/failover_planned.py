@@ -27,8 +27,10 @@ def run(lab):
     lab.guest("load 0")
     reached = lab.guest_status()["seq"]
     reached = over_to(lab, "A", "B", "A", reached)
+    stands_on_one(lab, "B")
     enabled(lab, "A")
     over_to(lab, "B", "A", "A", reached)
+    stands_on_one(lab, "A")
 
 
 def runs_where(lab):
@@ -141,6 +143,29 @@ def enabled(lab, replica):
     require(sides(lab) == set("AB") - {replica}, f"it runs: {runs_where(lab)}")
     lab.on(node, "pcs resource disable web1 && pcs resource cleanup web1", 90)
     say(f"enabled at {replica}, web1 did not start from {config}")
+
+
+def chain(lab, site):
+    """How many files each disk of the running VM stands on."""
+    node = runs_where(lab)[0]
+    require(shapes.site_of(node) == site, f"web1 runs on {node}")
+    listed = lab.run(node, "virsh domblklist web1").stdout
+    paths = [word for word in listed.split() if word.endswith(".qcow2")]
+    require(paths, f"no images: {listed}")
+    return [len(json.loads(lab.run(
+        node, f"qemu-img info -U --backing-chain --output=json {path}").stdout)) - 1
+        for path in paths]
+
+
+def stands_on_one(lab, site):
+    """What the failover left of layers is merged under the running VM, between cycles, and the
+    store that they lie in is told so."""
+    def one():
+        found = chain(lab, site)
+        return found if max(found) == 1 and "-chain-" not in lab.run(
+            rep.node_of(lab, site), "cibadmin -Q -o crm_config").stdout else None
+    say(f"{site}: disks stand on {chain(lab, site)} files")
+    wait_until(f"the layers at {site} are merged", one, 120, 1)
 
 
 def reversed_cycle(lab, primary):

@@ -5,10 +5,11 @@ cleanup leaves no trace, and the store's layers have the bytes, owners and modes
 import json
 import xml.etree.ElementTree as tree
 
+import cib_state
 import replication as rep
 from case import require, say, wait_until
 
-TIMEOUT = 180
+TIMEOUT = 240
 POINTS = 2
 MORE = f"--points 40 --point-interval {rep.FAST}"   # none is merged before its time
 TEST = "web1-test"
@@ -28,6 +29,7 @@ def run(lab):
     say(output.strip().replace("\n", " | "))
     require(f"runs on {found['owner']} from cycle {point['seq']}" in output, output)
     identity(lab, found["owner"])
+    cib_state.settled(lab, test=True)
     refused = lab.run("b1", "vmreplica failover web1 --test")
     require(refused.returncode == 1 and "--test-cleanup" in refused.stderr, refused.stderr)
     reached = wait_until("web1-test writes on", lambda: written(lab, found, newest), 60, 1)
@@ -36,6 +38,7 @@ def run(lab):
     output = lab.vmreplica("b1", "failover web1 --test-cleanup", 120)
     require("nothing of the test failover" in output, output)
     traces(lab, found)
+    cib_state.settled(lab)
     after = layers(lab, found, point)
     require(after == before, f"the layers changed: {before} {after}")
     lab.on("b1", f"pcs resource update web1-a-replica points={POINTS}", 60)

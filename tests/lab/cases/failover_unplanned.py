@@ -61,6 +61,14 @@ def ended(lab, identity, timeout):
     return found
 
 
+def requested_ms(lab):
+    """When the last failover had asked Pacemaker for the VM's start, from its order on."""
+    jobs = json.loads(lab.vmreplica(lab.live_nodes("B")[0], "jobs --json"))["jobs"]
+    steps = [job for job in jobs if job["kind"] == "unplanned-failover"][-1]["steps"]
+    text = next(step["text"] for step in steps if step["name"] == "start")
+    return int(re.search(r"requested (\d+) ms after the order", text).group(1))
+
+
 def ordered(lab, node, arguments):
     output = lab.vmreplica(node, f"failover web1 {arguments} --no-wait", 90)
     return re.search(r"job ([0-9a-f]{8})", output).group(1)

@@ -54,7 +54,7 @@ def unacknowledged(lab, _old, new):
         found = rep.wait_mid_cycle(lab, UNSENT, 90)
         lab.cut("wan")
         lab.rate(lab.shape.wan_rate)
-        if rep.status(lab, new)["seq"] == found["seq"]:
+        if rep.from_owner(lab, new)["seq"] == found["seq"]:
             break
         lab.heal()      # it was through before the line was cut
         rep.wait_cycles(lab, 1, 90)
@@ -93,8 +93,8 @@ def runs_at(lab):
 
 def writes(lab, site):
     """The VM at SITE has written since its start: it has booted, and hears when it shall stop."""
-    node = next(name for name in planned.runs_where(lab) if shapes.site_of(name) == site)
-    return re.search(r"wr_req [1-9]", lab.on(node, "virsh domblkstat web1 vda"))
+    found = [name for name in planned.runs_where(lab) if shapes.site_of(name) == site]
+    return found and re.search(r"wr_req [1-9]", lab.on(found[0], "virsh domblkstat web1 vda"))
 
 
 def round_trip(lab, old, new, reached, trouble, point="latest", known=True):
@@ -149,7 +149,7 @@ def still(lab, node):
 def same_content(lab, primary, replica):
     """Both disks at REPLICA hold the bytes that the VM's have at PRIMARY, looked at without the
     product."""
-    node = next(name for name in planned.runs_where(lab))
+    node = wait_until("web1 runs on one node", lambda: planned.runs_where(lab), 20)[0]
     with still(lab, node):
         lab.vmreplica(node, "sync web1 --wait", 120)
         seq = rep.from_owner(lab, primary)["seq"]

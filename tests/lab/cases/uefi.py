@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A UEFI guest (OVMF) with a TPM: both travel with the cycle in which they changed, each recovery
 point has those of its cut, the replica VM's definition names firmware of its own host, and a test
-failover to a point boots with that point's."""
+failover to a point boots with that point's. So does an unplanned one, which is cancelled."""
 import base64
 import json
 import struct
@@ -11,7 +11,7 @@ import cib
 import replication as rep
 from case import require, say, wait_until
 
-TIMEOUT = 240
+TIMEOUT = 360
 VM = "uefi1"
 MORE = f"--points 10 --point-interval {rep.FAST}"
 MARKS = (1001, 1002)
@@ -114,28 +114,50 @@ def definition(lab, found):
             and nvram.text == f"{found['store']}_VARS.fd", text)
 
 
+def point_with(lab, found, wanted):
+    """The cycle of a recovery point that has the marks WANTED."""
+    known = manifest(lab, found)
+    return next(point["cut"]["seq"] for point in known["points"] if marks(
+        variables(lab, found, state_of(known, point["cut"]["seq"]))) == wanted)
+
+
+def boots_with(lab, name, wanted):
+    """The guest of NAME at B finds the marks WANTED in its variables, and its old TPM."""
+    where = lab.wait_resource(name, timeout=60, site="B")
+    ask = f"virsh qemu-agent-command {name}"
+    wait_until("its agent answers", lambda: lab.run(
+        where, f"{ask} '{{\"execute\":\"guest-ping\"}}'").returncode == 0, 120, 1)
+    opened = [mark for mark in MARKS if lab.run(
+        where, f"{ask} '{{\"execute\":\"guest-file-open\",\"arguments\":"
+        f"{{\"path\":\"{EFIVARS}/LabMark{mark}-{GUID}\"}}}}'").returncode == 0]
+    require(opened == wanted, f"{name} has the marks {opened}, not {wanted}")
+    log = lab.on(where, f"cat /var/log/swtpm/libvirt/qemu/{name}-swtpm.log")
+    require("manufacturing" not in log, f"the TPM of {name} is a new one: {log}")
+
+
 def drill(lab, found):
     """A test failover to a point between the two: the guest finds the first mark and not the
     second."""
-    known = manifest(lab, found)
-    seq = next(point["cut"]["seq"] for point in known["points"] if marks(
-        variables(lab, found, state_of(known, point["cut"]["seq"]))) == [MARKS[0]])
+    seq = point_with(lab, found, [MARKS[0]])
     node = rep.node_of(lab, "B")
     lab.vmreplica(node, f"failover {VM} --test --to seq:{seq}", 120)
     try:
-        where = lab.wait_resource(f"{VM}-test", timeout=30, site="B")
-        ask = f"virsh qemu-agent-command {VM}-test"
-        wait_until("its agent answers", lambda: lab.run(
-            where, f"{ask} '{{\"execute\":\"guest-ping\"}}'").returncode == 0, 90, 1)
-        opened = [lab.run(where, f"{ask} '{{\"execute\":\"guest-file-open\",\"arguments\":"
-                          f"{{\"path\":\"{EFIVARS}/LabMark{mark}-{GUID}\"}}}}'").returncode == 0
-                  for mark in MARKS]
-        require(opened == [True, False], f"test of cycle {seq}: marks {opened}")
-        log = lab.on(where, f"cat /var/log/swtpm/libvirt/qemu/{VM}-test-swtpm.log")
-        require("manufacturing" not in log, f"the test's TPM is a new one: {log}")
+        boots_with(lab, f"{VM}-test", [MARKS[0]])
     finally:
         lab.vmreplica(node, f"failover {VM} --test-cleanup", 120)
     say(f"test failover to cycle {seq}: OVMF boots with that point's variables and TPM")
+
+
+def failed_over(lab, found):
+    """Unplanned, to a point before both: the guest finds neither, which the newest state has."""
+    seq = point_with(lab, found, [])
+    node = rep.node_of(lab, "B")
+    lab.vmreplica(node, f"failover {VM} --unplanned --force --to seq:{seq}", 150)
+    try:
+        boots_with(lab, VM, [])
+    finally:
+        lab.vmreplica(node, f"failover {VM} --cancel", 180)
+    say(f"failed over to cycle {seq} with that point's variables and TPM, and cancelled")
 
 
 def run(lab):
@@ -149,6 +171,7 @@ def run(lab):
         found = judge(lab, since)
         definition(lab, found)
         drill(lab, found)
+        failed_over(lab, found)
     finally:
         rep.remove(lab, VM)
         lab.on(rep.node_of(lab, "A"), f"pcs resource delete {VM} --force", 120)

@@ -2,16 +2,20 @@
 """A VM on a raw file and a loop device: `vmreplica wrap` puts headers in front without touching a byte of
 either, what libvirt must be told is said and is enough, and it is then protected, replicated while it
 writes, and moved live like any other.  A raw disk that somebody writes to while the VM is off is
-resynchronized; one that nobody touched is not doubted.  `unwrap` gives back what was there."""
+resynchronized; one that nobody touched is not doubted.  `unwrap` gives back what was there.  Failed
+over to the other site and home again, it is written through its headers as a replica's base, and
+read without them it is a true point in time."""
+import contextlib
 import json
 import re
 import time
 
 import cib
+import cib_state
 import replication as rep
 from case import Failure, require, say, wait_until
 
-TIMEOUT = 420
+TIMEOUT = 600
 VM, SIZE_MIB = "rawvm", 128
 FILE, BACKING = f"/srv/vms/{VM}-vda.img", f"/srv/vms/{VM}-vdb.img"
 HEADERS = f"{FILE}.vmreplica.qcow2", f"/srv/vms/{VM}-vdb.vmreplica.qcow2"
@@ -27,6 +31,7 @@ def run(lab):
         repaired(lab)
         doubted(lab, device)
         unwrapped(lab, device)
+        failed_over(lab, device)
     finally:
         remove_vm(lab, device)
 
@@ -220,3 +225,87 @@ def unwrapped(lab, device):
     except Failure as error:
         raise Failure(f"{VM} does not run on its raw disks again: {error}") from None
     lab.records_advance(name=VM)
+
+
+# ---- over and home
+
+BALLAST_MIB = 32        # incompressible, on both sides: a copy of the disks would send it
+SMALL = 16 << 20
+
+
+def failed_over(lab, device):
+    """Planned to B and home: the raw disks become the base of A's replica, whose merges write them
+    through their headers, and the VM's own again."""
+    lab.vmreplica("a1", f"wrap {VM} --restart", 200)
+    wait_until(f"{VM} has booted", lambda: lab.guest_status(VM)["seq"], 60)
+    lab.guest(f"fill {BALLAST_MIB} 0", VM)
+    rep.authorize(lab, rep.SITE_B, site="A")
+    rep.protect(lab, VM, more=f"--points 2 --point-interval {rep.FAST}")
+    rep.wait_replicating(lab, vm=VM)
+    before, boots = (int(lab.guest_status(VM)[name]) for name in ("seq", "boots"))
+    sent = {site: bytes_sent(lab, site) for site in "AB"}
+    planned(lab, "A", "B", "A")
+    reached = judged(lab, "A", before, boots=boots + 1)
+    merged_into_raw(lab, device, reached)
+    planned(lab, "B", "A", "B")
+    reached = judged(lab, "B", reached, boots=boots + 2)
+    for site, bytes_before in sent.items():
+        took = bytes_sent(lab, site) - bytes_before
+        require(took < SMALL, f"{site} sent {took} bytes")
+    say(f"over and home: newest record {reached}, was {before}")
+    relationship = rep.status(lab, vm=VM)["relationship"]
+    rep.remove(lab, VM)
+    cib_state.gone(lab, relationship, vm=VM)
+
+
+def bytes_sent(lab, site):
+    return sum(rep.sent_by(lab, node) for node in lab.live_nodes(site))
+
+
+def planned(lab, old, new, ordered_at):
+    said = lab.vmreplica(rep.node_of(lab, ordered_at), f"failover {VM} --planned", 240)
+    say(said.strip().splitlines()[-1])
+    cib_state.settled(lab, new, VM)
+
+    def replicates():
+        found = rep.status(lab, new, VM)
+        return found if (found["role"] == "primary" and found["state"] == "Replicating"
+                         and found["cycles"]["ok"] > 1) else None
+    wait_until(f"{VM} replicates from {new} to {old}", replicates, 90, 0.5)
+    said = lab.vmreplica(rep.node_of(lab, new), f"verify {VM}", 120)
+    say(said.strip().splitlines()[-1])
+
+
+@contextlib.contextmanager
+def paused(lab, primary):
+    """Nothing is sent: what is read of several disks is of one cycle."""
+    node = rep.node_of(lab, primary)
+    lab.vmreplica(node, f"pause {VM}")
+    try:
+        yield
+    finally:
+        lab.vmreplica(node, f"resume {VM}")
+
+
+def judged(lab, site, reached, boots):
+    """The replica at SITE is a true point in time, newer than REACHED, written by that boot."""
+    def newer():
+        found = rep.from_owner(lab, site, VM)
+        require(found["applied_seq"] >= found["seq"], "it is not applied")
+        facts = lab.judge(found["owner"], rep.replica_images(found), unlocked=True)
+        return facts["newest"] if facts["newest"] > reached and facts["boots"] == boots else None
+    with paused(lab, cib_state.OTHER[site]):
+        return wait_until(f"a record after {reached} at {site}", newer, 60, 0.5)
+
+
+def merged_into_raw(lab, device, reached):
+    """The oldest points are merged down to the raw disks: read without their headers they are a
+    true point in time again, newer than REACHED."""
+    node = rep.node_of(lab, "A")
+
+    def newer():
+        lab.on(node, f"sync {FILE}; blockdev --flushbufs {device}")
+        facts = lab.judge(node, [FILE, BACKING], unlocked=True)
+        return facts["newest"] if facts["newest"] > reached else None
+    newest = wait_until(f"the raw disks hold a record after {reached}", newer, 90, 1)
+    say(f"merged into the raw disks: newest record {newest}, was {reached} before")
