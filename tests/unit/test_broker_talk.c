@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/config.h"
 #include "engine/locate_client.h"
 #include "engine/order_client.h"
 #include "proto/frame.h"
