@@ -170,6 +170,7 @@ static void answered_cb(void *arg, const Vmreplica__Ipc__StoreTaken *answer)
 		visit_ask(keeper);
 		return;
 	}
+	keeper->retry_ms = 0; /* what comes next need not wait */
 	if (answer->error == 0 && keeper->end == VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_COMMIT &&
 	    taken_keep(keeper, answer) == 0) {
 		keeper->done = chain_merge_layers(keeper->taken) == 0;

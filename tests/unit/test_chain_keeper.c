@@ -262,7 +262,7 @@ static void test_whole(void)
 {
 	begin(3);
 	first_visit();
-	tick(16 * SECOND);
+	tick(SECOND);
 	asked_is("slice");
 	CU_ASSERT_TRUE(rel->busy);
 	slice_ends();
@@ -273,7 +273,7 @@ static void test_whole(void)
 	answer(0);
 	chain_keeper_closed(&engine, ID, 0, "");
 	asked_is("close");
-	tick(16 * SECOND);
+	tick(SECOND);
 	asked_is("done");
 	CU_ASSERT_PTR_NOT_NULL(strstr(event, "merged"));
 	tick(16 * SECOND);
@@ -286,7 +286,7 @@ static void test_nothing_to_merge(void)
 {
 	begin(0);
 	first_visit();
-	tick(16 * SECOND);
+	tick(SECOND);
 	asked_is("done");
 	end();
 }

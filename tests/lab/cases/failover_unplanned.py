@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Unplanned failovers: refused while the primary answers; forced to a cycle between two points, with
 engine and receiver killed in its middle, and cancelled: receiving goes on from where it was. Then
-site A loses power: to the newest cycle, with the node that carries it out killed in its middle; the
-VM runs under Pacemaker with the right content, and after the commit on one short chain."""
+site A loses power: to the newest cycle, with the node that carries it out, and has the broker, killed
+in its middle; the VM runs under Pacemaker with the right content, and after the commit on one short
+chain. The history of jobs outlives node and broker."""
 import json
 import re
 
+import cib_state
 import replication as rep
 from case import require, say, wait_until
 
 TIMEOUT = 300
 DIRTY = True
 POINTS = 3
-MORE = f"--points {POINTS} --point-interval {3 * rep.FAST}"
+MORE = f"--points {POINTS} --point-interval {2 * rep.FAST}"
 
 
 def run(lab):
@@ -26,6 +28,7 @@ def run(lab):
     require(refused.returncode == 1 and "--force" in refused.stderr, refused.stderr)
     say(refused.stderr.strip())
     forced_and_cancelled(lab)
+    have_broker(lab, rep.replica(lab)["owner"])
     rep.sync(lab)
     newest = rep.wait_applied(lab, rep.status(lab, "A")["seq"])
     for node in lab.nodes("A"):
@@ -86,11 +89,13 @@ def forced_and_cancelled(lab):
     below, inside, above = (newest_below(lab, found, cycle["seq"], step) for step in (-1, 0, 1))
     require(below < inside < above, f"not between: {below} {inside} {above}")
     written_on(lab, node, found, inside)
+    cib_state.settled(lab, failed_over=True)
     seq = found["seq"]
     output = lab.vmreplica("b1", "failover web1 --cancel", 180)
     say(output.strip().replace("\n", " | "))
     require(lab.resource_node("web1", "B") is None, "it still runs")
     wait_until("receiving goes on", lambda: rep.replica(lab)["seq"] > seq, 60)
+    cib_state.settled(lab)
     require(rep.status(lab, "A")["resyncs"] == 0, "a resynchronization")
     rep.compare_at_cut(lab)
 
@@ -132,6 +137,24 @@ def written_on(lab, node, found, newest, count=20):
     return wait_until(f"the VM writes on from record {newest}", there, 60, 1)
 
 
+def have_broker(lab, node):
+    if lab.wait_resource("vmreplica-broker", site="B") != node:
+        lab.move("vmreplica-broker", node, site="B")
+
+
+def history(lab, survivor):
+    """Of all that was done, by the node that is gone too, with the broker where it is now."""
+    lab.wait_resource("vmreplica-broker", survivor, 60, "B")
+    jobs = json.loads(lab.vmreplica(survivor, "jobs --json"))["jobs"]
+    found = [(job["kind"], job["state"]) for job in jobs][-3:]
+    require(found == [("unplanned-failover", "done"), ("cancel", "done"),
+                      ("unplanned-failover", "done")], f"{found}")
+    require(all(job["begin"] and job["end"] and job["steps"] for job in jobs), f"{jobs}")
+    gone = {job["node"] for job in jobs} - {survivor}
+    require(gone, f"all jobs were {survivor}'s own: {jobs}")
+    say(f"{survivor} lists the jobs of {' '.join(gone)}, which is off")
+
+
 def disaster(lab, found):
     owner = found["owner"]
     newest = lab.judge(owner, rep.replica_images(found), unlocked=True)["newest"]
@@ -142,8 +165,7 @@ def disaster(lab, found):
     require(after["takeover"]["failover"]["seq"] == found["seq"], f"{after['takeover']}")
     node = lab.wait_resource("web1", timeout=30, site="B")
     written_on(lab, node, after, newest)
-    lab.boot(owner)
-    wait_until("both nodes of B know it", lambda: recovered(lab), 60)
+    history(lab, lab.live_nodes("B")[0])
 
 
 def committed(lab):
@@ -160,3 +182,4 @@ def committed(lab):
     newest = written_on(lab, node, before, 1, 0)
     written_on(lab, node, before, newest)
     say(f"the guest went on behind record {newest}")
+    cib_state.settled(lab, failed_over=True, sites="B")

@@ -230,7 +230,7 @@ def unwrapped(lab, device):
 # ---- over and home
 
 BALLAST_MIB = 32        # incompressible, on both sides: a copy of the disks would send it
-SMALL = 16 << 20
+SMALL = 24 << 20        # with what Corosync says meanwhile
 
 
 def failed_over(lab, device):
