@@ -146,27 +146,38 @@ int cib_change_delete_domain(const Vmreplica__Ipc__CibDeleteDomain *request,
 	return error;
 }
 
+/* What has become useless may stay for a while: it counts as gone. */
+static void switch_clean(const char *xpath)
+{
+	char text[VM_RESOURCE_ERROR_LEN];
+
+	if (xpath != NULL && cib_connection_delete(xpath, text) < 0) {
+		log_warning("settings that are used no more stay for now: %s", text);
+	}
+}
+
 int cib_change_switch(const Vmreplica__Ipc__CibSwitch *request, char text[VM_RESOURCE_ERROR_LEN])
 {
 	cleanup_configuration xmlNode *configuration = NULL;
-	cleanup_xml_doc xmlDoc *fragment = NULL;
-	cleanup_free char *xpath = NULL;
+	struct cib_switch change = {0};
 	int error = cib_connection_query(&configuration, text);
 
 	if (error == 0) {
-		error = cib_template_switch(configuration, request, &xpath, &fragment, text);
+		error = cib_template_switch(configuration, request, &change, text);
 	}
-	if (error == 0 && xpath != NULL) {
-		error = cib_connection_delete(xpath, text);
+	if (error == 0 && change.before_xpath != NULL) {
+		error = cib_connection_delete(change.before_xpath, text);
 	}
-	if (error == 0 && fragment != NULL) {
-		error = cib_connection_merge(xmlDocGetRootElement(fragment), text);
+	if (error == 0 && change.fragment != NULL) {
+		error = cib_connection_merge(xmlDocGetRootElement(change.fragment), text);
 	}
 	if (error == 0) {
+		switch_clean(change.after_xpath);
 		log_notice("switched %s%s%s", request->resource,
 			   request->resource[0] != '\0' && request->vm_resource[0] != '\0' ? ", "
 											   : "",
 			   request->vm_resource);
 	}
+	cib_switch_destroy(&change);
 	return error;
 }

@@ -21,11 +21,17 @@ int cib_template_delete_domain(const xmlNode *configuration,
 			       const Vmreplica__Ipc__CibDeleteDomain *request, char **ret_xpath,
 			       char error[VM_RESOURCE_ERROR_LEN]);
 
-/* A change of role (ipc.proto, CibSwitch): what goes, by *ret_delete_xpath, and what is merged into
- * <configuration> in one step afterwards; either may be NULL. -ENOENT when a resource is not there.
- */
+/* A change of role (ipc.proto, CibSwitch), to be made in this order; each may be NULL. The second
+ * is the change: who dies before it has changed no role, who dies behind it all of it. */
+struct cib_switch {
+	char *before_xpath; /* owned; what goes before: constraints */
+	xmlDoc *fragment;   /* owned; merged into <configuration> in one; settings that go have the
+			       value CIB_SETTING_GONE there, which counts as none */
+	char *after_xpath;  /* owned; what is of no use any more */
+};
+/* -ENOENT when a resource is not there. */
 int cib_template_switch(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,
-			char **ret_delete_xpath, xmlDoc **ret_fragment,
-			char error[VM_RESOURCE_ERROR_LEN]);
+			struct cib_switch *ret_switch, char error[VM_RESOURCE_ERROR_LEN]);
+void cib_switch_destroy(struct cib_switch *change);
 
 #endif

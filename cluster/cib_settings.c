@@ -19,7 +19,8 @@ static int add_pair_cb(void *arg, const char *name, const char *value)
 
 static int add_setting_cb(void *arg, const char *name, const char *value)
 {
-	if (strncmp(name, CIB_SETTING_PREFIX, sizeof(CIB_SETTING_PREFIX) - 1) != 0) {
+	if (strncmp(name, CIB_SETTING_PREFIX, sizeof(CIB_SETTING_PREFIX) - 1) != 0 ||
+	    strcmp(value, CIB_SETTING_GONE) == 0) {
 		return 0;
 	}
 	return nvpair_list_add(arg, name, value);

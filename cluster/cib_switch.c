@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The template of a change of role: one deletion, then one modification of the whole. */
+/*
+ * The template of a change of role. Pacemaker has no change that both removes and modifies, so
+ * that it is made in three, of which the second is the change of role:
+ *
+ *   constraints go -> everything that comes or changes, in one; settings that go get a value that
+ *   says so, and count as gone from here on -> those settings go
+ *
+ * Whoever dies behind the first has changed no role, behind the second all of it.
+ */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/cib_domain.h"
@@ -15,56 +24,56 @@
 
 /* ---- what goes ---- */
 
-static void print_or(FILE *out, bool *any)
-{
-	(void)fputs(*any ? "|" : "", out);
-	*any = true;
-}
-
-static void print_deletions(FILE *out, const Vmreplica__Ipc__CibSwitch *request, bool *any)
+static void print_constraints(FILE *out, const Vmreplica__Ipc__CibSwitch *request)
 {
 	char id[VM_RESOURCE_ID_LEN];
 
 	if (request->follow == VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE) {
-		print_or(out, any);
 		(void)fprintf(out, "//constraints/*[@id='%s'",
 			      vm_constraint_id(VM_CONSTRAINT_ORDER_VM, request->resource, id));
 		(void)fprintf(out, " or @id='%s']",
 			      vm_constraint_id(VM_CONSTRAINT_COLOCATION_VM, request->resource, id));
 	}
+}
+
+static void print_values(FILE *out, const Vmreplica__Ipc__CibSwitch *request)
+{
+	const char *separator = "";
+
 	for (size_t i = 0; i < request->n_parameters; i++) {
 		if (request->parameters[i]->value[0] == '\0') {
-			print_or(out, any);
 			(void)fprintf(out,
-				      "//resources//primitive[@id='%s']/instance_attributes/"
+				      "%s//resources//primitive[@id='%s']/instance_attributes/"
 				      "nvpair[@name='%s']",
-				      request->resource, request->parameters[i]->name);
+				      separator, request->resource, request->parameters[i]->name);
+			separator = "|";
 		}
 	}
 	for (size_t i = 0; i < request->n_settings; i++) {
 		if (request->settings[i]->value[0] == '\0') {
-			print_or(out, any);
-			(void)fprintf(out, "//crm_config/cluster_property_set/nvpair[@name='%s']",
-				      request->settings[i]->name);
+			(void)fprintf(out, "%s//crm_config/cluster_property_set/nvpair[@name='%s']",
+				      separator, request->settings[i]->name);
+			separator = "|";
 		}
 	}
 }
 
-static int deletions_xpath(const Vmreplica__Ipc__CibSwitch *request, char **ret_xpath)
+/* *ret_xpath NULL: nothing goes. */
+static int make_xpath(void (*print)(FILE *out, const Vmreplica__Ipc__CibSwitch *request),
+		      const Vmreplica__Ipc__CibSwitch *request, char **ret_xpath)
 {
 	cleanup_free char *xpath = NULL;
 	size_t size = 0;
-	bool any = false;
 	FILE *out = open_memstream(&xpath, &size);
 
 	if (out == NULL) {
 		return -ENOMEM;
 	}
-	print_deletions(out, request, &any);
+	print(out, request);
 	if (fclose(out) != 0) {
 		return -ENOMEM;
 	}
-	*ret_xpath = any ? steal_ptr(xpath) : NULL;
+	*ret_xpath = size > 0 ? steal_ptr(xpath) : NULL;
 	return 0;
 }
 
@@ -177,16 +186,16 @@ static bool add_settings(xmlNode *root, const Vmreplica__Ipc__CibSwitch *request
 	xmlNode *set;
 	bool ok = true;
 
-	if (!has_values(request->settings, request->n_settings)) {
+	if (request->n_settings == 0) {
 		return true;
 	}
 	set = xml_add(xml_add(root, "crm_config", NULL), "cluster_property_set", "id",
 		      CIB_SETTINGS_ID, NULL);
 	for (size_t i = 0; i < request->n_settings && ok; i++) {
-		ok = request->settings[i]->value[0] == '\0' ||
-		     (set != NULL &&
-		      cib_add_nvpair(set, CIB_SETTINGS_ID, request->settings[i]->name,
-				     request->settings[i]->value));
+		const char *value = request->settings[i]->value;
+
+		ok = set != NULL && cib_add_nvpair(set, CIB_SETTINGS_ID, request->settings[i]->name,
+						   value[0] != '\0' ? value : CIB_SETTING_GONE);
 	}
 	return ok;
 }
@@ -234,11 +243,11 @@ static int find_resources(const xmlNode *configuration, const Vmreplica__Ipc__Ci
 }
 
 int cib_template_switch(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,
-			char **ret_delete_xpath, xmlDoc **ret_fragment,
-			char error[VM_RESOURCE_ERROR_LEN])
+			struct cib_switch *ret_switch, char error[VM_RESOURCE_ERROR_LEN])
 {
 	cleanup_xml_doc xmlDoc *doc = NULL;
-	cleanup_free char *xpath = NULL;
+	cleanup_free char *before = NULL;
+	cleanup_free char *after = NULL;
 	const xmlNode *ours = NULL, *vm = NULL;
 	xmlNode *root;
 	int result = domain_resource_check_switch(request, error);
@@ -251,10 +260,22 @@ int cib_template_switch(const xmlNode *configuration, const Vmreplica__Ipc__CibS
 	}
 	doc = xml_document_new("configuration", &root);
 	if (doc == NULL || !add_all(root, ours, vm, request) ||
-	    deletions_xpath(request, &xpath) < 0) {
+	    make_xpath(print_constraints, request, &before) < 0 ||
+	    make_xpath(print_values, request, &after) < 0) {
 		return cib_out_of_memory(error);
 	}
-	*ret_delete_xpath = steal_ptr(xpath);
-	*ret_fragment = root->children != NULL ? steal_ptr(doc) : NULL;
+	ret_switch->before_xpath = steal_ptr(before);
+	ret_switch->fragment = root->children != NULL ? steal_ptr(doc) : NULL;
+	ret_switch->after_xpath = steal_ptr(after);
 	return 0;
+}
+
+void cib_switch_destroy(struct cib_switch *change)
+{
+	free(change->before_xpath);
+	free(change->after_xpath);
+	if (change->fragment != NULL) {
+		xmlFreeDoc(change->fragment);
+	}
+	*change = (struct cib_switch){0};
 }

@@ -24,6 +24,9 @@
 /* "<seq> <cut id> delta|digest <path or ->": this side's disks become the base of a replica: what
  * its store begins from. Taken away when the store has its first cycle. */
 #define STANDING_ADOPT "vmreplica-adopt-"
+/* "<path>": the definition that names those disks: the resource's config is the replica's from then
+ * on, which names none. Taken away behind it. */
+#define STANDING_DEFINED "vmreplica-defined-"
 /* "<number> <lineage> <site>": an epoch that this side has promised never to take: a planned
  * failover that was cancelled. */
 #define STANDING_REFUSED "vmreplica-refused-"
@@ -45,7 +48,8 @@
 #define STANDING_ALL                                                                               \
 	STANDING_SUSPENDED, STANDING_RESYNC, STANDING_START_AT, STANDING_HANDOVER,                 \
 		STANDING_EXTENTS, STANDING_ADOPT, STANDING_REFUSED, STANDING_BLIND,                \
-		STANDING_FAILOVER, STANDING_COPY, STANDING_AUTOSTART, STANDING_CHAIN
+		STANDING_FAILOVER, STANDING_COPY, STANDING_AUTOSTART, STANDING_CHAIN,              \
+		STANDING_DEFINED
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

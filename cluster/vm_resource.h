@@ -27,6 +27,8 @@
 #define VM_RESOURCE_ID_LEN    (RESOURCE_ID_MAX + 64u) /* a constraint's id with its terminator */
 
 #define CIB_SETTINGS_ID		 "vmreplica-settings" /* our cluster_property_set */
+/* The value of a setting that goes with a change of role; read as if it was not there. */
+#define CIB_SETTING_GONE	 "none"
 #define CIB_SETTING_PREFIX	 "vmreplica-"
 #define CIB_ENGINE_CLONE_DEFAULT "vmreplica-engine-clone"
 

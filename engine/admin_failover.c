@@ -188,12 +188,31 @@ static int peer_run(void *arg)
 				  &job->answer, &job->trouble);
 }
 
+/* What a cancel would go back to is not there any more: the other side receives from here. */
+static void refuse_cancel(struct failover_call *job)
+{
+	char text[REASON_MAX];
+
+	snprintf(text, sizeof(text), "%s has become its replica: nothing would be left to start",
+		 job->answer.site[0] != '\0' ? job->answer.site : job->contact.site);
+	call_fail(job, EPERM,
+		  "vmreplica reverse ends the change of sides, vmreplica failover --planned then "
+		  "brings the VM back; to give up what was written here all the same: --force",
+		  text);
+}
+
 static void peer_done(void *arg, int result)
 {
 	struct failover_call *job = arg;
 	char text[REASON_MAX];
 
-	if (result == 0 && job->answer.known && job->answer.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
+	if (job->order.kind == CANCEL && result == 0 && job->answer.known &&
+	    job->answer.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+		refuse_cancel(job);
+		return;
+	}
+	if (job->order.kind == UNPLANNED && result == 0 && job->answer.known &&
+	    job->answer.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
 		snprintf(text, sizeof(text), "the primary's side answers%s: %s",
 			 job->answer.vm_running ? ", and the VM runs there" : "",
 			 job->answer.site[0] != '\0' ? job->answer.site : job->contact.site);
@@ -229,13 +248,14 @@ static void call_look_at_peer(struct failover_call *job)
 		free(job);
 		return;
 	}
-	if (job->order.kind != UNPLANNED || job->force || job->estimate) {
+	if ((job->order.kind != UNPLANNED && job->order.kind != CANCEL) || job->force ||
+	    job->estimate) {
 		call_go(job);
 		return;
 	}
 	if (peer_contact_find(job->engine, job->relationship, &job->contact) < 0 ||
 	    job->contact.host[0] == '\0') {
-		if (replicated_lately(replica)) {
+		if (job->order.kind == UNPLANNED && replicated_lately(replica)) {
 			call_fail(
 				job, EBUSY,
 				"vmreplica failover --planned loses nothing; to fail over all the "
@@ -356,11 +376,14 @@ static const char *why_not(const struct replica *replica, Vmreplica__Admin__Fail
 		return "a test failover of it stands already";
 	}
 	if (kind == UNPLANNED && failed_over) {
-		*ret_advice = "vmreplica failover --cancel goes back, --commit makes it final";
+		*ret_advice = "vmreplica failover --cancel goes back to what the other side "
+			      "replicates, --commit makes it final, vmreplica reverse begins to "
+			      "replicate back";
 		return "it has failed over already";
 	}
 	if (kind == PLANNED && failed_over) {
-		*ret_advice = "vmreplica reverse begins to replicate back";
+		*ret_advice = "vmreplica reverse begins to replicate back; a planned failover that "
+			      "is not done yet goes on by itself: vmreplica jobs";
 		return "it has failed over already";
 	}
 	if ((kind == CANCEL || kind == COMMIT || kind == REVERSE) && !failed_over) {

@@ -6,13 +6,15 @@
 
 #include "cluster/authorization.h"
 #include "engine/standing.h"
+#include "engine/store_directory.h"
 
-#define PAIRS 9
+#define PAIRS 11
 
 /* A request with what it points at. */
 struct change {
 	Vmreplica__Ipc__CibSwitch request;
-	Vmreplica__Ipc__CibNvpair pairs[PAIRS], *parameters[PAIRS], *settings[PAIRS];
+	Vmreplica__Ipc__CibNvpair pairs[PAIRS], *parameters[PAIRS], *settings[PAIRS],
+		*vm_parameters[1];
 	char names[PAIRS][STANDING_NAME_LEN];
 	size_t count;
 };
@@ -57,12 +59,13 @@ static void change_init(struct change *change, const struct peer_contact *contac
 
 void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
 			   const char *peer_site, const struct epoch *epoch,
-			   const struct adopt_order *adopt, cluster_done_cb done, void *arg)
+			   const struct adopt_order *adopt, const char *definition,
+			   cluster_done_cb done, void *arg)
 {
 	struct cluster *cluster = &engine->cluster;
 	struct authorization_table table = {0};
 	const struct authorization_entry *entry = NULL;
-	char epoch_text[EPOCH_TEXT_LEN], adopt_text[ADOPT_LEN];
+	char epoch_text[EPOCH_TEXT_LEN], adopt_text[ADOPT_LEN], config[PATH_LEN_MAX + 1];
 	struct change change;
 	int result = authorization_table_load(engine_settings(engine), &table, NULL);
 
@@ -75,7 +78,20 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 		     "the other site is not authorized here any more: vmreplica authorize add");
 		return;
 	}
+	result = store_directory_definition(entry->storage, peer_site, contact->vm,
+					    contact->relationship, config, sizeof(config));
+	if (result < 0) {
+		authorization_table_destroy(&table);
+		done(arg, result, "the path of the replica's definition is too long");
+		return;
+	}
 	change_init(&change, contact, engine->config->standalone);
+	if (!engine->config->standalone) {
+		change.vm_parameters[0] = add(&change, "config", config);
+		change.request.vm_parameters = change.vm_parameters;
+		change.request.n_vm_parameters = 1;
+		add_setting(&change, STANDING_DEFINED, contact->relationship, definition);
+	}
 	add_parameter(&change, "role", "replica");
 	add_parameter(&change, "peer", peer_site);
 	add_parameter(&change, "storage", entry->storage);

@@ -8,11 +8,14 @@
 #include "engine/handover.h"
 #include "engine/peer_contact.h"
 
-/* role=replica of peer_site, in the storage of its authorization entry; the VM's resource Stopped
- * and no longer followed; epoch and adopt stand, the handover and the failover's order go: all in
- * one change. done is called once, perhaps before this returns. */
+/* role=replica of peer_site, in the storage of its authorization entry; the VM's resource Stopped,
+ * no longer followed, and with the replica's definition for its config, so that to enable it starts
+ * nothing on the disks; epoch, adopt and the definition that names the disks stand, the handover
+ * and the failover's order go: all in one change. done is called once, perhaps before this
+ * returns. */
 void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
 			   const char *peer_site, const struct epoch *epoch,
-			   const struct adopt_order *adopt, cluster_done_cb done, void *arg);
+			   const struct adopt_order *adopt, const char *definition,
+			   cluster_done_cb done, void *arg);
 
 #endif

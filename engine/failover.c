@@ -18,6 +18,8 @@
 
 /* Settings and jobs of a node that has just started may not be told yet. */
 #define ORPHAN_MS 60000
+/* To record the way back: without quorum it is gone all the same. */
+#define UNDO_ATTEMPTS 30u
 
 /* ---- life ---- */
 
@@ -73,6 +75,7 @@ static int failover_add(struct replica *replica, const struct failover_order *or
 	       sizeof(failover->relationship));
 	memcpy(failover->vm, replica->settings.vm, sizeof(failover->vm));
 	failover->state = failover_plan_first(order->kind, order->undo);
+	failover->undo_recorded = order->undo;
 	failover->job = failover_job_begin(engine, failover_kind_to_string(order->kind),
 					   failover->vm, failover->relationship, order->job);
 	if (failover->job == NULL) {
@@ -162,7 +165,8 @@ static void note_failure(struct failover *failover, int error, const char *advic
 }
 
 /* Once Pacemaker (or libvirt) was told to run the VM, nothing is taken back without the admin's
- * word. */
+ * word. The epoch came into the settings in the same change: a VM that somebody enabled by hand is
+ * none of ours. */
 bool failover_was_started(const struct failover *failover)
 {
 	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
@@ -171,14 +175,13 @@ bool failover_was_started(const struct failover *failover)
 				     : NULL;
 	struct epoch known;
 
-	if (failover->engine->config->standalone) { /* there the epoch stands from the start on */
-		engine_epoch_known(failover->engine, failover->relationship, "", &known);
-		return failover->order.kind ==
-			       VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED &&
-		       epoch_equal(&known, &failover->order.epoch);
-	}
-	return failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED &&
-	       target != NULL && strcmp(target, "Started") == 0;
+	engine_epoch_known(failover->engine, failover->relationship, failover->engine->config->site,
+			   &known);
+	return (failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED ||
+		failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED) &&
+	       epoch_equal(&known, &failover->order.epoch) &&
+	       (failover->engine->config->standalone ||
+		(target != NULL && strcmp(target, "Started") == 0));
 }
 
 void failover_failed(struct failover *failover, int error, const char *advice, const char *format,
@@ -190,6 +193,10 @@ void failover_failed(struct failover *failover, int error, const char *advice, c
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (failover_goes_forward(failover)) {
+		failover_try_again(failover, advice, text);
+		return;
+	}
 	note_failure(failover, error, advice, text);
 	failover_job_note(failover->job, "%s", text);
 	failover_event(failover, EVENT_FAILED);
@@ -231,6 +238,33 @@ static void failover_finish(struct failover *failover)
 	failover->job = NULL;
 }
 
+static void undo_recorded_cb(void *arg, int error, const char *text)
+{
+	struct failover *failover = arg;
+
+	failover->busy = false;
+	failover->undo_recorded = error == 0 || ++failover->undo_attempts >= UNDO_ATTEMPTS;
+	if (error < 0) {
+		failover->retry_ms = clock_monotonic_ms() + FAILOVER_RETRY_MS;
+		log_warning("%s: job %s is being taken back, which cannot be recorded: %s",
+			    failover->vm, failover->order.job, text);
+	}
+}
+
+/* Whoever goes on with the job does not turn round. True: it stands, or cannot be written. */
+static bool failover_record_undo(struct failover *failover)
+{
+	char value[FAILOVER_ORDER_LEN];
+
+	if (!failover->state.undo || failover->undo_recorded) {
+		return true;
+	}
+	failover->busy = true;
+	standing_set(failover->engine, STANDING_FAILOVER, failover->relationship,
+		     failover_order_encode(&failover->order, value), undo_recorded_cb, failover);
+	return false;
+}
+
 static void failover_run(struct failover *failover)
 {
 	static void (*const steps[FAILOVER_STEPS])(struct failover * failover) = {
@@ -255,6 +289,9 @@ static void failover_run(struct failover *failover)
 
 	if (step == STEP_END || steps[step] == NULL) {
 		failover_finish(failover);
+		return;
+	}
+	if (!failover_record_undo(failover)) {
 		return;
 	}
 	if (!failover->entered) {
@@ -326,8 +363,17 @@ static void orphan_finish(struct failover_job *orphan, const char *vm, bool done
 	}
 }
 
-/* A job of this node that nothing remembers: its engine ended before its order was recorded, or
- * after the order was taken out. */
+/* Of this node, or of one that is away: any other may tell how it ended. */
+static bool orphan_is_ours(const struct engine *engine, const Vmreplica__Job *job)
+{
+	const struct table_node *node = cluster_table_find_node(&engine->table, job->node);
+
+	return strcmp(job->node, engine->config->node) == 0 ||
+	       (engine->joined && (node == NULL || !node->present));
+}
+
+/* A job that nothing remembers: its engine ended before its order was recorded, or after the order
+ * was taken out. */
 static void end_orphans(struct engine *engine)
 {
 	int64_t now = clock_wall_ms();
@@ -338,7 +384,7 @@ static void end_orphans(struct engine *engine)
 		char vm[VM_NAME_MAX + 1];
 		bool done;
 
-		if (!job_message_is_running(job) || strcmp(job->node, engine->config->node) != 0 ||
+		if (!job_message_is_running(job) || !orphan_is_ours(engine, job) ||
 		    now - (int64_t)job->version < ORPHAN_MS ||
 		    failover_job_find(engine, job->relationship) != NULL ||
 		    standing_get(engine, STANDING_FAILOVER, job->relationship) != NULL) {

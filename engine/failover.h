@@ -6,6 +6,7 @@
  *   failover.c         begins, resumes and drives
  *   failover_steps.c   what goes through the receiver, Pacemaker and the settings
  *   failover_run.c     running and stopping the VM
+ *   failover_forward.c planned: what fails behind the point of no return
  *   failover_role.c    becoming the primary: planned failover, reverse replication
  *   failover_images.c  a test's images
  *   failover_consolidate.c  a committed chain made short
@@ -28,10 +29,12 @@ struct failover {
 	char relationship[RELATIONSHIP_LEN + 1];
 	char vm[VM_NAME_MAX + 1];
 	struct failover_state state;
-	struct failover_job *job;	   /* NULL once it is told how it ended */
-	bool busy;			   /* somebody answers later */
-	bool entered;			   /* the step was begun before */
-	bool name_is_free;		   /* nobody else's VM runs here under its name */
+	struct failover_job *job; /* NULL once it is told how it ended */
+	bool busy;		  /* somebody answers later */
+	bool entered;		  /* the step was begun before */
+	bool name_is_free;	  /* nobody else's VM runs here under its name */
+	bool undo_recorded;	  /* that it is on its way back stands in the settings */
+	unsigned int undo_attempts;
 	int64_t ordered_ms;		   /* monotonic; 0: by another engine */
 	int64_t step_ms;		   /* monotonic, when the step began */
 	int64_t retry_ms;		   /* monotonic: not before */
@@ -43,7 +46,9 @@ struct failover {
 	uint64_t from_seq, last_seq;
 	char from_cut_id[CUT_ID_LEN + 1], last_cut_id[CUT_ID_LEN + 1];
 	char extents[PATH_LEN_MAX + 1];
-	char outcome[REASON_MAX];	       /* of a job that is done */
+	char outcome[REASON_MAX]; /* of a job that is done */
+	int64_t doubt_ms;	  /* monotonic: until then the store's status may be older */
+	char told[REASON_MAX];	  /* the last failure of a step that is tried again */
 	struct consolidate_job *consolidating; /* on its worker */
 	bool gives_way;			       /* another order waits for its end */
 };
@@ -70,6 +75,10 @@ void failover_later(struct failover *failover, int ms, int64_t limit_ms, const c
 		    const char *format, ...) __attribute__((format(printf, 5, 6)));
 void failover_failed(struct failover *failover, int error, const char *advice, const char *format,
 		     ...) __attribute__((format(printf, 4, 5)));
+/* Must the step that failed be tried again, because the point of no return of a planned failover is
+ * behind (failover_forward.c)? Then do so, and say what is in the way. */
+bool failover_goes_forward(struct failover *failover);
+void failover_try_again(struct failover *failover, const char *advice, const char *text);
 /* The resource of the VM (not of a test's); NULL: none yet. Borrowed until the loop goes on. */
 const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);
 /* See that nobody else's VM runs under the name, then failover_step_resource again. */

@@ -53,15 +53,16 @@ static const struct row rows[] = {
 	{UNPLANNED, true, STEP_RELEASE, STEP_FORGET, true},
 	{UNPLANNED, true, STEP_FORGET, STEP_FORGET, true},
 
-	/* The other side of engine/planned.h: it has handed over, and nothing goes back by itself
-	 * once the epoch is taken. */
+	/* The other side of engine/planned.h: it has handed over, and becomes the replica once the
+	 * epoch is taken. What fails from then on is tried again until somebody has mended it: given
+	 * up, the VM would run nowhere. */
 	{PLANNED, false, STEP_RECORD, STEP_END, false},
 	{PLANNED, false, STEP_TAKEOVER, STEP_FORGET, false},
-	{PLANNED, false, STEP_DEFINITION, STEP_FORGET, false},
-	{PLANNED, false, STEP_RESOURCE, STEP_FORGET, false},
-	{PLANNED, false, STEP_START, STEP_FORGET, false},
-	{PLANNED, false, STEP_RUNNING, STEP_FORGET, false},
-	{PLANNED, false, STEP_ROLE, STEP_FORGET, false},
+	{PLANNED, false, STEP_DEFINITION, STEP_DEFINITION, false},
+	{PLANNED, false, STEP_RESOURCE, STEP_RESOURCE, false},
+	{PLANNED, false, STEP_START, STEP_START, false},
+	{PLANNED, false, STEP_RUNNING, STEP_RUNNING, false},
+	{PLANNED, false, STEP_ROLE, STEP_ROLE, false},
 	{PLANNED, false, STEP_FORGET, STEP_FORGET, false},
 
 	{REVERSE, false, STEP_RECORD, STEP_END, false},

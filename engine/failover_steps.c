@@ -220,16 +220,6 @@ static void released_cb(void *arg, const Vmreplica__Ipc__StoreTaken *answer)
 	failover_done(failover);
 }
 
-/* Was anything taken that could be given back? An epoch is not raised for nothing: the primary,
- * which goes on, would stop for it. */
-static bool holds_failover(const struct replica *replica)
-{
-	const Vmreplica__Takeover *takeover =
-		replica->status != NULL ? replica->status->takeover : NULL;
-
-	return takeover != NULL && takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
-}
-
 /* The end of a failover that was ordered raises to the order's epoch; taking one back that has
  * raised to it, to the next. Its holder is the primary's site again. */
 static int release_epoch(const struct failover *failover, const struct replica *replica,
@@ -252,10 +242,6 @@ void failover_step_release(struct failover *failover)
 	struct epoch epoch;
 	int result = -ENOTCONN;
 
-	if (replica != NULL && !test && failover->state.undo && !holds_failover(replica)) {
-		failover_done(failover);
-		return;
-	}
 	if (replica != NULL && !test) {
 		result = release_epoch(failover, replica, &epoch);
 		if (result < 0) {
@@ -265,6 +251,8 @@ void failover_step_release(struct failover *failover)
 		}
 		epoch_to_message(&epoch, &message);
 		request.epoch = &message;
+		/* what it holds the receiver alone knows: the last status may be of before */
+		request.undo = failover->state.undo;
 	}
 	if (replica != NULL) {
 		request.end = test ? VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_CLEANUP

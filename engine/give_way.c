@@ -31,7 +31,15 @@ static struct give_way *find(const struct engine *engine, const char *relationsh
 	return way;
 }
 
-static void give_way_free(struct give_way *way)
+void give_way_free(struct give_way *way)
+{
+	if (way != NULL) {
+		vm_settings_destroy(&way->settings);
+		free(way);
+	}
+}
+
+static void give_way_end(struct give_way *way)
 {
 	struct give_way **from = &way->engine->giving_way;
 
@@ -39,14 +47,13 @@ static void give_way_free(struct give_way *way)
 		from = &(*from)->next;
 	}
 	*from = way->next;
-	vm_settings_destroy(&way->settings);
-	free(way);
+	give_way_free(way);
 }
 
 void give_way_free_all(struct engine *engine)
 {
 	while (engine->giving_way != NULL) {
-		give_way_free(engine->giving_way);
+		give_way_end(engine->giving_way);
 	}
 }
 
@@ -88,14 +95,38 @@ static void take_order(struct give_way *way, const struct peer_order *order)
 {
 	const Vmreplica__Wire__Order *message = order->order;
 
-	way->engine = order->engine;
-	way->contact = order->contact;
 	epoch_from_message(message->epoch, &way->epoch);
-	snprintf(way->peer_site, sizeof(way->peer_site), "%s", message->site);
 	way->from_seq = message->cut->seq;
 	snprintf(way->from_cut_id, sizeof(way->from_cut_id), "%s", message->cut->cut_id);
 	way->last_seq = message->last_seq;
 	snprintf(way->last_cut_id, sizeof(way->last_cut_id), "%s", message->last_cut_id);
+}
+
+struct give_way *give_way_new(struct engine *engine, const struct peer_contact *contact,
+			      const char *peer_site, char error[REASON_MAX])
+{
+	struct give_way *way = calloc(1, sizeof(*way));
+
+	if (way == NULL) {
+		snprintf(error, REASON_MAX, "out of memory");
+		return NULL;
+	}
+	way->engine = engine;
+	way->contact = *contact;
+	snprintf(way->peer_site, sizeof(way->peer_site), "%s", peer_site);
+	if (find_storage(way) &&
+	    own_definition_find(engine, contact->relationship, contact->vm_resource,
+				way->definition) &&
+	    find_settings(way)) {
+		return way;
+	}
+	snprintf(error, REASON_MAX,
+		 way->storage[0] == '\0'
+			 ? "%s is not authorized at %s: vmreplica authorize add there"
+			 : "the definition of the VM of %s is not to be found at %s",
+		 peer_site, engine->config->site);
+	give_way_free(way);
+	return NULL;
 }
 
 /* Before anything is changed: it could not become the replica. */
@@ -130,39 +161,25 @@ static void check_done(void *arg, int result)
 		}
 		peer_order_later(call, "", "out of memory");
 	}
-	vm_settings_destroy(&way->settings);
-	free(way);
+	give_way_free(way);
 }
 
 static void give_way_begin(struct peer_order *order)
 {
 	const char *job = failover_job_running_id(order->engine, order->contact.relationship);
 	struct give_way *way;
+	char error[REASON_MAX];
 
 	if (job[0] != '\0') {
 		peer_order_later(order->call, job, "another job of the VM is under way there");
 		return;
 	}
-	way = calloc(1, sizeof(*way));
+	way = give_way_new(order->engine, &order->contact, order->order->site, error);
 	if (way == NULL) {
-		peer_order_later(order->call, "", "out of memory");
+		peer_order_refuse(order->call, "%s", error);
 		return;
 	}
 	take_order(way, order);
-	if (!find_storage(way) ||
-	    !own_definition_find(way->engine, way->contact.relationship, way->contact.vm_resource,
-				 way->definition) ||
-	    !find_settings(way)) {
-		peer_order_refuse(
-			order->call,
-			way->storage[0] == '\0'
-				? "%s is not authorized at %s: vmreplica authorize add there"
-				: "the definition of the VM of %s is not to be found at %s",
-			way->peer_site, order->engine->config->site);
-		vm_settings_destroy(&way->settings);
-		free(way);
-		return;
-	}
 	way->call = order->call;
 	if (workers_submit(order->engine->task_workers, check_run, check_done, way) < 0) {
 		check_done(way, -EAGAIN);
@@ -354,7 +371,7 @@ static void way_run(struct give_way *way)
 		failover_job_step(way->job, "role", "replica of %s", way->peer_site);
 		way->busy = true;
 		become_replica_switch(way->engine, &way->contact, way->peer_site, &way->epoch,
-				      &way->adopt, changed_cb, way);
+				      &way->adopt, way->definition, changed_cb, way);
 		break;
 	case GIVE_WAY_END:
 		failover_job_finish(way->job, 0, "", "%s is a replica of %s here", way->contact.vm,
@@ -377,7 +394,7 @@ void give_way_tick(struct engine *engine, int64_t now_ms)
 			way_run(way);
 		}
 		if (way->job == NULL) {
-			give_way_free(way);
+			give_way_end(way);
 		}
 	}
 }

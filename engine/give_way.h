@@ -43,7 +43,7 @@ struct give_way {
 	enum give_way_step step;
 	bool busy;
 	int64_t step_ms, retry_ms; /* monotonic */
-	char definition[PATH_LEN_MAX + 1];
+	char definition[PATH_LEN_MAX + 1]; /* that names the disks */
 	char storage[PATH_LEN_MAX + 1]; /* of the replica that this side becomes */
 	struct vm_settings settings;	/* owned: of the resource here */
 	/* the worker's */
@@ -53,13 +53,20 @@ struct give_way {
 	char text[SOURCE_ERROR_LEN];
 };
 
+/* What give_way_read needs of the configuration; the cuts are the caller's to fill in. NULL with a
+ * sentence when something is missing. */
+struct give_way *give_way_new(struct engine *engine, const struct peer_contact *contact,
+			      const char *peer_site, char error[REASON_MAX]);
+void give_way_free(struct give_way *way); /* NULL allowed; of no list */
 /* Takes the order's call. */
 void give_way_ordered(struct peer_order *order);
 void give_way_tick(struct engine *engine, int64_t now_ms);
 void give_way_free_all(struct engine *engine);
 
 /* Workers only (give_way_read.c): fill adopt and bytes; a term that is missing makes it a digest
- * resynchronization, with why in text. 0, or a negative errno when it should be tried again. */
+ * resynchronization, with why in text. A definition that lies where the replica's will is moved
+ * aside first: nothing starts on these disks any more. libvirt knows the VM no more afterwards. 0,
+ * or a negative errno when it should be tried again. */
 int give_way_read(struct give_way *way);
 
 #endif

@@ -118,7 +118,7 @@ ENGINE_CONTROL = \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
-	engine/failover.c engine/failover.h engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
+	engine/failover.c engine/failover.h engine/failover_forward.c engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
 	engine/chain_keeper.c engine/chain_keeper.h engine/chain_merge.c engine/chain_merge.h \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/image_chain.c engine/image_chain.h \
@@ -130,9 +130,10 @@ ENGINE_CONTROL = \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
 	engine/adopted_disks.c engine/adopted_disks.h engine/become_replica.c engine/become_replica.h \
-	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h engine/peer_order.c engine/peer_order.h engine/peer_take.c \
-	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_steps.c \
-	engine/planned_stop.c engine/planned.h \
+	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h \
+	engine/peer_order.c engine/peer_order.h engine/peer_ready.c engine/peer_take.c \
+	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_check.c \
+	engine/planned_steps.c engine/planned_stop.c engine/planned.h \
 	engine/host_start.c engine/host_start_ask.c \
 	engine/host_start.h engine/host_start_private.h \
 	engine/own_definition.c engine/own_definition.h \

@@ -95,7 +95,11 @@ static void peer_order_dispatch(struct peer_order *order)
 		order_planned(order);
 		break;
 	case VMREPLICA__WIRE__ORDER_KIND__ORDER_TAKE:
-		peer_order_take(order);
+		if (order->order->ask) {
+			peer_order_ready(order);
+		} else {
+			peer_order_take(order);
+		}
 		break;
 	case VMREPLICA__WIRE__ORDER_KIND__ORDER_CANCEL:
 		peer_order_cancel(order);

@@ -38,6 +38,7 @@ void peer_order_refuse_far(const struct peer_order *order, const struct epoch *k
 			   const struct epoch *theirs);
 
 void peer_order_take(struct peer_order *order);
+void peer_order_ready(struct peer_order *order); /* could it be taken? (peer_ready.c) */
 void peer_order_cancel(struct peer_order *order);
 
 #endif

@@ -34,6 +34,7 @@ static void planned_free(struct planned *planned)
 		from = &(*from)->next;
 	}
 	*from = planned->next;
+	give_way_free(planned->way);
 	free(planned);
 }
 
@@ -270,12 +271,12 @@ static bool planned_finish(struct planned *planned)
 				    "%s runs at %s, and replicates to here%s%s", vm,
 				    planned->peer_site, planned->reason[0] != '\0' ? "; " : "",
 				    planned->reason);
-	} else if (planned->wanted != PLANNED_EVENT_LATER) {
+	} else if (planned->wanted != PLANNED_EVENT_LATER && planned->advice[0] == '\0') {
 		failover_job_finish(planned->job, -ECANCELED, "", "%s stays here, as ordered", vm);
 	} else {
 		failover_job_finish(planned->job, planned->error != 0 ? planned->error : -EIO,
-				    planned->advice, "%s; %s stays here, nothing is lost",
-				    planned->reason, vm);
+				    planned->advice, "%s%s%s stays here, nothing is lost",
+				    planned->reason, planned->reason[0] != '\0' ? "; " : "", vm);
 	}
 	return true;
 }
@@ -312,8 +313,8 @@ static void planned_run(struct planned *planned)
 		[PLANNED_BACK_RUNNING] = planned_step_back_running,
 	};
 
-	if (planned->wanted != PLANNED_EVENT_LATER) {
-		planned->step = planned_plan_next(planned->step, planned->wanted);
+	if (planned_plan_next(planned->step, planned->wanted) != planned->step) {
+		planned_event(planned, planned->wanted);
 	}
 	if (!planned_record_undo(planned) || planned->busy) {
 		return;

@@ -4,7 +4,8 @@
  * steps). Control thread only; what blocks is on workers.
  *
  *   planned.c        begins, resumes, drives; what admins and the other side may order of it
- *   planned_steps.c  the way to the point of no return
+ *   planned_check.c  the first step
+ *   planned_steps.c  from there to the point of no return
  *   planned_stop.c   stopping the VM, and on the way back starting it
  *   planned_role.c   what comes after that point
  */
@@ -14,6 +15,7 @@
 #include "engine/admin_service.h"
 #include "engine/failover_job.h"
 #include "engine/failover_order.h"
+#include "engine/give_way.h"
 #include "engine/handover.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
@@ -37,6 +39,8 @@ struct planned {
 	enum planned_event wanted; /* CANCEL or FORCE by an admin; LATER: nothing */
 	char peer_site[SITE_NAME_MAX + 1];
 	char definition[PATH_LEN_MAX + 1]; /* of the VM here */
+	struct give_way *way;		   /* owned; of the role; NULL = not yet */
+	unsigned int looks;		   /* at what changed since the final cycle */
 	char excluded[DISKS_MAX][DISK_NAME_MAX + 1];
 	size_t excluded_count;
 	/* a worker's */
@@ -75,6 +79,14 @@ void planned_switch(struct planned *planned, Vmreplica__Ipc__CibSwitch *request)
 void planned_set(struct planned *planned, const char *name, const char *value);
 /* Run on a worker; done on the control thread ends the step. */
 void planned_work(struct planned *planned, worker_run_cb run, worker_done_cb done);
+
+/* The sender of the VM here, or NULL; the VM's resource as Pacemaker has it, or NULL. */
+struct relationship *planned_sender(const struct planned *planned);
+const struct placement_resource *planned_place(const struct planned *planned);
+/* The other side said no to the last order. */
+bool planned_is_refused(const struct planned *planned);
+/* On a worker: QUERY, into answer or trouble. */
+int planned_query_run(void *arg);
 
 void planned_step_check(struct planned *planned);
 void planned_step_handover(struct planned *planned);

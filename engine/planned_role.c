@@ -12,8 +12,9 @@
 #include "engine/replica.h"
 #include "engine/source_define.h"
 
-#define POLL_MS		 1000
-#define REVERSE_LIMIT_MS (10 * 60 * 1000)
+#define POLL_MS		    1000
+#define REVERSE_LIMIT_MS    (10 * 60 * 1000)
+#define LOOKS_BEFORE_DIGEST 5u /* libvirt or the image may be busy for a moment */
 
 /* ---- 8 role ---- */
 
@@ -45,28 +46,69 @@ static void role_cb(void *arg, int error, const char *text)
 	}
 }
 
-static void undefined_role_cb(void *arg, int result)
+/* Without the cut of the final cycle nothing can be known of what came after it. */
+static int role_run(void *arg)
 {
 	struct planned *planned = arg;
-	struct adopt_order adopt = {.seq = planned->handover.seq};
+	struct give_way *way = planned->way;
+	int result;
 
-	if (result < 0) {
+	if (planned->handover.seq > 0) {
+		result = give_way_read(way);
+		snprintf(planned->text, sizeof(planned->text), "%s", way->text);
+		return result;
+	}
+	way->adopt = (struct adopt_order){.digest = true, .cut_id = "0000000000000000"};
+	return undefine_run(planned);
+}
+
+/* Nobody should have written to the disks since the final cycle; who did all the same is heard:
+ * what is different travels. */
+static void role_read_cb(void *arg, int result)
+{
+	struct planned *planned = arg;
+	struct give_way *way = planned->way;
+
+	if (result < 0 || (way->adopt.digest && planned->handover.seq > 0 &&
+			   ++planned->looks < LOOKS_BEFORE_DIGEST)) {
 		planned->busy = false;
 		planned_later(planned, POLL_MS, 0, "%s", planned->text);
 		return;
 	}
-	memcpy(adopt.cut_id, planned->handover.cut_id, sizeof(adopt.cut_id));
-	adopt.digest = adopt.seq == 0; /* resumed, and what was committed is not known any more */
-	if (adopt.digest) {
-		snprintf(adopt.cut_id, sizeof(adopt.cut_id), "0000000000000000");
+	if (way->adopt.digest) {
+		failover_job_note(planned->job, "everything will be compared: %s",
+				  way->text[0] != '\0' ? way->text
+						       : "the final cycle is not known any more");
+	} else if (way->bytes > 0) {
+		engine_event(planned->engine, "warning", planned->contact.vm,
+			     "somebody wrote to its disks after the final cycle: %" PRIu64
+			     " KiB will be sent back by the other side",
+			     way->bytes >> 10);
 	}
 	become_replica_switch(planned->engine, &planned->contact, planned->peer_site,
-			      &planned->order.epoch, &adopt, role_cb, planned);
+			      &planned->order.epoch, &way->adopt, way->definition, role_cb,
+			      planned);
 }
 
 void planned_step_role(struct planned *planned)
 {
-	planned_work(planned, undefine_run, undefined_role_cb);
+	char error[REASON_MAX];
+
+	if (planned->way == NULL) {
+		planned->way =
+			give_way_new(planned->engine, &planned->contact, planned->peer_site, error);
+	}
+	if (planned->way == NULL) {
+		planned_later(planned, POLL_MS, 0, "this side cannot become the replica yet: %s",
+			      error);
+		return;
+	}
+	planned->way->from_seq = planned->way->last_seq = planned->handover.seq;
+	memcpy(planned->way->from_cut_id, planned->handover.cut_id,
+	       sizeof(planned->way->from_cut_id));
+	memcpy(planned->way->last_cut_id, planned->handover.cut_id,
+	       sizeof(planned->way->last_cut_id));
+	planned_work(planned, role_run, role_read_cb);
 }
 
 /* ---- 9 reverse replication ---- */

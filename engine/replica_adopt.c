@@ -20,10 +20,16 @@ void replica_adopt_note(struct replica *replica)
 {
 	struct replica_adopt *adopt = &replica->adopt;
 	const char *id = replica->settings.relationship;
+	const char *defined = standing_get(replica->engine, STANDING_DEFINED, id);
 
 	adopt->wanted = adopt_order_read(replica->engine, id, &adopt->order);
 	engine_epoch_known(replica->engine, id, replica->settings.peer, &adopt->epoch);
-	own_definition_find(replica->engine, id, replica->settings.vm_resource, adopt->definition);
+	if (defined != NULL) {
+		snprintf(adopt->definition, sizeof(adopt->definition), "%s", defined);
+	} else { /* a host without a cluster; an engine that did not say so */
+		own_definition_find(replica->engine, id, replica->settings.vm_resource,
+				    adopt->definition);
+	}
 }
 
 int replica_adopt_lend(struct replica *replica, const struct adopted_users *users, char *error,
@@ -92,17 +98,21 @@ void replica_adopt_tick(struct replica *replica, int64_t now_ms)
 {
 	struct replica_adopt *adopt = &replica->adopt;
 	const char *id = replica->settings.relationship;
+	const char *order = STANDING_ADOPT;
 
 	if (!adopt->wanted || replica->status == NULL || now_ms < adopt->retry_ms ||
 	    replica->status->applied_seq <= adopt->order.seq) {
 		return;
 	}
-	if (standing_get(replica->engine, STANDING_ADOPT, id) == NULL) {
+	if (standing_get(replica->engine, order, id) == NULL) {
+		order = STANDING_DEFINED;
+	}
+	if (standing_get(replica->engine, order, id) == NULL) {
 		adopt->wanted = false;
 		return;
 	}
 	adopt->retry_ms = now_ms + RETRY_MS;
-	standing_set(replica->engine, STANDING_ADOPT, id, NULL, ended_cb, NULL);
+	standing_set(replica->engine, order, id, NULL, ended_cb, NULL);
 }
 
 void replica_adopt_destroy(struct replica *replica)

@@ -15,7 +15,7 @@ struct replica_adopt {
 	bool wanted; /* the settings say so */
 	struct adopt_order order;
 	struct epoch epoch;		   /* the new primary's */
-	char definition[PATH_LEN_MAX + 1]; /* that the VM was started from here */
+	char definition[PATH_LEN_MAX + 1]; /* that names them */
 	struct source_defined_disk *disks; /* owned: lent */
 	size_t count;
 	int64_t retry_ms; /* monotonic: its end is recorded not before */

@@ -157,7 +157,7 @@ static int directory_remove_contents(int fd, int depth)
 /* The definition and the variables, and what a power cut left of new ones. */
 static void remove_definition(int site, const char *name)
 {
-	static const char *const ends[] = {".xml", ".xml.new", NVRAM_END, NVRAM_END ".new",
+	static const char *const ends[] = {".xml", ".xml.new", ".xml.adopted", NVRAM_END, NVRAM_END ".new",
 					   NVRAM_END ".placed"};
 	char file[STORE_NAME_LEN + 16];
 

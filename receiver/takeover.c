@@ -311,6 +311,7 @@ void takeover_end_request(struct receiver *receiver,
 		break;
 	case VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_CANCEL:
 		job->run = takeover_cancel_run;
+		job->undo = request->undo;
 		break;
 	case VMREPLICA__IPC__TAKEOVER_END__TAKEOVER_COMMIT:
 		job->run = takeover_commit_run;

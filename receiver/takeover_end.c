@@ -73,15 +73,25 @@ static void receiving_resume(struct store *store)
 	merge_kick(store);
 }
 
+/* There is nothing to take back. An epoch is not raised for nothing: the primary, which goes on,
+ * would stop for it. */
+static bool cancel_is_idle(const struct takeover_job *job)
+{
+	const struct manifest *manifest = &job->store->manifest;
+
+	return manifest->failover.kind == NOTHING &&
+	       (plan_epoch_compare(&manifest->epoch, &job->epoch) == PLAN_EPOCH_SAME ||
+		(job->undo && manifest->epoch.number + 1 < job->epoch.number));
+}
+
 int takeover_cancel_run(struct takeover_job *job)
 {
 	struct manifest_takeover old = {.kind = NOTHING};
 	struct store *store = job->store;
 	int rc;
 
-	if (store->manifest.failover.kind == NOTHING &&
-	    plan_epoch_compare(&store->manifest.epoch, &job->epoch) == PLAN_EPOCH_SAME) {
-		return 0; /* it is so already */
+	if (cancel_is_idle(job)) {
+		return 0;
 	}
 	rc = cancel_check(job);
 	if (rc == 0 && manifest_takeover_copy(&store->manifest.failover, &old) < 0) {

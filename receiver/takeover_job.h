@@ -24,7 +24,7 @@ struct takeover_job {
 	char holder[MANIFEST_HOLDER_MAX + 1];
 	struct takeover_wish wish;
 	struct manifest_epoch epoch;
-	bool planned, estimate;
+	bool planned, estimate, undo;
 
 	/* the answer */
 	char error[TAKEOVER_ERROR_LEN];

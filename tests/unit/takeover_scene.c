@@ -139,7 +139,7 @@ int taking_planned(uint64_t epoch, uint64_t seq, const char *cut_id)
 	return rig_taken_wait(&rig, ASK_MS);
 }
 
-void taking_end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t number)
+static void end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t number, bool undo)
 {
 	Vmreplica__Ipc__StoreTakeoverEnd request = VMREPLICA__IPC__STORE_TAKEOVER_END__INIT;
 	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
@@ -152,7 +152,19 @@ void taking_end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t number)
 	request.relationship = text(RIG_RELATIONSHIP);
 	request.end = end;
 	request.epoch = &epoch;
+	request.undo = undo;
 	rig_ask(&rig, FRAME_STORE_TAKEOVER_END, &request.base);
+}
+
+void taking_end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t number)
+{
+	end_send(end, number, false);
+}
+
+int taking_undo(uint64_t number)
+{
+	end_send(CANCEL, number, true);
+	return rig_taken_wait(&rig, ASK_MS);
 }
 
 int taking_end_as(Vmreplica__Ipc__TakeoverEnd end, uint64_t number)

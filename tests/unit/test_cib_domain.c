@@ -184,17 +184,19 @@ static void print_switch(const xmlNode *configuration, const Vmreplica__Ipc__Cib
 			 FILE *out)
 {
 	char error[VM_RESOURCE_ERROR_LEN] = "";
-	cleanup_free char *xpath = NULL;
-	xmlDoc *fragment = NULL;
-	int result = cib_template_switch(configuration, request, &xpath, &fragment, error);
+	struct cib_switch change = {0};
+	int result = cib_template_switch(configuration, request, &change, error);
 
-	fprintf(out, "--- %d %s\n%s\n", result, error, xpath != NULL ? xpath : "nothing goes");
-	if (fragment != NULL) {
-		xmlDocFormatDump(out, fragment, 1);
-		xmlFreeDoc(fragment);
+	fprintf(out, "--- %d %s\n%s\n", result, error,
+		change.before_xpath != NULL ? change.before_xpath : "nothing goes before");
+	if (change.fragment != NULL) {
+		xmlDocFormatDump(out, change.fragment, 1);
 	} else {
 		fputs("nothing comes\n", out);
 	}
+	fprintf(out, "%s\n",
+		change.after_xpath != NULL ? change.after_xpath : "nothing goes behind");
+	cib_switch_destroy(&change);
 }
 
 static xmlDoc *replicated_document(const xmlNode **ret_configuration)

@@ -340,7 +340,7 @@ static void test_settings_read(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(doc);
 	settings = cib_settings_read(configuration);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(settings);
-	CU_ASSERT_EQUAL(settings->n_settings, 1);
+	CU_ASSERT_EQUAL(settings->n_settings, 1); /* one that a change of role took is none */
 	CU_ASSERT_STRING_EQUAL(settings->settings[0]->name, "vmreplica-stray");
 	CU_ASSERT_EQUAL(settings->n_resources, 4); /* not the IP address */
 	/* in a group, from a template, with a rule (left out), a reference and its own parameter */

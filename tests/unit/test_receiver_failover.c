@@ -29,6 +29,8 @@ static void test_failover_and_cancel(void)
 	}
 	last = sender.committed.seq;
 	CU_ASSERT_EQUAL(taking_failover(1, 0), -ESTALE);
+	/* of one that was never taken: the epoch is not raised, the sender goes on */
+	CU_ASSERT_EQUAL(taking_undo(3), 0);
 	CU_ASSERT_EQUAL(taking_failover(2, 0), 0);
 	taking_failover_judge(2, last);
 	CU_ASSERT_EQUAL(sender_answer(&sender, 5000), FRAME_DENIED);
@@ -62,6 +64,8 @@ static void test_failover_and_cancel(void)
 	CU_ASSERT_EQUAL(taking_failover(3, 0), -ESTALE); /* used */
 	CU_ASSERT_EQUAL(taking_failover(4, 0), 0);
 	taking_failover_judge(4, sender.committed.seq);
+	CU_ASSERT_EQUAL(taking_undo(5), 0);
+	CU_ASSERT_EQUAL(taking_failover(5, 0), -ESTALE);
 	taking_end();
 }
 

@@ -6,11 +6,12 @@ import json
 
 import replication as rep
 import shape as shapes
-from case import require, say, wait_until
+from case import Failure, require, say, wait_until
 
 TIMEOUT = 300
 DIRTY = True            # web1 comes home with a definition made anew, which the lab cannot ask
 SMALL = 24 << 20        # of two disks of 512 MiB
+NO_JOB = {"id": "", "state": "running", "steps": [{"name": "", "text": ""}]}
 
 
 def run(lab):
@@ -27,6 +28,7 @@ def run(lab):
     reached = lab.guest_status()["seq"]
     reached = over_to(lab, "A", "B", "A", reached)
     stands_on_one(lab, "B")
+    enabled(lab, "A")
     over_to(lab, "B", "A", "A", reached)
     stands_on_one(lab, "A")
 
@@ -44,18 +46,50 @@ def sides(lab):
     return there
 
 
+def never_both(lab):
+    """web1 runs on one side at most. The nodes are asked one after the other: what looks like both
+    sides counts when it looks so again."""
+    for _attempt in range(3):
+        found = runs_where(lab)
+        if len({shapes.site_of(name) for name in found}) <= 1:
+            return
+    raise AssertionError(f"web1 runs on both sides: {found}")
+
+
 def last_job(lab, site, kind="planned-failover"):
-    jobs = json.loads(lab.vmreplica(rep.node_of(lab, site), "jobs --json"))["jobs"]
-    return [job for job in jobs if job["kind"] == kind and job["node"][0] == site.lower()][-1]
+    """The newest job of SITE, by the word of any of its engines: one may be away."""
+    for node in lab.live_nodes(site):
+        result = lab.run(node, "vmreplica jobs --json", 30)
+        if result.returncode == 0:
+            jobs = json.loads(result.stdout)["jobs"]
+            found = [job for job in jobs
+                     if job["kind"] == kind and job["node"][0] == site.lower()]
+            return found[-1] if found else NO_JOB
+    raise Failure(f"no engine of {site} answers")
 
 
-def watch(lab, site, done, timeout=220):
+def last_id(lab, site):
+    """Of the newest job of SITE; "" before the first."""
+    return last_job(lab, site)["id"]
+
+
+def describe(job):
+    return "; ".join(f"{step['name']}: {step['text'] or ''}" for step in job["steps"])
+
+
+def watch(lab, site, done, timeout=150, kind="planned-failover"):
     """Until DONE says so of the job at SITE; meanwhile web1 runs on one side at most."""
+    newest = [None]
     def look():
-        sides(lab)
-        job = last_job(lab, site)
-        return job if done(job) else None
-    return wait_until("the planned failover", look, timeout, 0.3)
+        never_both(lab)
+        newest[0] = last_job(lab, site, kind)
+        return newest[0] if done(newest[0]) else None
+    try:
+        return wait_until("the planned failover", look, timeout, 0.3)
+    except Failure as error:
+        if newest[0] is None:
+            raise
+        raise Failure(f"{error}: {newest[0]['state']} at {describe(newest[0])}") from None
 
 
 def ended(job):
@@ -84,10 +118,10 @@ def cut(lab):
 def over_to(lab, old, new, ordered_at, reached):
     """OLD -> NEW. Returns the newest record that is at OLD afterwards."""
     sent = sum(rep.sent_by(lab, node) for node in lab.live_nodes(new))
+    before = last_id(lab, old)
     lab.vmreplica(rep.node_of(lab, ordered_at), "failover web1 --planned --no-wait", 60)
-    wait_until("the job has begun", lambda: not ended(last_job(lab, old)), 20, 0.2)
-    job = watch(lab, old, ended)
-    say("; ".join(f"{step['name']}: {step['text'] or ''}" for step in job["steps"]))
+    job = watch(lab, old, lambda job: job["id"] != before and ended(job), 300)
+    say(describe(job))
     require(job["state"] == "done", f"{job['text']} {job['advice']}")
     require(sides(lab) == {new}, f"{runs_where(lab)}")
     reversed_cycle(lab, new)
@@ -95,6 +129,20 @@ def over_to(lab, old, new, ordered_at, reached):
     require(sent < SMALL, f"{sent} bytes travelled back")
     say(f"{new} sent {sent >> 10} KiB")
     return judged(lab, old, reached)
+
+
+def enabled(lab, replica):
+    """An admin enables the old primary's resource: it starts nothing on the disks of then."""
+    node = rep.node_of(lab, replica)
+    config = lab.on(node, "crm_resource -r web1 -g config").strip()
+    require(config.startswith(rep.STORAGE), f"its config is still {config}")
+    lab.on(node, "pcs resource enable web1")
+    wait_until("its start fails", lambda: lab.run(
+        node, "crm_mon -1 --output-as=xml | grep -q '<failure.*web1_start_0'").returncode == 0,
+        120, 1)
+    require(sides(lab) == set("AB") - {replica}, f"it runs: {runs_where(lab)}")
+    lab.on(node, "pcs resource disable web1 && pcs resource cleanup web1", 90)
+    say(f"enabled at {replica}, web1 did not start from {config}")
 
 
 def chain(lab, site):
@@ -126,7 +174,7 @@ def reversed_cycle(lab, primary):
         found = lab.vm_status(rep.node_of(lab, primary), "web1")
         return found if (found["role"] == "primary" and found["state"] == "Replicating"
                          and found["cycles"]["ok"] > 1) else None
-    return wait_until(f"{primary} replicates to the other side", good, 90, 0.5)
+    return wait_until(f"{primary} replicates to the other side", good, 180, 0.5)
 
 
 def judged(lab, site, reached):
@@ -139,6 +187,6 @@ def judged(lab, site, reached):
             return None
         facts = lab.judge(found["owner"], rep.replica_images(found), unlocked=True)
         return facts["newest"] if facts["newest"] > reached else None
-    newest = wait_until(f"a record after {reached} at {site}", newer, 60, 0.5)
+    newest = wait_until(f"a record after {reached} at {site}", newer, 150, 0.5)
     say(f"judged at {site}: newest {newest}, was {reached} before")
     return newest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ocf:vmreplica:guard, made with the lines that `check` prints: with it a live migration stays live;
+"""ocf:vmreplica:guard, made as README says: with it a live migration stays live;
 nothing that becomes of it touches a VM that runs; when the other side is silent a VM starts after
 its patience, with health Critical until that side is heard again, or waits, as chosen; and a site
 that comes back while the other has failed over does not start its VM, and says why."""
