@@ -41,6 +41,7 @@ static void watch_cb(void *data)
 int certificates_open(struct broker *broker, char error[BROKER_ERROR_LEN])
 {
 	struct tls_files files = config_tls_files(broker->config);
+	int rc;
 
 	broker->certificates = tls_store_new(&files);
 	if (broker->certificates == NULL) {
@@ -49,12 +50,13 @@ int certificates_open(struct broker *broker, char error[BROKER_ERROR_LEN])
 	}
 	/* Looked at before they are read: what changes in between is read again. */
 	broker->certificates_generation = tls_store_generation(broker->certificates);
-	if (qb_loop_timer_add(broker->loop, QB_LOOP_LOW, WATCH_NS, broker, watch_cb,
-			      &broker->certificates_timer) < 0) {
+	rc = certificates_load(broker->config, &broker->tls, error);
+	if (rc == 0 && qb_loop_timer_add(broker->loop, QB_LOOP_LOW, WATCH_NS, broker, watch_cb,
+					 &broker->certificates_timer) < 0) {
 		snprintf(error, BROKER_ERROR_LEN, "no timer can be set");
-		return -ENOMEM;
+		rc = -ENOMEM;
 	}
-	return certificates_load(broker->config, &broker->tls, error);
+	return rc;
 }
 
 int broker_reload(struct broker *broker)

@@ -357,51 +357,12 @@ static bool kind_is_ours(Vmreplica__Admin__FailoverKind kind)
 	       kind == COMMIT || kind == PLANNED || kind == REVERSE;
 }
 
-/* A sentence why not, with what to do in *ret_advice; NULL when nothing is in the way. */
-static const char *why_not(const struct replica *replica, Vmreplica__Admin__FailoverKind kind,
-			   const char **ret_advice)
-{
-	const Vmreplica__Takeover *takeover =
-		replica->status != NULL ? replica->status->takeover : NULL;
-	bool failed_over =
-		takeover != NULL && takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
-
-	*ret_advice = "";
-	if (!replica_is_open(replica)) {
-		*ret_advice = "vmreplica status shows why";
-		return "the replica's store is not open";
-	}
-	if (kind == TEST && takeover != NULL && takeover->test_holder[0] != '\0') {
-		*ret_advice = "vmreplica failover --test-cleanup ends it";
-		return "a test failover of it stands already";
-	}
-	if (kind == UNPLANNED && failed_over) {
-		*ret_advice = "vmreplica failover --cancel goes back to what the other side "
-			      "replicates, --commit makes it final, vmreplica reverse begins to "
-			      "replicate back";
-		return "it has failed over already";
-	}
-	if (kind == PLANNED && failed_over) {
-		*ret_advice = "vmreplica reverse begins to replicate back; a planned failover that "
-			      "is not done yet goes on by itself: vmreplica jobs";
-		return "it has failed over already";
-	}
-	if ((kind == CANCEL || kind == COMMIT || kind == REVERSE) && !failed_over) {
-		*ret_advice = "vmreplica status shows how it stands";
-		return "it has not failed over";
-	}
-	if (kind == CANCEL && takeover->committed) {
-		return "the failover is committed: that is final";
-	}
-	return NULL;
-}
-
 static void failover_here(struct admin_call *call, const Vmreplica__Admin__FailoverRequest *request,
 			  struct replica *replica)
 {
 	struct engine *engine = replica->engine;
 	const char *running = failover_job_running_id(engine, replica->settings.relationship);
-	const char *advice, *why = why_not(replica, request->kind, &advice);
+	const char *advice, *why = failover_refuse_replica(replica, request->kind, &advice);
 	struct failover_call *job;
 	bool waits = why == NULL && request->kind == REVERSE &&
 		     failover_give_way(engine, replica->settings.relationship);

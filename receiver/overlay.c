@@ -142,6 +142,25 @@ bool overlay_is_in_use(const struct store *store, const struct manifest_takeover
 	return false;
 }
 
+static bool has_adopted(const struct manifest_image *image)
+{
+	for (size_t i = 0; i < image->disk_count; i++) {
+		for (size_t k = 0; k < image->disks[i].layer_count; k++) {
+			if (image->disks[i].layers[k].adopted) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+bool overlay_directories_stay(const struct manifest *manifest)
+{
+	return manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE ||
+	       has_adopted(&manifest->current) || has_adopted(&manifest->retired) ||
+	       has_adopted(&manifest->pending);
+}
+
 static void directory_remove(struct store *store, const char *name)
 {
 	int fd = openat(store->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -160,7 +179,9 @@ static void directory_remove(struct store *store, const char *name)
 		}
 	}
 	closedir(dir);
-	unlinkat(store->dir_fd, name, AT_REMOVEDIR);
+	if (!overlay_directories_stay(&store->manifest)) {
+		unlinkat(store->dir_fd, name, AT_REMOVEDIR);
+	}
 }
 
 void overlay_remove(struct store *store, uint64_t epoch)

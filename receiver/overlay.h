@@ -16,9 +16,15 @@ char *overlay_path(const struct store *store, const struct manifest_takeover *ta
 		   const char *disk, char path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2]);
 /* Does a process of this node, or (where the storage tells) of another, have one of them open? */
 bool overlay_is_in_use(const struct store *store, const struct manifest_takeover *takeover);
-/* Remove directory "vm-<epoch>" of the store with the images in it. */
+/* Must the store's directories stay when nothing is left in them? When QEMU or libvirt merges layers
+ * it writes the name of the new backing file as it came to it, through the directories of all the
+ * images between ("vm-2/../gen-1/vda-2.qcow2"): such a name leads nowhere once one of them is gone,
+ * and the VM would not start again. They stay while a VM runs on the store, and while it holds
+ * images that a VM has run on. Pure. */
+bool overlay_directories_stay(const struct manifest *manifest);
+/* Remove the images in directory "vm-<epoch>" of the store, and the directory if it may go. */
 void overlay_remove(struct store *store, uint64_t epoch);
-/* Remove all of these directories but that of takeover. */
+/* Likewise all of these directories but that of takeover. */
 void overlay_sweep(struct store *store, const struct manifest_takeover *takeover);
 
 #endif

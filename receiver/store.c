@@ -396,7 +396,8 @@ void store_sweep(struct store *store)
 			continue;
 		}
 		sweep_generation(store, entry->d_name);
-		if (strcmp(entry->d_name, own) != 0) {
+		if (strcmp(entry->d_name, own) != 0 &&
+		    !overlay_directories_stay(&store->manifest)) {
 			unlinkat(store->dir_fd, entry->d_name, AT_REMOVEDIR); /* once it is empty */
 		}
 	}

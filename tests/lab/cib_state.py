@@ -129,8 +129,6 @@ def look_at_vm(side, ours, name, runs):
     side.want(bool(node) == runs, f"{name} runs on {node}")
     config = values(entry, "instance_attributes")["config"]
     node = node or side.started(ours) or side.node
-    if not runs and not config.startswith(rep.STORAGE):
-        return
     names = disks(side.lab.on(node, f"cat {config}"))
     there = side.lab.run(node, f"ls -d {' '.join(names)}").stdout.split()
     # What does not run must not start by a mistake either: its disks have names of no file.

@@ -4,6 +4,7 @@ moment one side at most runs the VM, and what travels in the other direction is 
 disks. First the line is cut in the middle: A goes back to what it was, by an admin's cancel."""
 import json
 
+import cib_state
 import replication as rep
 import shape as shapes
 from case import Failure, require, say, wait_until
@@ -128,6 +129,7 @@ def over_to(lab, old, new, ordered_at, reached):
     sent = sum(rep.sent_by(lab, node) for node in lab.live_nodes(new)) - sent
     require(sent < SMALL, f"{sent} bytes travelled back")
     say(f"{new} sent {sent >> 10} KiB")
+    cib_state.settled(lab, new)
     return judged(lab, old, reached)
 
 

@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 
+import cib_state
 from cases import failover_planned as planned
 import replication as rep
 import shape as shapes
@@ -122,6 +123,7 @@ def round_trip(lab, old, new, reached, trouble, point="latest", known=True):
     say(f"{new} sent {sent >> 10} KiB")
     require(sent < SMALL, f"{sent} bytes travelled")
     same_content(lab, new, old)
+    cib_state.settled(lab, new)
     return planned.judged(lab, old, reached)
 
 
