@@ -81,7 +81,7 @@ def layers(lab, found, point):
 
 
 def identity(lab, owner):
-    require(lab.resource_node(TEST, "B") == owner, "not under Pacemaker there")
+    require(lab.wait_resource(TEST, site="B") == owner, "not under Pacemaker there")
     ours = tree.fromstring(lab.on(owner, f"virsh dumpxml {TEST}"))
     theirs = tree.fromstring(lab.on(lab.resource_node("web1"), "virsh dumpxml web1"))
     require(ours.findtext("uuid") != theirs.findtext("uuid"), "the same UUID")
