@@ -4,6 +4,7 @@ nothing of theirs is stored."""
 import json
 import subprocess
 import tempfile
+import time
 
 import pki
 import replication as rep
@@ -135,6 +136,7 @@ def revoked(lab):
     finally:
         for node in lab.live_nodes("B"):
             lab.on(node, f"rm {PKI}/crl.pem")
+    time.sleep(12)      # B's daemons look every few seconds; who is refused asks a minute later
     wait_until("without the list it is taken", lambda: rep.sync(lab), 60)
 
 
