@@ -28,7 +28,7 @@
 #define RESTART_MAX_MS 30000
 #define STOP_MS	       10000 /* asked to end: after that it is killed */
 #define LEFTOVER_PATH  VMR_RUNDIR "/receiver.pid"
-#define RENEWAL_MS     30000 /* certificate files are looked at so often */
+#define RENEWAL_MS     5000  /* certificate files are looked at so often */
 #define HEALTHY_MS     60000 /* ran so long: the next restart is quick again */
 
 struct receiver_child {
