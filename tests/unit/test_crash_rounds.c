@@ -356,7 +356,7 @@ static size_t rest_layers(size_t points)
 static void series_end(void)
 {
 	settings_apply(&(const struct crash_operation){.points = 2, .step_ms = 5000});
-	CU_ASSERT_TRUE(scene_layers_wait(rest_layers(11), 120000));
+	CU_ASSERT_TRUE(scene_layers_wait(rest_layers(11), 300000));
 	for (int i = 0; i < 3; i++) {
 		CU_ASSERT_TRUE(crash_cycle(5));
 		points_applied_wait();
