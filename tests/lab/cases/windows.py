@@ -8,11 +8,12 @@ import time
 
 import replication as rep
 from case import require, say, wait_until
-from cases.points import judge_points
+from cases.points import judge_points, layers
 from cases.qemu_crash import MIB, crash, under_way
 
 TIMEOUT = 240
-POINTS = "--points 6 --point-interval 5"
+KEPT = 6
+POINTS = f"--points {KEPT} --point-interval 5"
 
 
 def window(lab, begin_h, end_h):
@@ -111,7 +112,9 @@ def run(lab):
     require(kept, f"no point of {sorted(points)} outlived the resynchronization")
     lab.vmreplica("a1", "pause web1")       # else the oldest go while they are looked at
     try:
-        judge_points(lab, rep.wait_applied(lab, rep.status(lab)["seq"]))
+        found = rep.wait_applied(lab, rep.status(lab)["seq"])
+        wait_until("the older points are merged", lambda: layers(lab, found) <= KEPT + 1, 60, 0.5)
+        judge_points(lab, found)
     finally:
         lab.vmreplica("a1", "resume web1")
     rep.compare_at_cut(lab)
