@@ -111,27 +111,42 @@ static bool may_already(const struct stat *st, uid_t uid, unsigned int rights)
 	return uid == 0 || (allowed & rights) == rights;
 }
 
-int file_access_grant(int dir_fd, const char *name, uid_t uid, unsigned int rights)
+static int opened_grant(const struct opened *opened, uid_t uid, unsigned int rights)
 {
 	cleanup_acl acl_t acl = NULL;
-	cleanup_opened struct opened opened = {.fd = -1};
-	int rc = file_open(dir_fd, name, &opened);
+	int rc;
 
-	if (rc < 0) {
-		return rc;
-	}
-	if (S_ISLNK(opened.st.st_mode)) {
+	if (S_ISLNK(opened->st.st_mode)) {
 		return -ELOOP;
 	}
-	if (may_already(&opened.st, uid, rights)) {
+	if (may_already(&opened->st, uid, rights)) {
 		return 0;
 	}
-	acl = acl_get_file(opened.path, ACL_TYPE_ACCESS);
+	acl = acl_get_file(opened->path, ACL_TYPE_ACCESS);
 	rc = acl == NULL ? -errno : rights_add(&acl, uid, rights);
-	if (rc == 0 && acl_set_file(opened.path, ACL_TYPE_ACCESS, acl) != 0) {
+	if (rc == 0 && acl_set_file(opened->path, ACL_TYPE_ACCESS, acl) != 0) {
 		rc = -errno;
 	}
 	return rc;
+}
+
+int file_access_grant(int dir_fd, const char *name, uid_t uid, unsigned int rights)
+{
+	cleanup_opened struct opened opened = {.fd = -1};
+	int rc = file_open(dir_fd, name, &opened);
+
+	return rc < 0 ? rc : opened_grant(&opened, uid, rights);
+}
+
+int file_access_grant_fd(int fd, uid_t uid, unsigned int rights)
+{
+	struct opened opened = {.fd = fd};
+
+	if (fstat(fd, &opened.st) < 0) {
+		return -errno;
+	}
+	snprintf(opened.path, sizeof(opened.path), "/proc/self/fd/%d", fd);
+	return opened_grant(&opened, uid, rights);
 }
 
 int file_access_grant_default(int dir_fd, const char *name, uid_t uid, unsigned int rights)

@@ -14,6 +14,8 @@
 /* uid may do all of rights with name below dir_fd (AT_FDCWD: a path). 0 also when it may already
  * (as root, as owner, or as others may); -ENOTSUP without ACLs in the file system; ... */
 int file_access_grant(int dir_fd, const char *name, uid_t uid, unsigned int rights);
+/* The same of a file that is open, O_PATH or otherwise. */
+int file_access_grant_fd(int fd, uid_t uid, unsigned int rights);
 
 /* The same for what will be made below the directory: files and directories get rights for uid, as
  * far as the mode that they are made with gives the group as much. */

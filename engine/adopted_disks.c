@@ -17,6 +17,7 @@
 #include "engine/source_access.h"
 #include "engine/source_error.h"
 #include "engine/source_image.h"
+#include "engine/store_walk.h"
 #include "engine/wrap_record.h"
 
 #define LAYERS_MAX 300u /* more than a store has */
@@ -76,6 +77,27 @@ int adopted_disks_check(const char *path, const char *const *exclude, char error
 
 /* ---- lending ---- */
 
+static int admit_fail(int result, const char *path, uid_t qemu, char error[SOURCE_ERROR_LEN])
+{
+	return source_fail(result, error,
+			   "QEMU's user (uid %u) cannot be let read %s: %s; the VM could "
+			   "not come home to it; it must lie on a file system with ACLs",
+			   (unsigned int)qemu, path, strerror(-result));
+}
+
+/* All directories above real, which is cut up. */
+static int admit_above(char *real, uid_t qemu)
+{
+	int result = 0;
+
+	for (char *slash = strrchr(real, '/'); result == 0 && slash != NULL && slash != real;
+	     slash = strrchr(real, '/')) {
+		*slash = '\0';
+		result = file_access_grant(AT_FDCWD, real, qemu, FILE_ACCESS_SEARCH);
+	}
+	return result;
+}
+
 /* When the VM is at home again its images stand on this one, and libvirt relabels nothing of a
  * chain in a store: an image that is not for everyone to read would keep QEMU from starting. */
 static int admit_qemu(const char *path, uid_t qemu, char error[SOURCE_ERROR_LEN])
@@ -84,17 +106,8 @@ static int admit_qemu(const char *path, uid_t qemu, char error[SOURCE_ERROR_LEN]
 	int result =
 		real == NULL ? -errno : file_access_grant(AT_FDCWD, real, qemu, FILE_ACCESS_READ);
 
-	for (char *slash = real != NULL ? strrchr(real, '/') : NULL;
-	     result == 0 && slash != NULL && slash != real; slash = strrchr(real, '/')) {
-		*slash = '\0';
-		result = file_access_grant(AT_FDCWD, real, qemu, FILE_ACCESS_SEARCH);
-	}
-	return result == 0
-		       ? 0
-		       : source_fail(result, error,
-				     "QEMU's user (uid %u) cannot be let read %s: %s; the VM could "
-				     "not come home to it; it must lie on a file system with ACLs",
-				     (unsigned int)qemu, path, strerror(-result));
+	result = result < 0 ? result : admit_above(real, qemu);
+	return result < 0 ? admit_fail(result, path, qemu, error) : 0;
 }
 
 static int lend_to(const char *path, const struct adopted_users *users,
@@ -124,11 +137,80 @@ static int lend_raw(const char *header, const char *raw, const struct adopted_us
 	return result;
 }
 
+/* The directory that the first top bytes of path name is the receiver's: a link there, or a name in
+ * a header, could lead to any file of the host. Opens the image to read. */
+static int open_in_store(const char *path, size_t top, const struct adopted_users *users,
+			 int *ret_fd, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_close int directory = -1, fd = -1;
+	struct source_image image = {0};
+	struct stat status;
+	const char *name;
+	int result = store_walk(path, top, users->qemu, &directory, &name);
+
+	if (result == 0) {
+		/* O_NONBLOCK: a FIFO in an image's place must not hold us */
+		fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		result = fd < 0 || fstat(fd, &status) != 0 ? -errno : 0;
+	}
+	/* libvirt may have left it to root or QEMU; a second name of a file may be of elsewhere */
+	if (result == 0 && (!S_ISREG(status.st_mode) ||
+			    (status.st_uid != users->receiver && status.st_nlink != 1))) {
+		result = -EPERM;
+	}
+	result = result < 0 ? result : source_image_examine_fd(fd, &image);
+	if (result == 0 && image.has_data_file) {
+		result = -EPERM;
+	}
+	if (result < 0) {
+		return source_fail(result, error,
+				   "%s is not an image of the store, or names a data file or a "
+				   "link: %s; nothing of it is lent to the receiver",
+				   path, strerror(-result));
+	}
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* It is the receiver's already, but libvirt changed its owner while the VM ran on it. */
+static int lend_in_store(const char *path, size_t top, const struct adopted_users *users,
+			 char error[SOURCE_ERROR_LEN])
+{
+	char above[PATH_MAX];
+	cleanup_free char *real = NULL;
+	cleanup_close int fd = -1;
+	int result = open_in_store(path, top, users, &fd, error);
+
+	if (result < 0) {
+		return result;
+	}
+	result = file_access_grant_fd(fd, users->receiver, FILE_ACCESS_READ | FILE_ACCESS_WRITE);
+	if (result < 0) {
+		return source_fail(result, error,
+				   "%s cannot be lent to the receiver (uid %u): %s; it must "
+				   "lie on a file system with ACLs",
+				   path, (unsigned int)users->receiver, strerror(-result));
+	}
+	snprintf(above, sizeof(above), "%.*s", (int)top, path);
+	real = realpath(above, NULL);
+	result = real == NULL ? -errno : 0;
+	result = result < 0 ? result : file_access_grant_fd(fd, users->qemu, FILE_ACCESS_READ);
+	result = result < 0 ? result
+			    : file_access_grant(AT_FDCWD, real, users->qemu, FILE_ACCESS_SEARCH);
+	result = result < 0 ? result : admit_above(real, users->qemu);
+	return result < 0 ? admit_fail(result, path, users->qemu, error) : 0;
+}
+
 static int lend(const char *path, const struct adopted_users *users, char error[SOURCE_ERROR_LEN])
 {
 	struct source_image image;
-	int result = lend_to(path, users, error);
+	size_t top = store_walk_top(path, users->receiver);
+	int result;
 
+	if (top != 0) {
+		return lend_in_store(path, top, users, error);
+	}
+	result = lend_to(path, users, error);
 	if (result == 0 && source_image_examine(path, &image) == 0 && image.has_data_file &&
 	    image.data_file_raw) {
 		result = lend_raw(path, image.data_file, users, error);

@@ -3,8 +3,11 @@
  * An old primary's disks, lent to the receiver as the base of its replica: reading and writing each
  * image (of a wrapped disk the header and the raw disk), and searching the directories above it,
  * for the receiver's user, by ACL; QEMU's may read them. They stay lent as long as the store names
- * them: after the next changes of sides, too, the VM's images stand on them. Blocking: workers
- * only.
+ * them: after the next changes of sides, too, the VM's images stand on them.
+ *
+ * In a directory of the receiver's (its store, where the VM ran after a failover) it could make
+ * links to any file: there root follows none, and lends plain images that name no data file.
+ * Blocking: workers only.
  */
 #ifndef VMR_ENGINE_ADOPTED_DISKS_H
 #define VMR_ENGINE_ADOPTED_DISKS_H

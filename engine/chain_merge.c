@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/cleanup.h"
 #include "engine/engine.h"
 #include "engine/source_access.h"
 #include "engine/source_image.h"
 #include "engine/source_run.h"
 #include "engine/source_tool.h"
+#include "engine/store_walk.h"
 
 /* ---- what stands on what ---- */
 
@@ -71,13 +73,19 @@ bool chain_merge_is_hopeless(int error)
 
 /* ---- access ---- */
 
+/* The receiver parses what peers send, and owns the directories of its store. */
 static bool path_is_sound(const struct chain_merge *merge, const char *path)
 {
 	size_t len = strlen(merge->store);
+	cleanup_close int directory = -1;
+	const char *name;
+	int result;
 
-	/* the receiver parses what peers send */
-	return strncmp(path, merge->store, len) == 0 && path[len] == '/' &&
-	       strstr(path, "/../") == NULL;
+	if (strncmp(path, merge->store, len) != 0 || path[len] != '/') {
+		return false;
+	}
+	result = store_walk(path, len, 0, &directory, &name);
+	return result == 0 || result == -ENOENT; /* merged away, and its directory with it */
 }
 
 static uid_t receiver_uid(void)
@@ -88,32 +96,6 @@ static uid_t receiver_uid(void)
 	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
 	return user != NULL ? user->pw_uid : 0;
 }
-
-/* QEMU's user writes into the lowest layer, and into the header of what stands on a merged one. */
-static int disk_grant(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk, uid_t uid)
-{
-	bool sound = path_is_sound(merge, disk->path);
-	int result = 0;
-
-	for (size_t i = 0; i < disk->n_chain; i++) {
-		sound &= path_is_sound(merge, disk->chain[i]);
-	}
-	if (!sound) {
-		snprintf(merge->error, sizeof(merge->error),
-			 "an image of disk %.32s is not in the store", disk->name);
-		return -EBADMSG;
-	}
-	for (size_t i = 0; i < disk->n_chain && result == 0; i++) {
-		result = i == 0 ? source_access_base(disk->chain[0], receiver_uid(), uid,
-						     merge->error)
-				: source_access_file(disk->chain[i], uid, merge->error);
-		/* merged away before: it is named until that is recorded */
-		result = result == -ENOENT && i > 0 ? 0 : result;
-	}
-	return result == -ENOTSUP ? -EACCES : result; /* no ACLs there */
-}
-
-/* ---- merging ---- */
 
 static int find(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk,
 		size_t *ret_lowest, size_t *ret_top)
@@ -128,8 +110,51 @@ static int find(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk
 	return result;
 }
 
+/* The files are those of the store before anybody is let write one of them. */
+static int layers_look(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk,
+		       size_t *ret_lowest)
+{
+	bool sound = path_is_sound(merge, disk->path);
+	size_t top = 0;
+
+	for (size_t i = 0; i < disk->n_chain; i++) {
+		sound &= path_is_sound(merge, disk->chain[i]);
+	}
+	if (!sound) {
+		snprintf(merge->error, sizeof(merge->error),
+			 "an image of disk %.32s is not in the store", disk->name);
+		return -EBADMSG;
+	}
+	return find(merge, disk, ret_lowest, &top);
+}
+
+int chain_merge_admit(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk,
+		      uid_t receiver, uid_t uid, char ret_base[PATH_MAX])
+{
+	size_t store = strlen(merge->store), lowest = 0;
+	int result = layers_look(merge, disk, &lowest);
+
+	if (result < 0 || lowest == 0) {
+		return result;
+	}
+	for (size_t i = 0; i < disk->n_chain && result == 0; i++) {
+		result = i == 0 ? source_access_base(disk->chain[0], store, receiver, uid, ret_base,
+						     merge->error)
+				: source_access_file(disk->chain[i], store, uid, merge->error);
+		/* merged away before: it is named until that is recorded */
+		result = result == -ENOENT && i > 0 ? 0 : result;
+	}
+	if (result == -ENOTDIR) {
+		return -EBADMSG; /* a link was put there meanwhile */
+	}
+	return result == -ENOTSUP ? -EACCES : result < 0 ? result : 1; /* no ACLs there */
+}
+
+/* ---- merging ---- */
+
 /* One layer at a time: what is merged stays merged when this is given up. */
-static int merge_running(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk)
+static int merge_running(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk,
+			 const char *base)
 {
 	size_t lowest = 0, top = 0, before = 0;
 	int result = find(merge, disk, &lowest, &top);
@@ -140,7 +165,7 @@ static int merge_running(struct chain_merge *merge, const Vmreplica__Ipc__TakenD
 			return -ECANCELED;
 		}
 		before = lowest;
-		result = source_run_commit(merge->libvirt, merge->vm, disk->name, disk->chain[0],
+		result = source_run_commit(merge->libvirt, merge->vm, disk->name, base,
 					   disk->chain[lowest], merge->stop, merge->error);
 		result = result < 0 ? result : find(merge, disk, &lowest, &top);
 		if (result == 0 && lowest == before) {
@@ -154,7 +179,8 @@ static int merge_running(struct chain_merge *merge, const Vmreplica__Ipc__TakenD
 	return result;
 }
 
-static int merge_off(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk, uid_t uid)
+static int merge_off(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk,
+		     const char *base, uid_t uid)
 {
 	size_t lowest = 0, top = 0;
 	int result = find(merge, disk, &lowest, &top);
@@ -162,8 +188,8 @@ static int merge_off(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk 
 	if (result < 0 || top == 0) {
 		return result;
 	}
-	result = source_tool_merge(disk->path, disk->chain[0], disk->chain[top], uid, merge->stop,
-				   merge->error);
+	result = source_tool_merge(disk->path, base, disk->chain[0], disk->chain[top], uid,
+				   merge->stop, merge->error);
 	merge->merged += result == 0;
 	return result;
 }
@@ -171,16 +197,17 @@ static int merge_off(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk 
 static int disk_merge(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk,
 		      bool running, uid_t uid)
 {
+	char base[PATH_MAX];
 	int result;
 
 	if (disk->n_chain < 2) {
 		return 0;
 	}
-	result = disk_grant(merge, disk, uid);
-	if (result < 0) {
+	result = chain_merge_admit(merge, disk, receiver_uid(), uid, base);
+	if (result <= 0) {
 		return result;
 	}
-	return running ? merge_running(merge, disk) : merge_off(merge, disk, uid);
+	return running ? merge_running(merge, disk, base) : merge_off(merge, disk, base, uid);
 }
 
 int chain_merge_run(struct chain_merge *merge)

@@ -11,6 +11,9 @@
 #ifndef VMR_ENGINE_CHAIN_MERGE_H
 #define VMR_ENGINE_CHAIN_MERGE_H
 
+#include <limits.h>
+#include <sys/types.h>
+
 #include "engine/source.h"
 #include "proto/ipc.pb-c.h"
 #include "proto/limits.h"
@@ -33,6 +36,12 @@ int chain_merge_run(struct chain_merge *merge);
 bool chain_merge_is_hopeless(int error);
 /* The most layers of a disk that may be left to merge. */
 size_t chain_merge_layers(const Vmreplica__Ipc__StoreTaken *taken);
+/* Let uid, QEMU's user, write the layers of disk, once they are found to be files of the store and
+ * nothing else on the way down: no link below the store, but for the lowest layer one to a disk
+ * that was lent to receiver. 1 with the real path of the lowest in ret_base; 0: nothing is left to
+ * merge, and nobody was let do anything; or as chain_merge_run. */
+int chain_merge_admit(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk,
+		      uid_t receiver, uid_t uid, char ret_base[PATH_MAX]);
 /* The layer above the lowest of chain (count files, lowest first) on the way down from the image at
  * path, by the headers: its index in *ret_lowest; and the first below the image in *ret_top. 0 is
  * the lowest itself: nothing is between. 0, -EBADMSG (another file is on the way) or the errno of

@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += libvmr-engine.la
 ENGINE_SOURCE = \
 	engine/source.c engine/source.h engine/source_private.h engine/source_error.h \
 	engine/source_access.c engine/source_access.h \
+	engine/store_walk.c engine/store_walk.h \
 	engine/source_bitmap.c engine/source_bitmap.h \
 	engine/source_call.c engine/source_call.h \
 	engine/source_checkpoint.c \

@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "engine/source_error.h"
+#include "engine/store_walk.h"
 
 static void cleanup_acl_fn(acl_t *acl)
 {
@@ -41,14 +42,19 @@ static void unpin(struct pinned *file)
 #define cleanup_pinned __attribute__((cleanup(unpin)))
 
 /* flags: O_NOFOLLOW, O_DIRECTORY. 0 or negative errno; unpinned by scope in either case. */
-static int pin(const char *path, int flags, struct pinned *ret_file)
+static int pin_at(int directory, const char *path, int flags, struct pinned *ret_file)
 {
-	ret_file->fd = open(path, O_PATH | O_CLOEXEC | flags);
+	ret_file->fd = openat(directory, path, O_PATH | O_CLOEXEC | flags);
 	if (ret_file->fd < 0 || fstat(ret_file->fd, &ret_file->status) != 0) {
 		return -errno;
 	}
 	snprintf(ret_file->path, sizeof(ret_file->path), "/proc/self/fd/%d", ret_file->fd);
 	return 0;
+}
+
+static int pin(const char *path, int flags, struct pinned *ret_file)
+{
+	return pin_at(AT_FDCWD, path, flags, ret_file);
 }
 
 /* The entry of uid, or a new one without permissions. NULL with errno set on failure. */
@@ -238,15 +244,15 @@ int source_access_revoke_image(const char *path, uid_t uid)
 	return 0;
 }
 
-int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN])
+static int file_grant(const struct pinned *file, const char *path, uid_t uid,
+		      char error[SOURCE_ERROR_LEN])
 {
-	cleanup_pinned struct pinned file;
-	int result = pin(path, O_NOFOLLOW, &file);
+	int result = 0;
 
-	if (result == 0 && !S_ISREG(file.status.st_mode)) {
+	if (!S_ISREG(file->status.st_mode)) {
 		result = -EINVAL; /* a link could lead anywhere */
-	} else if (result == 0 && uid != 0 && uid != file.status.st_uid) {
-		result = grant_by_acl(file.path, uid, S_IROTH | S_IWOTH);
+	} else if (uid != 0 && uid != file->status.st_uid) {
+		result = grant_by_acl(file->path, uid, S_IROTH | S_IWOTH);
 	}
 	return result == 0
 		       ? 0
@@ -254,6 +260,28 @@ int source_access_file(const char *path, uid_t uid, char error[SOURCE_ERROR_LEN]
 				     "QEMU's user (uid %u) cannot be given access to %s: %s; the "
 				     "file system must have ACLs",
 				     (unsigned int)uid, path, strerror(-result));
+}
+
+/* In a store; of a link *ret_file is the link itself, and it is known where it lies. */
+static int pin_below(const char *path, size_t store, int *ret_directory, const char **ret_name,
+		     struct pinned *ret_file, char error[SOURCE_ERROR_LEN])
+{
+	int result = store_walk(path, store, 0, ret_directory, ret_name);
+
+	result = result < 0 ? result : pin_at(*ret_directory, *ret_name, O_NOFOLLOW, ret_file);
+	return result == 0 ? 0
+			   : source_fail(result, error, "%s cannot be found in the store: %s", path,
+					 strerror(-result));
+}
+
+int source_access_file(const char *path, size_t store, uid_t uid, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_pinned struct pinned file = {.fd = -1};
+	cleanup_close int directory = -1;
+	const char *name;
+	int result = pin_below(path, store, &directory, &name, &file, error);
+
+	return result < 0 ? result : file_grant(&file, path, uid, error);
 }
 
 /* What source_access_lend gave: an entry of its own, with both rights. Nobody but root and the
@@ -267,37 +295,60 @@ static bool is_lent(const char *path, uid_t receiver)
 	       has_entry(path, receiver);
 }
 
-/* By its descriptor: whoever owns the link cannot turn it meanwhile. */
-int source_access_base(const char *path, uid_t receiver, uid_t uid, char error[SOURCE_ERROR_LEN])
+/* Where the link leads. By its descriptor: whoever owns the link cannot turn it meanwhile. */
+static int link_grant(const struct pinned *file, const char *path, uid_t receiver, uid_t uid,
+		      char error[SOURCE_ERROR_LEN])
 {
-	char held[32];
-	struct stat status;
-	cleanup_close int fd = -1;
 	bool granted;
 	int result;
 
-	if (lstat(path, &status) == 0 && !S_ISLNK(status.st_mode)) {
-		return source_access_file(path, uid, error);
-	}
-	fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0) {
-		return source_fail(-errno, error, "%s leads nowhere: %s", path, strerror(errno));
-	}
-	snprintf(held, sizeof(held), "/proc/self/fd/%d", fd);
-	if (!is_lent(held, receiver)) {
+	if (!is_lent(file->path, receiver)) {
 		return source_fail(
 			-EPERM, error,
 			"%s leads to an image that was not lent to the receiver: nothing is "
 			"merged into it",
 			path);
 	}
-	result = source_access_grant_image(held, uid, &granted);
+	result = source_access_grant_image(file->path, uid, &granted);
 	return result == 0
 		       ? 0
 		       : source_fail(result, error,
 				     "QEMU's user (uid %u) cannot be given access to the disk that "
 				     "%s leads to: %s; the file system must have ACLs",
 				     (unsigned int)uid, path, strerror(-result));
+}
+
+int source_access_base(const char *path, size_t store, uid_t receiver, uid_t uid,
+		       char ret_real[PATH_MAX], char error[SOURCE_ERROR_LEN])
+{
+	cleanup_pinned struct pinned file = {.fd = -1}, disk = {.fd = -1};
+	cleanup_close int directory = -1;
+	char real[PATH_MAX];
+	const char *name;
+	ssize_t len;
+	int result = pin_below(path, store, &directory, &name, &file, error);
+	bool linked = result == 0 && S_ISLNK(file.status.st_mode);
+
+	if (linked) {
+		result = pin_at(directory, name, 0, &disk);
+		if (result < 0) {
+			return source_fail(result, error, "%s leads nowhere: %s", path,
+					   strerror(-result));
+		}
+		result = link_grant(&disk, path, receiver, uid, error);
+	} else if (result == 0) {
+		result = file_grant(&file, path, uid, error);
+	}
+	if (result < 0) {
+		return result;
+	}
+	len = readlink(linked ? disk.path : file.path, real, sizeof(real));
+	if (len <= 0 || (size_t)len >= sizeof(real)) {
+		return source_fail(-ENAMETOOLONG, error, "%s has too long a path", path);
+	}
+	real[len] = '\0';
+	memcpy(ret_real, real, (size_t)len + 1);
+	return 0;
 }
 
 /* ---- images that are lent ---- */

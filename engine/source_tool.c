@@ -190,8 +190,8 @@ static int run_long(const char *const *argv, const volatile bool *stop,
 	return result;
 }
 
-int source_tool_merge(const char *image, const char *base, const char *top, uid_t uid,
-		      const volatile bool *stop, char error[SOURCE_ERROR_LEN])
+int source_tool_merge(const char *image, const char *base, const char *named, const char *top,
+		      uid_t uid, const volatile bool *stop, char error[SOURCE_ERROR_LEN])
 {
 	char user[32];
 	const char *commit[] = {"setpriv", user, "--clear-groups", "qemu-img", "commit",
@@ -199,7 +199,7 @@ int source_tool_merge(const char *image, const char *base, const char *top, uid_
 				top,	   NULL};
 	const char *rebase[] = {
 		"setpriv", user, "--clear-groups", "qemu-img", "rebase", "-q",	"-u", "-f",
-		"qcow2",   "-F", "qcow2",	   "-b",       base,	 image, NULL};
+		"qcow2",   "-F", "qcow2",	   "-b",       named,	 image, NULL};
 	int result;
 
 	snprintf(user, sizeof(user), "--reuid=%u", (unsigned int)uid);

@@ -34,7 +34,7 @@ tests_unit_test_chain_keeper_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LI
 
 check_PROGRAMS += tests/unit/test_chain_merge
 tests_unit_test_chain_merge_SOURCES = tests/unit/test_chain_merge.c
-tests_unit_test_chain_merge_CFLAGS = $(source_test_cflags)
+tests_unit_test_chain_merge_CFLAGS = $(source_test_cflags) -Wno-cast-qual
 tests_unit_test_chain_merge_LDADD = $(source_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_source_bitmap

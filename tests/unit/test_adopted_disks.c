@@ -4,10 +4,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <acl/libacl.h>
+#include <sys/acl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/adopted_disks.h"
+#include "engine/source_access.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
@@ -83,11 +86,116 @@ static void test_layers_of_a_store(void)
 	run("rm -r %s/store", tempdir());
 }
 
+/* ---- a store is the receiver's ---- */
+
+#define QEMU 61234567u /* no such user */
+
+static uid_t receiver(void)
+{
+	return geteuid() != 0 ? geteuid() : 61234568u;
+}
+
+/* With the VM's image left to root, as libvirt may leave it, and a file of somebody else's. */
+static void store_make(void)
+{
+	run("cd %s && mkdir -p store/vm-2 && chmod 750 store store/vm-2 && chown %u store "
+	    "store/vm-2 && touch "
+	    "store/manifest.json && qemu-img create -q -f qcow2 store/vm-2/vda.qcow2 1M && "
+	    "qemu-img create -q -f qcow2 foreign 1M && chmod 600 store/vm-2/vda.qcow2 foreign",
+	    tempdir(), (unsigned int)receiver());
+}
+
+static int lend(void)
+{
+	char xml[TEMP_PATH_LEN], image[TEMP_PATH_LEN], text[2 * TEMP_PATH_LEN];
+	const struct adopted_users users = {.receiver = receiver(), .qemu = QEMU};
+	struct source_defined_disk *disks = NULL;
+	size_t count = 0;
+	int result;
+
+	snprintf(text, sizeof(text),
+		 "<domain><name>web1</name><devices><disk type='file' device='disk'>"
+		 "<driver type='qcow2'/><source file='%s'/><target dev='vda'/></disk></devices>"
+		 "</domain>",
+		 temp_path(image, "store/vm-2/vda.qcow2"));
+	error[0] = '\0';
+	result = adopted_disks_lend(temp_file(xml, "vm.xml", text), NULL, &users, &disks, &count,
+				    error);
+	CU_ASSERT_EQUAL(count, result == 0 ? 1 : 0);
+	source_defined_disks_free(disks, count);
+	return result;
+}
+
+/* Is there anything in its ACL? */
+static bool is_shared(const char *name)
+{
+	char path[TEMP_PATH_LEN];
+	acl_t acl = acl_get_file(temp_path(path, name), ACL_TYPE_ACCESS);
+	bool shared = acl != NULL && acl_entries(acl) > 3;
+
+	acl_free(acl);
+	return shared;
+}
+
+static void test_an_image_of_the_store_is_lent(void)
+{
+	char path[TEMP_PATH_LEN];
+	bool granted = true;
+
+	store_make();
+	CU_ASSERT_EQUAL(lend(), 0);
+	CU_ASSERT_TRUE(is_shared("store/vm-2/vda.qcow2") && is_shared("store/vm-2") &&
+		       is_shared("store"));
+	temp_path(path, "store/vm-2/vda.qcow2");
+	CU_ASSERT_EQUAL(source_access_grant_image(path, receiver(), &granted), 0);
+	CU_ASSERT_FALSE(granted);   /* libvirt's change of owner has not shut the receiver out */
+	CU_ASSERT_EQUAL(lend(), 0); /* as at each start of the replica */
+	run("rm -r %s/store", tempdir());
+}
+
+static void test_a_link_in_the_store_lends_nothing(void)
+{
+	store_make();
+	run("cd %s && ln -sf $PWD/foreign store/vm-2/vda.qcow2", tempdir());
+	CU_ASSERT_EQUAL(lend(), -ELOOP);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "vda.qcow2"));
+	CU_ASSERT_FALSE(is_shared("foreign"));
+	run("cd %s && rm -r store/vm-2 && mkdir other && mv foreign other/vda.qcow2 && "
+	    "ln -s ../other store/vm-2",
+	    tempdir());
+	CU_ASSERT_EQUAL(lend(), -ENOTDIR); /* in the middle */
+	CU_ASSERT_FALSE(is_shared("other/vda.qcow2") || is_shared("other"));
+	run("rm -r %s/store %s/other", tempdir(), tempdir());
+}
+
+static void test_other_files_in_the_store_lend_nothing(void)
+{
+	store_make();
+	run("cd %s && rm foreign && qemu-img create -q -f qcow2 -o "
+	    "data_file=$PWD/foreign,data_file_raw=on,preallocation=metadata "
+	    "store/vm-2/vda.qcow2 1M && chmod 600 store/vm-2/vda.qcow2 foreign",
+	    tempdir());
+	CU_ASSERT_EQUAL(lend(), -EPERM);
+	CU_ASSERT_FALSE(is_shared("foreign") || is_shared("store/vm-2/vda.qcow2"));
+	if (geteuid() == 0) { /* else it is the receiver's own */
+		run("cd %s && rm foreign && qemu-img create -q -f qcow2 foreign 1M && "
+		    "chmod 600 foreign && ln -f foreign store/vm-2/vda.qcow2",
+		    tempdir());
+		CU_ASSERT_EQUAL(lend(), -EPERM);
+		CU_ASSERT_FALSE(is_shared("foreign"));
+	}
+	run("rm -r %s/store", tempdir());
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"a template is refused and untouched", test_a_template_is_refused_and_untouched},
 		{"layers of a store", test_layers_of_a_store},
+		{"an image of the store is lent", test_an_image_of_the_store_is_lent},
+		{"a link in the store lends nothing", test_a_link_in_the_store_lends_nothing},
+		{"other files in the store lend nothing",
+		 test_other_files_in_the_store_lend_nothing},
 	};
 	int status = unit_run("adopted disks", tests, sizeof(tests) / sizeof(tests[0]));
 

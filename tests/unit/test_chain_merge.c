@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/chain_merge.h"
+#include "engine/source_access.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
@@ -42,6 +43,7 @@ static void begin(void)
 	for (size_t i = 0; i < LAYERS; i++) {
 		snprintf(name, sizeof(name), "l%zu", i);
 		chain[i] = temp_path(paths[i], name);
+		unlink(chain[i]); /* it may be a link */
 		run("qemu-img create -q -f qcow2 '%s' 1M", chain[i]);
 	}
 	run("qemu-img create -q -f qcow2 '%s' 1M", temp_path(image, "vm"));
@@ -107,12 +109,104 @@ static void test_a_foreign_file_is_refused(void)
 	CU_ASSERT_FALSE(chain_merge_is_hopeless(-ECANCELED));
 }
 
+#define QEMU	 61234567u /* no such user */
+#define RECEIVER 61234568u
+
+static char real[PATH_MAX];
+
+static int admit(size_t count)
+{
+	struct chain_merge merge = {0};
+	Vmreplica__Ipc__TakenDisk disk = VMREPLICA__IPC__TAKEN_DISK__INIT;
+	char name[] = "vda";
+
+	disk.name = name;
+	disk.path = image;
+	disk.chain = chain;
+	disk.n_chain = count;
+	snprintf(merge.store, sizeof(merge.store), "%s", tempdir());
+	return chain_merge_admit(&merge, &disk, RECEIVER, QEMU, real);
+}
+
+/* Has QEMU's user an entry there? Takes it away. */
+static bool was_admitted(const char *path)
+{
+	bool granted = true;
+
+	CU_ASSERT_EQUAL(source_access_grant_image(path, QEMU, &granted), 0);
+	CU_ASSERT_EQUAL(source_access_revoke_image(path, QEMU), 0);
+	return !granted;
+}
+
+static void test_what_is_merged_may_be_written(void)
+{
+	begin();
+	CU_ASSERT_EQUAL(admit(LAYERS), 1);
+	CU_ASSERT_STRING_EQUAL(real, chain[0]);
+	for (size_t i = 0; i < LAYERS; i++) {
+		CU_ASSERT_TRUE(was_admitted(chain[i]));
+	}
+	stand_on(image, chain[0]);
+	CU_ASSERT_EQUAL(admit(LAYERS), 0); /* nothing is left */
+	CU_ASSERT_FALSE(was_admitted(chain[0]));
+	stand_on(image, chain[3]);
+	stand_on(chain[2], chain[0]);
+	CU_ASSERT_EQUAL(unlink(chain[1]), 0); /* merged away */
+	CU_ASSERT_EQUAL(admit(LAYERS), 1);
+	CU_ASSERT_TRUE(was_admitted(chain[3]));
+}
+
+/* Nobody is let write a file that no header leads to, nor one behind a link. */
+static void test_a_foreign_file_is_not_opened_to_qemu(void)
+{
+	char directory[TEMP_PATH_LEN], victim[TEMP_PATH_LEN], path[TEMP_PATH_LEN];
+
+	begin();
+	run("mkdir '%s' && qemu-img create -q -f qcow2 '%s' 1M && ln -s '%s' '%s/gen-1'",
+	    temp_path(directory, "elsewhere"), temp_path(victim, "elsewhere/victim"), directory,
+	    tempdir());
+	chain[1] = temp_path(path, "victim");
+	CU_ASSERT_EQUAL(rename(victim, path), 0);
+	CU_ASSERT_EQUAL(admit(LAYERS), -EBADMSG); /* l1 is on the way, and not named */
+	CU_ASSERT_FALSE(was_admitted(path));
+	CU_ASSERT_FALSE(was_admitted(chain[0]));
+	CU_ASSERT_EQUAL(rename(path, victim), 0);
+	chain[1] = temp_path(path, "gen-1/victim");
+	stand_on(victim, chain[0]);
+	stand_on(chain[2], chain[1]); /* all headers agree */
+	CU_ASSERT_EQUAL(chain_merge_find(image, chain, LAYERS, &lowest, &top), 0);
+	CU_ASSERT_EQUAL(admit(LAYERS), -EBADMSG);
+	CU_ASSERT_FALSE(was_admitted(victim));
+	run("rm -r '%s' '%s/gen-1'", directory, tempdir());
+}
+
+/* The one legal link: to a disk that was lent. What is passed on is the disk. */
+static void test_the_base_may_be_a_lent_disk(void)
+{
+	char disk[TEMP_PATH_LEN];
+	bool granted;
+
+	begin();
+	CU_ASSERT_EQUAL(rename(chain[0], temp_path(disk, "own")), 0);
+	CU_ASSERT_EQUAL(symlink(disk, chain[0]), 0);
+	CU_ASSERT_EQUAL(admit(LAYERS), -EPERM);
+	CU_ASSERT_FALSE(was_admitted(disk));
+	CU_ASSERT_EQUAL(source_access_grant_image(disk, RECEIVER, &granted), 0);
+	CU_ASSERT_EQUAL(admit(LAYERS), 1);
+	CU_ASSERT_STRING_EQUAL(real, disk);
+	CU_ASSERT_TRUE(was_admitted(disk));
+	CU_ASSERT_EQUAL(unlink(chain[0]), 0);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"each merge is seen", test_each_merge_is_seen},
 		{"a link is the end", test_a_link_is_the_end},
 		{"a foreign file is refused", test_a_foreign_file_is_refused},
+		{"what is merged may be written", test_what_is_merged_may_be_written},
+		{"a foreign file is not opened to QEMU", test_a_foreign_file_is_not_opened_to_qemu},
+		{"the base may be a lent disk", test_the_base_may_be_a_lent_disk},
 	};
 	int status = unit_run("merging a chain", tests, sizeof(tests) / sizeof(tests[0]));
 

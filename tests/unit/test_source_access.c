@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/acl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,29 +74,64 @@ static void test_a_missing_directory_is_named(void)
 }
 
 /* What a commit writes into: a file of the store, or the very disk that was lent. */
+static int base(const char *path, uid_t receiver, char real[PATH_MAX])
+{
+	return source_access_base(path, strlen(tempdir()), receiver, QEMU, real, error);
+}
+
 static void test_a_link_leads_to_what_was_lent(void)
 {
-	char disk[TEMP_PATH_LEN], other[TEMP_PATH_LEN], link[TEMP_PATH_LEN];
+	char disk[TEMP_PATH_LEN], other[TEMP_PATH_LEN], link[TEMP_PATH_LEN], real[PATH_MAX] = "-";
 
 	temp_file(disk, "lent-disk", "x");
 	temp_file(other, "lent-other", "x");
 	CU_ASSERT_EQUAL(chmod(disk, 0600), 0);
 	CU_ASSERT_EQUAL(chmod(other, 0640), 0);
 	CU_ASSERT_EQUAL(symlink(disk, temp_path(link, "lent-layer")), 0);
-	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), -EPERM);
+	CU_ASSERT_EQUAL(base(link, RECEIVER, real), -EPERM);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, link));
+	CU_ASSERT_STRING_EQUAL(real, "-");
 	CU_ASSERT_EQUAL(source_access_lend(disk, RECEIVER, error), 0);
-	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), 0);
+	CU_ASSERT_EQUAL(base(link, RECEIVER, real), 0);
+	CU_ASSERT_STRING_EQUAL(real, disk); /* not the link, which may be turned */
 	CU_ASSERT_STRING_EQUAL(entry_of(disk, QEMU), "rw-");
-	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), 0); /* again */
-	CU_ASSERT_EQUAL(source_access_base(link, 0, QEMU, error), -EPERM);
+	CU_ASSERT_EQUAL(base(link, RECEIVER, real), 0); /* again */
+	CU_ASSERT_EQUAL(base(link, 0, real), -EPERM);
 	CU_ASSERT_EQUAL(unlink(link), 0);
 	CU_ASSERT_EQUAL(symlink(other, link), 0); /* turned to somebody else's */
-	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), -EPERM);
+	CU_ASSERT_EQUAL(base(link, RECEIVER, real), -EPERM);
 	CU_ASSERT_STRING_EQUAL(entry_of(other, QEMU), "");
 	CU_ASSERT_EQUAL(unlink(other), 0);
-	CU_ASSERT_EQUAL(source_access_base(link, RECEIVER, QEMU, error), -ENOENT);
-	CU_ASSERT_EQUAL(source_access_base(disk, RECEIVER, QEMU, error), 0); /* a plain file */
+	CU_ASSERT_EQUAL(base(link, RECEIVER, real), -ENOENT);
+	CU_ASSERT_EQUAL(base(disk, RECEIVER, real), 0); /* a plain file */
+	CU_ASSERT_STRING_EQUAL(real, disk);
+}
+
+/* Not only the last name of a path is the receiver's to turn. */
+static void test_a_link_in_the_middle_is_not_followed(void)
+{
+	char elsewhere[TEMP_PATH_LEN], victim[TEMP_PATH_LEN], link[TEMP_PATH_LEN];
+	char layer[TEMP_PATH_LEN], real[PATH_MAX];
+	size_t store = strlen(tempdir());
+
+	CU_ASSERT_EQUAL_FATAL(mkdir(temp_path(elsewhere, "elsewhere"), 0700), 0);
+	temp_file(victim, "elsewhere/shadow", "x");
+	CU_ASSERT_EQUAL(chmod(victim, 0600), 0);
+	CU_ASSERT_EQUAL(symlink(elsewhere, temp_path(link, "gen-1")), 0);
+	temp_path(layer, "gen-1/shadow");
+	CU_ASSERT_EQUAL(source_access_file(layer, store, QEMU, error), -ENOTDIR);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, layer));
+	CU_ASSERT_EQUAL(base(layer, RECEIVER, real), -ENOTDIR);
+	temp_path(layer, "elsewhere/../elsewhere/shadow");
+	CU_ASSERT_EQUAL(source_access_file(layer, store, QEMU, error), -EINVAL);
+	CU_ASSERT_EQUAL(source_access_file(temp_path(layer, "elsewhere/."), store, QEMU, error),
+			-EINVAL);
+	CU_ASSERT_EQUAL(source_access_file(temp_path(layer, "none/shadow"), store, QEMU, error),
+			-ENOENT);
+	CU_ASSERT_STRING_EQUAL(entry_of(victim, QEMU), "");
+	CU_ASSERT_EQUAL(source_access_file(victim, store, QEMU, error), 0); /* no link: it is */
+	CU_ASSERT_STRING_EQUAL(entry_of(victim, QEMU), "rw-");
+	CU_ASSERT_EQUAL(unlink(link) | unlink(victim) | rmdir(elsewhere), 0);
 }
 
 /* The directory of a store is the receiver's to write: a link in a layer's place leads nobody to
@@ -102,18 +139,19 @@ static void test_a_link_leads_to_what_was_lent(void)
 static void test_a_link_is_not_followed_to_another_file(void)
 {
 	char victim[TEMP_PATH_LEN], link[TEMP_PATH_LEN], layer[TEMP_PATH_LEN];
+	size_t store = strlen(tempdir());
 
 	temp_file(victim, "victim", "x");
 	CU_ASSERT_EQUAL(chmod(victim, 0600), 0);
 	CU_ASSERT_EQUAL(symlink(victim, temp_path(link, "layer-link")), 0);
-	CU_ASSERT_EQUAL(source_access_file(link, QEMU, error), -EINVAL);
+	CU_ASSERT_EQUAL(source_access_file(link, store, QEMU, error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, link));
 	CU_ASSERT_STRING_EQUAL(entry_of(victim, QEMU), "");
 	temp_file(layer, "layer", "x");
 	CU_ASSERT_EQUAL(chmod(layer, 0600), 0);
-	CU_ASSERT_EQUAL(source_access_file(layer, QEMU, error), 0);
+	CU_ASSERT_EQUAL(source_access_file(layer, store, QEMU, error), 0);
 	CU_ASSERT_STRING_EQUAL(entry_of(layer, QEMU), "rw-");
-	CU_ASSERT_EQUAL(source_access_file(tempdir(), QEMU, error), -EINVAL);
+	CU_ASSERT_EQUAL(source_access_file(tempdir(), strlen("/tmp"), QEMU, error), -EINVAL);
 	CU_ASSERT_EQUAL(source_access_revoke_image(layer, QEMU), 0);
 	CU_ASSERT_STRING_EQUAL(entry_of(layer, QEMU), "");
 	CU_ASSERT_EQUAL(source_access_revoke_image(temp_path(layer, "nowhere"), QEMU), -ENOENT);
@@ -148,6 +186,7 @@ int main(void)
 		{"a link leads to what was lent", test_a_link_leads_to_what_was_lent},
 		{"a link is not followed to another file",
 		 test_a_link_is_not_followed_to_another_file},
+		{"a link in the middle is not followed", test_a_link_in_the_middle_is_not_followed},
 		{"an image is lent by its admin's link", test_an_image_is_lent_by_its_admins_link},
 	};
 	int status = unit_run("source access", tests, sizeof(tests) / sizeof(tests[0]));
