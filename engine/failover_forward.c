@@ -91,12 +91,13 @@ bool failover_stops_refused(struct failover *failover)
 		return false;
 	}
 	if (!start) {
-		failover_failed(failover, -ECANCELED, "", "it was cancelled by the other side");
+		failover_failed(failover, -ECANCELED, "vmreplica jobs on the other side shows it",
+				"the other side has cancelled it");
 		return true;
 	}
 	failover->error = -ECANCELED;
 	snprintf(failover->text, sizeof(failover->text),
-		 "it was cancelled by the other side, which runs %s", failover->vm);
+		 "the other side has cancelled it: %s is not started here", failover->vm);
 	failover_job_note(failover->job, "%s: it is given back", failover->text);
 	failover->state = (struct failover_state){STEP_RELEASE, true};
 	failover->order.undo = true;
