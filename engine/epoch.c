@@ -34,3 +34,12 @@ void engine_epoch_store(struct engine *engine, const char *relationship, const s
 	}
 	standing_set(engine, EPOCH_SETTING, relationship, epoch_format(epoch, value), done, arg);
 }
+
+bool engine_epoch_is_refused(const struct engine *engine, const char *relationship,
+			     const struct epoch *epoch)
+{
+	struct epoch refused;
+
+	return epoch_parse(standing_get(engine, STANDING_REFUSED, relationship), &refused) == 0 &&
+	       epoch_equal(&refused, epoch);
+}

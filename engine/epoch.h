@@ -17,5 +17,8 @@ void engine_epoch_known(const struct engine *engine, const char *relationship,
  * perhaps before this returns: 0 also when as much is known already. */
 void engine_epoch_store(struct engine *engine, const char *relationship, const struct epoch *epoch,
 			cluster_done_cb done, void *arg);
+/* Has this side promised never to take this epoch (STANDING_REFUSED)? */
+bool engine_epoch_is_refused(const struct engine *engine, const char *relationship,
+			     const struct epoch *epoch);
 
 #endif

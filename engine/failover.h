@@ -79,6 +79,12 @@ void failover_failed(struct failover *failover, int error, const char *advice, c
  * behind (failover_forward.c)? Then do so, and say what is in the way. */
 bool failover_goes_forward(struct failover *failover);
 void failover_try_again(struct failover *failover, const char *advice, const char *text);
+/* Is this a planned failover whose epoch the other side was promised (peer_take.c), and not told
+ * to start yet? It may be started there: here it must not. */
+bool failover_is_refused(const struct failover *failover);
+/* Before its store is taken: the step fails. Afterwards: it is given back. False: not refused, or
+ * (take) the store is taken already, and the start decides. */
+bool failover_stops_refused(struct failover *failover);
 /* The resource of the VM (not of a test's); NULL: none yet. Borrowed until the loop goes on. */
 const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);
 /* See that nobody else's VM runs under the name, then failover_step_resource again. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A planned failover behind its point of no return: there is no way back, so a step that fails is
  * tried again. */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,4 +56,53 @@ void failover_try_again(struct failover *failover, const char *advice, const cha
 	failover->busy = false;
 	failover->step_ms = now;
 	failover->retry_ms = now + RETRY_MS;
+}
+
+/* ---- what the other side was promised ---- */
+
+bool failover_is_refused(const struct failover *failover)
+{
+	const struct engine *engine = failover->engine;
+	struct epoch known;
+
+	engine_epoch_known(engine, failover->relationship, engine->config->site, &known);
+	return failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED &&
+	       engine_epoch_is_refused(engine, failover->relationship, &failover->order.epoch) &&
+	       !epoch_equal(&known, &failover->order.epoch);
+}
+
+static bool store_has_epoch(const struct failover *failover)
+{
+	const struct replica *replica =
+		engine_find_replica(failover->engine, failover->relationship);
+	struct epoch stored = {0};
+
+	if (replica != NULL && replica->status != NULL) {
+		epoch_from_message(replica->status->epoch, &stored);
+	}
+	return epoch_equal(&stored, &failover->order.epoch);
+}
+
+bool failover_stops_refused(struct failover *failover)
+{
+	bool start = failover->state.step == STEP_START;
+
+	if (!failover_is_refused(failover) || (!start && store_has_epoch(failover))) {
+		return false;
+	}
+	if (!start) {
+		failover_failed(failover, -ECANCELED, "vmreplica jobs on the other side shows it",
+				"the other side has cancelled it");
+		return true;
+	}
+	failover->error = -ECANCELED;
+	snprintf(failover->text, sizeof(failover->text),
+		 "the other side has cancelled it: %s is not started here", failover->vm);
+	failover_job_note(failover->job, "%s: it is given back", failover->text);
+	failover->state = (struct failover_state){STEP_RELEASE, true};
+	failover->order.undo = true;
+	failover->entered = false;
+	failover->retry_ms = 0;
+	engine_wake(failover->engine);
+	return true;
 }

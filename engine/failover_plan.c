@@ -54,8 +54,8 @@ static const struct row rows[] = {
 	{UNPLANNED, true, STEP_FORGET, STEP_FORGET, true},
 
 	/* The other side of engine/planned.h: it has handed over, and becomes the replica once the
-	 * epoch is taken. What fails from then on is tried again until somebody has mended it: given
-	 * up, the VM would run nowhere. */
+	 * epoch is taken. What fails from then on is tried again until somebody has mended it:
+	 * given up, the VM would run nowhere. */
 	{PLANNED, false, STEP_RECORD, STEP_END, false},
 	{PLANNED, false, STEP_TAKEOVER, STEP_FORGET, false},
 	{PLANNED, false, STEP_DEFINITION, STEP_DEFINITION, false},
@@ -64,6 +64,9 @@ static const struct row rows[] = {
 	{PLANNED, false, STEP_RUNNING, STEP_RUNNING, false},
 	{PLANNED, false, STEP_ROLE, STEP_ROLE, false},
 	{PLANNED, false, STEP_FORGET, STEP_FORGET, false},
+	/* Taken in the moment in which the other side was promised that it is not: given back. */
+	{PLANNED, true, STEP_RELEASE, STEP_FORGET, true},
+	{PLANNED, true, STEP_FORGET, STEP_FORGET, true},
 
 	{REVERSE, false, STEP_RECORD, STEP_END, false},
 	{REVERSE, false, STEP_EXTENTS, STEP_FORGET, false},

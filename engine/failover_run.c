@@ -298,7 +298,7 @@ void failover_step_start(struct failover *failover)
 {
 	if (is_test(failover)) {
 		start_test(failover);
-	} else {
+	} else if (!failover_stops_refused(failover)) {
 		start_vm(failover);
 	}
 }

@@ -177,6 +177,9 @@ void failover_step_takeover(struct failover *failover)
 	char holder[RESOURCE_ID_MAX + 1];
 	int result = -ENOTCONN;
 
+	if (failover_stops_refused(failover)) {
+		return;
+	}
 	if (replica != NULL) {
 		request.kind = test ? VMREPLICA__TAKEOVER_KIND__TAKEOVER_TEST
 				    : VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;

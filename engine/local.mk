@@ -63,6 +63,7 @@ ENGINE_PURE = \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \
 	engine/planned_plan.c engine/planned_plan.h \
+	engine/promise.c engine/promise.h \
 	engine/relationship_state.c engine/relationship_state.h \
 	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
 	engine/replica_domain.c engine/replica_domain.h \

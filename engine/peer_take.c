@@ -9,19 +9,21 @@
 #include "engine/failover.h"
 #include "engine/job_table.h"
 #include "engine/peer_order.h"
+#include "engine/promise.h"
 #include "engine/replica.h"
 #include "engine/standing.h"
 
 #define PLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
 
-/* What the store has made durable, or, when this side is the primary already, the settings. */
-static void taken_epoch(const struct peer_order *order, struct epoch *ret_epoch)
+/* What the store has made durable, or, when this side is the primary already, the settings. site:
+ * the asking side's. */
+static void taken_epoch(const struct engine *engine, const char *id, const char *site,
+			struct epoch *ret_epoch)
 {
-	const char *id = order->contact.relationship;
-	const struct replica *replica = engine_find_replica(order->engine, id);
+	const struct replica *replica = engine_find_replica(engine, id);
 	struct epoch stored = {0};
 
-	engine_epoch_known(order->engine, id, order->order->site, ret_epoch);
+	engine_epoch_known(engine, id, site, ret_epoch);
 	if (replica != NULL && replica->status != NULL) {
 		epoch_from_message(replica->status->epoch, &stored);
 	}
@@ -30,28 +32,8 @@ static void taken_epoch(const struct peer_order *order, struct epoch *ret_epoch)
 	}
 }
 
-static bool is_refused(const struct peer_order *order, const struct epoch *epoch)
-{
-	struct epoch refused;
-
-	return epoch_parse(
-		       standing_get(order->engine, STANDING_REFUSED, order->contact.relationship),
-		       &refused) == 0 &&
-	       epoch_equal(&refused, epoch);
-}
-
-/* Is a TAKE in this epoch recorded, on whatever node? Its engine may be away: it goes on later. */
-static bool is_recorded(const struct engine *engine, const char *relationship,
-			const struct epoch *epoch)
-{
-	const char *text = standing_get(engine, STANDING_FAILOVER, relationship);
-	struct failover_order recorded;
-
-	return text != NULL && failover_order_decode(text, &recorded) && recorded.kind == PLANNED &&
-	       !recorded.undo && epoch_equal(&recorded.epoch, epoch);
-}
-
-static void answer_taken(struct peer_order *order, const struct epoch *epoch, bool done)
+static void answer_taken(struct admin_call *call, const struct engine *engine,
+			 const char *relationship, const struct epoch *epoch, bool done)
 {
 	Vmreplica__Wire__Ordered ordered = VMREPLICA__WIRE__ORDERED__INIT;
 	Vmreplica__Epoch message;
@@ -59,9 +41,8 @@ static void answer_taken(struct peer_order *order, const struct epoch *epoch, bo
 	epoch_to_message(epoch, &message);
 	ordered.done = done;
 	ordered.epoch = &message;
-	ordered.job = (char *)(uintptr_t)failover_job_running_id(order->engine,
-								 order->contact.relationship);
-	peer_order_answer(order->call, &ordered);
+	ordered.job = (char *)(uintptr_t)failover_job_running_id(engine, relationship);
+	peer_order_answer(call, &ordered);
 }
 
 static void take_begin(struct peer_order *order, const struct epoch *epoch)
@@ -79,11 +60,14 @@ static void take_begin(struct peer_order *order, const struct epoch *epoch)
 	begin.seq = order->order->cut->seq;
 	snprintf(begin.cut_id, sizeof(begin.cut_id), "%s", order->order->cut->cut_id);
 	result = failover_begin(replica, &begin, &failover);
+	if (result == -EBUSY) {
+		/* no refusal: that would be one for good, and the other job may be a failover */
+		peer_order_later(order->call, failover_job_running_id(order->engine, id),
+				 "another job of it is under way there: vmreplica jobs there");
+		return;
+	}
 	if (result < 0) {
-		peer_order_refuse(order->call, "%s: %s", order->contact.vm,
-				  result == -EBUSY
-					  ? "another job is under way there: vmreplica jobs"
-					  : strerror(-result));
+		peer_order_refuse(order->call, "%s: %s", order->contact.vm, strerror(-result));
 		return;
 	}
 	engine_event(order->engine, "notice", order->contact.vm,
@@ -99,7 +83,7 @@ void peer_order_take(struct peer_order *order)
 	struct failover *failover = failover_find(order->engine, id);
 
 	epoch_from_message(order->order->epoch, &epoch);
-	taken_epoch(order, &known);
+	taken_epoch(order->engine, id, order->order->site, &known);
 	if (epoch.number == 0 || order->order->cut == NULL ||
 	    !epoch_is_held_by(&epoch, order->engine->config->site)) {
 		peer_order_refuse(order->call,
@@ -107,8 +91,9 @@ void peer_order_take(struct peer_order *order)
 	} else if (!epoch_is_near(&known, &epoch)) {
 		peer_order_refuse_far(order, &known, &epoch);
 	} else if (epoch_equal(&known, &epoch)) {
-		answer_taken(order, &epoch, true);
-	} else if (known.number >= epoch.number || is_refused(order, &epoch)) {
+		answer_taken(order->call, order->engine, id, &epoch, true);
+	} else if (known.number >= epoch.number ||
+		   engine_epoch_is_refused(order->engine, id, &epoch)) {
 		peer_order_refuse(order->call, "%s will not be taken in epoch %llu: %s",
 				  order->contact.vm, (unsigned long long)epoch.number,
 				  known.number >= epoch.number ? "a higher one is known here"
@@ -127,63 +112,109 @@ struct refusal {
 	struct engine *engine;
 	struct epoch epoch;
 	char relationship[RELATIONSHIP_LEN + 1];
+	char site[SITE_NAME_MAX + 1]; /* the asking side's */
 };
 
-/* The promise stands: unless a TAKE was begun while it was written. */
+static bool has_failed_over(const struct replica *replica)
+{
+	const Vmreplica__Takeover *takeover =
+		replica != NULL && replica->status != NULL ? replica->status->takeover : NULL;
+
+	return takeover != NULL && takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
+}
+
+/* As things stand now: may it be promised? */
+static enum promise_verdict refusal_judge(const struct refusal *refusal,
+					  struct promise_facts *ret_facts, const char **ret_why)
+{
+	const struct engine *engine = refusal->engine;
+	const char *id = refusal->relationship;
+	struct peer_contact contact;
+	struct epoch settled;
+
+	engine_epoch_known(engine, id, refusal->site, &settled);
+	*ret_facts = (struct promise_facts){
+		.order = refusal->epoch,
+		.is_replica = peer_contact_find(engine, id, &contact) == 0 &&
+			      contact.role == VMREPLICA__ROLE__ROLE_REPLICA,
+		.under_way = failover_find(engine, id) != NULL ||
+			     standing_get(engine, STANDING_FAILOVER, id) != NULL ||
+			     failover_job_running_id(engine, id)[0] != '\0',
+		.failed_over = has_failed_over(engine_find_replica(engine, id)),
+		.is_refused = engine_epoch_is_refused(engine, id, &refusal->epoch),
+		.is_started = epoch_equal(&settled, &refusal->epoch),
+	};
+	taken_epoch(engine, id, refusal->site, &ret_facts->known);
+	return promise_judge(ret_facts, ret_why);
+}
+
+/* The promise stands: it is given unless something was begun while it was written. */
 static void refused_cb(void *arg, int error, const char *text)
 {
 	struct refusal *refusal = arg;
-	const struct failover *failover = failover_find(refusal->engine, refusal->relationship);
 	Vmreplica__Wire__Ordered ordered = VMREPLICA__WIRE__ORDERED__INIT;
+	struct promise_facts facts;
+	const char *why;
 
 	if (error < 0) {
 		peer_order_later(refusal->call, "", text);
-	} else if (failover != NULL && epoch_equal(&failover->order.epoch, &refusal->epoch)) {
-		peer_order_later(refusal->call, failover_job_id(failover->job),
-				 "it had begun to take the VM");
-	} else if (is_recorded(refusal->engine, refusal->relationship, &refusal->epoch)) {
-		peer_order_later(refusal->call, "", "another node had begun to take the VM");
-	} else {
+		free(refusal);
+		return;
+	}
+	switch (refusal_judge(refusal, &facts, &why)) {
+	case PROMISE_GIVEN:
 		ordered.done = true;
 		peer_order_answer(refusal->call, &ordered);
+		break;
+	case PROMISE_TOO_LATE:
+		answer_taken(refusal->call, refusal->engine, refusal->relationship, &facts.known,
+			     false);
+		break;
+	case PROMISE_LATER:
+		peer_order_later(refusal->call,
+				 failover_job_running_id(refusal->engine, refusal->relationship),
+				 why);
+		break;
 	}
 	free(refusal);
 }
 
-static void refuse_begin(struct peer_order *order, const struct epoch *epoch)
+static void refuse_begin(const struct refusal *asked)
 {
-	struct refusal *refusal = calloc(1, sizeof(*refusal));
+	struct refusal *refusal = malloc(sizeof(*refusal));
 	char value[EPOCH_TEXT_LEN];
 
 	if (refusal == NULL) {
-		peer_order_later(order->call, "", "out of memory");
+		peer_order_later(asked->call, "", "out of memory");
 		return;
 	}
-	refusal->call = order->call;
-	refusal->engine = order->engine;
-	refusal->epoch = *epoch;
-	memcpy(refusal->relationship, order->contact.relationship, sizeof(refusal->relationship));
-	standing_set(order->engine, STANDING_REFUSED, order->contact.relationship,
-		     epoch_format(epoch, value), refused_cb, refusal);
+	*refusal = *asked;
+	standing_set(refusal->engine, STANDING_REFUSED, refusal->relationship,
+		     epoch_format(&refusal->epoch, value), refused_cb, refusal);
 }
 
 void peer_order_cancel(struct peer_order *order)
 {
-	const struct failover *failover = failover_find(order->engine, order->contact.relationship);
-	struct epoch epoch, known;
+	struct refusal asked = {.call = order->call, .engine = order->engine};
+	const char *id = order->contact.relationship, *why;
+	struct promise_facts facts;
 
-	epoch_from_message(order->order->epoch, &epoch);
-	taken_epoch(order, &known);
-	if (epoch.number == 0) {
+	epoch_from_message(order->order->epoch, &asked.epoch);
+	snprintf(asked.relationship, sizeof(asked.relationship), "%s", id);
+	snprintf(asked.site, sizeof(asked.site), "%s", order->order->site);
+	if (asked.epoch.number == 0) {
 		peer_order_refuse(order->call, "CANCEL without an epoch");
-	} else if (epoch_equal(&known, &epoch)) {
-		answer_taken(order, &epoch, false); /* too late: it is taken */
-	} else if (failover != NULL && epoch_equal(&failover->order.epoch, &epoch)) {
-		peer_order_later(order->call, failover_job_id(failover->job),
-				 "it is being taken at this moment");
-	} else if (is_recorded(order->engine, order->contact.relationship, &epoch)) {
-		peer_order_later(order->call, "", "it is being taken, and goes on by itself");
-	} else {
-		refuse_begin(order, &epoch);
+		return;
+	}
+	switch (refusal_judge(&asked, &facts, &why)) {
+	case PROMISE_GIVEN:
+		refuse_begin(&asked);
+		break;
+	case PROMISE_TOO_LATE:
+		answer_taken(order->call, order->engine, id, &facts.known, false);
+		break;
+	case PROMISE_LATER:
+		peer_order_later(order->call, failover_job_running_id(order->engine, id), why);
+		break;
 	}
 }

@@ -114,7 +114,9 @@ static void planned_resume(struct relationship *rel)
 	const char *text = standing_get(engine, STANDING_FAILOVER, id);
 	struct failover_order order;
 	struct planned *planned;
-	bool handed_over, lost;
+	struct epoch known;
+	enum planned_event heard;
+	bool handed_over;
 
 	if (text == NULL || rel->gone || rel->stopping || planned_find(engine, id) != NULL ||
 	    !failover_order_decode(text, &order) || job_is_over(engine, order.job) ||
@@ -128,9 +130,14 @@ static void planned_resume(struct relationship *rel)
 	planned->order = order;
 	planned->is_recorded = true;
 	handed_over = handover_read(engine, id, &planned->handover);
-	lost = !epoch_is_held_by(&rel->epoch, engine->config->site);
+	engine_epoch_known(engine, id, engine->config->site, &known);
+	heard = planned_plan_judge(&order.epoch, &known, engine->config->site, false);
+	if (heard == PLANNED_EVENT_NOT_TAKEN && !epoch_is_held_by(&known, engine->config->site)) {
+		heard = PLANNED_EVENT_LOST;
+	}
+	planned->lost = known;
 	planned->step =
-		planned_plan_resume(handed_over, planned->handover.seq > 0, lost, order.undo);
+		planned_plan_resume(handed_over, planned->handover.seq > 0, heard, order.undo);
 	snprintf(planned->peer_site, sizeof(planned->peer_site), "%s", order.epoch.site);
 	log_notice("%s: job %s goes on here with step %s", planned->contact.vm, order.job,
 		   planned_step_to_string(planned->step));
@@ -256,14 +263,44 @@ void planned_work(struct planned *planned, worker_run_cb run, worker_done_cb don
 
 /* ---- driving ---- */
 
+/* The order and the handover go, and the epoch that the other side holds comes, in one change: as
+ * after any failover there. */
+static void planned_forget_lost(struct planned *planned)
+{
+	static const char *const prefixes[] = {STANDING_FAILOVER, STANDING_HANDOVER, EPOCH_SETTING};
+	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
+	Vmreplica__Ipc__CibNvpair pairs[3], *list[3];
+	char names[3][STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], nothing[] = "";
+	struct epoch known;
+
+	for (size_t i = 0; i < 3; i++) {
+		vmreplica__ipc__cib_nvpair__init(&pairs[i]);
+		standing_name(prefixes[i], planned->contact.relationship, names[i]);
+		pairs[i].name = names[i];
+		pairs[i].value = nothing;
+		list[i] = &pairs[i];
+	}
+	engine_epoch_known(planned->engine, planned->contact.relationship,
+			   planned->engine->config->site, &known);
+	pairs[2].value = epoch_format(&planned->lost, value);
+	request.settings = list;
+	request.n_settings = planned->lost.number > known.number ? 3 : 2;
+	planned_switch(planned, &request);
+}
+
 /* The order goes out of the settings, then the job is told how it ended. True: it is over. */
 static bool planned_finish(struct planned *planned)
 {
 	const char *vm = planned->contact.vm;
+	char advice[REASON_MAX];
 
 	if (standing_get(planned->engine, STANDING_FAILOVER, planned->contact.relationship) !=
 	    NULL) {
-		planned_set(planned, STANDING_FAILOVER, NULL);
+		if (planned->step == PLANNED_LOST) {
+			planned_forget_lost(planned);
+		} else {
+			planned_set(planned, STANDING_FAILOVER, NULL);
+		}
 		return false;
 	}
 	if (planned->step == PLANNED_END) {
@@ -271,6 +308,13 @@ static bool planned_finish(struct planned *planned)
 				    "%s runs at %s, and replicates to here%s%s", vm,
 				    planned->peer_site, planned->reason[0] != '\0' ? "; " : "",
 				    planned->reason);
+	} else if (planned->step == PLANNED_LOST) {
+		snprintf(advice, sizeof(advice),
+			 "vmreplica reverse %s there makes this side its replica", vm);
+		failover_job_finish(planned->job, -ESTALE, advice,
+				    "%s was failed over there by another order meanwhile: it does "
+				    "not start here",
+				    vm);
 	} else if (planned->wanted != PLANNED_EVENT_LATER && planned->advice[0] == '\0') {
 		failover_job_finish(planned->job, -ECANCELED, "", "%s stays here, as ordered", vm);
 	} else {

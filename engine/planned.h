@@ -36,6 +36,7 @@ struct planned {
 	int64_t retry_ms;    /* monotonic: not before */
 	unsigned int rounds; /* of the catch-up */
 	struct handover handover;
+	struct epoch lost;	   /* LOST: the one that the other side holds */
 	enum planned_event wanted; /* CANCEL or FORCE by an admin; LATER: nothing */
 	char peer_site[SITE_NAME_MAX + 1];
 	char definition[PATH_LEN_MAX + 1]; /* of the VM here */

@@ -11,12 +11,16 @@
  * Before that point every failure leads back: the VM is started here again. When TAKE is not
  * answered nobody here knows on which side of the point it is: the other side is asked, for as long
  * as it takes, and the VM starts here only once that side has promised not to take it
- * (BACK_CANCEL), or an admin who knows better forces it.
+ * (BACK_CANCEL), has given back what it took by another failover, or an admin who knows better
+ * forces it. While a failover of another order stands there, the VM starts here no more (LOST):
+ * that side's own epoch is recorded, and the reverse that is ordered there makes this the replica.
  */
 #ifndef VMR_ENGINE_PLANNED_PLAN_H
 #define VMR_ENGINE_PLANNED_PLAN_H
 
 #include <stdbool.h>
+
+#include "cluster/epoch.h"
 
 enum planned_step {
 	PLANNED_CHECK,	      /* may it be done at all? */
@@ -34,6 +38,7 @@ enum planned_step {
 	PLANNED_BACK_RUNNING, /* wait until it runs */
 	PLANNED_END,	      /* done */
 	PLANNED_FAILED,	      /* the VM is where it was */
+	PLANNED_LOST, /* the other side has failed over by another order: never started here */
 	PLANNED_STEPS,
 };
 
@@ -46,15 +51,23 @@ enum planned_event {
 	PLANNED_EVENT_NOT_TAKEN, /* it does not (yet) */
 	PLANNED_EVENT_CANCEL,	 /* the admin wants it back */
 	PLANNED_EVENT_FORCE,	 /* ... whatever the other side may do */
+	PLANNED_EVENT_LOST,	 /* it holds an epoch of another failover */
+	PLANNED_EVENT_GRANTED,	 /* a higher epoch names this site: it was given back */
 	PLANNED_EVENTS,
 };
 
 /* The next step. A step that an event says nothing to stays. */
 enum planned_step planned_plan_next(enum planned_step step, enum planned_event event);
+/* What the highest epoch that is known somewhere means for the order's: TAKEN, NOT_TAKEN, LOST,
+ * GRANTED, or LATER (it cannot be known yet, or is not to be believed). takes: a failover is under
+ * way there, whose epoch may not be told yet. */
+enum planned_event planned_plan_judge(const struct epoch *order, const struct epoch *theirs,
+				      const char *own_site, bool takes);
 /* Where a job goes on that another engine, or ours started anew, finds: handed_over: the handover
- * stands; final_done: with the final cycle's cut; lost: another site holds the epoch; undo: it was
- * on its way back. */
-enum planned_step planned_plan_resume(bool handed_over, bool final_done, bool lost, bool undo);
+ * stands; final_done: with the final cycle's cut; known: what the epoch known here means; undo: it
+ * was on its way back. */
+enum planned_step planned_plan_resume(bool handed_over, bool final_done, enum planned_event known,
+				      bool undo);
 /* May the VM be running on this side in that step, and may this side start it? For the tests. */
 bool planned_step_may_run(enum planned_step step);
 bool planned_step_starts(enum planned_step step);

@@ -176,7 +176,9 @@ static void take_cb(void *arg, int result)
 	if (result == 0 && epoch_equal(&planned->result.epoch, &planned->order.epoch)) {
 		planned_event(planned, PLANNED_EVENT_TAKEN);
 	} else if (result == 0) {
-		planned_later(planned, (int)planned->result.retry_ms, 0, "the other side is at it");
+		planned_later(planned, (int)planned->result.retry_ms, 0, "the other side: %s",
+			      planned->result.text[0] != '\0' ? planned->result.text
+							      : "it is under way");
 	} else if (planned_is_refused(planned)) {
 		planned_failed(planned, result, "vmreplica jobs and events there say more",
 			       "the other side does not take the VM: %s", planned->trouble.text);
@@ -198,7 +200,7 @@ void planned_step_take(struct planned *planned)
 static void asked_cb(void *arg, int result)
 {
 	struct planned *planned = arg;
-	const struct epoch *theirs = &planned->answer.epoch;
+	enum planned_event heard;
 
 	planned->busy = false;
 	if (result < 0) {
@@ -208,10 +210,18 @@ static void asked_cb(void *arg, int result)
 			      "%s --cancel asks it to give it back",
 			      planned->contact.vm, planned->trouble.text, planned->contact.vm,
 			      planned->contact.vm);
-	} else if (theirs->number >= planned->order.epoch.number) {
-		planned_event(planned, PLANNED_EVENT_TAKEN);
+		return;
+	}
+	heard = planned_plan_judge(&planned->order.epoch, &planned->answer.epoch,
+				   planned->engine->config->site, planned->answer.failing_over);
+	if (heard == PLANNED_EVENT_LATER) {
+		planned_later(planned, ANSWER_RETRY_MS, 0,
+			      "the other side is failing over %s at this moment, or tells of an "
+			      "epoch that is not believed: vmreplica jobs and status there",
+			      planned->contact.vm);
 	} else {
-		planned_event(planned, PLANNED_EVENT_NOT_TAKEN);
+		planned->lost = planned->answer.epoch;
+		planned_event(planned, heard);
 	}
 }
 
@@ -230,10 +240,16 @@ static int cancel_run(void *arg)
 static void cancelled_cb(void *arg, int result)
 {
 	struct planned *planned = arg;
+	enum planned_event heard =
+		result < 0 ? PLANNED_EVENT_LATER
+			   : planned_plan_judge(&planned->order.epoch, &planned->result.epoch,
+						planned->engine->config->site, false);
 
 	planned->busy = false;
-	if (result == 0 && epoch_equal(&planned->result.epoch, &planned->order.epoch)) {
-		planned_event(planned, PLANNED_EVENT_TAKEN); /* too late */
+	if (heard == PLANNED_EVENT_TAKEN || heard == PLANNED_EVENT_LOST ||
+	    heard == PLANNED_EVENT_GRANTED) {
+		planned->lost = planned->result.epoch;
+		planned_event(planned, heard); /* too late */
 	} else if (result == 0 && planned->result.done) {
 		planned_event(planned, PLANNED_EVENT_DONE);
 	} else {

@@ -77,8 +77,8 @@ static void test_ends(void)
 		STEP_NONE);
 }
 
-/* Behind its point of no return a planned failover ends with the change of role alone: given up, the
- * VM would run nowhere. */
+/* Behind its point of no return a planned failover ends with the change of role alone: given up,
+ * the VM would run nowhere. */
 static void test_planned_goes_forward(void)
 {
 	Vmreplica__Admin__FailoverKind planned = VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED;
@@ -94,6 +94,12 @@ static void test_planned_goes_forward(void)
 	}
 	state = (struct failover_state){STEP_TAKEOVER, false};
 	CU_ASSERT_EQUAL(failover_plan_next(planned, state, EVENT_FAILED).step, STEP_FORGET);
+	/* but what was promised not to be taken is given back */
+	state = failover_plan_first(planned, true);
+	CU_ASSERT_EQUAL(state.step, STEP_RELEASE);
+	state = failover_plan_next(planned, state, EVENT_DONE);
+	CU_ASSERT_EQUAL(state.step, STEP_FORGET);
+	CU_ASSERT(state.undo);
 }
 
 static void test_order(void)
@@ -166,7 +172,7 @@ static void test_orphans(void)
 
 static const struct unit_test tests[] = {{"table", test_table},
 					 {"ends", test_ends},
-	{"planned goes forward", test_planned_goes_forward},
+					 {"planned goes forward", test_planned_goes_forward},
 					 {"order", test_order},
 					 {"orphans", test_orphans}};
 UNIT_MAIN("failover-plan", tests)
