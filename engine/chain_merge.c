@@ -2,10 +2,12 @@
 #include "engine/chain_merge.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "engine/engine.h"
 #include "engine/source_access.h"
@@ -128,6 +130,30 @@ static int find(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk
 	return result;
 }
 
+/* The base grows by what the layer has, and no layer goes before all are merged. A full file system
+ * would have QEMU pause the VM. */
+static int check_room(struct chain_merge *merge, const char *base, const char *layer)
+{
+	struct statvfs room;
+	struct stat file;
+	uint64_t available, wanted;
+
+	if (statvfs(base, &room) < 0 || stat(layer, &file) < 0) {
+		snprintf(merge->error, sizeof(merge->error), "%.300s: %s", layer, strerror(errno));
+		return -EAGAIN;
+	}
+	available = (uint64_t)room.f_bavail * room.f_frsize;
+	wanted = (uint64_t)file.st_blocks * 512 + merge->reserve_bytes;
+	if (available < wanted) {
+		snprintf(merge->error, sizeof(merge->error),
+			 "the merge of %.250s waits for room: %" PRIu64
+			 " MiB have to be free beside %.100s, %" PRIu64 " MiB are",
+			 layer, wanted >> 20, base, available >> 20);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
 /* One layer at a time: what is merged stays merged when this is given up. */
 static int merge_running(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk)
 {
@@ -140,6 +166,10 @@ static int merge_running(struct chain_merge *merge, const Vmreplica__Ipc__TakenD
 			return -ECANCELED;
 		}
 		before = lowest;
+		result = check_room(merge, disk->chain[0], disk->chain[lowest]);
+		if (result < 0) {
+			return result;
+		}
 		result = source_run_commit(merge->libvirt, merge->vm, disk->name, disk->chain[0],
 					   disk->chain[lowest], merge->stop, merge->error);
 		result = result < 0 ? result : find(merge, disk, &lowest, &top);
