@@ -326,18 +326,18 @@ static void leave_merge(const char *rate)
 static void make_layers(void)
 {
 	CU_ASSERT_EQUAL(
-		live_run(
-			"cd %s && qemu-img create -q -f qcow2 -F qcow2 -b live-vda.img live-l1.img "
-			"2G && qemu-io -c 'write -q -z 64M 1900M' live-l1.img && "
-			"chmod 666 live-l1.img && "
-			"virsh -c %s snapshot-create-as live s1 --disk-only --no-metadata "
-			"--reuse-external --diskspec vda,file=%s/live-l1.img "
-			"--diskspec vdb,snapshot=no --diskspec vdc,snapshot=no && "
-			"virsh -c %s snapshot-create-as live s2 --disk-only --no-metadata "
-			"--diskspec vda,file=%s/live-l2.img "
-			"--diskspec vdb,snapshot=no --diskspec vdc,snapshot=no",
-			live_directory(), live_uri(), live_directory(), live_uri(),
-			live_directory()),
+		live_run("cd %s && "
+			 "qemu-img create -q -f qcow2 -o preallocation=metadata live-l1.img 2G && "
+			 "qemu-img rebase -u -F qcow2 -b live-vda.img live-l1.img && "
+			 "chmod 666 live-l1.img && "
+			 "virsh -c %s snapshot-create-as live s1 --disk-only --no-metadata "
+			 "--reuse-external --diskspec vda,file=%s/live-l1.img "
+			 "--diskspec vdb,snapshot=no --diskspec vdc,snapshot=no && "
+			 "virsh -c %s snapshot-create-as live s2 --disk-only --no-metadata "
+			 "--diskspec vda,file=%s/live-l2.img "
+			 "--diskspec vdb,snapshot=no --diskspec vdc,snapshot=no",
+			 live_directory(), live_uri(), live_directory(), live_uri(),
+			 live_directory()),
 		0);
 }
 
@@ -348,8 +348,8 @@ static void test_a_merge_left_behind_is_ended(void)
 	struct live live;
 
 	live_begin(&live, 0);
-	live_write(&live, 0, 1, 1 << 20, 65536);
 	make_layers();
+	live_write(&live, 0, 1, 1 << 20, 65536);
 	live_reopen(&live);
 	leave_merge("67108864"); /* another tool's */
 	CU_ASSERT_EQUAL(source_run_end_commits(live.connection, "live", live.error), 0);
