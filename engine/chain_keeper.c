@@ -19,7 +19,8 @@
 #define RETRY_MS	15000
 #define VISIT_MS	120000 /* opened, asked and closed; else it is closed, and tried again */
 #define PATIENCE_MIN_MS 5000
-#define PATIENCE_MAX_MS 1800000
+/* QEMU begins a merge anew after each slice that was too short: a layer of any size has to fit. */
+#define PATIENCE_MAX_MS 604800000
 
 enum keeper_state {
 	KEEPER_RESTS,
@@ -41,6 +42,7 @@ struct chain_keeper {
 	char told[SOURCE_ERROR_LEN]; /* the complaint that was told last */
 	int64_t retry_ms, visit_end_ms, slice_end_ms, patience_ms; /* monotonic, but the last */
 	int64_t sliced_ms;   /* last_success_ms when a slice began */
+	bool ran_out;	     /* the slice ended by its time */
 	unsigned int layers; /* that went */
 	struct chain_merge merge;
 	volatile bool stop; /* of the slice */
@@ -269,7 +271,7 @@ static void slice_done(void *arg, int result)
 		keeper->merged = true;
 		keeper->retry_ms = 0;
 	} else if (result == -ECANCELED) {
-		keeper->patience_ms *= keeper->merge.merged == 0 ? 2 : 1;
+		keeper->patience_ms *= keeper->ran_out && keeper->merge.merged == 0 ? 2 : 1;
 	} else {
 		keeper->hopeless = chain_merge_is_hopeless(result);
 		complain(keeper, "%s", keeper->merge.error);
@@ -302,13 +304,15 @@ static void slice_begin(struct chain_keeper *keeper, int64_t now)
 	keeper->patience_ms = keeper->patience_ms < least ? least : keeper->patience_ms;
 	keeper->patience_ms =
 		keeper->patience_ms > PATIENCE_MAX_MS ? PATIENCE_MAX_MS : keeper->patience_ms;
-	keeper->merge = (struct chain_merge){.libvirt = rel->engine->libvirt,
-					     .taken = keeper->taken,
-					     .elsewhere = true, /* it runs here, or not at all */
-					     .stop = &keeper->stop};
+	keeper->merge =
+		(struct chain_merge){.libvirt = rel->engine->libvirt,
+				     .taken = keeper->taken,
+				     .reserve_bytes = rel->engine->config->storage_reserve_bytes,
+				     .elsewhere = true, /* it runs here, or not at all */
+				     .stop = &keeper->stop};
 	snprintf(keeper->merge.vm, sizeof(keeper->merge.vm), "%s", rel->settings.vm);
 	memcpy(keeper->merge.store, keeper->directory, sizeof(keeper->merge.store));
-	keeper->stop = false;
+	keeper->stop = keeper->ran_out = false;
 	keeper->sliced_ms = rel->last_success_ms;
 	keeper->slice_end_ms = now + keeper->patience_ms;
 	keeper->retry_ms = 0;
@@ -386,8 +390,8 @@ static void keeper_watch(struct chain_keeper *keeper, int64_t now)
 
 	switch (keeper->state) {
 	case KEEPER_MERGES:
-		keeper->stop |=
-			!is_quiet(rel) || rel->waiters != NULL || now >= keeper->slice_end_ms;
+		keeper->ran_out |= now >= keeper->slice_end_ms;
+		keeper->stop |= !is_quiet(rel) || rel->waiters != NULL || keeper->ran_out;
 		break;
 	case KEEPER_OPENS:
 	case KEEPER_ASKS:

@@ -2,10 +2,12 @@
 #include "engine/chain_merge.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "common/cleanup.h"
 #include "engine/engine.h"
@@ -152,6 +154,30 @@ int chain_merge_admit(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk
 
 /* ---- merging ---- */
 
+/* The base grows by what the layer has, and no layer goes before all are merged. A full file system
+ * would have QEMU pause the VM. */
+static int check_room(struct chain_merge *merge, const char *base, const char *layer)
+{
+	struct statvfs room;
+	struct stat file;
+	uint64_t available, wanted;
+
+	if (statvfs(base, &room) < 0 || stat(layer, &file) < 0) {
+		snprintf(merge->error, sizeof(merge->error), "%.300s: %s", layer, strerror(errno));
+		return -EAGAIN;
+	}
+	available = (uint64_t)room.f_bavail * room.f_frsize;
+	wanted = (uint64_t)file.st_blocks * 512 + merge->reserve_bytes;
+	if (available < wanted) {
+		snprintf(merge->error, sizeof(merge->error),
+			 "the merge of %.250s waits for room: %" PRIu64
+			 " MiB have to be free beside %.100s, %" PRIu64 " MiB are",
+			 layer, wanted >> 20, base, available >> 20);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
 /* One layer at a time: what is merged stays merged when this is given up. */
 static int merge_running(struct chain_merge *merge, const Vmreplica__Ipc__TakenDisk *disk,
 			 const char *base)
@@ -165,6 +191,10 @@ static int merge_running(struct chain_merge *merge, const Vmreplica__Ipc__TakenD
 			return -ECANCELED;
 		}
 		before = lowest;
+		result = check_room(merge, base, disk->chain[lowest]);
+		if (result < 0) {
+			return result;
+		}
 		result = source_run_commit(merge->libvirt, merge->vm, disk->name, base,
 					   disk->chain[lowest], merge->stop, merge->error);
 		result = result < 0 ? result : find(merge, disk, &lowest, &top);

@@ -23,14 +23,16 @@ struct chain_merge {
 	char vm[RESOURCE_ID_MAX + 1];		 /* its name in libvirt */
 	char store[PATH_LEN_MAX + 1];		 /* the store's directory */
 	const Vmreplica__Ipc__StoreTaken *taken; /* borrowed: what COMMIT answered */
+	uint64_t reserve_bytes;	   /* of the store's file system, to stay free under a running VM */
 	bool elsewhere;		   /* Pacemaker runs the VM, on another node than this */
 	const volatile bool *stop; /* set by another thread: give up */
 	unsigned int merged;	   /* layers that went into the lowest one */
 	char error[SOURCE_ERROR_LEN];
 };
 
-/* 0: nothing is left to merge. -ECANCELED: given up; -EAGAIN, -EBUSY, -ENOTCONN, -ETIMEDOUT, ...:
- * not now; or an error that is hopeless. With a sentence, and counted in merged how far it came. */
+/* 0: nothing is left to merge. -ECANCELED: given up; -EAGAIN, -EBUSY, -ENOSPC (no room for
+ * the next layer beside what stays), -ENOTCONN, -ETIMEDOUT, ...: not now; or an error that is
+ * hopeless. With a sentence, and counted in merged how far it came. */
 int chain_merge_run(struct chain_merge *merge);
 /* Trying again changes nothing before somebody has seen to it. */
 bool chain_merge_is_hopeless(int error);

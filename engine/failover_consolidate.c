@@ -150,6 +150,7 @@ static struct consolidate_job *job_new(struct failover *failover, const struct r
 		job->failover = failover;
 		job->merge.libvirt = failover->engine->libvirt;
 		job->merge.taken = failover->taken;
+		job->merge.reserve_bytes = failover->engine->config->storage_reserve_bytes;
 		job->merge.elsewhere = runs_elsewhere(failover);
 		job->merge.stop = &job->stop;
 		snprintf(job->merge.store, sizeof(job->merge.store), "%s", replica->directory);

@@ -110,7 +110,8 @@ int source_job_end(struct source_job *job, char error[SOURCE_ERROR_LEN]);
 
 /* Make our running job, if any, end from another thread (agent's stop): the worker's reads then fail. */
 int source_job_abort_by_name(struct source_connection *connection, const char *vm, char error[SOURCE_ERROR_LEN]);
-/* At engine start: end jobs of ours that no engine watches any more (socket below our socket_directory), on all domains.
+/* At engine start: end jobs of ours that no engine watches any more (socket below our socket_directory), on all domains, and
+ * merges of images that an engine began (source_run_commit), which are not counted.
  * Returns how many, or a negative errno (logged) when libvirt does not answer. */
 int source_end_orphans(struct source_connection *connection, const char *socket_directory);
 /* Thaw guests that a process of ours left frozen when it was killed: begun here, it goes on in the background until it is

@@ -10,6 +10,7 @@
 #include "engine/source_connection.h"
 #include "engine/source_error.h"
 #include "engine/source_rpc.h"
+#include "engine/source_run.h"
 
 char *source_orphan_socket(const char *socket_directory, const char *vm)
 {
@@ -80,7 +81,8 @@ static int busy(const char *vm, const char *backup_xml, char error[SOURCE_ERROR_
 		vm, what != NULL ? what : "unknown", vm);
 }
 
-/* -EBUSY when a disk of ours is being copied or committed by someone. */
+/* -EBUSY when a disk of ours is being copied or committed by someone; a merge of ours is ended: who
+ * waits for one has no cycle begun meanwhile. */
 static int check_block_jobs(struct source *source, char error[SOURCE_ERROR_LEN])
 {
 	char names[DISKS_MAX * (DISK_NAME_MAX + 1) + 1] = "";
@@ -95,6 +97,11 @@ static int check_block_jobs(struct source *source, char error[SOURCE_ERROR_LEN])
 		}
 	}
 	result = source_rpc_block_job(source->connection, source->vm, names, &disk, error);
+	if (result == 0 && disk != NULL &&
+	    source_run_end_commits(source->connection, source->vm, error) > 0) {
+		free(steal_ptr(disk));
+		result = source_rpc_block_job(source->connection, source->vm, names, &disk, error);
+	}
 	if (result == 0 && disk != NULL) {
 		return source_fail(
 			-EBUSY, error,
@@ -148,15 +155,20 @@ int source_job_abort_by_name(struct source_connection *connection, const char *v
 	return source_rpc_backup_end(connection, vm, socket_path, SOURCE_END_RESUME, &ended, error);
 }
 
-/* 1 when an orphan of ours was ended on vm. */
+/* 1 when an orphan of ours was ended on vm; merges (source_run_end_commits) are not counted. */
 static int end_orphan_of(struct source_connection *connection, const char *vm,
 			 const char *socket_directory)
 {
 	cleanup_free char *socket_path = NULL, *xml = NULL;
 	enum source_job_kind kind;
 	char error[SOURCE_ERROR_LEN];
-	int result = find_job(connection, vm, &kind, &socket_path, &xml, error);
+	int result = source_run_end_commits(connection, vm, error);
 
+	if (result < 0 && result != -ENOENT) {
+		log_warning("vm %s: cannot tell whether a merge of images of ours is left: %s", vm,
+			    error);
+	}
+	result = find_job(connection, vm, &kind, &socket_path, &xml, error);
 	if (result == 0 && (socket_path == NULL || !is_below(socket_path, socket_directory) ||
 			    source_connection_job_is_watched(connection, socket_path))) {
 		return 0;

@@ -10,13 +10,18 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "engine/source_call.h"
 #include "engine/source_error.h"
 #include "engine/source_rpc.h"
 
-#define POLL_MS		 500
-#define COMMIT_MIB_PER_S 64 /* as merges in the store have */
-#define COMMIT_LOST_MAX	 20 /* looks at a job that libvirt does not answer */
+#define POLL_MS		500
+#define COMMIT_LOST_MAX 20 /* looks at a job that libvirt does not answer */
+#define COMMIT_END_MS	60000
+/* 64 MiB/s, as merges in the store have, and a little: a commit at just this rate is ours, also
+ * when the engine that began it is gone. agents/vmreplica-shellfuncs.in looks for the same number.
+ */
+#define COMMIT_BYTES_PER_S 67108879
 
 /* ---- who QEMU is ---- */
 
@@ -196,9 +201,23 @@ static int commit_begin(struct source_call *call, virConnectPtr conn, virDomainP
 		return source_fail(-ENOMEM, call->error, "out of memory");
 	}
 	*base++ = '\0';
-	return virDomainBlockCommit(domain, disk, base, call->text[1], COMMIT_MIB_PER_S, 0) == 0
+	return virDomainBlockCommit(domain, disk, base, call->text[1], COMMIT_BYTES_PER_S,
+				    VIR_DOMAIN_BLOCK_COMMIT_BANDWIDTH_BYTES) == 0
 		       ? 0
 		       : source_call_translate(call, conn, "merging the VM's images");
+}
+
+/* It began after its caller had given up. */
+static int commit_undo(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	cleanup_free char *disk = strndup(call->text[0], strcspn(call->text[0], "\n"));
+
+	if (disk == NULL) {
+		return source_fail(-ENOMEM, call->error, "out of memory");
+	}
+	return virDomainBlockJobAbort(domain, disk, 0) == 0
+		       ? 0
+		       : source_call_translate(call, conn, "giving up the merge of images");
 }
 
 /* number: 1 while a block job of the disk runs. */
@@ -235,6 +254,32 @@ static int run_on_disk(struct source_connection *connection, const char *vm, con
 	return result;
 }
 
+/* A VM that is gone or off has no job. */
+static bool is_gone(int result)
+{
+	return result == -ENOENT || result == -EINVAL;
+}
+
+/* Until it is gone: left behind it would make the VM's live migration fail. */
+static void commit_end(struct source_connection *connection, const char *vm, const char *disk)
+{
+	int64_t until = clock_monotonic_ms() + COMMIT_END_MS;
+	char error[SOURCE_ERROR_LEN] = "QEMU goes on with it";
+	int running = 1, ignored = 0, result = 0;
+
+	while (running == 1 && !is_gone(result)) {
+		if (clock_monotonic_ms() >= until) {
+			log_warning("vm %s: the merge of images on %s does not end (%s): virsh "
+				    "blockjob %s %s --abort ends it",
+				    vm, disk, error, vm, disk);
+			return;
+		}
+		run_on_disk(connection, vm, disk, commit_abort, &ignored, error);
+		result = run_on_disk(connection, vm, disk, commit_look, &running, error);
+		clock_sleep_ms(running == 1 ? POLL_MS : 0);
+	}
+}
+
 static int commit_wait(struct source_connection *connection, const char *vm, const char *disk,
 		       const volatile bool *stop, char error[SOURCE_ERROR_LEN])
 {
@@ -243,11 +288,14 @@ static int commit_wait(struct source_connection *connection, const char *vm, con
 	while (running == 1 && lost < COMMIT_LOST_MAX && result != -ENOENT) {
 		clock_sleep_ms(POLL_MS);
 		if (*stop) {
-			run_on_disk(connection, vm, disk, commit_abort, &running, error);
+			commit_end(connection, vm, disk);
 			return source_fail(-ECANCELED, error, "given up");
 		}
 		result = run_on_disk(connection, vm, disk, commit_look, &running, error);
 		lost = result < 0 ? lost + 1 : 0;
+	}
+	if (running == 1) {
+		commit_end(connection, vm, disk);
 	}
 	return result;
 }
@@ -265,7 +313,91 @@ int source_run_commit(struct source_connection *connection, const char *vm, cons
 		return source_fail(-ENOMEM, error, "out of memory");
 	}
 	call = source_call_new(connection, vm, commit_begin, what, top);
-	result = call == NULL ? source_fail(-ENOMEM, error, "out of memory")
-			      : source_call_run(call, SOURCE_CALL_CHANGE_MS, error);
+	if (call == NULL) {
+		return source_fail(-ENOMEM, error, "out of memory");
+	}
+	call->undo = commit_undo;
+	result = source_call_run(call, SOURCE_CALL_CHANGE_MS, error);
 	return result < 0 ? result : commit_wait(connection, vm, disk, stop, error);
+}
+
+/* ---- what an earlier engine left ---- */
+
+static bool is_our_commit(virDomainPtr domain, const char *disk)
+{
+	virDomainBlockJobInfo info;
+
+	return virDomainGetBlockJobInfo(domain, disk, &info,
+					VIR_DOMAIN_BLOCK_JOB_INFO_BANDWIDTH_BYTES) == 1 &&
+	       info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT &&
+	       info.bandwidth == COMMIT_BYTES_PER_S;
+}
+
+/* number counts. */
+static int end_commit_of(struct source_call *call, virConnectPtr conn, virDomainPtr domain,
+			 const char *disk)
+{
+	int64_t until = clock_monotonic_ms() + COMMIT_END_MS / 4;
+
+	if (!is_our_commit(domain, disk)) {
+		return 0;
+	}
+	if (virDomainBlockJobAbort(domain, disk, 0) < 0) {
+		int result =
+			source_call_translate(call, conn, "ending a merge of images left behind");
+
+		return is_our_commit(domain, disk) ? result : 0;
+	}
+	while (is_our_commit(domain, disk)) {
+		if (clock_monotonic_ms() >= until) {
+			return source_fail(-EAGAIN, call->error,
+					   "a merge of images was told to end but still runs");
+		}
+		clock_sleep_ms(POLL_MS);
+	}
+	call->number++;
+	return 0;
+}
+
+static int end_commits(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	cleanup_free char *xml = virDomainGetXMLDesc(domain, 0);
+	xmlDoc *doc =
+		xml != NULL
+			? xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+					XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
+			: NULL;
+	xmlXPathContext *context = doc != NULL ? xmlXPathNewContext(doc) : NULL;
+	xmlXPathObject *found =
+		context != NULL
+			? xmlXPathEval((const xmlChar *)"/domain/devices/disk/target/@dev", context)
+			: NULL;
+	xmlNodeSet *nodes = found != NULL ? found->nodesetval : NULL;
+	int result =
+		xml != NULL ? 0 : source_call_translate(call, conn, "asking for the VM's disks");
+
+	for (int i = 0; nodes != NULL && i < nodes->nodeNr && result == 0; i++) {
+		xmlChar *disk = xmlNodeGetContent(nodes->nodeTab[i]);
+
+		result = disk != NULL ? end_commit_of(call, conn, domain, (const char *)disk) : 0;
+		xmlFree(disk);
+	}
+	xmlXPathFreeObject(found);
+	xmlXPathFreeContext(context);
+	xmlFreeDoc(doc);
+	return result;
+}
+
+int source_run_end_commits(struct source_connection *connection, const char *vm,
+			   char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, vm, end_commits, NULL, NULL);
+	int result = call == NULL ? source_fail(-ENOMEM, error, "out of memory")
+				  : source_call_run(call, SOURCE_CALL_CHANGE_MS, error);
+
+	if (result == 0 && call->number > 0) {
+		log_notice("vm %s: ended a merge of images of ours that nobody watched", vm);
+	}
+	return result < 0 ? result : call->number;
 }

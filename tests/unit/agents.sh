@@ -52,7 +52,7 @@ esac
 END
 
 # $work/virsh says what libvirt does: nojob, job, foreign (job), stuck (job that ends only when asked
-# twice), down, hang.
+# twice), merge (of images), foreign-merge, down, hang.
 cat >"$work/bin/virsh" <<'END'
 #!/bin/sh
 shift 3
@@ -74,6 +74,16 @@ domjobabort)
     case "$mode" in
     job) echo nojob >"$work/virsh" ;;
     stuck) echo job >"$work/virsh" ;;
+    esac ;;
+domblklist)
+    echo " vda      /store/vm-1/vda.qcow2"
+    echo " vdb      -" ;;
+blockjob)
+    case "$mode $3 $*" in
+    "merge vdb --info"*) echo "No current block job for vdb" ;;
+    "merge vda "*--abort) echo nojob >"$work/virsh" ;;
+    "merge vda "*) printf ' type=Block Commit\n bandwidth=67108879\n cur=1\n end=2\n' ;;
+    foreign-merge*) printf ' type=Block Commit\n bandwidth=67108864\n cur=1\n end=2\n' ;;
     esac ;;
 domstate) cat "$work/domstate" ;;
 resume) echo "running (unpaused)" >"$work/domstate" ;;
@@ -421,6 +431,21 @@ echo silent >"$work/engine"
 echo foreign >"$work/virsh"
 check 0 5 vm stop
 has_not virsh-calls domjobabort
+
+reset # a merge of images that the engine left, and another tool's
+check 0 2 vm start
+echo silent >"$work/engine"
+echo merge >"$work/virsh"
+check 0 5 vm stop
+has virsh-calls 'blockjob web1 vda --abort'
+has_not virsh-calls 'vdb --abort'
+reset
+check 0 2 vm start
+echo silent >"$work/engine"
+echo foreign-merge >"$work/virsh"
+check 0 5 vm stop
+has virsh-calls 'blockjob web1 vda --info'
+has_not virsh-calls '--abort'
 
 reset # stop with libvirtd hung or restarting: succeeds, and the job is ended when libvirtd is back
 check 0 2 vm start

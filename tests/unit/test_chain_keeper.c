@@ -20,6 +20,7 @@
 #define SECOND	  1000
 
 static struct engine engine;
+static const struct config config = {.storage_reserve_bytes = 1 << 20};
 static struct relationship *rel;
 static int64_t now;
 static bool receiver_ready, chain_stands, extents_stand, failover_stands;
@@ -190,6 +191,7 @@ static void begin(size_t left)
 	memset(&engine, 0, sizeof(engine));
 	rel = calloc(1, sizeof(*rel));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(rel);
+	engine.config = &config;
 	engine.relationships = rel;
 	rel->engine = &engine;
 	strcpy(rel->settings.relationship, ID);
@@ -358,6 +360,29 @@ static void test_slices_lie_between_cycles(void)
 	end();
 }
 
+/* QEMU begins a layer anew with each slice: one of any size is merged in the end. */
+static void test_slices_grow_until_a_layer_fits(void)
+{
+	int64_t patience = 15;
+
+	begin(1);
+	first_visit();
+	merge_result = -ECANCELED;
+	for (int i = 0; i < 12; i++, patience *= 2) {
+		tick(SECOND);
+		asked_is("slice");
+		CU_ASSERT_EQUAL(slice->reserve_bytes, config.storage_reserve_bytes);
+		slice_run(slice_arg);
+		tick((patience - 1) * SECOND);
+		CU_ASSERT_FALSE(*slice->stop);
+		tick(2 * SECOND);
+		CU_ASSERT_TRUE(*slice->stop);
+		slice_ends();
+		rel->last_success_ms++;
+	}
+	end();
+}
+
 static void test_a_stop_closes_the_store(void)
 {
 	begin(1);
@@ -417,6 +442,7 @@ static const struct unit_test tests[] = {
 	{"nothing to merge", test_nothing_to_merge},
 	{"not before the other side has all", test_not_before_the_other_side_has_all},
 	{"slices lie between cycles", test_slices_lie_between_cycles},
+	{"slices grow until a layer fits", test_slices_grow_until_a_layer_fits},
 	{"a stop closes the store", test_a_stop_closes_the_store},
 	{"what fails is told and tried again", test_what_fails_is_told_and_tried_again},
 };

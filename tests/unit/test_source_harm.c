@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/source_run.h"
 #include "tests/unit/live_source.h"
 #include "tests/unit/unit.h"
 
@@ -306,12 +307,75 @@ static void test_a_libvirtd_that_is_gone_for_a_while(void)
 	live_end(&live);
 }
 
+static bool block_job_is_open(void)
+{
+	return live_run("virsh -c %s blockjob live vda --info --raw | grep -q Commit",
+			live_uri()) == 0;
+}
+
+static void leave_merge(const char *rate)
+{
+	CU_ASSERT_EQUAL(live_run("virsh -c %s blockcommit live vda --base %s/live-vda.img --top "
+				 "%s/live-l1.img --bandwidth %s --bytes",
+				 live_uri(), live_directory(), live_directory(), rate),
+			0);
+	CU_ASSERT_TRUE(block_job_is_open());
+}
+
+/* live-vda.img <- live-l1.img <- live-l2.img; what l1 has takes half a minute at our rate. */
+static void make_layers(void)
+{
+	CU_ASSERT_EQUAL(
+		live_run("cd %s && "
+			 "qemu-img create -q -f qcow2 -o preallocation=metadata live-l1.img 2G && "
+			 "qemu-img rebase -u -F qcow2 -b live-vda.img live-l1.img && "
+			 "chmod 666 live-l1.img && "
+			 "virsh -c %s snapshot-create-as live s1 --disk-only --no-metadata "
+			 "--reuse-external --diskspec vda,file=%s/live-l1.img "
+			 "--diskspec vdb,snapshot=no --diskspec vdc,snapshot=no && "
+			 "virsh -c %s snapshot-create-as live s2 --disk-only --no-metadata "
+			 "--diskspec vda,file=%s/live-l2.img "
+			 "--diskspec vdb,snapshot=no --diskspec vdc,snapshot=no",
+			 live_directory(), live_uri(), live_directory(), live_uri(),
+			 live_directory()),
+		0);
+}
+
+/* An engine that was killed in a merge: its job would make a live migration fail. */
+static void test_a_merge_left_behind_is_ended(void)
+{
+	struct source_job *job;
+	struct live live;
+
+	live_begin(&live, 0);
+	make_layers();
+	live_write(&live, 0, 1, 1 << 20, 65536);
+	live_reopen(&live);
+	leave_merge("67108864"); /* another tool's */
+	CU_ASSERT_EQUAL(source_run_end_commits(live.connection, "live", live.error), 0);
+	CU_ASSERT_EQUAL(live_job_error(&live, 0, 1), -EBUSY);
+	CU_ASSERT_TRUE(block_job_is_open());
+	CU_ASSERT_EQUAL(live_run("virsh -c %s blockjob live vda --abort", live_uri()), 0);
+	leave_merge("67108879");
+	CU_ASSERT_EQUAL(source_end_orphans(live.connection, live.options.socket_directory), 0);
+	CU_ASSERT_FALSE(block_job_is_open());
+	leave_merge("67108879");
+	job = live_job(&live, 0, 1);
+	CU_ASSERT_FALSE(block_job_is_open());
+	CU_ASSERT_TRUE(live_reads(job, 0, 1 << 20, 65536, 1));
+	live_job_end(&live, job);
+	CU_ASSERT_EQUAL(source_run_end_commits(live.connection, "live", live.error), 0);
+	CU_ASSERT_EQUAL(source_run_end_commits(live.connection, "nobody", live.error), -ENOENT);
+	live_end(&live);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"another tool's job is named", test_another_tools_job_is_named},
 		{"a block job is named", test_a_block_job_is_named},
 		{"a forgotten job is ended", test_a_forgotten_job_is_ended},
+		{"a merge left behind is ended", test_a_merge_left_behind_is_ended},
 		{"a job ends before its cap", test_a_job_ends_before_its_cap},
 		{"a job ends before the reserve", test_a_job_ends_before_the_reserve},
 		{"a guest that our job paused is resumed",

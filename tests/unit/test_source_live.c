@@ -338,6 +338,11 @@ static void test_layers_are_merged_between_cycles(void)
 	merge.stop = &stop;
 	CU_ASSERT_EQUAL(chain_merge_run(&merge), -ECANCELED);
 	stop = false;
+	merge.reserve_bytes = (uint64_t)1 << 60;
+	CU_ASSERT_EQUAL(chain_merge_run(&merge), -ENOSPC);
+	CU_ASSERT_PTR_NOT_NULL(strstr(merge.error, "waits for room"));
+	CU_ASSERT_FALSE(chain_merge_is_hopeless(-ENOSPC));
+	merge.reserve_bytes = 1 << 20;
 	job = live_job(&live, 1, 2); /* QEMU has one job of a disk */
 	result = chain_merge_run(&merge);
 	CU_ASSERT_TRUE(result < 0 && !chain_merge_is_hopeless(result));
