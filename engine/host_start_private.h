@@ -22,7 +22,9 @@ struct host_start {
 	/* the worker's */
 	enum source_run_state state;
 	bool autostart, started;
-	bool take; /* take the mark away from libvirt: it stands in the settings */
+	bool take;	 /* take the mark away from libvirt: it stands in the settings */
+	bool is_replica; /* it stands on the store, as a failover made it */
+	char store[PATH_LEN_MAX + 1]; /* of a replica */
 	char definition[PATH_LEN_MAX + 1], text[SOURCE_ERROR_LEN];
 	struct order_answer answer;
 	struct trouble trouble;
