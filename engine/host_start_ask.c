@@ -98,10 +98,6 @@ static bool find_definition(struct host_start *start)
 
 static void host_start_vm(struct host_start *start)
 {
-	if (!find_definition(start)) {
-		host_start_later(start, HOST_START_ASK_MS);
-		return;
-	}
 	host_start_work(start, start_run, start_cb);
 }
 
@@ -211,8 +207,29 @@ static void ask_cb(void *arg, int result)
 	}
 }
 
+/* The store is attached in the first moments; that it is not yet is no news. */
+static void no_store(struct host_start *start)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (start->no_store_ms == 0) {
+		start->no_store_ms = now;
+	}
+	if (now - start->no_store_ms >= PATIENCE_MS) {
+		refused(start, "it failed over to here, and its store is not attached: vmreplica "
+			       "status says why");
+	} else {
+		host_start_later(start, HOST_START_ASK_MS);
+	}
+}
+
 void host_start_ask(struct host_start *start)
 {
+	if (!find_definition(start)) {
+		no_store(start);
+		return;
+	}
+	start->no_store_ms = 0;
 	start->answer = (struct order_answer){0};
 	engine_epoch_known(start->engine, start->contact.relationship, start->engine->config->site,
 			   &start->known);

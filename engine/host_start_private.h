@@ -19,6 +19,8 @@ struct host_start {
 	bool give_back; /* it is protected no more: libvirt starts it with the host again */
 	int64_t retry_ms, silent_ms; /* monotonic; silent_ms 0: the other side is not silent */
 	struct epoch known;
+	int64_t no_store_ms; /* since when the store of one that failed over is missing; 0: it is
+				not */
 	/* the worker's */
 	enum source_run_state state;
 	bool autostart, started;
