@@ -51,7 +51,10 @@ static void print_values(FILE *out, const Vmreplica__Ipc__CibSwitch *request)
 	}
 	for (size_t i = 0; i < request->n_settings; i++) {
 		if (request->settings[i]->value[0] == '\0') {
-			(void)fprintf(out, "%s//crm_config/cluster_property_set/nvpair[@name='%s']",
+			/* One that somebody has set anew meanwhile stays. */
+			(void)fprintf(out,
+				      "%s//crm_config/cluster_property_set/"
+				      "nvpair[@name='%s' and @value='" CIB_SETTING_GONE "']",
 				      separator, request->settings[i]->name);
 			separator = "|";
 		}

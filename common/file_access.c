@@ -183,31 +183,6 @@ bool file_access_has_default(int dir_fd, const char *name, uid_t uid)
 	return acl != NULL && user_find(acl, uid) != NULL;
 }
 
-int file_access_revoke(int dir_fd, const char *name, uid_t uid)
-{
-	cleanup_acl acl_t acl = NULL;
-	cleanup_opened struct opened opened = {.fd = -1};
-	acl_entry_t entry;
-	int rc = file_open(dir_fd, name, &opened);
-
-	if (rc < 0) {
-		return rc;
-	}
-	acl = acl_get_file(opened.path, ACL_TYPE_ACCESS);
-	if (acl == NULL) {
-		return errno == ENOTSUP ? 0 : -errno;
-	}
-	entry = user_find(acl, uid);
-	if (entry == NULL) {
-		return 0;
-	}
-	if (acl_delete_entry(acl, entry) != 0 || acl_calc_mask(&acl) != 0 ||
-	    acl_set_file(opened.path, ACL_TYPE_ACCESS, acl) != 0) {
-		return -errno;
-	}
-	return 0;
-}
-
 static bool entry_may_read(acl_entry_t entry)
 {
 	acl_permset_t permissions;

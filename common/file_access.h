@@ -28,7 +28,4 @@ bool file_access_has_default(int dir_fd, const char *name, uid_t uid);
  * decides; the directories above it are not looked at. */
 bool file_access_may_read(int fd, uid_t uid, gid_t gid);
 
-/* Take away what file_access_grant gave. 0 also when there was nothing. */
-int file_access_revoke(int dir_fd, const char *name, uid_t uid);
-
 #endif

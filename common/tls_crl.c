@@ -43,7 +43,7 @@ static int crl_damaged(const char *path, const char *how, char error[TLS_ERROR_L
 	return -EBADMSG;
 }
 
-/* All lists of bio. Returns how many, or -EBADMSG. */
+/* All lists of bio. Returns how many; -ENODATA: there is none; -EBADMSG: one is damaged. */
 static int crl_read_all(X509_STORE *store, BIO *bio, const char *path, char error[TLS_ERROR_LEN])
 {
 	int count = 0;
@@ -53,13 +53,14 @@ static int crl_read_all(X509_STORE *store, BIO *bio, const char *path, char erro
 		unsigned long code = ERR_peek_last_error();
 
 		if (crl == NULL) {
+			bool over = ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+
 			ERR_clear_error();
-			return count > 0 && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
-				       ? count
-				       : crl_damaged(path,
-						     "holds no revocation list, or a "
-						     "damaged one",
-						     error);
+			if (over && count > 0) {
+				return count;
+			}
+			crl_damaged(path, "holds no revocation list, or a damaged one", error);
+			return over ? -ENODATA : -EBADMSG;
 		}
 		code = X509_STORE_add_crl(store, crl);
 		X509_CRL_free(crl);
@@ -97,6 +98,28 @@ static int crl_read_file(X509_STORE *store, const char *path, char error[TLS_ERR
 	return rc;
 }
 
+/* What is no list (a subdirectory, a README) is left out. A damaged or empty one is not: whom it
+ * named must not become welcome by a copy that broke off. */
+static int crl_read_entry(X509_STORE *store, int directory, const char *path, const char *name,
+			  char error[TLS_ERROR_LEN])
+{
+	char file[PATH_MAX];
+	struct stat st;
+	int rc;
+
+	if (name[0] == '.' || fstatat(directory, name, &st, 0) < 0 || !S_ISREG(st.st_mode) ||
+	    snprintf(file, sizeof(file), "%s/%s", path, name) >= (int)sizeof(file)) {
+		return 0;
+	}
+	rc = crl_read_file(store, file, error);
+	if (rc == -ENODATA && st.st_size > 0) {
+		log_warning("%s is left out: it holds no revocation list", file);
+		error[0] = '\0';
+		rc = 0;
+	}
+	return rc;
+}
+
 static int crl_read_directory(X509_STORE *store, const char *path, char error[TLS_ERROR_LEN])
 {
 	DIR *directory = opendir(path);
@@ -110,13 +133,7 @@ static int crl_read_directory(X509_STORE *store, const char *path, char error[TL
 		return rc;
 	}
 	while (rc >= 0 && (entry = readdir(directory)) != NULL) {
-		char file[PATH_MAX];
-
-		if (entry->d_name[0] == '.' || snprintf(file, sizeof(file), "%s/%s", path,
-							entry->d_name) >= (int)sizeof(file)) {
-			continue;
-		}
-		rc = crl_read_file(store, file, error);
+		rc = crl_read_entry(store, dirfd(directory), path, entry->d_name, error);
 		total += rc > 0 ? rc : 0;
 		if (total > CRLS_MAX) {
 			rc = crl_damaged(path, "holds too many revocation lists", error);

@@ -4,9 +4,12 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "common/log.h"
 
 /* What changes when a file is replaced or rewritten; of a directory the same of all that is in it.
  */
@@ -24,7 +27,10 @@ struct tls_store {
 	pthread_mutex_t lock;
 	struct tls_context *context;	 /* owned reference */
 	struct file_stamp stamps[FILES]; /* of the loaded context */
-	struct file_stamp seen[FILES];	 /* as looked at last */
+	struct file_stamp failed[FILES]; /* of what could not be loaded last */
+	bool has_failed;
+	char reason[TLS_ERROR_LEN];    /* why */
+	struct file_stamp seen[FILES]; /* as looked at last */
 	uint64_t generation;
 };
 
@@ -51,6 +57,14 @@ void tls_store_free(struct tls_store *store)
 	free(store);
 }
 
+/* The end of SplitMix64: every bit of value reaches every bit of the result. */
+static uint64_t mix(uint64_t value)
+{
+	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
+	value = (value ^ value >> 27) * 0x94d049bb133111ebu;
+	return value ^ value >> 31;
+}
+
 static void stamp_entries(const char *path, struct file_stamp *stamp)
 {
 	DIR *directory = opendir(path);
@@ -63,10 +77,9 @@ static void stamp_entries(const char *path, struct file_stamp *stamp)
 			uint64_t changed = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
 					   (uint64_t)st.st_mtim.tv_nsec;
 
-			/* A sum: their order says nothing. The factor keeps two changes from
-			 * cancelling each other. */
-			stamp->entries +=
-				(changed ^ (uint64_t)st.st_ino << 32) * 0x9e3779b97f4a7c15u;
+			/* Their order says nothing, so a sum; each is mixed before, or files that
+			 * change their times with each other would leave it as it was. */
+			stamp->entries += mix(mix(changed) ^ (uint64_t)st.st_ino);
 		}
 	}
 	if (directory != NULL) {
@@ -97,25 +110,47 @@ static void stamp_files(const struct tls_files *files, struct file_stamp stamps[
 	stamp_file(files->crl, &stamps[STAMP_CRL]);
 }
 
-/* Called with the lock held. A context that still works outlives a failed renewal. */
-static void tls_store_refresh(struct tls_store *store, char error[TLS_ERROR_LEN])
+static bool is_equal(const struct file_stamp a[FILES], const struct file_stamp b[FILES])
 {
-	struct file_stamp stamps[FILES];
-	struct tls_context *fresh;
+	return memcmp(a, b, FILES * sizeof(*a)) == 0;
+}
 
-	stamp_files(&store->files, stamps);
-	if (store->context != NULL && memcmp(stamps, store->stamps, sizeof(stamps)) == 0) {
-		return;
-	}
-	fresh = tls_context_new(&store->files, error);
+/* Files that could not be loaded are not read again before one of them changes. */
+static void tls_store_load(struct tls_store *store, const struct file_stamp stamps[FILES])
+{
+	struct tls_context *fresh = tls_context_new(&store->files, store->reason);
+
+	store->has_failed = fresh == NULL;
 	if (fresh == NULL) {
+		memcpy(store->failed, stamps, sizeof(store->failed));
+		if (store->context != NULL) {
+			log_error("the certificates could not be read again, the old ones stay in "
+				  "use: %s",
+				  store->reason);
+		}
 		return;
 	}
 	if (store->context != NULL) {
 		tls_context_unref(store->context);
 	}
 	store->context = fresh;
-	memcpy(store->stamps, stamps, sizeof(stamps));
+	memcpy(store->stamps, stamps, sizeof(store->stamps));
+}
+
+/* Called with the lock held. A context that still works outlives a failed renewal. */
+static void tls_store_refresh(struct tls_store *store, char error[TLS_ERROR_LEN])
+{
+	struct file_stamp stamps[FILES];
+
+	stamp_files(&store->files, stamps);
+	if (store->context != NULL && is_equal(stamps, store->stamps)) {
+		store->has_failed = false; /* they are again what they were */
+	} else if (!store->has_failed || !is_equal(stamps, store->failed)) {
+		tls_store_load(store, stamps);
+	}
+	if (store->context == NULL) {
+		snprintf(error, TLS_ERROR_LEN, "%s", store->reason);
+	}
 }
 
 uint64_t tls_store_generation(struct tls_store *store)
@@ -125,7 +160,7 @@ uint64_t tls_store_generation(struct tls_store *store)
 
 	stamp_files(&store->files, stamps);
 	pthread_mutex_lock(&store->lock);
-	if (memcmp(stamps, store->seen, sizeof(stamps)) != 0) {
+	if (!is_equal(stamps, store->seen)) {
 		memcpy(store->seen, stamps, sizeof(stamps));
 		store->generation++;
 	}

@@ -13,8 +13,9 @@ struct tls_store;
  * engine without certificates runs. */
 struct tls_store *tls_store_new(const struct tls_files *files);
 void tls_store_free(struct tls_store *store); /* NULL allowed */
-/* A reference to the current context (tls_context_unref), or NULL with a sentence. Any thread;
- * reads files. */
+/* A reference to the current context (tls_context_unref), or NULL with a sentence. When the files
+ * have changed and cannot be loaded, that is logged once and the context of before stays. Any
+ * thread; reads files. */
 struct tls_context *tls_store_get(struct tls_store *store, char error[TLS_ERROR_LEN]);
 /* A number that changes when the files are others than before. Any thread; looks at the files. */
 uint64_t tls_store_generation(struct tls_store *store);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/check_facts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define BROKER_AGENT "ocf:vmreplica:broker"
@@ -91,12 +92,42 @@ static void check_broker(const struct placement *placement, struct check_list *l
 		       "no broker runs in this cluster");
 }
 
+/* libvirt-guests with ON_BOOT=start (its default on some distributions) starts what ran at the
+ * host's shutdown, and asks no other side. */
+static void check_guests(struct check_list *list)
+{
+	static const char *const files[] = {"/etc/default/libvirt-guests",
+					    "/etc/sysconfig/libvirt-guests"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		FILE *file = fopen(files[i], "re");
+		char line[256], value[32] = "", word[32];
+
+		while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+			if (sscanf(line, " ON_BOOT = %31[^ \t\n#]", word) == 1) {
+				memcpy(value, word, sizeof(value));
+			}
+		}
+		if (file != NULL) {
+			(void)fclose(file);
+		}
+		if (strstr(value, "start") != NULL) {
+			check_list_add(list, CHECK_WARNING, "libvirt-guests",
+				       "set ON_BOOT=ignore there: the engine starts protected VMs",
+				       "%s has ON_BOOT=start: after a failover the VM could run "
+				       "twice when this host boots",
+				       files[i]);
+		}
+	}
+}
+
 void check_facts_cluster(struct engine *engine, struct check_list *list)
 {
 	const struct placement *placement = engine->cluster.ops->placement(&engine->cluster);
 
 	if (engine->config->standalone) {
 		check_list_add(list, CHECK_OK, "cluster", NULL, "standalone host, no cluster");
+		check_guests(list);
 		return;
 	}
 	check_quorum(engine, list);

@@ -129,12 +129,17 @@ struct give_way *give_way_new(struct engine *engine, const struct peer_contact *
 	return NULL;
 }
 
-/* Before anything is changed: it could not become the replica. */
+/* Before anything is changed: it could not become the replica. On a host without a cluster what is
+ * saved of the VM may be of its last stop, or nothing. -EAGAIN: it cannot be looked at now. */
 static int check_run(void *arg)
 {
 	struct give_way *way = arg;
 	cleanup_free const char **exclude = vm_settings_exclude_list(&way->settings);
 
+	if (way->engine->config->standalone &&
+	    host_vm_save(way->engine->libvirt, way->contact.vm, way->definition, way->text) < 0) {
+		return -EAGAIN;
+	}
 	return exclude == NULL ? -EAGAIN : adopted_disks_check(way->definition, exclude, way->text);
 }
 
@@ -148,6 +153,10 @@ static void check_done(void *arg, int result)
 	way->call = NULL;
 	if (result == -ENOTSUP) {
 		peer_order_refuse(call, "%s", way->text);
+	} else if (result == -EAGAIN) {
+		peer_order_later(call, "",
+				 way->text[0] != '\0' ? way->text
+						      : "its disks cannot be looked at now");
 	} else if (find(engine, id) != NULL || failover_job_running_id(engine, id)[0] != '\0') {
 		peer_order_later(call, "", "it is under way");
 	} else {

@@ -144,10 +144,11 @@ static uint64_t count_bytes(struct reading *reading)
 static int write_extents(struct reading *reading)
 {
 	struct give_way *way = reading->way;
-	const struct passwd *user = getpwnam(ENGINE_GROUP);
-	char directory[PATH_LEN_MAX + 1];
+	struct passwd buffer, *user = NULL;
+	char directory[PATH_LEN_MAX + 1], strings[4096];
 	int fd, result;
 
+	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
 	if (user == NULL) {
 		snprintf(way->text, sizeof(way->text), "user %s does not exist", ENGINE_GROUP);
 		return -ENOENT;

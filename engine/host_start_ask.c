@@ -2,25 +2,60 @@
 /* The host has booted: the other side is asked whether it holds the VM, and the VM started. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "engine/epoch.h"
+#include "engine/failover_images.h"
 #include "engine/guard.h"
 #include "engine/host_start.h"
 #include "engine/host_start_private.h"
 #include "engine/own_definition.h"
+#include "engine/source_rpc.h"
 #include "engine/standing.h"
 
 #define PATIENCE_MS 60000 /* as ocf:vmreplica:guard's */
 
 /* ---- starting ---- */
 
+/* A VM that failed over to here. What libvirt has of it is started if it stands on the store, with
+ * what an admin changed since; whatever else goes by its name (the VM of the time when this host
+ * was the primary, on disks that are the store's base now) would write below the store's layers. */
+static int start_failed_over(struct host_start *start)
+{
+	struct source_connection *libvirt = start->engine->libvirt;
+	cleanup_free char *xml = NULL;
+	char images[PATH_LEN_MAX + 2];
+	int result;
+
+	if (access(start->definition, R_OK) < 0) {
+		result = -errno;
+		snprintf(start->text, sizeof(start->text),
+			 "the definition that the failover made, %.200s: %s; bring it back, or "
+			 "order vmreplica failover --cancel",
+			 start->definition, strerror(-result));
+		return result == -ENOENT ? -ENODATA : result;
+	}
+	snprintf(images, sizeof(images), "%s/", start->store);
+	result = source_rpc_definition(libvirt, start->contact.vm, &xml, start->text);
+	if (result == 0 && strstr(xml, images) != NULL) {
+		return host_vm_start(libvirt, start->contact.vm, start->definition, start->text);
+	}
+	return result < 0 && result != -ENOENT
+		       ? result
+		       : host_vm_define_and_start(libvirt, start->contact.vm, start->definition,
+						  start->text);
+}
+
 static int start_run(void *arg)
 {
 	struct host_start *start = arg;
-	int result = host_vm_start(start->engine->libvirt, start->contact.vm, start->definition,
-				   start->text);
+	int result = start->is_replica ? start_failed_over(start)
+				       : host_vm_start(start->engine->libvirt, start->contact.vm,
+						       start->definition, start->text);
 
 	if (result == 0) {
 		host_start_note(start);
@@ -42,10 +77,27 @@ static void start_cb(void *arg, int result)
 	host_start_later(start, HOST_START_LOOK_MS);
 }
 
+/* False: a replica whose store the engine does not have (yet). */
+static bool find_definition(struct host_start *start)
+{
+	const struct engine *engine = start->engine;
+	const struct replica *replica = engine_find_replica(engine, start->contact.relationship);
+
+	start->is_replica = start->contact.role == VMREPLICA__ROLE__ROLE_REPLICA;
+	if (!start->is_replica) {
+		return own_definition_find(engine, start->contact.relationship,
+					   start->contact.vm_resource, start->definition);
+	}
+	if (replica == NULL || replica->directory[0] != '/') {
+		return false;
+	}
+	memcpy(start->store, replica->directory, sizeof(start->store));
+	failover_definition_path(replica, false, start->definition);
+	return true;
+}
+
 static void host_start_vm(struct host_start *start)
 {
-	own_definition_find(start->engine, start->contact.relationship, start->contact.vm_resource,
-			    start->definition);
 	host_start_work(start, start_run, start_cb);
 }
 
@@ -155,8 +207,29 @@ static void ask_cb(void *arg, int result)
 	}
 }
 
+/* The store is attached in the first moments; that it is not yet is no news. */
+static void no_store(struct host_start *start)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (start->no_store_ms == 0) {
+		start->no_store_ms = now;
+	}
+	if (now - start->no_store_ms >= PATIENCE_MS) {
+		refused(start, "it failed over to here, and its store is not attached: vmreplica "
+			       "status says why");
+	} else {
+		host_start_later(start, HOST_START_ASK_MS);
+	}
+}
+
 void host_start_ask(struct host_start *start)
 {
+	if (!find_definition(start)) {
+		no_store(start);
+		return;
+	}
+	start->no_store_ms = 0;
 	start->answer = (struct order_answer){0};
 	engine_epoch_known(start->engine, start->contact.relationship, start->engine->config->site,
 			   &start->known);

@@ -19,10 +19,14 @@ struct host_start {
 	bool give_back; /* it is protected no more: libvirt starts it with the host again */
 	int64_t retry_ms, silent_ms; /* monotonic; silent_ms 0: the other side is not silent */
 	struct epoch known;
+	int64_t no_store_ms; /* since when the store of one that failed over is missing; 0: it is
+				not */
 	/* the worker's */
 	enum source_run_state state;
 	bool autostart, started;
-	bool take; /* take the mark away from libvirt: it stands in the settings */
+	bool take;	 /* take the mark away from libvirt: it stands in the settings */
+	bool is_replica; /* it stands on the store, as a failover made it */
+	char store[PATH_LEN_MAX + 1]; /* of a replica */
 	char definition[PATH_LEN_MAX + 1], text[SOURCE_ERROR_LEN];
 	struct order_answer answer;
 	struct trouble trouble;

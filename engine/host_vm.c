@@ -26,8 +26,8 @@ char *host_vm_definition(const char *relationship, char buf[PATH_LEN_MAX + 1])
 /* ---- its definition ---- */
 
 /* What source_define made for a while is not the VM's own. */
-static int save(struct source_connection *connection, const char *vm, const char *path,
-		char error[SOURCE_ERROR_LEN])
+int host_vm_save(struct source_connection *connection, const char *vm, const char *path,
+		 char error[SOURCE_ERROR_LEN])
 {
 	cleanup_free char *xml = NULL;
 	bool changed;
@@ -60,7 +60,7 @@ static int load(const char *path, char **ret_xml, char error[SOURCE_ERROR_LEN])
 int host_vm_stop(struct source_connection *connection, const char *vm, const char *path,
 		 int grace_ms, char error[SOURCE_ERROR_LEN])
 {
-	int result = save(connection, vm, path, error);
+	int result = host_vm_save(connection, vm, path, error);
 
 	return result < 0 ? result : source_run_end(connection, vm, grace_ms, error);
 }
@@ -104,7 +104,7 @@ static int run_on(struct source_connection *connection, const char *vm, source_c
 int host_vm_forget(struct source_connection *connection, const char *vm, const char *path,
 		   char error[SOURCE_ERROR_LEN])
 {
-	int result = save(connection, vm, path, error);
+	int result = host_vm_save(connection, vm, path, error);
 
 	if (result == 0) {
 		result = run_on(connection, vm, undefine, NULL, 0, NULL, error);

@@ -14,6 +14,10 @@
 /* Where the definition of the relationship's VM is kept. Returns buf. */
 char *host_vm_definition(const char *relationship, char buf[PATH_LEN_MAX + 1]);
 
+/* Save to path what libvirt has of it now. 0 also when libvirt does not know it, or only what was
+ * defined to read its disks: what was saved before stays. */
+int host_vm_save(struct source_connection *connection, const char *vm, const char *path,
+		 char error[SOURCE_ERROR_LEN]);
 /* Shut it down (after grace_ms by force), its definition saved to path before. 0 also when it does
  * not run. */
 int host_vm_stop(struct source_connection *connection, const char *vm, const char *path,

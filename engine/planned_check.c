@@ -6,6 +6,7 @@
 
 #include "cluster/authorization.h"
 #include "engine/adopted_disks.h"
+#include "engine/host_vm.h"
 #include "engine/own_definition.h"
 #include "engine/planned.h"
 #include "engine/source_run.h"
@@ -146,6 +147,12 @@ static int check_run(void *arg)
 		planned->is_off = result < 0 || state != SOURCE_RUN_RUNNING;
 		if (planned->is_off) {
 			return result < 0 ? result : -EAGAIN;
+		}
+		/* what is saved of it may be of its last stop, or nothing */
+		result = host_vm_save(planned->engine->libvirt, planned->contact.vm,
+				      planned->definition, planned->text);
+		if (result < 0) {
+			return -ENOTSUP; /* text says why */
 		}
 	}
 	if (check_disks(planned) == -ENOTSUP) {

@@ -92,7 +92,7 @@ int manifest_layer_decode(json_t *json, struct manifest_layer *ret_layer)
 	struct manifest_layer layer = {0};
 	const char *file;
 	int frozen, sealed = 0, adopted = 0; /* sealed came with format 2, adopted with 3 */
-	int linked = 1; /* came later: an adopted layer of before may be a link */
+	int linked = 1; /* format 3 may lack it: such an adopted layer may be a link */
 
 	if (json_unpack(json, "{s:s, s?b, s?b, s?b, s:I, s:b, s:I, s:I, s:I}", "file", &file,
 			"sealed", &sealed, "adopted", &adopted, "linked", &linked, "generation",

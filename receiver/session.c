@@ -305,15 +305,16 @@ static int session_end(struct session *session, const struct answer *answer)
 
 /* ---- running ---- */
 
-/* A certificate that was revoked since the handshake ends the stream before its next cycle. */
-static int session_check_certificate(struct session *session, struct answer *answer)
+/* A certificate that was revoked, or an authorization that was taken away, since the handshake ends
+ * the stream before its next cycle or comparison. */
+static int session_check_peer(struct session *session, struct answer *answer)
 {
 	char error[LISTENER_ERROR_LEN];
 
 	if (listener_recheck(session->receiver->listener, session->conn, error) < 0) {
 		return answer_denied(answer, "certificate", "%s", error);
 	}
-	return 0;
+	return hello_check_authorized(session, session->store, session->site, answer);
 }
 
 /* 1: handled, more may come; 0: idle; negative: the answer. */
@@ -337,15 +338,13 @@ static int session_step(struct session *session, struct answer *answer)
 		return rc < 0 ? rc : 1;
 	}
 	if (frame.type == FRAME_CYCLE_BEGIN) {
-		rc = session_check_certificate(session, answer);
-		rc = rc < 0 ? rc
-			    : hello_check_authorized(session, session->store, session->site,
-						     answer);
+		rc = session_check_peer(session, answer);
 		rc = rc < 0 ? rc : cycle_run(session, &frame, answer);
 		return rc < 0 ? rc : 1;
 	}
 	if (frame.type == FRAME_VERIFY) {
-		rc = verify_answer(session, &frame, answer);
+		rc = session_check_peer(session, answer);
+		rc = rc < 0 ? rc : verify_answer(session, &frame, answer);
 		return rc < 0 ? rc : 1;
 	}
 	if (frame.type == FRAME_CYCLE_ABORT) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "replica_scene.h"
 #include "unit.h"
 
@@ -128,6 +129,22 @@ static void test_refused(void)
 	scene_end();
 }
 
+/* Who has lost the authorization since HELLO learns nothing more of the replica. */
+static void test_not_authorized(void)
+{
+	uint8_t map[BLOCKS_MAX / 8];
+
+	scene_begin();
+	scene_initial();
+	verify_equal();
+	rig_authorize(&rig, NULL);
+	clock_sleep_ms(100);
+	CU_ASSERT_PTR_NULL(sender_verify(&sender, &model, 0, 0, 8, map));
+	CU_ASSERT_TRUE(scene_wait_code("not-authorized", 5000));
+	sender_drop(&sender);
+	scene_end();
+}
+
 static void test_waits_for_applier(void)
 {
 	uint8_t map[BLOCKS_MAX / 8];
@@ -152,6 +169,7 @@ static const struct unit_test tests[] = {
 	{"an equal replica", test_equal},
 	{"a flipped byte", test_flipped_byte},
 	{"what cannot be compared", test_refused},
+	{"not authorized any more", test_not_authorized},
 	{"the applier first", test_waits_for_applier},
 };
 

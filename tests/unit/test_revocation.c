@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Revocation from `vmreplica pki revoke` to the connection that is refused or ended. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -203,7 +204,8 @@ static void test_store(void)
 	CU_ASSERT_NOT_EQUAL(tls_store_generation(store), generation);
 	second = tls_store_get(store, error);
 	CU_ASSERT_PTR_NOT_EQUAL(second, first);
-	snprintf(command, sizeof(command), "echo nothing > %s/2.pem", files.crl);
+	snprintf(command, sizeof(command), "head -c 200 %s > %s/2.pem", in("ca", "crl.pem"),
+		 files.crl);
 	CU_ASSERT_EQUAL_FATAL(system(command), 0);
 	third = tls_store_get(store, error);
 	CU_ASSERT_PTR_EQUAL(third, second);
@@ -215,12 +217,70 @@ static void test_store(void)
 	CU_ASSERT_EQUAL(system(command), 0);
 }
 
+/* Of a directory: what is no list is left out, also when the others have been read already; a list
+ * that broke off is not, and an empty file may be one. */
+static void test_foreign(void)
+{
+	struct tls_files files = files_of(SERVER, in("mixed", ""), TLS_CRL_REQUIRE);
+	char command[8 * TEMP_PATH_LEN], path[TEMP_PATH_LEN];
+
+	CU_ASSERT_EQUAL_FATAL(mkdir(temp_path(path, "mixed"), 0700), 0);
+	CU_ASSERT_EQUAL_FATAL(mkdir(in("mixed", "old"), 0700), 0);
+	snprintf(command, sizeof(command), "cp %s %s/1.pem && echo nothing > %s/README",
+		 in("ca", "crl.pem"), files.crl, files.crl);
+	CU_ASSERT_EQUAL_FATAL(system(command), 0);
+	CU_ASSERT_EQUAL(judged(files.crl, TLS_CRL_REQUIRE), 0);
+	snprintf(command, sizeof(command), "head -c 200 %s/1.pem > %s/2.pem", files.crl, files.crl);
+	CU_ASSERT_EQUAL_FATAL(system(command), 0);
+	CU_ASSERT_PTR_NULL(tls_context_new(&files, error));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "2.pem"));
+	CU_ASSERT_EQUAL(truncate(in("mixed", "2.pem"), 0), 0);
+	CU_ASSERT_PTR_NULL(tls_context_new(&files, error));
+	CU_ASSERT_EQUAL(unlink(in("mixed", "2.pem")), 0);
+	CU_ASSERT_EQUAL(judged(files.crl, TLS_CRL_REQUIRE), 0);
+}
+
+/* What could not be loaded is tried again when a file is another than then, and not before. */
+static void test_failed_once(void)
+{
+	struct tls_files files = files_of(SERVER, in("failing", ""), TLS_CRL_WARN);
+	struct tls_store *store = tls_store_new(&files);
+	const char *list = in("failing", "1.pem");
+	struct stat st;
+	struct timespec times[2];
+	struct tls_context *context;
+	char command[4 * TEMP_PATH_LEN], path[TEMP_PATH_LEN];
+
+	CU_ASSERT_EQUAL_FATAL(mkdir(temp_path(path, "failing"), 0700), 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+	snprintf(command, sizeof(command), "head -c 200 %s > %s", in("ca", "crl.pem"), list);
+	CU_ASSERT_EQUAL_FATAL(system(command), 0);
+	CU_ASSERT_PTR_NULL(tls_store_get(store, error));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "1.pem"));
+	CU_ASSERT_EQUAL_FATAL(stat(list, &st), 0);
+	snprintf(command, sizeof(command), "cat %s > %s", in("ca", "crl.pem"), list);
+	CU_ASSERT_EQUAL_FATAL(system(command), 0);
+	times[0] = times[1] = st.st_mtim; /* whole, and by its stamp the same: it is not read */
+	CU_ASSERT_EQUAL_FATAL(utimensat(AT_FDCWD, list, times, 0), 0);
+	error[0] = '\0';
+	CU_ASSERT_PTR_NULL(tls_store_get(store, error));
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "1.pem"));
+	times[1].tv_sec++;
+	CU_ASSERT_EQUAL_FATAL(utimensat(AT_FDCWD, list, times, 0), 0);
+	context = tls_store_get(store, error);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(context);
+	tls_context_unref(context);
+	tls_store_free(store);
+}
+
 static const struct unit_test tests[] = {
 	{"no list, a current one, a stale one", test_lists},
 	{"lists of several authorities", test_several},
 	{"a revoked certificate, new and while connected", test_revoked},
 	{"a renewed certificate", test_renewed},
 	{"damaged lists", test_damaged},
+	{"what is no list among lists", test_foreign},
+	{"what could not be loaded is not read again", test_failed_once},
 	{"a store sees that lists have changed", test_store},
 };
 
