@@ -67,7 +67,11 @@ def values(primitive, kind):
 
 def settled(lab, primary="A", vm="web1", sites="AB", failed_over=False, test=False, timeout=60):
     """Waits until all of it holds: Pacemaker ends what is under way, the first cycle takes the last
-    orders out of the settings."""
+    orders out of the settings. Sites without a cluster have no CIB to look at."""
+    sites = [site for site in sites if not lab.shape.alone(site)]
+    if not sites:
+        return
+
     def look():
         wrong = []
         for site in sites:
@@ -77,7 +81,7 @@ def settled(lab, primary="A", vm="web1", sites="AB", failed_over=False, test=Fal
         require(not wrong, "; ".join(wrong))
         return True
     relationship = rep.status(lab, sites[-1], vm)["relationship"]
-    wait_until(f"the CIB of {sites} is right with {vm} at {primary}", look, timeout, 1)
+    wait_until(f"the CIB of {' and '.join(sites)} is right with {vm} at {primary}", look, timeout, 1)
     say(f"the CIB and pcs status of {' and '.join(sites)} are right: "
         + ("failed over" if failed_over else "a test stands" if test else f"{vm} at {primary}"))
 

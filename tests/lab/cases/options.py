@@ -182,7 +182,9 @@ def keep_replica(lab, before):
     said = lab.vmreplica("a1", "unprotect web1 --keep-replica", 120)
     for site in "AB":
         same(lab, site, before)
-    lab.on("b1", f"qemu-img check {image}")
+    # the receiver lets go of its images a moment after the resource has gone
+    wait_until("the image is free, and sound",
+               lambda: lab.run("b1", f"qemu-img check {image}").returncode == 0, 20)
     say(f"kept: {there['store']}: {said.strip().splitlines()[-1]}")
     lab.on("b1", f"rm -r {there['store']}")
 
