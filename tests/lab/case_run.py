@@ -22,9 +22,17 @@ def main():
             lab.check_complete()
     except Exception as error:
         traceback.print_exc()
-        print(f"{type(error).__name__}: {error}".replace(os.linesep, " "), flush=True)
+        print(described(error).replace(os.linesep, " "), flush=True)
         return 1
     return 0
+
+
+def described(error):
+    """With what went wrong before it: a clean-up that fails as well must not hide its cause."""
+    text = f"{type(error).__name__}: {error}"
+    if error.__context__ is None or error.__suppress_context__:
+        return text
+    return f"{text} (after {described(error.__context__)})"
 
 
 sys.exit(main())
