@@ -19,6 +19,7 @@
 
 struct shim *faults;
 struct sender_cut faults_sent, faults_acknowledged;
+char faults_code[64], faults_reason[600];
 static uint32_t points_wanted;
 
 long faults_number(const char *name, long otherwise)
@@ -169,6 +170,8 @@ void faults_disconnect(void)
 {
 	int64_t time_ms = sender.cut_time_ms, step_ms = sender.cut_step_ms;
 
+	snprintf(faults_code, sizeof(faults_code), "%s", sender.code);
+	snprintf(faults_reason, sizeof(faults_reason), "%s", sender.reason);
 	sender_drop(&sender);
 	sender.cut_time_ms = time_ms;
 	sender.cut_step_ms = step_ms;
@@ -285,7 +288,7 @@ bool faults_heal(int timeout_ms)
 	}
 	if (!well) {
 		fprintf(stderr, "not well: %s: %s; sender: %s %s\n", rig.status.code,
-			rig.status.reason, sender.code, sender.reason);
+			rig.status.reason, faults_code, faults_reason);
 	}
 	return well;
 }

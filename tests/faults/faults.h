@@ -44,6 +44,8 @@ void faults_record(const char *store);
 /* Connect unless connected, and run one cycle of the mode that is wanted. true: acknowledged. What
  * the receiver says that it holds must be a cut that was acknowledged or sent last. */
 bool faults_cycle(int changes);
+/* What the last refusal said. */
+extern char faults_code[64], faults_reason[600];
 /* The sender's connection has ended. */
 void faults_disconnect(void);
 /* Try for timeout_ms at most until a cycle is acknowledged and applied and nothing is wrong. */

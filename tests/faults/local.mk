@@ -5,7 +5,9 @@ faults_shared = tests/faults/faults.c tests/faults/faults.h tests/faults/shim.h
 faults_libs = $(receiver_rig_libs)
 faults_tests = \
 	tests/faults/test_calls \
-	tests/faults/test_power_loss
+	tests/faults/test_power_loss \
+	tests/faults/test_full_disk \
+	tests/faults/test_clock_jumps
 check_PROGRAMS += $(faults_tests)
 $(faults_tests): vmreplica-receiver$(EXEEXT) tests/faults/shim.so
 tests_faults_test_calls_SOURCES = tests/faults/test_calls.c $(faults_shared)
@@ -16,6 +18,13 @@ tests_faults_test_power_loss_SOURCES = tests/faults/test_power_loss.c tests/faul
 	tests/faults/replay.h $(faults_shared)
 tests_faults_test_power_loss_CFLAGS = $(receiver_test_cflags)
 tests_faults_test_power_loss_LDADD = $(faults_libs)
+
+tests_faults_test_full_disk_SOURCES = tests/faults/test_full_disk.c $(faults_shared)
+tests_faults_test_full_disk_CFLAGS = $(receiver_test_cflags)
+tests_faults_test_full_disk_LDADD = $(faults_libs)
+tests_faults_test_clock_jumps_SOURCES = tests/faults/test_clock_jumps.c $(faults_shared)
+tests_faults_test_clock_jumps_CFLAGS = $(receiver_test_cflags)
+tests_faults_test_clock_jumps_LDADD = $(faults_libs)
 
 # Preloaded, into programs of others too: no sanitizer in it, and no warning about what it hides.
 EXTRA_DIST += tests/faults/shim.c

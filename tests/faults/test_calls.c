@@ -121,7 +121,7 @@ static bool pass(const struct kind *kind, long at)
 	faults_arm(kind->kind, kind->whom, at, false, kind->error);
 	pass_run();
 	if (atomic_load(&faults->failed) > 0 && sender.conn == NULL) {
-		told += sender.reason[0] != '\0' || rig_wait(&rig, trouble_is_told, 0, 500);
+		told += faults_reason[0] != '\0' || rig_wait(&rig, trouble_is_told, 0, 500);
 	}
 	faults_disarm();
 	well = !rig.gone && faults_heal(kind->kind == SHIM_MALLOC ? 12000 : HEAL_MS);
