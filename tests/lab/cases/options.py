@@ -167,6 +167,7 @@ def one_vm_only(lab):
             require(words in result.stderr, f"no '{words}' in: {result.stderr}")
         shown = json.loads(lab.vmreplica("b1", "authorize list --json"))["entries"][0]
         require(shown["max_size_bytes"] == 20 * MIB and shown["size_bytes"] > 20 * MIB, shown)
+        rep.authorize(lab, more="--max-vms 1")
         require(not rep.known(lab, "B", "two"), "B took it all the same")
         rep.wait_cycles(lab, 1, 60)
     finally:
