@@ -79,3 +79,8 @@ tests_unit_test_nbd_CFLAGS = $(common_test_cflags)
 tests_unit_test_nbd_LDADD = libvmr-nbd.la $(CUNIT_LIBS)
 
 dist_check_SCRIPTS += tests/unit/include-rule.sh
+
+check_PROGRAMS += tests/unit/test_confine
+tests_unit_test_confine_SOURCES = tests/unit/test_confine.c tests/unit/tempdir.h
+tests_unit_test_confine_CFLAGS = $(common_test_cflags)
+tests_unit_test_confine_LDADD = libvmr-confine.la $(common_test_ldadd)
