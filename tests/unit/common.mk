@@ -78,7 +78,7 @@ tests_unit_test_nbd_SOURCES = tests/unit/test_nbd.c tests/unit/tempdir.h
 tests_unit_test_nbd_CFLAGS = $(common_test_cflags)
 tests_unit_test_nbd_LDADD = libvmr-nbd.la $(CUNIT_LIBS)
 
-dist_check_SCRIPTS += tests/unit/include-rule.sh
+dist_check_SCRIPTS += tests/unit/include-rule.sh tests/unit/unit-exposure.sh
 
 check_PROGRAMS += tests/unit/test_confine
 tests_unit_test_confine_SOURCES = tests/unit/test_confine.c tests/unit/tempdir.h
