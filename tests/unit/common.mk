@@ -84,3 +84,8 @@ check_PROGRAMS += tests/unit/test_confine
 tests_unit_test_confine_SOURCES = tests/unit/test_confine.c tests/unit/tempdir.h
 tests_unit_test_confine_CFLAGS = $(common_test_cflags)
 tests_unit_test_confine_LDADD = libvmr-confine.la $(common_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_tls_cost
+tests_unit_test_tls_cost_SOURCES = tests/unit/test_tls_cost.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
+tests_unit_test_tls_cost_CFLAGS = $(common_test_cflags) $(OPENSSL_CFLAGS)
+tests_unit_test_tls_cost_LDADD = $(common_test_ldadd) $(OPENSSL_LIBS)
