@@ -2,6 +2,7 @@
 # common: what every program needs. Owns OpenSSL, libqb's log, inih, and (for those that need them) libnbd, libacl and libseccomp.
 noinst_LTLIBRARIES += libvmr-common.la libvmr-nbd.la libvmr-access.la libvmr-confine.la
 libvmr_common_la_SOURCES = \
+	common/admission.c common/admission.h \
 	common/buffer.c common/buffer.h \
 	common/checked.h common/cleanup.h \
 	common/clock.c common/clock.h \
@@ -9,6 +10,7 @@ libvmr_common_la_SOURCES = \
 	common/daemon.c common/daemon.h \
 	common/daemon_arguments.c common/daemon_arguments.h \
 	common/dns_name.c common/dns_name.h \
+	common/listen_socket.c common/listen_socket.h \
 	common/lock_holder.c common/lock_holder.h \
 	common/log.c common/log.h \
 	common/pki.c common/pki.h common/pki_renew.c common/pki_revoke.c common/pki_show.c common/pki_sign.c common/pki_sign.h \

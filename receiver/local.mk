@@ -35,7 +35,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/json.h \
 	receiver/lend.c receiver/lend.h \
 	receiver/lend_state.c receiver/lend_job.h \
-	receiver/listener.c receiver/listener.h \
+	receiver/listener.c receiver/listener.h receiver/listener_bind.c \
 	receiver/manifest.c receiver/manifest.h \
 	receiver/manifest_decode.c \
 	receiver/manifest_encode.c receiver/manifest_json.h \

@@ -89,3 +89,8 @@ check_PROGRAMS += tests/unit/test_tls_cost
 tests_unit_test_tls_cost_SOURCES = tests/unit/test_tls_cost.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
 tests_unit_test_tls_cost_CFLAGS = $(common_test_cflags) $(OPENSSL_CFLAGS)
 tests_unit_test_tls_cost_LDADD = $(common_test_ldadd) $(OPENSSL_LIBS)
+
+check_PROGRAMS += tests/unit/test_admission
+tests_unit_test_admission_SOURCES = tests/unit/test_admission.c
+tests_unit_test_admission_CFLAGS = $(common_test_cflags)
+tests_unit_test_admission_LDADD = $(common_test_ldadd)
