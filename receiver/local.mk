@@ -66,7 +66,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/states.c receiver/states.h receiver/manifest_states.c \
 	receiver/status.c receiver/status.h \
 	receiver/store.c receiver/store.h \
-	receiver/store_destroy.c \
+	receiver/store_destroy.c receiver/store_doubt.c \
 	receiver/store_open.c \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
