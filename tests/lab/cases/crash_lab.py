@@ -264,7 +264,10 @@ def points_judged(world):
             files = {disk["name"]: f"{found['store']}/{disk['file']}" for disk in point["disks"]}
             newest.append(world.lab.judge(found["owner"], [files[name] for name in sorted(files)],
                                           unlocked=True)["newest"])
-        require(newest == sorted(set(newest)), f"the points do not ascend: {newest}")
+        # the guest is quiet while both sides are compared: points of then hold the same record
+        twice = {one for one in newest if newest.count(one) > 1}
+        require(newest == sorted(newest) and twice <= {world.reached},
+                f"the points do not ascend: {newest}")
         return newest
     world.patient(world.primary, "pause web1")
     try:
