@@ -88,6 +88,6 @@ libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JAN
 libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-access.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
 
 daemon_PROGRAMS += vmreplica-receiver
-vmreplica_receiver_SOURCES = receiver/main.c
+vmreplica_receiver_SOURCES = receiver/main.c receiver/confinement.c receiver/confinement.h
 vmreplica_receiver_CFLAGS = $(libvmr_receiver_la_CFLAGS)
-vmreplica_receiver_LDADD = libvmr-receiver.la
+vmreplica_receiver_LDADD = libvmr-receiver.la libvmr-confine.la
