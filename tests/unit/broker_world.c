@@ -340,6 +340,10 @@ static int fake_multicast(struct cluster *cluster, const Vmreplica__Cluster__Mes
 		the_world.announced_active += message->broker->active;
 		the_world.announced_inactive += !message->broker->active;
 		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_EVENT:
+		snprintf(the_world.event, sizeof(the_world.event), "%s %s: %s",
+			 message->event->node, message->event->severity, message->event->text);
+		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_FORWARD:
 		engine_asked(message->forward);
 		break;
@@ -597,6 +601,8 @@ static void world_config(struct world *world)
 	};
 }
 
+unsigned world_request_rate;
+
 struct world *world_begin(enum relay_mode relay)
 {
 	static bool made;
@@ -623,6 +629,7 @@ struct world *world_begin(enum relay_mode relay)
 	world->broker.options = (struct broker_options){.address = "127.0.0.1",
 							.port = 0,
 							.relay = relay,
+							.request_rate = world_request_rate,
 							.socket_path = world->socket_path};
 	world->broker.ready_cb = ready_cb;
 	world->broker.failed_cb = failed_cb;

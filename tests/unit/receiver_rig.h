@@ -96,6 +96,9 @@ extern bool rig_fault_sync;
  * answer, -EPIPE where an error is returned, and does not end the program. */
 extern bool rig_mortal;
 
+/* "NAME=value" for the receivers that are started from now on; NULL-terminated. */
+extern const char *rig_environment[4];
+
 /* Certificates and an empty store below a new directory. */
 void rig_init(struct rig *rig);
 void rig_destroy(struct rig *rig); /* stops the receiver; removes the directory */
@@ -114,6 +117,9 @@ void rig_configure(struct rig *rig);			  /* send the limits again */
 void rig_authorize(struct rig *rig, const char *pattern); /* NULL: nobody */
 /* Up to 4 entries: pattern and trust group ("" = none). */
 void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t count);
+
+/* RIG_SITE with a limit on its replicas' sizes, of which another node's has others_bytes. */
+void rig_authorize_size(struct rig *rig, uint64_t max_bytes, uint64_t others_bytes);
 
 /* Open the store; 0 or the error of STORE_OPENED. */
 int rig_open(struct rig *rig);
