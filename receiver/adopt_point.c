@@ -66,6 +66,7 @@ int adopt_point_make(struct store *store, struct manifest *next,
 	while (next->point_count >= MANIFEST_POINTS_MAX) {
 		manifest_point_drop(next, 1);
 	}
+	next->committed.time_ms = cut.time_ms;
 	state_take(store, next, request->seq);
 	return manifest_point_push(next, &cut, false);
 }

@@ -391,7 +391,8 @@ static void handed_over(uint32_t points)
 }
 
 /* The new primary is lost before its first cycle: the disks are what a failover begins from,
- * however few points are kept, also after a crash; cancelled, they wait for that cycle as before. */
+ * however few points are kept, also after a crash; cancelled, they wait for that cycle as before.
+ */
 static void test_lost_primary(void)
 {
 	for (uint32_t points = 0; points < 2; points++) {
