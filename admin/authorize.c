@@ -6,12 +6,14 @@
 #include "admin/client.h"
 #include "admin/command.h"
 #include "admin/output.h"
+#include "common/rate.h"
 #include "proto/validate.h"
 
 #define AUTHORIZE_TIMEOUT_MS 60000
 
 static const char help[] =
 	"Usage: vmreplica authorize add PATTERN --storage DIRECTORY [--group G] [--max-vms N]\n"
+	"                               [--max-size SIZE]\n"
 	"       vmreplica authorize remove PATTERN\n"
 	"       vmreplica authorize list\n"
 	"Say which sites may replicate to this cluster. PATTERN is a site's full name (a.example) "
@@ -19,9 +21,13 @@ static const char help[] =
 	"*.domain. Nobody may by default.\n\n"
 	"      --storage DIRECTORY  where the replicas of the site are kept\n"
 	"      --group G            trust group: its sites may send each other's replicas\n"
-	"      --max-vms N          at most N replicas (default: no limit)\n" COMMON_HELP;
+	"      --max-vms N          at most N replicas (default: no limit)\n"
+	"      --max-size SIZE      at most so much disk in all, as the VMs see it, such as 500G "
+	"or "
+	"2T\n"
+	"                           (default: no limit)\n" COMMON_HELP;
 
-enum { OPTION_STORAGE = OPTION_OWN, OPTION_GROUP, OPTION_MAX_VMS };
+enum { OPTION_STORAGE = OPTION_OWN, OPTION_GROUP, OPTION_MAX_VMS, OPTION_MAX_SIZE };
 
 static int authorize_option(const struct common_options *common, int code,
 			    Vmreplica__Admin__AuthorizeEntry *entry)
@@ -37,6 +43,10 @@ static int authorize_option(const struct common_options *common, int code,
 	case OPTION_GROUP:
 		entry->group = optarg;
 		return STATUS_DONE;
+	case OPTION_MAX_SIZE:
+		return rate_parse(optarg, &entry->max_size_bytes) == 0
+			       ? STATUS_DONE
+			       : command_misused(common, "\"%s\" is no size, such as 500G", optarg);
 	default:
 		if (!command_parse_number(optarg, 0, UINT32_MAX, &number)) {
 			return command_misused(common, "\"%s\" is no number of VMs", optarg);
@@ -54,12 +64,14 @@ static json_t *entries_to_json(const Vmreplica__Admin__AuthorizeResponse *answer
 		const Vmreplica__Admin__AuthorizeEntry *entry = answer->entries[i];
 
 		output_json_append(&entries,
-				   json_pack("{s:o, s:o, s:o, s:I, s:I}", "pattern",
+				   json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "pattern",
 					     output_json_string(entry->pattern), "storage",
 					     output_json_string(entry->storage), "group",
 					     output_json_text(entry->group), "max_vms",
 					     (json_int_t)entry->max_vms, "vms",
-					     (json_int_t)entry->vms));
+					     (json_int_t)entry->vms, "max_size_bytes",
+					     (json_int_t)entry->max_size_bytes, "size_bytes",
+					     (json_int_t)entry->size_bytes));
 	}
 	return json_pack("{s:o}", "entries", entries);
 }
@@ -73,16 +85,20 @@ static int entries_print(const Vmreplica__Admin__AuthorizeResponse *answer)
 		puts("No site may replicate to here.");
 		return STATUS_DONE;
 	}
-	table_begin(&table, "SITES", "GROUP", "VMS", "AT MOST", "STORAGE", NULL);
+	table_begin(&table, "SITES", "GROUP", "VMS", "AT MOST", "SIZE", "AT MOST", "STORAGE", NULL);
 	for (size_t i = 0; i < answer->n_entries; i++) {
 		const Vmreplica__Admin__AuthorizeEntry *entry = answer->entries[i];
-		char vms[16], most[16] = "";
+		char vms[16], most[16] = "", size[OUTPUT_TEXT_LEN], most_size[OUTPUT_TEXT_LEN] = "";
 
 		snprintf(vms, sizeof(vms), "%" PRIu32, entry->vms);
 		if (entry->max_vms > 0) {
 			snprintf(most, sizeof(most), "%" PRIu32, entry->max_vms);
 		}
-		table_row(&table, entry->pattern, entry->group, vms, most, entry->storage, NULL);
+		if (entry->max_size_bytes > 0) {
+			output_bytes(entry->max_size_bytes, most_size);
+		}
+		table_row(&table, entry->pattern, entry->group, vms, most,
+			  output_bytes(entry->size_bytes, size), most_size, entry->storage, NULL);
 	}
 	rc = table_print(&table, stdout);
 	table_destroy(&table);
@@ -165,6 +181,7 @@ int command_authorize(int argc, char **argv)
 		{"storage", required_argument, NULL, OPTION_STORAGE},
 		{"group", required_argument, NULL, OPTION_GROUP},
 		{"max-vms", required_argument, NULL, OPTION_MAX_VMS},
+		{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
 		{0}};
 	struct common_options common = {.command = "authorize", .help = help};
 	Vmreplica__Admin__AuthorizeEntry entry = VMREPLICA__ADMIN__AUTHORIZE_ENTRY__INIT;

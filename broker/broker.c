@@ -2,6 +2,7 @@
 #include "broker/broker.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +30,6 @@ bool broker_is_settled(const struct broker *broker)
 	return broker->have_settings && broker->have_placement;
 }
 
-void broker_record_denial(struct broker *broker, const char *peer, const char *reason)
-{
-	if (denial_ring_add(&broker->denials, peer, reason, clock_wall_ms())) {
-		log_warning("%s is refused: %s", peer, reason);
-	}
-}
-
 char *broker_peer_label(const struct peer_session *session, char *buf, size_t size)
 {
 	char names[DENIAL_PEER_LEN - PEER_ADDRESS_LEN];
@@ -51,6 +45,46 @@ static void broker_multicast(struct broker *broker, const Vmreplica__Cluster__Me
 
 	if (rc < 0 && rc != -ENOTCONN) {
 		log_warning("the group cannot be told: %s", strerror(-rc));
+	}
+}
+
+/* The engine of this node keeps the events: it is told over the group. */
+static void broker_tell_event(struct broker *broker, const char *severity, char *text)
+{
+	Vmreplica__Cluster__Message message = VMREPLICA__CLUSTER__MESSAGE__INIT;
+	Vmreplica__Event body = VMREPLICA__EVENT__INIT;
+
+	body.time_ms = clock_wall_ms();
+	body.node = broker->config->node;
+	body.severity = (char *)(uintptr_t)severity;
+	body.text = text;
+	message.body_case = VMREPLICA__CLUSTER__MESSAGE__BODY_EVENT;
+	message.event = &body;
+	broker_multicast(broker, &message);
+}
+
+void broker_event(struct broker *broker, const char *severity, const char *format, ...)
+{
+	char text[REASON_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (strcmp(severity, "notice") == 0) {
+		log_notice("%s", text);
+	} else {
+		log_warning("%s", text);
+	}
+	if (broker->cluster_started && !broker->closing) {
+		broker_tell_event(broker, severity, text);
+	}
+}
+
+void broker_record_denial(struct broker *broker, const char *peer, const char *reason)
+{
+	if (denial_ring_add(&broker->denials, peer, reason, clock_wall_ms())) {
+		broker_event(broker, "warning", "%s is refused: %s", peer, reason);
 	}
 }
 
@@ -246,6 +280,14 @@ static void refused_cb(void *arg, const char *address, const char *reason)
 
 /* ---- open, serve, close ---- */
 
+static uint64_t replica_size(void *arg, const char *relationship)
+{
+	const struct route *route =
+		routing_table_find(((struct broker *)arg)->routes, relationship);
+
+	return route != NULL ? route->size_bytes : 0;
+}
+
 static int open_tables(struct broker *broker)
 {
 	if (getrandom(&broker->boot, sizeof(broker->boot), 0) != sizeof(broker->boot)) {
@@ -260,6 +302,7 @@ static int open_tables(struct broker *broker)
 	    broker->forward == NULL || broker->authorizer == NULL) {
 		return -ENOMEM;
 	}
+	authorizer_set_sizes(broker->authorizer, replica_size, broker);
 	return 0;
 }
 

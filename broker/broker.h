@@ -103,6 +103,9 @@ bool broker_is_settled(const struct broker *broker);
 /* End the loop; what waits is still sent. */
 void broker_stop(struct broker *broker);
 /* Remember a refusal, and log it when it is news. */
+/* Show something in `vmreplica events`, and log it. severity: "notice", "warning" or "error". */
+void broker_event(struct broker *broker, const char *severity, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 void broker_record_denial(struct broker *broker, const char *peer, const char *reason);
 /* Ask all engines to announce themselves. */
 void broker_solicit(struct broker *broker);

@@ -9,6 +9,15 @@ static bool denial_is_same(const struct denial *denial, const char *peer, const 
 	return strcmp(denial->peer, peer) == 0 && strcmp(denial->reason, reason) == 0;
 }
 
+static bool ring_may_tell(struct denial_ring *ring, int64_t wall_ms)
+{
+	if (wall_ms - ring->news_ms > 60000 || wall_ms < ring->news_ms) {
+		ring->news_ms = wall_ms;
+		ring->news = 0;
+	}
+	return ring->news++ < DENIAL_NEWS_MAX;
+}
+
 bool denial_ring_add(struct denial_ring *ring, const char *peer, const char *reason,
 		     int64_t wall_ms)
 {
@@ -22,7 +31,7 @@ bool denial_ring_add(struct denial_ring *ring, const char *peer, const char *rea
 
 			known->times++;
 			known->time_ms = wall_ms;
-			return news;
+			return news && ring_may_tell(ring, wall_ms);
 		}
 	}
 	snprintf(slot->peer, sizeof(slot->peer), "%s", peer);
@@ -31,7 +40,7 @@ bool denial_ring_add(struct denial_ring *ring, const char *peer, const char *rea
 	slot->times = 1;
 	ring->next = (ring->next + 1) % DENIAL_RING_SIZE;
 	ring->count += ring->count < DENIAL_RING_SIZE;
-	return true;
+	return ring_may_tell(ring, wall_ms);
 }
 
 const struct denial *denial_ring_at(const struct denial_ring *ring, size_t index)

@@ -260,11 +260,59 @@ static void decide_existing(const struct enroll_world *world, const Vmreplica__W
 	plan->update_map = map_differs(enroll, resource);
 }
 
+static uint64_t size_of(void *arg, const char *relationship)
+{
+	const struct route *route = routing_table_find(arg, relationship);
+
+	return route != NULL ? route->size_bytes : 0;
+}
+
+static uint64_t disks_size(const Vmreplica__Wire__Enroll *enroll)
+{
+	uint64_t size_bytes = 0; /* 64 disks of a PiB at most (disks_are_sound) */
+
+	for (size_t i = 0; i < enroll->n_disks; i++) {
+		size_bytes += enroll->disks[i]->size_bytes;
+	}
+	return size_bytes;
+}
+
+/* What the entry lets in, in VMs and in bytes. */
+static bool entry_has_room(const struct enroll_world *world, const Vmreplica__Wire__Enroll *enroll,
+			   const struct authorization_entry *entry, struct enroll_plan *plan)
+{
+	char why[AUTHORIZATION_ROOM_LEN];
+	struct authorization_usage usage;
+
+	authorization_usage_of(world->authorizations, entry, world->settings, NULL, size_of,
+			       (void *)(uintptr_t)world->routes, &usage);
+	for (size_t i = 0; i < world->pending_count; i++) {
+		const struct enroll_pending *pending = &world->pending[i];
+
+		if (strcmp(pending->relationship, enroll->relationship) != 0 &&
+		    replica_resource_find(world->settings, pending->relationship) == NULL &&
+		    authorization_site_entry(world->authorizations, pending->site) == entry) {
+			authorization_usage_add(&usage, pending->size_bytes);
+		}
+	}
+	if (entry->max_vms != 0 && usage.vms >= entry->max_vms) {
+		DENY(plan, "max-vms",
+		     "the authorization entry %s allows %u VMs and has %u: raise its --max-vms",
+		     entry->pattern, entry->max_vms, usage.vms);
+		return false;
+	}
+	plan->size_bytes = disks_size(enroll);
+	if (!authorization_has_room(entry, &usage, plan->size_bytes)) {
+		DENY(plan, "max-size", "%s",
+		     authorization_explain_room(entry, &usage, plan->size_bytes, why));
+		return false;
+	}
+	return true;
+}
+
 static void decide_new(const struct enroll_world *world, const Vmreplica__Wire__Enroll *enroll,
 		       const struct authorization_entry *entry, struct enroll_plan *plan)
 {
-	uint32_t vms = authorization_count_replicas(world->authorizations, entry, world->settings);
-
 	replica_resource_id(enroll->vm, enroll->site, plan->resource);
 	if (replica_resource_find_id(world->settings, plan->resource) != NULL) {
 		DENY(plan, "name-taken",
@@ -273,10 +321,7 @@ static void decide_new(const struct enroll_world *world, const Vmreplica__Wire__
 		     world->own_site, plan->resource);
 		return;
 	}
-	if (entry->max_vms != 0 && vms >= entry->max_vms) {
-		DENY(plan, "max-vms",
-		     "the authorization entry %s allows %u VMs and has %u: raise its --max-vms",
-		     entry->pattern, entry->max_vms, vms);
+	if (!entry_has_room(world, enroll, entry, plan)) {
 		return;
 	}
 	snprintf(plan->storage, sizeof(plan->storage), "%s", entry->storage);

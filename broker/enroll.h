@@ -24,6 +24,12 @@ enum enroll_outcome {
 	ENROLL_EXISTS, /* it is there: the same answer again; see update_frequency */
 };
 
+/* A replica whose resource is being made: the settings do not show it yet. */
+struct enroll_pending {
+	const char *relationship, *site; /* borrowed */
+	uint64_t size_bytes;
+};
+
 struct enroll_world {
 	const struct authorization_table *authorizations;
 	const Vmreplica__Ipc__CibSettings *settings; /* NULL = not read yet */
@@ -31,6 +37,8 @@ struct enroll_world {
 	const struct routing_table *routes;
 	const char *own_site;
 	uint64_t reserve_bytes;
+	const struct enroll_pending *pending;
+	size_t pending_count;
 };
 
 struct enroll_plan {
@@ -41,6 +49,7 @@ struct enroll_plan {
 	char storage[PATH_LEN_MAX + 1];
 	char vm[VM_NAME_MAX + 1];     /* CREATE: as the request names it */
 	char site[SITE_NAME_MAX + 1]; /* CREATE: likewise, the primary's */
+	uint64_t size_bytes;	      /* CREATE: of its disks together */
 	bool update_frequency;	      /* EXISTS: the asked one, or the asked points, differ */
 	bool update_map;	      /* EXISTS: likewise, and one was asked for */
 	char code[REPLICA_CODE_LEN];  /* DENIED: a stable word */

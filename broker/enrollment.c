@@ -132,6 +132,24 @@ void job_refuse_change(struct job *job, int error, const char *text)
 	}
 }
 
+/* What other jobs are making. */
+static size_t pending_list(struct enrollment *enrollment)
+{
+	struct job *job;
+	size_t count = 0;
+
+	qb_list_for_each_entry(job, &enrollment->jobs, list)
+	{
+		if (job->creating) {
+			enrollment->pending[count++] =
+				(struct enroll_pending){.relationship = job->relationship,
+							.site = job->plan.site,
+							.size_bytes = job->plan.size_bytes};
+		}
+	}
+	return count;
+}
+
 void job_world(const struct job *job, struct enroll_world *ret_world)
 {
 	struct broker *broker = job->enrollment->broker;
@@ -143,6 +161,8 @@ void job_world(const struct job *job, struct enroll_world *ret_world)
 		.routes = broker->routes,
 		.own_site = broker->config->site,
 		.reserve_bytes = broker->config->storage_reserve_bytes,
+		.pending = job->enrollment->pending,
+		.pending_count = pending_list(job->enrollment),
 	};
 }
 
@@ -174,6 +194,10 @@ static void enroll_settle(struct job *job)
 	    job->tries++ < ENROLLMENT_SETTLE_TRIES) {
 		job_later(job, ENROLLMENT_SETTLE_WAIT_MS, enroll_settle);
 		return;
+	}
+	if (job->creating) {
+		routing_table_note_size(job->enrollment->broker->routes, job->relationship,
+					job->plan.size_bytes);
 	}
 	enroll_answer(job);
 }
@@ -264,6 +288,7 @@ static void enroll_create(struct job *job, const Vmreplica__Wire__Enroll *enroll
 	request.parameters = list;
 	request.engine_clone = engine_clone;
 	request.location_node = job->plan.location_node;
+	job->creating = true;
 	rc = cluster->ops->create_vm(cluster, &request, enroll_changed_cb, job);
 	if (rc < 0) {
 		job_refuse_change(job, rc, NULL);

@@ -41,6 +41,7 @@ struct job {
 	char relationship[RELATIONSHIP_LEN + 1];
 	char peer[DENIAL_PEER_LEN];    /* for the log */
 	struct enroll_plan plan;       /* ENROLL */
+	bool creating;		       /* ENROLL: the resource is being made */
 	struct job_fit fit;	       /* ENROLL */
 	struct withdraw_plan withdraw; /* WITHDRAW */
 	int tries;
@@ -54,6 +55,7 @@ struct enrollment {
 	struct broker *broker;
 	struct qb_list_head jobs;
 	size_t count;
+	struct enroll_pending pending[ENROLLMENT_JOBS_MAX]; /* of the last job_world */
 };
 
 /* The one place where a job ends. */

@@ -77,9 +77,20 @@ static bool status_is_moving(const Vmreplica__VmStatus *vm)
 	return vm->paused_since_ms != 0;
 }
 
+static uint64_t status_size(const Vmreplica__VmStatus *vm)
+{
+	uint64_t size_bytes = 0;
+
+	for (size_t i = 0; i < vm->n_disks; i++) {
+		size_bytes += vm->disks[i]->size_bytes;
+	}
+	return size_bytes;
+}
+
 static int table_claim(struct routing_table *table, struct routing_node *node,
 		       const Vmreplica__VmStatus *vm, int64_t now_ms)
 {
+	uint64_t size_bytes = status_size(vm);
 	struct entry *entry;
 	struct claim *claim;
 
@@ -97,6 +108,7 @@ static int table_claim(struct routing_table *table, struct routing_node *node,
 	claim->state = vm->state;
 	claim->moving = status_is_moving(vm);
 	claim->at_ms = now_ms;
+	entry->size_bytes = size_bytes != 0 ? size_bytes : entry->size_bytes;
 	if (text_set(&claim->vm, vm->name) < 0 || text_set(&claim->peer, vm->peer) < 0 ||
 	    text_set(&claim->resource, vm->resource) < 0) {
 		return -ENOMEM;

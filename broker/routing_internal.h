@@ -29,6 +29,7 @@ struct entry {
 	bool configured;
 	Vmreplica__Role role;	    /* per the configuration */
 	char *vm, *peer, *resource; /* per the configuration; owned, NULL when not configured */
+	uint64_t size_bytes;	    /* as announced last; kept while nobody owns it */
 	struct claim *claims;
 	struct route route; /* what lookups hand out; made by table_refresh */
 };

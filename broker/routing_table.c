@@ -299,6 +299,7 @@ static void entry_refresh(const struct routing_table *table, struct entry *entry
 		.host = first_text(owner == NULL ? NULL : owner->host, ""),
 		.name = first_text(owner == NULL ? NULL : owner->san, ""),
 		.port = owner == NULL ? 0 : owner->port,
+		.size_bytes = entry->size_bytes,
 		.source = verdict.source,
 		.since_ms = verdict.since_ms,
 	};
@@ -336,6 +337,17 @@ const struct route *routing_table_find(const struct routing_table *table, const 
 	}
 	entry = table_find(table, key);
 	return entry == NULL ? NULL : &entry->route;
+}
+
+void routing_table_note_size(struct routing_table *table, const char *relationship,
+			     uint64_t size_bytes)
+{
+	uint8_t key[ROUTING_KEY_LEN];
+	struct entry *entry = key_parse(relationship, key) ? table_find(table, key) : NULL;
+
+	if (entry != NULL && entry->size_bytes == 0) {
+		entry->size_bytes = entry->route.size_bytes = size_bytes;
+	}
 }
 
 size_t routing_table_count(const struct routing_table *table)

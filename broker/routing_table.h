@@ -35,6 +35,7 @@ struct route {
 	const char *node;	 /* owner, or while moving the last one known */
 	const char *host, *name; /* where its receiver listens; SAN of its certificate */
 	uint16_t port;		 /* 0 = unknown */
+	uint64_t size_bytes;	 /* of its disks together; 0 = not known yet */
 	enum route_source source;
 	int64_t since_ms; /* when the newest evidence came in */
 };
@@ -84,6 +85,10 @@ const struct routing_node *
 routing_table_nodes(const struct routing_table *table); /* list, NULL = none */
 const struct routing_node *routing_table_find_node(const struct routing_table *table,
 						   const char *name);
+/* What a replica was enrolled with, until its owner announces it. Nothing when it is not configured
+ * here. */
+void routing_table_note_size(struct routing_table *table, const char *relationship,
+			     uint64_t size_bytes);
 /* How many replicas a node owns. */
 uint32_t routing_table_replicas_on(const struct routing_table *table, const char *node);
 

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "common/cleanup.h"
+#include "common/rate.h"
 #include "common/sha256.h"
 #include "common/trust.h"
 #include "proto/validate.h"
@@ -99,9 +100,16 @@ int authorization_setting_name(const char *pattern, char buf[AUTHORIZATION_NAME_
 char *authorization_encode(const struct authorization_entry *entry,
 			   char buf[AUTHORIZATION_VALUE_LEN])
 {
-	snprintf(buf, AUTHORIZATION_VALUE_LEN, "pattern=%s storage=%s group=%s max-vms=%" PRIu32,
-		 entry->pattern, entry->storage, entry->group[0] == '\0' ? "-" : entry->group,
-		 entry->max_vms);
+	int used = snprintf(buf, AUTHORIZATION_VALUE_LEN,
+			    "pattern=%s storage=%s group=%s max-vms=%" PRIu32, entry->pattern,
+			    entry->storage, entry->group[0] == '\0' ? "-" : entry->group,
+			    entry->max_vms);
+
+	/* Left out where there is none: an older node would not know the word. */
+	if (entry->max_size_bytes != 0) {
+		snprintf(buf + used, AUTHORIZATION_VALUE_LEN - (size_t)used, " max-size=%" PRIu64,
+			 entry->max_size_bytes);
+	}
 	return buf;
 }
 
@@ -123,7 +131,7 @@ static int parse_max_vms(const char *text, uint32_t *ret_max)
 
 /* The value's words by key; pointers into the text that was split. */
 struct words {
-	const char *pattern, *storage, *group, *max_vms;
+	const char *pattern, *storage, *group, *max_vms, *max_size;
 };
 
 static int words_take(struct words *words, char *word)
@@ -143,6 +151,8 @@ static int words_take(struct words *words, char *word)
 		slot = &words->group;
 	} else if (strcmp(word, "max-vms") == 0) {
 		slot = &words->max_vms;
+	} else if (strcmp(word, "max-size") == 0) {
+		slot = &words->max_size;
 	}
 	if (slot == NULL || *slot != NULL) {
 		return -EINVAL;
@@ -156,8 +166,10 @@ int authorization_decode(const char *value, struct authorization_entry *ret_entr
 {
 	cleanup_free char *copy = NULL;
 	struct words words = {NULL};
+	uint64_t max_size_bytes = 0;
 	uint32_t max_vms = 0;
 	char *rest = NULL;
+	int rc;
 
 	if (strlen(value) >= AUTHORIZATION_VALUE_LEN) {
 		snprintf(error, AUTHORIZATION_ERROR_LEN, "the authorization entry is too long");
@@ -182,8 +194,17 @@ int authorization_decode(const char *value, struct authorization_entry *ret_entr
 			 words.max_vms);
 		return -EINVAL;
 	}
-	return authorization_entry_init(ret_entry, words.pattern, words.storage, words.group,
-					max_vms, error);
+	if (words.max_size != NULL && rate_parse(words.max_size, &max_size_bytes) < 0) {
+		snprintf(error, AUTHORIZATION_ERROR_LEN,
+			 "max-size=%.32s is not a size: give bytes, such as 500G", words.max_size);
+		return -EINVAL;
+	}
+	rc = authorization_entry_init(ret_entry, words.pattern, words.storage, words.group, max_vms,
+				      error);
+	if (rc == 0) {
+		ret_entry->max_size_bytes = max_size_bytes;
+	}
+	return rc;
 }
 
 /* ---- the table ---- */
@@ -284,6 +305,15 @@ const struct authorization_entry *authorization_find(const struct authorization_
 		}
 	}
 	return NULL;
+}
+
+const struct authorization_entry *authorization_site_entry(const struct authorization_table *table,
+							   const char *site)
+{
+	const struct trust_table trust = trust_of(table);
+	size_t i = trust_match_site(&trust, site);
+
+	return i < table->count ? &table->entries[i] : NULL;
 }
 
 bool authorization_allows(const struct authorization_table *table, const char *const *names,

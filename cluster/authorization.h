@@ -4,9 +4,10 @@
  * Pure.
  *
  * An entry is a cluster setting: name "vmreplica-authorize-<first 16 hex digits of SHA-256 of the
- * pattern>", value "pattern=a.example storage=/srv/replica group=- max-vms=0". pattern is a full
- * DNS name, or "*.domain", which stands for every name below the domain at any depth, but not for
- * the domain itself. Names compare without regard to case.
+ * pattern>", value "pattern=a.example storage=/srv/replica group=- max-vms=0", with "
+ * max-size=BYTES" behind it where there is one. pattern is a full DNS name, or "*.domain", which
+ * stands for every name below the domain at any depth, but not for the domain itself. Names compare
+ * without regard to case.
  */
 #ifndef VMR_CLUSTER_AUTHORIZATION_H
 #define VMR_CLUSTER_AUTHORIZATION_H
@@ -21,7 +22,7 @@
 #define AUTHORIZATION_PREFIX	  "vmreplica-authorize-"
 #define AUTHORIZATION_NAME_LEN	  40u /* setting name with its terminator */
 #define AUTHORIZATION_GROUP_MAX	  64u
-#define AUTHORIZATION_VALUE_LEN	  (SITE_NAME_MAX + PATH_LEN_MAX + AUTHORIZATION_GROUP_MAX + 64u)
+#define AUTHORIZATION_VALUE_LEN	  (SITE_NAME_MAX + PATH_LEN_MAX + AUTHORIZATION_GROUP_MAX + 96u)
 #define AUTHORIZATION_ENTRIES_MAX 256u
 #define AUTHORIZATION_ERROR_LEN	  256u
 
@@ -30,6 +31,7 @@ struct authorization_entry {
 	char storage[PATH_LEN_MAX + 1];		 /* absolute, no white space */
 	char group[AUTHORIZATION_GROUP_MAX + 1]; /* trust group; "" = none */
 	uint32_t max_vms;			 /* 0 = no limit */
+	uint64_t max_size_bytes; /* of the replicas' disks, as their VMs see them; 0 = no limit */
 };
 
 struct authorization_table {
@@ -37,8 +39,8 @@ struct authorization_table {
 	size_t count;
 };
 
-/* Check what an admin typed and fill *ret_entry. group NULL, "" or "-" = none. 0, or -EINVAL with a
- * sentence in error. */
+/* Check what an admin typed and fill *ret_entry; its max_size_bytes is 0, for the caller to set.
+ * group NULL, "" or "-" = none. 0, or -EINVAL with a sentence in error. */
 int authorization_entry_init(struct authorization_entry *ret_entry, const char *pattern,
 			     const char *storage, const char *group, uint32_t max_vms,
 			     char error[AUTHORIZATION_ERROR_LEN]);
@@ -65,6 +67,9 @@ const struct authorization_entry *authorization_match(const struct authorization
 						      const char *const *names);
 const struct authorization_entry *authorization_match_name(const struct authorization_table *table,
 							   const char *name);
+/* The entry that a site's replicas count for (common/trust.h); NULL = none. */
+const struct authorization_entry *authorization_site_entry(const struct authorization_table *table,
+							   const char *site);
 /* The entry with exactly this pattern, or NULL. */
 const struct authorization_entry *authorization_find(const struct authorization_table *table,
 						     const char *pattern);

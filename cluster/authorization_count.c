@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which replicas an authorization entry has let in. Pure. */
+/* Which replicas an authorization entry has let in, and how large they are. Pure. */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,44 +16,58 @@ static const char *parameter(const Vmreplica__Ipc__CibResource *resource, const 
 	return "";
 }
 
-/* Does the pattern stand for nodes of this site ("a1.a.example" and "*.a.example" do for
- * a.example)? */
-static bool pattern_is_within(const char *pattern, const char *site)
+bool authorization_resource_counts(const Vmreplica__Ipc__CibResource *resource,
+				   const char **ret_site, const char **ret_relationship)
 {
-	size_t pattern_len = strlen(pattern), site_len = strlen(site);
-
-	return pattern_len > site_len && pattern[pattern_len - site_len - 1] == '.' &&
-	       strcasecmp(pattern + pattern_len - site_len, site) == 0;
+	*ret_site = parameter(resource, "peer");
+	*ret_relationship = parameter(resource, "relationship");
+	return strcmp(resource->type, "ocf:vmreplica:vm") == 0 &&
+	       strcasecmp(parameter(resource, "role"), "replica") == 0 && (*ret_site)[0] != '\0';
 }
 
-const struct authorization_entry *authorization_site_entry(const struct authorization_table *table,
-							   const char *site)
+void authorization_usage_add(struct authorization_usage *usage, uint64_t size_bytes)
 {
-	const struct authorization_entry *entry = authorization_match_name(table, site);
-
-	for (size_t i = 0; entry == NULL && i < table->count; i++) {
-		if (pattern_is_within(table->entries[i].pattern, site)) {
-			entry = &table->entries[i];
-		}
+	usage->vms++;
+	if (__builtin_add_overflow(usage->bytes, size_bytes, &usage->bytes)) {
+		usage->bytes = UINT64_MAX;
 	}
-	return entry;
 }
 
-uint32_t authorization_count_replicas(const struct authorization_table *table,
-				      const struct authorization_entry *entry,
-				      const Vmreplica__Ipc__CibSettings *settings)
+void authorization_usage_of(const struct authorization_table *table,
+			    const struct authorization_entry *entry,
+			    const Vmreplica__Ipc__CibSettings *settings, const char *except,
+			    authorization_size_cb size, void *arg,
+			    struct authorization_usage *ret_usage)
 {
-	uint32_t count = 0;
-
+	*ret_usage = (struct authorization_usage){0, 0};
 	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
-		const char *peer = parameter(resource, "peer");
+		const char *site, *relationship;
 
-		if (strcmp(resource->type, "ocf:vmreplica:vm") == 0 &&
-		    strcasecmp(parameter(resource, "role"), "replica") == 0 && peer[0] != '\0' &&
-		    authorization_site_entry(table, peer) == entry) {
-			count++;
+		if (authorization_resource_counts(settings->resources[i], &site, &relationship) &&
+		    (except == NULL || strcmp(relationship, except) != 0) &&
+		    authorization_site_entry(table, site) == entry) {
+			authorization_usage_add(ret_usage,
+						size != NULL ? size(arg, relationship) : 0);
 		}
 	}
-	return count;
+}
+
+bool authorization_has_room(const struct authorization_entry *entry,
+			    const struct authorization_usage *usage, uint64_t size_bytes)
+{
+	return entry->max_size_bytes == 0 || (size_bytes <= entry->max_size_bytes &&
+					      usage->bytes <= entry->max_size_bytes - size_bytes);
+}
+
+char *authorization_explain_room(const struct authorization_entry *entry,
+				 const struct authorization_usage *usage, uint64_t size_bytes,
+				 char buf[AUTHORIZATION_ROOM_LEN])
+{
+	snprintf(buf, AUTHORIZATION_ROOM_LEN,
+		 "the authorization entry %.100s allows %llu MiB of disks in all, its other "
+		 "replicas "
+		 "have %llu, this one would have %llu: raise its --max-size, or remove replicas",
+		 entry->pattern, (unsigned long long)(entry->max_size_bytes >> 20),
+		 (unsigned long long)(usage->bytes >> 20), (unsigned long long)(size_bytes >> 20));
+	return buf;
 }

@@ -27,6 +27,8 @@ struct change {
 struct authorizer {
 	struct cluster *cluster;
 	struct change *settling; /* wait to be read back */
+	authorization_size_cb size;
+	void *size_arg;
 };
 
 struct authorizer *authorizer_new(struct cluster *cluster)
@@ -37,6 +39,12 @@ struct authorizer *authorizer_new(struct cluster *cluster)
 		authorizer->cluster = cluster;
 	}
 	return authorizer;
+}
+
+void authorizer_set_sizes(struct authorizer *authorizer, authorization_size_cb size, void *arg)
+{
+	authorizer->size = size;
+	authorizer->size_arg = arg;
 }
 
 void authorizer_free(struct authorizer *authorizer)
@@ -81,14 +89,18 @@ static void entry_message(struct authorizer *authorizer, const struct authorizat
 			  Vmreplica__Admin__AuthorizeEntry *ret_message)
 {
 	struct cluster *cluster = authorizer->cluster;
+	struct authorization_usage usage;
 
+	authorization_usage_of(table, entry, cluster->ops->settings(cluster), NULL,
+			       authorizer->size, authorizer->size_arg, &usage);
 	vmreplica__admin__authorize_entry__init(ret_message);
 	ret_message->pattern = (char *)(uintptr_t)entry->pattern;
 	ret_message->storage = (char *)(uintptr_t)entry->storage;
 	ret_message->group = (char *)(uintptr_t)entry->group;
 	ret_message->max_vms = entry->max_vms;
-	ret_message->vms =
-		authorization_count_replicas(table, entry, cluster->ops->settings(cluster));
+	ret_message->max_size_bytes = entry->max_size_bytes;
+	ret_message->vms = usage.vms;
+	ret_message->size_bytes = usage.bytes;
 }
 
 static void answer_entries(struct authorizer *authorizer, const struct authorization_table *table,
@@ -227,8 +239,11 @@ static void handle_add(struct authorizer *authorizer, const struct authorization
 	if (authorization_entry_init(&entry, wanted->pattern, wanted->storage, wanted->group,
 				     wanted->max_vms, error) < 0) {
 		answer_failure(answer, arg, EINVAL, true, error, "");
-	} else if (table->count >= AUTHORIZATION_ENTRIES_MAX &&
-		   authorization_find(table, entry.pattern) == NULL) {
+		return;
+	}
+	entry.max_size_bytes = wanted->max_size_bytes;
+	if (table->count >= AUTHORIZATION_ENTRIES_MAX &&
+	    authorization_find(table, entry.pattern) == NULL) {
 		answer_failure(answer, arg, ENOSPC, false,
 			       "there are too many authorization entries",
 			       "remove some, or use a pattern such as *.example");

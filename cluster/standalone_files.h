@@ -5,7 +5,7 @@
  *
  *   vms.d/<resource>.conf   one protected VM: the parameters of ocf:vmreplica:vm, "name = value",
  *                           and what is set for its relationship (standalone_vm.h)
- *   authorize.d/<any>.conf  one authorization entry: pattern, storage, group, max-vms
+ *   authorize.d/<any>.conf  one authorization entry: pattern, storage, group, max-vms, max-size
  *   settings.conf           other settings: "vmreplica-<setting> = value"
  *
  * Written atomically (temporary file, fsync, rename, fsync of the directory), under a lock that

@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
+#include "common/rate.h"
 
 #define FILES_MAX 4096 /* in one folder */
 
@@ -65,7 +67,7 @@ static const char *value_or_empty(const struct nvpair_list *list, const char *na
 /* Only these keys; a typo is an error, never ignored. */
 static int check_keys(const struct nvpair_list *list, char error[SETTINGS_FILE_ERROR_LEN])
 {
-	static const char *const known[] = {"pattern", "storage", "group", "max-vms"};
+	static const char *const known[] = {"pattern", "storage", "group", "max-vms", "max-size"};
 
 	for (size_t i = 0; i < list->count; i++) {
 		size_t j = 0;
@@ -88,7 +90,10 @@ static int parse_entry(const struct nvpair_list *list, struct authorization_entr
 {
 	const char *number = value_or_empty(list, "max-vms");
 	char *end;
+	const char *size = value_or_empty(list, "max-size");
+	uint64_t max_size_bytes = 0;
 	unsigned long max_vms;
+	int rc;
 
 	errno = 0;
 	max_vms = strtoul(number, &end, 10);
@@ -96,9 +101,18 @@ static int parse_entry(const struct nvpair_list *list, struct authorization_entr
 		(void)snprintf(error, SETTINGS_FILE_ERROR_LEN, "max-vms is not a number");
 		return -EINVAL;
 	}
-	return authorization_entry_init(ret_entry, value_or_empty(list, "pattern"),
-					value_or_empty(list, "storage"),
-					value_or_empty(list, "group"), (uint32_t)max_vms, error);
+	if (size[0] != '\0' && rate_parse(size, &max_size_bytes) < 0) {
+		(void)snprintf(error, SETTINGS_FILE_ERROR_LEN,
+			       "max-size is not a size: give bytes, such as 500G");
+		return -EINVAL;
+	}
+	rc = authorization_entry_init(ret_entry, value_or_empty(list, "pattern"),
+				      value_or_empty(list, "storage"),
+				      value_or_empty(list, "group"), (uint32_t)max_vms, error);
+	if (rc == 0) {
+		ret_entry->max_size_bytes = max_size_bytes;
+	}
+	return rc;
 }
 
 int standalone_authorization_read(const char *directory, const char *name,
@@ -128,14 +142,16 @@ int standalone_authorization_write(const char *directory, const char *name,
 {
 	struct nvpair_list list = {0};
 	char path[SETTINGS_FILE_PATH_LEN];
-	char number[16];
+	char number[16], size[24];
 	int result = settings_file_path(directory, STANDALONE_AUTHORIZATIONS, name, path);
 
 	(void)snprintf(number, sizeof(number), "%u", entry->max_vms);
+	(void)snprintf(size, sizeof(size), "%" PRIu64, entry->max_size_bytes);
 	if (result < 0 || nvpair_list_add(&list, "pattern", entry->pattern) < 0 ||
 	    nvpair_list_add(&list, "storage", entry->storage) < 0 ||
 	    nvpair_list_add(&list, "group", entry->group[0] != '\0' ? entry->group : "-") < 0 ||
-	    nvpair_list_add(&list, "max-vms", number) < 0) {
+	    nvpair_list_add(&list, "max-vms", number) < 0 ||
+	    (entry->max_size_bytes != 0 && nvpair_list_add(&list, "max-size", size) < 0)) {
 		result = -ENOMEM;
 		(void)snprintf(error, SETTINGS_FILE_ERROR_LEN, "out of memory");
 	}

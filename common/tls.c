@@ -19,6 +19,8 @@
 #include "tls_bio.h"
 #include "tls_internal.h"
 
+#define TLS_READ_BUFFER (64u * 1024u) /* read ahead: several records by one recv */
+
 static struct tls_conn *tls_conn_new(struct tls_context *ctx, int fd, bool server)
 {
 	struct tls_conn *conn = calloc(1, sizeof(*conn));
@@ -88,6 +90,7 @@ struct tls_conn *tls_server_new(struct tls_context *ctx, int fd)
 
 	if (conn != NULL) {
 		SSL_set_accept_state(conn->ssl);
+		tls_bio_set_whole(conn->bio, true);
 	}
 	return conn;
 }
@@ -133,6 +136,10 @@ static int tls_handshake_step(struct tls_conn *conn)
 			 conn->peer_address);
 		return conn->failed = r == -ENOMEM ? r : -EKEYREJECTED;
 	}
+	/* Only now: before, each half-open connection would cost the buffer. */
+	tls_bio_set_whole(conn->bio, false);
+	SSL_set_read_ahead(conn->ssl, 1);
+	SSL_set_default_read_buffer_len(conn->ssl, TLS_READ_BUFFER);
 	conn->ready = true;
 	return 1;
 }

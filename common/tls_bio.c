@@ -2,7 +2,9 @@
 #include "common/tls_bio.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,8 +12,15 @@
 #define TLS_BIO_BUFFER (256u * 1024u)
 #define TLS_BIO_SMALL  (16u * 1024u) /* the buffer's first size: most messages end below it */
 
+#define TLS_RECORD_HEADER   5
+#define TLS_RECORD_MAX	    (16384u + 256u)
+#define TLS_RECORD_TYPE_MIN 20 /* change_cipher_spec (RFC 8446, section 5.1) */
+#define TLS_RECORD_TYPE_MAX 23 /* application_data */
+
 struct tls_bio {
 	int fd, error;
+	bool whole; /* hand out a record only when all of it is there */
+	int low_water;
 	uint64_t sent;
 	uint8_t *buffer; /* owned; NULL while nothing waits */
 	size_t capacity, begin, end;
@@ -95,12 +104,57 @@ static int tls_bio_write_cb(BIO *bio, const char *data, size_t len, size_t *ret_
 	return 1;
 }
 
+static void tls_bio_set_low_water(struct tls_bio *state, int bytes)
+{
+	/* Not for local sockets: then the poll of the loop tells too often, and no harm is done. */
+	if (bytes != state->low_water) {
+		(void)setsockopt(state->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+		state->low_water = bytes;
+	}
+}
+
+/* The peer has ended its side: no more will come. */
+static bool tls_bio_peer_is_gone(const struct tls_bio *state)
+{
+	struct pollfd fd = {.fd = state->fd, .events = POLLRDHUP};
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* Is the record that begins now in the socket as a whole, or what will not become one? Without this
+ * OpenSSL would hold 17 KiB for each peer that stops in the middle of a record. */
+static bool tls_bio_has_record(struct tls_bio *state)
+{
+	uint8_t record[TLS_RECORD_HEADER + TLS_RECORD_MAX];
+	size_t want = TLS_RECORD_HEADER;
+	ssize_t n;
+
+	n = recv(state->fd, record, sizeof(record), MSG_PEEK | MSG_DONTWAIT);
+	if (n <= 0) {
+		return true; /* the read itself says why */
+	}
+	if (n >= TLS_RECORD_HEADER) {
+		want += (size_t)record[3] << 8 | record[4];
+	}
+	if ((size_t)n >= want || want > sizeof(record) || record[0] < TLS_RECORD_TYPE_MIN ||
+	    record[0] > TLS_RECORD_TYPE_MAX || tls_bio_peer_is_gone(state)) {
+		tls_bio_set_low_water(state, 1);
+		return true;
+	}
+	tls_bio_set_low_water(state, (int)want);
+	return false;
+}
+
 static int tls_bio_read_cb(BIO *bio, char *data, size_t len, size_t *ret_read)
 {
 	struct tls_bio *state = BIO_get_data(bio);
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
+	if (state->whole && len == TLS_RECORD_HEADER && !tls_bio_has_record(state)) {
+		BIO_set_retry_read(bio);
+		return -1;
+	}
 	do {
 		n = recv(state->fd, data, len, 0);
 	} while (n < 0 && errno == EINTR);
@@ -186,9 +240,18 @@ BIO *tls_bio_new(int fd)
 		return NULL;
 	}
 	state->fd = fd;
+	state->low_water = 1;
 	BIO_set_data(bio, state);
 	BIO_set_init(bio, 1);
 	return bio;
+}
+
+void tls_bio_set_whole(BIO *bio, bool whole)
+{
+	struct tls_bio *state = BIO_get_data(bio);
+
+	state->whole = whole;
+	tls_bio_set_low_water(state, 1);
 }
 
 int tls_bio_flush(BIO *bio)

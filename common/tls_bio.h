@@ -9,10 +9,14 @@
 #define VMR_COMMON_TLS_BIO_H
 
 #include <openssl/bio.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A BIO on fd (borrowed, non-blocking socket). NULL when out of memory. */
 BIO *tls_bio_new(int fd);
+/* Hand out records as a whole: what has come of one stays in the socket until the rest is there.
+ * For a peer that nobody knows yet: it then costs no buffer. */
+void tls_bio_set_whole(BIO *bio, bool whole);
 /* Send what waits: 1 = all gone, 0 = would block, negative errno. */
 int tls_bio_flush(BIO *bio);
 uint64_t tls_bio_bytes_sent(BIO *bio);

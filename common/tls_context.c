@@ -11,8 +11,10 @@
 
 #include "common/cleanup.h"
 
-#define TLS_READ_BUFFER (64u * 1024u) /* read ahead: several records by one recv */
-#define TLS_DEPTH	4
+#define TLS_DEPTH 4
+/* A peer's certificates together: a node's and three authorities', RSA of 4096 bits, are 8 KiB. The
+ * buffer is there before it is known who sends them. */
+#define TLS_CHAIN_BYTES (16u * 1024u)
 
 /* OpenSSL's own messages name neither the file nor what to do. */
 static int tls_file_check(const char *path, const char *what, char error[TLS_ERROR_LEN])
@@ -77,8 +79,7 @@ static bool tls_context_set_rules(SSL_CTX *ctx)
 	SSL_CTX_set_max_early_data(ctx, 0);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_default_read_buffer_len(ctx, TLS_READ_BUFFER);
+	SSL_CTX_set_max_cert_list(ctx, TLS_CHAIN_BYTES);
 	return SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
 	       SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&

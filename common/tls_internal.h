@@ -11,6 +11,7 @@
 
 #define TLS_PEER_ADDRESS_LEN 80
 #define TLS_PEER_NAMES_MAX   32
+#define TLS_CHAIN_MAX	     4 /* certificates that a peer sends, its own included */
 
 struct tls_context {
 	int references; /* atomic */

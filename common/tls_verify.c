@@ -141,6 +141,12 @@ bool tls_peer_carries(const struct tls_conn *conn, const char *host)
 		X509_check_host(certificate, host, 0, flags, NULL) == 1);
 }
 
+/* Each certificate that is sent takes 5 KiB, and may be anybody's: it is public. */
+static bool tls_chain_is_long(X509_STORE_CTX *store)
+{
+	return sk_X509_num(X509_STORE_CTX_get0_untrusted(store)) > TLS_CHAIN_MAX;
+}
+
 static void tls_refuse(struct tls_conn *conn, const char *reason, const char *advice)
 {
 	snprintf(conn->refusal, sizeof(conn->refusal), "the certificate of %s is refused: %s%s",
@@ -173,6 +179,12 @@ int tls_verify_cb(int ok, X509_STORE_CTX *store)
 	const X509 *certificate = X509_STORE_CTX_get0_cert(store);
 	const char *objection;
 
+	if (tls_chain_is_long(store)) {
+		tls_refuse(conn, "it comes with too many others",
+			   "; send the node's and at most three authorities'");
+		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG);
+		return 0;
+	}
 	if (!ok && tls_crl_tolerates(conn, code)) {
 		X509_STORE_CTX_set_error(store, X509_V_OK);
 		return 1;

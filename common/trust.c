@@ -52,6 +52,28 @@ size_t trust_match(const struct trust_table *table, const char *const *names)
 	return best;
 }
 
+/* Does the pattern stand for nodes of this site? */
+static bool pattern_is_within(const char *pattern, const char *site)
+{
+	size_t pattern_len = strlen(pattern), site_len = strlen(site);
+
+	return pattern_len > site_len && pattern[pattern_len - site_len - 1] == '.' &&
+	       strcasecmp(pattern + pattern_len - site_len, site) == 0;
+}
+
+size_t trust_match_site(const struct trust_table *table, const char *site)
+{
+	const char *const names[] = {site, NULL};
+	size_t found = trust_match(table, names);
+
+	for (size_t i = 0; found == table->count && i < table->count; i++) {
+		if (pattern_is_within(table->at(table->entries, i).pattern, site)) {
+			found = i;
+		}
+	}
+	return found;
+}
+
 static bool group_is_common(const char *a, const char *b)
 {
 	return a[0] != '\0' && strcmp(a, b) == 0;

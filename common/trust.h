@@ -36,6 +36,10 @@ bool trust_names_contain(const char *const *names, const char *name);
 /* The index of the most specific entry that one of names matches: a full name before any
  * "*.domain", then the longest domain. table->count when none does. */
 size_t trust_match(const struct trust_table *table, const char *const *names);
+/* The index of the entry that a site's replicas count for: the one that matches its name best, else
+ * the first for nodes of it ("a1.a.example" and "*.a.example" are such for a.example).
+ * table->count = none. */
+size_t trust_match_site(const struct trust_table *table, const char *site);
 /* May a peer with these names send the replica of a relationship that belongs to site? */
 bool trust_allows(const struct trust_table *table, const char *const *names, const char *site);
 

@@ -28,6 +28,7 @@
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/replica.h"
+#include "engine/replica_sizes.h"
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/storage_probe.h"
@@ -160,6 +161,14 @@ static void engine_note_broker(struct engine *engine, const Vmreplica__Cluster__
 	}
 }
 
+/* What the broker of this node has to tell. */
+static void engine_note_event(struct engine *engine, const Vmreplica__Event *event)
+{
+	if (strcmp(event->node, engine->config->node) == 0) {
+		engine_event(engine, event->severity, event->vm, "%s", event->text);
+	}
+}
+
 static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bool from_self)
 {
 	struct engine *engine = arg;
@@ -180,6 +189,9 @@ static void message_cb(void *arg, const Vmreplica__Cluster__Message *message, bo
 		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_JOB:
 		failover_job_heard(engine, message->job);
+		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_EVENT:
+		engine_note_event(engine, message->event);
 		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_SOLICIT:
 		announcer_touch(engine->announcer);
@@ -287,6 +299,7 @@ static int engine_join(struct engine *engine, char *error)
 	if (engine->forward == NULL || engine->receiver == NULL || engine->authorizer == NULL) {
 		return engine_fail(error, -ENOMEM, "cannot start");
 	}
+	authorizer_set_sizes(engine->authorizer, replica_sizes_of, engine);
 	result = engine->cluster.ops->start(&engine->cluster);
 	if (result < 0) {
 		return engine_fail(error, result, "the cluster cannot be reached");

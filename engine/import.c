@@ -19,9 +19,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cluster/authorization.h"
 #include "common/cleanup.h"
 #include "engine/admin_vm.h"
+#include "engine/replica_sizes.h"
 #include "engine/receiver_child.h"
 #include "engine/transfer.h"
 
@@ -252,23 +252,23 @@ static void copy_done(void *arg, int result)
 
 /* ---- which replica ---- */
 
-static bool site_is_authorized(const struct engine *engine, const char *site)
+static uint64_t media_size(const struct media *media)
 {
-	struct authorization_table table = {0};
-	bool found;
+	uint64_t size_bytes = 0;
 
-	if (authorization_table_load(engine_settings(engine), &table, NULL) < 0) {
-		return false;
+	for (size_t i = 0; i < media->disk_count; i++) {
+		if (__builtin_add_overflow(size_bytes, media->disks[i].size_bytes, &size_bytes)) {
+			return UINT64_MAX;
+		}
 	}
-	found = authorization_match_name(&table, site) != NULL;
-	authorization_table_destroy(&table);
-	return found;
+	return size_bytes;
 }
 
 static int import_choose(struct transfer *transfer)
 {
 	struct engine *engine = transfer->engine;
 	const struct media *media = &transfer->media;
+	char why[AUTHORIZATION_ROOM_LEN];
 	const struct replica *replica = media->exported
 						? engine_find_replica(engine, media->relationship)
 						: admin_find_replica(engine, transfer->vm);
@@ -295,10 +295,10 @@ static int import_choose(struct transfer *transfer)
 			      "is one of site %s",
 			      media->site, replica->settings.peer);
 	}
-	if (!site_is_authorized(engine, replica->settings.peer)) {
-		return refuse(transfer, -EACCES, "vmreplica authorize add",
-			      "site %s is not authorized to replicate to here",
-			      replica->settings.peer);
+	if (replica_sizes_admit(engine, replica->settings.peer, replica->settings.relationship,
+				media_size(media), why) < 0) {
+		return refuse(transfer, -EACCES,
+			      "vmreplica authorize list, vmreplica authorize add", "%s", why);
 	}
 	if (!replica_is_open(replica)) {
 		return refuse(transfer, -EAGAIN, "vmreplica status says why",

@@ -155,6 +155,7 @@ ENGINE_CONTROL = \
 	engine/extended.c engine/extended.h \
 	engine/protect_extended.c engine/protect_request.c \
 	engine/replica_lender.c engine/replica_lender.h \
+	engine/replica_sizes.c engine/replica_sizes.h \
 	engine/replica_state.c engine/replica_state.h \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \

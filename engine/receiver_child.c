@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cluster/authorization.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/admin_points.h"
@@ -21,6 +20,7 @@
 #include "engine/receiver_leftover.h"
 #include "engine/replica.h"
 #include "engine/replica_lender.h"
+#include "engine/replica_sizes.h"
 #include "engine/replica_takeover.h"
 #include "proto/link.h"
 
@@ -39,6 +39,8 @@ struct receiver_child {
 	int64_t started_ms, restart_ms, kill_ms; /* monotonic; kill_ms 0 = not asked to end */
 	int64_t backoff_ms, renewal_ms;
 	uint64_t certificates; /* tls_store_generation that it was told */
+	uint8_t *authorized;   /* owned: the last AUTHORIZATION_SET that it was sent; NULL = none */
+	size_t authorized_len;
 	struct receiver_leftover leftover;
 };
 
@@ -200,6 +202,8 @@ static void child_send_config(struct receiver_child *child)
 	message.log_level = config->log_level;
 	child->certificates = tls_store_generation(child->engine->tls);
 	receiver_child_send(child, FRAME_RECEIVER_CONFIG, &message.base);
+	free(child->authorized);
+	child->authorized = NULL; /* it may be another process: the whole again */
 	receiver_child_authorize(child);
 }
 
@@ -210,6 +214,7 @@ static void child_check_renewal(struct receiver_child *child, int64_t now_ms)
 		return;
 	}
 	child->renewal_ms = now_ms + RENEWAL_MS;
+	receiver_child_authorize(child); /* replicas elsewhere have grown, or have gone */
 	if (tls_store_generation(child->engine->tls) != child->certificates) {
 		log_notice("certificate files changed: the receiver takes them");
 		child_send_config(child);
@@ -280,6 +285,7 @@ void receiver_child_free(struct receiver_child *child)
 		kill(child->pid, SIGKILL);
 		waitpid(child->pid, NULL, 0);
 	}
+	free(child->authorized);
 	free(child);
 }
 
@@ -375,28 +381,25 @@ int receiver_child_send(struct receiver_child *child, enum frame_type type,
 
 void receiver_child_authorize(struct receiver_child *child)
 {
-	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
-	struct authorization_table table = {0};
-	Vmreplica__Ipc__Authorization *entries;
+	Vmreplica__Ipc__AuthorizationSet *set;
+	uint8_t *packed = NULL;
+	size_t len = 0;
 
-	if (authorization_table_load(engine_settings(child->engine), &table, NULL) < 0) {
+	if (child->link == NULL || replica_sizes_pack(child->engine, &packed, &len) < 0) {
+		return; /* out of memory: with the next look */
+	}
+	if (child->authorized != NULL && child->authorized_len == len &&
+	    memcmp(child->authorized, packed, len) == 0) {
+		free(packed);
 		return;
 	}
-	entries = calloc(table.count + 1, sizeof(*entries));
-	set.entries = calloc(table.count + 1, sizeof(*set.entries));
-	for (size_t i = 0; entries != NULL && set.entries != NULL && i < table.count; i++) {
-		vmreplica__ipc__authorization__init(&entries[i]);
-		entries[i].pattern = table.entries[i].pattern;
-		entries[i].storage = table.entries[i].storage;
-		entries[i].group = table.entries[i].group;
-		entries[i].max_vms = table.entries[i].max_vms;
-		set.entries[i] = &entries[i];
-		set.n_entries = i + 1;
+	set = vmreplica__ipc__authorization_set__unpack(NULL, len, packed);
+	if (set == NULL || receiver_child_send(child, FRAME_AUTHORIZATION_SET, &set->base) < 0) {
+		free(packed);
+	} else {
+		free(child->authorized);
+		child->authorized = packed;
+		child->authorized_len = len;
 	}
-	if (entries != NULL && set.entries != NULL) {
-		receiver_child_send(child, FRAME_AUTHORIZATION_SET, &set.base);
-	}
-	free(entries);
-	free(set.entries);
-	authorization_table_destroy(&table);
+	vmreplica__ipc__authorization_set__free_unpacked(set, NULL);
 }

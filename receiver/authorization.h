@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "proto/ipc.pb-c.h"
+#include "proto/limits.h"
 
 struct authorization;
 
@@ -31,8 +32,16 @@ bool authorization_allows(struct authorization *authorization, const char *const
  * before the entries are known. */
 bool authorization_knows_site(struct authorization *authorization, const char *site);
 
-/* True when this denial has not been reported in the last minute: reports are rate limited, not the
- * denials. */
+/* May the replica of a relationship that belongs to site become size_bytes large (all its disks, as
+ * its VM sees them)? The sum over the replicas of site's entry has a limit, wherever in the cluster
+ * they are. Then the room is its own for a minute, until the engine's word on the sizes holds it.
+ * 0, -ENOMEM, or -EACCES with a sentence that names the entry. */
+int authorization_claim_room(struct authorization *authorization, const char *site,
+			     const char *relationship, uint64_t size_bytes,
+			     char why[REASON_MAX + 1]);
+
+/* True when this denial has not been reported in the last minute, nor so many others that this one
+ * would be too much: reports are rate limited, not the denials. */
 bool authorization_denial_is_news(struct authorization *authorization, const char *who);
 
 #endif

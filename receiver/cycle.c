@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "receiver/digest.h"
+#include "receiver/room.h"
 #include "receiver/session.h"
 #include "receiver/states.h"
 
@@ -96,6 +97,8 @@ static int sink_choose(struct cycle *cycle, struct answer *answer)
 
 	pthread_mutex_lock(&store->lock);
 	rc = store_check(store, answer);
+	rc = rc < 0 ? rc
+		    : room_check(store, room_of_disks(cycle->disks, cycle->disk_count), answer);
 	committed = store->manifest.committed;
 	pthread_mutex_unlock(&store->lock);
 	if (rc < 0) {

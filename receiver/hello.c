@@ -15,6 +15,7 @@
 #include "receiver/adopt.h"
 #include "receiver/authorization.h"
 #include "receiver/plan.h"
+#include "receiver/room.h"
 #include "receiver/stores.h"
 
 #define RETRY_MOVED_MS	   1000
@@ -322,6 +323,7 @@ static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hell
 	rc = store_check_generation(store, answer);
 	rc = rc < 0 ? rc : epoch_check(store, hello, answer);
 	rc = rc < 0 ? rc : store_check(store, answer);
+	rc = rc < 0 ? rc : room_check(store, room_of_disks(disks, hello->n_disks), answer);
 	rc = rc < 0 ? rc : epoch_take(store, hello->epoch, answer);
 	rc = rc < 0 ? rc : address_keep(store, hello->peer_address, answer);
 	rc = rc < 0 ? rc

@@ -19,6 +19,7 @@
 #include "receiver/import_image.h"
 #include "receiver/merge.h"
 #include "receiver/points.h"
+#include "receiver/room.h"
 #include "receiver/stores.h"
 
 #define STREAM_MS 20000
@@ -161,6 +162,20 @@ static void import_tend(struct import *import)
 	}
 }
 
+/* The files say how large the disks are: the engine could not know of all. */
+static int import_check_room(struct import *import)
+{
+	uint64_t size_bytes = 0;
+	struct answer answer;
+
+	for (size_t i = 0; i < import->disk_count; i++) {
+		size_bytes += import->disks[i].size_bytes; /* 64 of a PiB at most */
+	}
+	return room_check(import->store, size_bytes, &answer) < 0
+		       ? refuse(import, -EACCES, "%s", answer.reason)
+		       : 0;
+}
+
 /* store->lock is held. */
 static int import_commit(struct import *import)
 {
@@ -171,6 +186,7 @@ static int import_commit(struct import *import)
 
 	rc = rc < 0 ? refuse(import, rc, "the stream of %s does not end", store->vm)
 		    : store_judge(import);
+	rc = rc != 0 ? rc : import_check_room(import);
 	if (rc != 0) {
 		return rc;
 	}

@@ -60,6 +60,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/qsd.c receiver/qsd.h \
 	receiver/qsd_image.c \
 	receiver/retention.c receiver/retention.h \
+	receiver/room.c receiver/room.h \
 	receiver/session.c receiver/session.h \
 	receiver/spool.c receiver/spool.h \
 	receiver/spool_files.c \

@@ -3,7 +3,7 @@
 
 Each case runs in a process of its own, bounded in time.  What it printed, and after a failure
 the logs of all nodes, are in _build/lab-results/<case>/.  What failed beside another case is tried
-once more, alone, and named as not steady if it passes then.  The last line is `N passed, N failed`.
+once more, alone, and named as not steady if it passes then; a few unit tests likewise.  The last line is `N passed, N failed`.
 """
 import glob
 import importlib.util
@@ -157,7 +157,7 @@ class Runner:
             print(f"failed: {' '.join(self.failed)}")
         if self.unsteady:
             print(f"not steady, passed at the second try: {' '.join(self.unsteady)}; of the first: "
-                  f"{RESULTS}/<case>.first")
+                  f"{RESULTS}/<case>.first, _build/<unit test>.log.first")
         if self.skipped:
             print(f"skipped: {' '.join(self.skipped)}")
         print(f"{len(self.passed)} passed, {len(self.failed)} failed", flush=True)
@@ -177,14 +177,15 @@ def second_try(runner, cases):
         runner.failed.remove(case.name)
     passed = len(runner.passed)
     pool.run(again, 1, lambda: Runner(runner.progress), runner.take)
-    runner.unsteady = [case.name for case in again if case.name in runner.passed[passed:]]
+    runner.unsteady += [case.name for case in again if case.name in runner.passed[passed:]]
 
 
 def unit_tests(runner):
     counts = stage.unit_tests(runner.progress)
     if counts is None:
         return
-    passed, failed = counts
+    passed, failed, unsteady = counts
+    runner.unsteady += unsteady
     runner.passed += ["unit"] * passed
     runner.failed += ["unit"] * failed
     runner.progress(f"unit tests: {passed} passed, {failed} failed")

@@ -340,6 +340,10 @@ static int fake_multicast(struct cluster *cluster, const Vmreplica__Cluster__Mes
 		the_world.announced_active += message->broker->active;
 		the_world.announced_inactive += !message->broker->active;
 		break;
+	case VMREPLICA__CLUSTER__MESSAGE__BODY_EVENT:
+		snprintf(the_world.event, sizeof(the_world.event), "%s %s: %s",
+			 message->event->node, message->event->severity, message->event->text);
+		break;
 	case VMREPLICA__CLUSTER__MESSAGE__BODY_FORWARD:
 		engine_asked(message->forward);
 		break;

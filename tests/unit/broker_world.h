@@ -33,6 +33,7 @@ struct world {
 	unsigned fit_asked;
 	unsigned ordered; /* orders passed on */
 	int ordered_kind; /* the last one's */
+	char event[700];  /* the last that it told the engines: "NODE SEVERITY: TEXT" */
 	unsigned created, deleted, updated, destroyed, announced_active, announced_inactive;
 	char created_domain[512]; /* the VM's own resource: its id and its definition */
 	char created_resource[160], created_location[64], created_parameters[512],

@@ -83,6 +83,7 @@ wrong 'go with --storage' authorize add a.example
 wrong 'neither a site' authorize add 'a.*.example' --storage /srv
 wrong 'no absolute directory' authorize add a.example --storage srv
 wrong 'no number of VMs' authorize add a.example --storage /srv --max-vms -1
+wrong 'no size' authorize add a.example --storage /srv --max-size much
 wrong 'list takes no operand' authorize list a.example
 wrong 'give one site' authorize remove
 wrong 'timeout "0"' sync web1 --timeout 0

@@ -79,3 +79,8 @@ tests_unit_test_nbd_CFLAGS = $(common_test_cflags)
 tests_unit_test_nbd_LDADD = libvmr-nbd.la $(CUNIT_LIBS)
 
 dist_check_SCRIPTS += tests/unit/include-rule.sh
+
+check_PROGRAMS += tests/unit/test_tls_cost
+tests_unit_test_tls_cost_SOURCES = tests/unit/test_tls_cost.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h
+tests_unit_test_tls_cost_CFLAGS = $(common_test_cflags) $(OPENSSL_CFLAGS)
+tests_unit_test_tls_cost_LDADD = $(common_test_ldadd) $(OPENSSL_LIBS)

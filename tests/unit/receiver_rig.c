@@ -161,6 +161,28 @@ void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t
 	rig_send(rig, FRAME_AUTHORIZATION_SET, &set.base);
 }
 
+void rig_authorize_size(struct rig *rig, uint64_t max_bytes, uint64_t others_bytes)
+{
+	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
+	Vmreplica__Ipc__Authorization entry = VMREPLICA__IPC__AUTHORIZATION__INIT, *entries[1];
+	Vmreplica__Ipc__AuthorizedReplica other = VMREPLICA__IPC__AUTHORIZED_REPLICA__INIT,
+					  *others[1];
+
+	entry.pattern = text(RIG_SITE);
+	entry.storage = rig->root;
+	entry.max_size_bytes = max_bytes;
+	entries[0] = &entry;
+	other.relationship = text("11111111-1111-4111-8111-111111111111");
+	other.site = text(RIG_SITE);
+	other.size_bytes = others_bytes;
+	others[0] = &other;
+	set.entries = entries;
+	set.replicas = others;
+	set.n_entries = set.n_replicas = 1;
+	rig_send(rig, FRAME_AUTHORIZATION_SET, &set.base);
+	rig_wait(rig, NULL, 0, 200);
+}
+
 void rig_authorize(struct rig *rig, const char *pattern)
 {
 	const char *const pairs[][2] = {{pattern, ""}};

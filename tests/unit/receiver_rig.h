@@ -115,6 +115,9 @@ void rig_authorize(struct rig *rig, const char *pattern); /* NULL: nobody */
 /* Up to 4 entries: pattern and trust group ("" = none). */
 void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t count);
 
+/* RIG_SITE with a limit on its replicas' sizes, of which another node's has others_bytes. */
+void rig_authorize_size(struct rig *rig, uint64_t max_bytes, uint64_t others_bytes);
+
 /* Open the store; 0 or the error of STORE_OPENED. */
 int rig_open(struct rig *rig);
 int rig_close(struct rig *rig, bool destroy);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker_fixture.h"
+#include "cluster/authorize.h"
 #include "common/trust.h"
 #include "trust_cases.h"
 #include "unit.h"
@@ -53,7 +54,18 @@ static void test_round_trip(void)
 			       "pattern=a.example storage=/srv/replica group=- max-vms=0");
 	CU_ASSERT_EQUAL(authorization_decode(value, &again, error), 0);
 	CU_ASSERT_EQUAL(memcmp(&entry, &again, sizeof(entry)), 0);
+	entry.max_size_bytes = 3ull << 40;
+	CU_ASSERT_STRING_EQUAL(authorization_encode(&entry, value),
+			       "pattern=a.example storage=/srv/replica group=- max-vms=0 "
+			       "max-size=3298534883328");
+	CU_ASSERT_EQUAL(authorization_decode(value, &again, error), 0);
+	CU_ASSERT_EQUAL(memcmp(&entry, &again, sizeof(entry)), 0);
+	CU_ASSERT_EQUAL(
+		authorization_decode("storage=/srv pattern=a.example max-size=500G", &again, error),
+		0);
+	CU_ASSERT_EQUAL(again.max_size_bytes, 500ull << 30);
 	CU_ASSERT_EQUAL(authorization_decode("storage=/srv pattern=a.example", &again, error), 0);
+	CU_ASSERT_EQUAL(again.max_size_bytes, 0);
 	CU_ASSERT_EQUAL(again.max_vms, 0);
 	CU_ASSERT_STRING_EQUAL(again.group, "");
 }
@@ -76,6 +88,7 @@ static void test_longest(void)
 	group[AUTHORIZATION_GROUP_MAX] = '\0';
 	CU_ASSERT_EQUAL_FATAL(
 		authorization_entry_init(&entry, pattern, storage, group, 999999999, error), 0);
+	entry.max_size_bytes = UINT64_MAX;
 	CU_ASSERT_EQUAL(authorization_decode(authorization_encode(&entry, value), &again, error),
 			0);
 	CU_ASSERT_EQUAL(memcmp(&entry, &again, sizeof(entry)), 0);
@@ -109,6 +122,8 @@ static void test_refused(void)
 		"pattern=a.example storage=/srv max-vms=12345678901",
 		"pattern=a.example storage=/srv max-vms=",
 		"pattern=a.example storage=/srv junk",
+		"pattern=a.example storage=/srv max-size=-1",
+		"pattern=a.example storage=/srv max-size=99999999T",
 		"pattern= storage=/srv",
 	};
 	char error[AUTHORIZATION_ERROR_LEN];
@@ -204,6 +219,50 @@ static void test_trust(void)
 	authorization_table_destroy(&table);
 }
 
+static uint64_t ten_gib(void *arg, const char *relationship)
+{
+	CU_ASSERT_PTR_EQUAL(arg, &settings);
+	return strcmp(relationship, REL_3) == 0 ? 0 : 10ull << 30; /* one is not known yet */
+}
+
+/* What an entry's replicas take, and what it leaves. */
+static void test_room(void)
+{
+	const struct authorization_entry *entry;
+	struct authorization_usage usage;
+	char why[AUTHORIZATION_ROOM_LEN];
+	struct authorization_entry limited;
+
+	load();
+	settings_resource(&settings, "web1-a-replica", REL_1, "replica", "a.example");
+	settings_resource(&settings, "web2-a-replica", REL_2, "replica", "A.example");
+	settings_resource(&settings, "web3-a-replica", REL_3, "replica", "a.example");
+	settings_resource(&settings, "web4-replica", "44444444-4444-4444-8444-444444444444",
+			  "primary", "a.example");
+	entry = authorization_site_entry(&table, "a.example");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+	authorization_usage_of(&table, entry, &settings.message, NULL, ten_gib, &settings, &usage);
+	CU_ASSERT_EQUAL(usage.vms, 3);
+	CU_ASSERT_EQUAL(usage.bytes, 20ull << 30);
+	authorization_usage_of(&table, entry, &settings.message, REL_1, ten_gib, &settings, &usage);
+	CU_ASSERT_EQUAL(usage.vms, 2);
+	CU_ASSERT_EQUAL(usage.bytes, 10ull << 30);
+	limited = *entry;
+	CU_ASSERT_TRUE(authorization_has_room(&limited, &usage, UINT64_MAX)); /* no limit */
+	limited.max_size_bytes = 15ull << 30;
+	CU_ASSERT_TRUE(authorization_has_room(&limited, &usage, 5ull << 30));
+	CU_ASSERT_FALSE(authorization_has_room(&limited, &usage, (5ull << 30) + 1));
+	CU_ASSERT_FALSE(authorization_has_room(&limited, &usage, UINT64_MAX));
+	authorization_usage_add(&usage, UINT64_MAX);
+	CU_ASSERT_EQUAL(usage.bytes, UINT64_MAX);
+	CU_ASSERT_FALSE(authorization_has_room(&limited, &usage, 1));
+	usage.bytes = 10ull << 30;
+	CU_ASSERT_PTR_NOT_NULL(strstr(authorization_explain_room(&limited, &usage, 6ull << 30, why),
+				      "entry a.example allows 15360 MiB"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "have 10240, this one would have 6144"));
+	authorization_table_destroy(&table);
+}
+
 static void test_broken_entries(void)
 {
 	size_t broken = 0;
@@ -228,9 +287,14 @@ static void test_broken_entries(void)
 }
 
 static const struct unit_test tests[] = {
-	{"patterns", test_patterns},	     {"an entry's value, there and back", test_round_trip},
-	{"the longest entry", test_longest}, {"what is refused", test_refused},
-	{"setting names", test_names},	     {"the most specific entry", test_most_specific},
-	{"trust groups", test_trust},	     {"broken entries are left out", test_broken_entries},
+	{"patterns", test_patterns},
+	{"an entry's value, there and back", test_round_trip},
+	{"the longest entry", test_longest},
+	{"what is refused", test_refused},
+	{"setting names", test_names},
+	{"the most specific entry", test_most_specific},
+	{"trust groups", test_trust},
+	{"room for its replicas", test_room},
+	{"broken entries are left out", test_broken_entries},
 };
 UNIT_MAIN("authorization", tests)

@@ -744,6 +744,7 @@ static void test_admin(void)
 	world = world_begin(RELAY_AUTO);
 	world_add_replica(world);
 	broker_record_denial(&world->broker, "x.other", "just so");
+	CU_ASSERT_STRING_EQUAL(world->event, "b1 warning: x.other is refused: just so");
 	world_run(world, admin_client, NULL);
 	world_end(world);
 }

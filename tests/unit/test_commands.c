@@ -109,22 +109,28 @@ static void test_authorize(void)
 	entry.pattern = pattern;
 	entry.storage = storage;
 	entry.vms = 3;
+	entry.size_bytes = 3ull << 30;
+	entry.max_size_bytes = 2ull << 40;
 	list.n_entries = 1;
 	list.entries = entries;
 	answer.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_AUTHORIZE;
 	answer.authorize = &list;
 	RUN_SERVED(&answer, STATUS_DONE, command_authorize, "authorize", "add", "*.example",
-		   "--storage", "/srv/replica", "--max-vms", "7", "--group", "blue");
+		   "--storage", "/srv/replica", "--max-vms", "7", "--group", "blue", "--max-size",
+		   "2T");
 	asked = server.request->authorize;
 	CU_ASSERT_EQUAL(asked->op, VMREPLICA__ADMIN__AUTHORIZE_REQUEST__OP__ADD);
 	CU_ASSERT_STRING_EQUAL(asked->entry->pattern, "*.example");
 	CU_ASSERT_STRING_EQUAL(asked->entry->storage, "/srv/replica");
 	CU_ASSERT_STRING_EQUAL(asked->entry->group, "blue");
 	CU_ASSERT_EQUAL(asked->entry->max_vms, 7);
+	CU_ASSERT_EQUAL(asked->entry->max_size_bytes, 2ull << 40);
 	CU_ASSERT_STRING_EQUAL(out_text, "*.example may replicate to here, into /srv/replica\n");
 	RUN_SERVED(&answer, STATUS_DONE, command_authorize, "authorize", "list");
-	CU_ASSERT_STRING_EQUAL(out_text, "SITES      GROUP  VMS  AT MOST  STORAGE\n"
-					 "*.example  -      3    -        /srv/replica\n");
+	CU_ASSERT_STRING_EQUAL(out_text,
+			       "SITES      GROUP  VMS  AT MOST  SIZE     AT MOST  STORAGE\n"
+			       "*.example  -      3    -        3.0 GiB  2.0 TiB  "
+			       "/srv/replica\n");
 	RUN_SERVED(&answer, STATUS_DONE, command_authorize, "authorize", "remove", "*.example");
 	CU_ASSERT_EQUAL(server.request->authorize->op,
 			VMREPLICA__ADMIN__AUTHORIZE_REQUEST__OP__REMOVE);

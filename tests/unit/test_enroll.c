@@ -22,6 +22,7 @@ static struct enroll_world world;
 static Vmreplica__Wire__Enroll enroll;
 static Vmreplica__Wire__Disk disks[2], *disk_list[2] = {&disks[0], &disks[1]};
 static struct enroll_plan plan;
+static const struct enroll_pending *pending_now;
 
 /* A site b.example with shared storage on b1 and b2, which lets a.example in. */
 static void begin(const char *b1_storage_id, const char *b2_storage_id)
@@ -65,7 +66,9 @@ static void decide(const char *const *names)
 				      .placement = &placement.placement,
 				      .routes = routes,
 				      .own_site = "b.example",
-				      .reserve_bytes = GIB};
+				      .reserve_bytes = GIB,
+				      .pending = pending_now,
+				      .pending_count = pending_now != NULL};
 	enroll_decide(&world, &enroll, names, &plan);
 	authorization_table_destroy(&authorizations);
 	routing_table_free(routes);
@@ -200,6 +203,50 @@ static void test_max_vms(void)
 	settings_resource(&settings, "db1-a-replica", REL_2, "replica", "a.example");
 	decide(of_a);
 	expect_denied("max-vms", "*.a.example");
+}
+
+/* The sum over what other replicas have, as announced or as enrolled a moment ago. */
+static void test_max_size(void)
+{
+	static const struct enroll_pending pending = {REL_3, "a.example", 15 * GIB};
+	static Vmreplica__DiskStatus disk;
+	static Vmreplica__DiskStatus *disks_of_db[] = {&disk};
+	char limit[128];
+
+	for (int more = 0; more < 2; more++) {
+		Vmreplica__VmStatus *vm;
+
+		begin("one", "one");
+		settings.message.n_settings = 0;
+		snprintf(limit, sizeof(limit),
+			 "pattern=a.example storage=/srv/replica group=- max-vms=0 max-size=%llu",
+			 50 * GIB - (unsigned)more);
+		settings_set(&settings, "vmreplica-authorize-0123456789abcdef", limit);
+		settings_resource(&settings, "db1-a-replica", REL_2, "replica", "a.example");
+		vm = announce_vm(&b1, REL_2, 1);
+		vmreplica__disk_status__init(&disk);
+		disk.size_bytes = 30 * GIB;
+		vm->disks = disks_of_db;
+		vm->n_disks = 1;
+		decide(of_a); /* 2 disks of 10 GiB */
+		if (more == 0) {
+			CU_ASSERT_EQUAL(plan.outcome, ENROLL_CREATE);
+			CU_ASSERT_EQUAL(plan.size_bytes, 20 * GIB);
+		} else {
+			expect_denied("max-size", "entry a.example allows 51199 MiB");
+			expect_denied("max-size", "have 30720, this one would have 20480");
+		}
+	}
+	settings.message.n_resources = 0;
+	pending_now = &pending;
+	decide(of_a);
+	CU_ASSERT_EQUAL(plan.outcome, ENROLL_CREATE);
+	disks[0].size_bytes = 30 * GIB;
+	decide(of_a);
+	expect_denied("max-size", "have 15360, this one would have 40960");
+	pending_now = NULL;
+	decide(of_a);
+	CU_ASSERT_EQUAL(plan.outcome, ENROLL_CREATE);
 }
 
 static void test_existing(void)
@@ -405,6 +452,7 @@ static const struct unit_test tests[] = {
 	{"identity", test_identity},
 	{"limits of the request", test_limits},
 	{"max-vms", test_max_vms},
+	{"max-size", test_max_size},
 	{"the same again, and collisions", test_existing},
 	{"point settings", test_point_settings},
 	{"configuration not read yet", test_not_read_yet},

@@ -108,11 +108,49 @@ static void test_shrunk(void)
 	scene_end();
 }
 
+/* What the authorization entry leaves, beside a replica of 100 MiB on another node: at HELLO, and
+ * for a disk that grows on a connection that stands. What is there goes on whatever the limit. */
+static void test_limited(void)
+{
+	const uint64_t mib = 1u << 20;
+	uint64_t size;
+
+	rig_init(&rig);
+	model_init(&model);
+	rig_start(&rig, "b1");
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	size = model.disks[0].size + model.disks[1].size;
+	rig_authorize_size(&rig, 100 * mib + size - 1, 100 * mib);
+	CU_ASSERT_TRUE(sender_connect(&sender, &rig, rig.sender_tls));
+	CU_ASSERT_EQUAL(sender_hello(&sender, &model), FRAME_DENIED);
+	CU_ASSERT_STRING_EQUAL(sender.code, "max-size");
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, "entry a.example allows 133 MiB"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(sender.reason, "raise its --max-size"));
+	sender_drop(&sender);
+	rig_wait(&rig, NULL, 0, 300);
+	CU_ASSERT_PTR_NOT_NULL(strstr(rig.last_event, "allows 133 MiB"));
+	rig_authorize_size(&rig, 100 * mib + size, 100 * mib);
+	scene_initial();
+	scene_delta(20);
+	model_resize(&model, 1, model.disks[1].size + mib);
+	sender_begin(&sender, &model, DELTA, false);
+	scene_expect(FRAME_DENIED, "max-size", "this one would have 34");
+	rig_authorize_size(&rig, 0, 100 * mib);
+	scene_recover();
+	rig_authorize_size(&rig, mib, 100 * mib);
+	scene_delta(20);
+	scene_enter();
+	scene_delta(20);
+	scene_check();
+	scene_end();
+}
+
 static const struct unit_test tests[] = {
 	{"nobody says that he follows", test_not_claimed},
 	{"a disk that has grown", test_grown},
 	{"interrupted when it had grown", test_interrupted},
 	{"a disk that has shrunk", test_shrunk},
+	{"an entry with a limit", test_limited},
 };
 
 int main(void)

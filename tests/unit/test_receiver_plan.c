@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "receiver/authorization.h"
@@ -142,6 +144,71 @@ static void test_trust(void)
 	authorization_free(authorization);
 }
 
+/* Two new replicas at once, with room for one: the second waits for the admin, until the first's
+ * claim is over. What the engine told and what a stream claimed of one replica counts once. */
+static void test_room(void)
+{
+	static char rels[3][RELATIONSHIP_LEN + 1] = {"11111111-1111-4111-8111-111111111111",
+						     "22222222-2222-4222-8222-222222222222",
+						     "33333333-3333-4333-8333-333333333333"};
+	static char pattern[] = "*.example", site[] = "a.example", other_site[] = "a.other";
+	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
+	Vmreplica__Ipc__Authorization entry = VMREPLICA__IPC__AUTHORIZATION__INIT;
+	Vmreplica__Ipc__Authorization *entries[] = {&entry};
+	Vmreplica__Ipc__AuthorizedReplica replica = VMREPLICA__IPC__AUTHORIZED_REPLICA__INIT;
+	Vmreplica__Ipc__AuthorizedReplica *replicas[] = {&replica};
+	struct authorization *authorization = authorization_new();
+	char why[REASON_MAX + 1] = "";
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(authorization);
+	entry.pattern = pattern;
+	set.entries = entries;
+	set.n_entries = 1;
+	CU_ASSERT_EQUAL(authorization_set(authorization, &set), 0);
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[0], UINT64_MAX, why), 0);
+	entry.max_size_bytes = 100;
+	CU_ASSERT_EQUAL(authorization_set(authorization, &set), 0);
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[0], 101, why), -EACCES);
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[0], UINT64_MAX, why),
+			-EACCES);
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[0], 60, why), 0);
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[1], 60, why), -EACCES);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "entry *.example"));
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, "b.example", rels[1], 60, why),
+			-EACCES); /* the entry is theirs together */
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, other_site, rels[1], 60, why), 0);
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[1], 40, why), 0);
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[1], 30, why), 0);
+	replica.relationship = rels[0];
+	replica.site = site;
+	replica.size_bytes = 60;
+	set.replicas = replicas;
+	set.n_replicas = 1;
+	CU_ASSERT_EQUAL(authorization_set(authorization, &set), 0); /* the claims stand */
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[2], 11, why), -EACCES);
+	CU_ASSERT_EQUAL(authorization_claim_room(authorization, site, rels[2], 10, why), 0);
+	authorization_free(authorization);
+}
+
+/* A denial that is made up anew each time is reported so often, and then no more. */
+static void test_denials(void)
+{
+	struct authorization *authorization = authorization_new();
+	unsigned int told = 0;
+	char who[32];
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(authorization);
+	CU_ASSERT_TRUE(authorization_denial_is_news(authorization, "c.example identity"));
+	CU_ASSERT_FALSE(authorization_denial_is_news(authorization, "c.example identity"));
+	for (int i = 0; i < 1000; i++) {
+		snprintf(who, sizeof(who), "c%d.example identity", i);
+		told += authorization_denial_is_news(authorization, who);
+	}
+	CU_ASSERT_EQUAL(told, 31);
+	CU_ASSERT_FALSE(authorization_denial_is_news(authorization, "c.example identity"));
+	authorization_free(authorization);
+}
+
 static void judge(const struct view *view, Vmreplica__State state, Vmreplica__Health health,
 		  const char *code)
 {
@@ -192,8 +259,14 @@ static void test_status(void)
 }
 
 static const struct unit_test tests[] = {
-	{"modes", test_modes},	 {"marks", test_marks},	   {"epochs", test_epochs},
-	{"claims", test_claims}, {"patterns", test_trust}, {"status", test_status},
+	{"modes", test_modes},
+	{"marks", test_marks},
+	{"epochs", test_epochs},
+	{"claims", test_claims},
+	{"patterns", test_trust},
+	{"room of an entry", test_room},
+	{"reports of denials", test_denials},
+	{"status", test_status},
 };
 
 UNIT_MAIN("receiver plan", tests)

@@ -93,6 +93,7 @@ static void test_denials(void)
 {
 	static struct denial_ring ring;
 	char peer[32];
+	unsigned told = 0;
 
 	CU_ASSERT_PTR_NULL(denial_ring_at(&ring, 0));
 	CU_ASSERT_TRUE(denial_ring_add(&ring, "x.other", "no entry", 100));
@@ -108,10 +109,14 @@ static void test_denials(void)
 	CU_ASSERT_PTR_NULL(denial_ring_at(&ring, 2));
 	for (unsigned i = 0; i < DENIAL_RING_SIZE; i++) {
 		snprintf(peer, sizeof(peer), "peer%u", i);
-		CU_ASSERT_TRUE(denial_ring_add(&ring, peer, "no entry", 500));
+		told += denial_ring_add(&ring, peer, "no entry", 500);
 	}
-	CU_ASSERT_STRING_EQUAL(denial_ring_at(&ring, 0)->peer, "peer63");
-	CU_ASSERT_STRING_EQUAL(denial_ring_at(&ring, DENIAL_RING_SIZE - 1)->peer, "peer0");
+	CU_ASSERT_TRUE(told <= DENIAL_NEWS_MAX); /* all are kept, so many are told a minute */
+	CU_ASSERT_TRUE(told >= DENIAL_NEWS_MAX - 4);
+	CU_ASSERT_TRUE(denial_ring_add(&ring, "later", "no entry", 500 + 61000));
+	CU_ASSERT_FALSE(denial_ring_add(&ring, "later", "no entry", 500 + 61000));
+	CU_ASSERT_STRING_EQUAL(denial_ring_at(&ring, 1)->peer, "peer63");
+	CU_ASSERT_STRING_EQUAL(denial_ring_at(&ring, DENIAL_RING_SIZE - 1)->peer, "peer1");
 	CU_ASSERT_PTR_NULL(denial_ring_at(&ring, DENIAL_RING_SIZE));
 }
 

@@ -145,7 +145,7 @@ def bounded(lab, node, limit, seconds):
     require(rate >= 0.7 * limit, f"{rate} bytes/s on the wire of {limit}: it does not use them")
 
 
-# ---- --max-vms
+# ---- --max-vms and --max-size; what is there goes on
 
 def one_vm_only(lab):
     images = "/srv/vms"
@@ -160,6 +160,14 @@ def one_vm_only(lab):
             require(words in result.stderr, f"no '{words}' in: {result.stderr}")
         denials = json.loads(lab.vmreplica("b1", "broker --json"))["denials"]
         require(any("allows 1 VM" in entry["reason"] for entry in denials), f"B shows {denials}")
+        require("allows 1 VM" in lab.vmreplica("b1", "events"), "no event in B tells of it")
+        rep.authorize(lab, more="--max-size 20M")
+        result = lab.run("a1", "vmreplica protect two --to 10.77.2.100")
+        for words in ("entry a.example allows 20 MiB", "this one would have 16", "--max-size"):
+            require(words in result.stderr, f"no '{words}' in: {result.stderr}")
+        shown = json.loads(lab.vmreplica("b1", "authorize list --json"))["entries"][0]
+        require(shown["max_size_bytes"] == 20 * MIB and shown["size_bytes"] > 20 * MIB, shown)
+        rep.authorize(lab, more="--max-vms 1")
         require(not rep.known(lab, "B", "two"), "B took it all the same")
         rep.wait_cycles(lab, 1, 60)
     finally:
