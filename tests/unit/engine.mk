@@ -97,6 +97,11 @@ tests_unit_test_planned_plan_SOURCES = tests/unit/test_planned_plan.c tests/unit
 tests_unit_test_planned_plan_CFLAGS = $(engine_test_cflags)
 tests_unit_test_planned_plan_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_planned_world
+tests_unit_test_planned_world_SOURCES = tests/unit/test_planned_world.c tests/unit/planned_world.c tests/unit/planned_world.h
+tests_unit_test_planned_world_CFLAGS = $(engine_test_cflags)
+tests_unit_test_planned_world_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_failover_peer
 tests_unit_test_failover_peer_SOURCES = tests/unit/test_failover_peer.c
 tests_unit_test_failover_peer_CFLAGS = $(engine_test_cflags)
