@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "broker/access_point.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,10 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/listen_socket.h"
 #include "common/log.h"
 
-#define ACCESS_BACKLOG	     256
+#define ACCESS_VICTIMS_MS    60000
 #define ACCESS_ACCEPT_BATCH  32
 #define ACCESS_SCAN_NS	     500000000ull
 #define ACCESS_PAUSE_NS	     1000000000ull /* out of descriptors: accept again after this */
@@ -31,7 +31,9 @@ struct access_point {
 	struct tls_context *tls; /* a reference */
 	int listen_fd;
 	int handshake_ms, idle_ms;
-	size_t connections_max, per_address_max;
+	struct admission *admission;
+	unsigned victims; /* connections ended for others since it was told last */
+	int64_t victims_told_ms;
 	struct peer_session *sessions; /* list */
 	size_t count;
 	uint64_t next_id;
@@ -63,6 +65,11 @@ int access_point_idle_ms(const struct access_point *point)
 	return point->idle_ms;
 }
 
+struct admission *access_point_admission(struct access_point *point)
+{
+	return point->admission;
+}
+
 size_t access_point_count(const struct access_point *point)
 {
 	return point->count;
@@ -92,7 +99,14 @@ static void access_point_drop(struct access_point *point, struct peer_session *s
 		session->next->prev = session->prev;
 	}
 	point->count--;
+	admission_leave(point->admission, &session->ticket);
 	peer_session_free(session);
+}
+
+/* Strangers wait behind those whom we know. */
+static enum qb_loop_priority session_priority(const struct peer_session *session)
+{
+	return session->state == PEER_OPEN ? QB_LOOP_MED : QB_LOOP_LOW;
 }
 
 static int32_t session_dispatch_cb(int32_t fd, int32_t revents, void *data)
@@ -111,8 +125,8 @@ static int32_t session_dispatch_cb(int32_t fd, int32_t revents, void *data)
 void access_point_settle(struct access_point *point, struct peer_session *session)
 {
 	if (session->state != PEER_OVER &&
-	    qb_loop_poll_mod(point->loop, QB_LOOP_MED, session_poll_fd(session), session->events,
-			     session, session_dispatch_cb) < 0) {
+	    qb_loop_poll_mod(point->loop, session_priority(session), session_poll_fd(session),
+			     session->events, session, session_dispatch_cb) < 0) {
 		session->state = PEER_OVER;
 	}
 	if (session->state == PEER_OVER) {
@@ -130,36 +144,42 @@ struct peer_session *access_point_find(struct access_point *point, uint64_t id)
 	return session != NULL && session->state != PEER_OVER ? session : NULL;
 }
 
-static size_t access_point_count_host(const struct access_point *point, const struct in6_addr *host)
+/* A note of what was ended for others, once in a while: it may be thousands a second. */
+static void access_point_note_victim(struct access_point *point, const struct peer_session *session)
 {
-	size_t count = 0;
+	int64_t now_ms = clock_monotonic_ms();
+	char text[128];
 
-	for (const struct peer_session *session = point->sessions; session != NULL;
-	     session = session->next) {
-		count += memcmp(&session->host, host, sizeof(*host)) == 0;
+	point->victims++;
+	if (point->victims_told_ms != 0 && now_ms - point->victims_told_ms < ACCESS_VICTIMS_MS) {
+		return;
 	}
-	return count;
+	snprintf(text, sizeof(text),
+		 "too many connections without a certificate: %u were ended to let others in",
+		 point->victims);
+	point->victims = 0;
+	point->victims_told_ms = now_ms;
+	point->callbacks.refused_cb(point->arg, session->address, text);
 }
 
-/* The peer's address as IPv6 (IPv4 mapped) for comparing, and in words. */
-static void peer_describe(const struct sockaddr_storage *address, socklen_t len,
-			  struct in6_addr *ret_host, char ret_text[PEER_ADDRESS_LEN])
+static struct peer_session *session_of(struct admission_ticket *ticket)
 {
-	memset(ret_host, 0, sizeof(*ret_host));
-	if (address->ss_family == AF_INET6) {
-		*ret_host = ((const struct sockaddr_in6 *)address)->sin6_addr;
-	} else if (address->ss_family == AF_INET) {
-		ret_host->s6_addr[10] = ret_host->s6_addr[11] = 0xff;
-		memcpy(&ret_host->s6_addr[12], &((const struct sockaddr_in *)address)->sin_addr, 4);
+	return (struct peer_session *)((char *)ticket - offsetof(struct peer_session, ticket));
+}
+
+static bool access_point_enter(struct access_point *point, struct peer_session *session,
+			       const struct in6_addr *host)
+{
+	struct admission_ticket *victim;
+
+	if (admission_enter(point->admission, host, &session->ticket, &victim) < 0) {
+		return false;
 	}
-	if (getnameinfo((const struct sockaddr *)address, len, ret_text, PEER_ADDRESS_LEN, NULL, 0,
-			NI_NUMERICHOST) != 0) {
-		snprintf(ret_text, PEER_ADDRESS_LEN, "unknown");
+	if (victim != NULL) {
+		access_point_note_victim(point, session_of(victim));
+		access_point_drop(point, session_of(victim));
 	}
-	/* An IPv4 peer of a socket for both families: in the form that its admin knows. */
-	if (IN6_IS_ADDR_V4MAPPED(ret_host)) {
-		(void)inet_ntop(AF_INET, &ret_host->s6_addr[12], ret_text, PEER_ADDRESS_LEN);
-	}
+	return true;
 }
 
 /* Take an accepted descriptor. */
@@ -167,32 +187,23 @@ static void access_point_admit(struct access_point *point, int fd,
 			       const struct sockaddr_storage *address, socklen_t len)
 {
 	cleanup_close int accepted = fd;
-	struct peer_session *session;
-	char text[PEER_ADDRESS_LEN];
+	struct peer_session *session = calloc(1, sizeof(*session));
 	struct in6_addr host;
 
-	peer_describe(address, len, &host, text);
-	if (point->count >= point->connections_max) {
-		point->callbacks.refused_cb(point->arg, text,
-					    "the broker has too many connections");
-		return;
-	}
-	if (access_point_count_host(point, &host) >= point->per_address_max) {
-		point->callbacks.refused_cb(point->arg, text,
-					    "its address has too many connections");
-		return;
-	}
-	session = calloc(1, sizeof(*session));
-	if (session == NULL || qb_loop_poll_add(point->loop, QB_LOOP_MED, fd, POLLIN, session,
+	if (session == NULL || qb_loop_poll_add(point->loop, QB_LOOP_LOW, fd, POLLIN, session,
 						session_dispatch_cb) < 0) {
+		free(session);
+		return;
+	}
+	listen_socket_describe(address, len, &host, session->address);
+	if (!access_point_enter(point, session, &host)) {
+		qb_loop_poll_del(point->loop, fd);
 		free(session);
 		return;
 	}
 	session->access_point = point;
 	session->id = point->next_id++;
 	session->fd = steal_fd(&accepted);
-	session->host = host;
-	memcpy(session->address, text, sizeof(text));
 	session->deadline_ms = clock_monotonic_ms() + point->handshake_ms;
 	session->next = point->sessions;
 	if (session->next != NULL) {
@@ -231,7 +242,7 @@ static int32_t listen_dispatch_cb(int32_t fd, int32_t revents, void *data)
 
 	(void)revents;
 	for (int i = 0; i < ACCESS_ACCEPT_BATCH; i++) {
-		struct sockaddr_storage address;
+		struct sockaddr_storage address = {0};
 		socklen_t len = sizeof(address);
 		int peer = accept4(fd, (struct sockaddr *)&address, &len,
 				   SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -271,45 +282,38 @@ static void access_point_scan_cb(void *data)
 	}
 }
 
-static int listen_try(const struct addrinfo *info)
-{
-	cleanup_close int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-				      info->ai_protocol);
-	int on = 1, off = 0;
-
-	if (fd < 0) {
-		return -errno;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (info->ai_family == AF_INET6) {
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	}
-	if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, ACCESS_BACKLOG) < 0) {
-		return -errno;
-	}
-	return steal_fd(&fd);
-}
-
 /* Returns a listening descriptor or a negative errno. */
 static int listen_open(const char *address, uint16_t port)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC,
-				 .ai_socktype = SOCK_STREAM,
-				 .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
 	int64_t deadline = clock_monotonic_ms() + ACCESS_BIND_WAIT_MS;
-	struct addrinfo *info = NULL;
-	char service[8];
 	int fd;
 
-	snprintf(service, sizeof(service), "%u", port);
-	if (getaddrinfo(address[0] == '\0' ? "::" : address, service, &hints, &info) != 0) {
-		return -EINVAL;
-	}
-	while ((fd = listen_try(info)) == -EADDRNOTAVAIL && clock_monotonic_ms() < deadline) {
-		clock_sleep_ms(ACCESS_BIND_RETRY_MS);
-	}
-	freeaddrinfo(info);
+	do {
+		fd = listen_socket_open(address[0] == '\0' ? "::" : address, port);
+	} while (fd == -EADDRNOTAVAIL && clock_monotonic_ms() < deadline &&
+		 (clock_sleep_ms(ACCESS_BIND_RETRY_MS), true));
 	return fd;
+}
+
+static unsigned or_default(unsigned value, unsigned initial)
+{
+	return value > 0 ? value : initial;
+}
+
+static struct admission *admission_make(const struct access_options *options)
+{
+	const struct admission_limits limits = {
+		.pending_max = or_default(options->pending_max, ACCESS_PENDING_MAX),
+		.pending_per_address = or_default(options->per_address_max, ACCESS_PER_ADDRESS_MAX),
+		.known_max = or_default(options->connections_max, ACCESS_CONNECTIONS_MAX),
+		.known_per_peer = or_default(options->per_peer_max, ACCESS_PER_PEER_MAX),
+		.rate_per_s = options->rate == ACCESS_RATE_NONE
+				      ? 0
+				      : or_default(options->rate, ACCESS_RATE),
+		.burst = options->rate == 0 ? ACCESS_BURST : options->rate,
+	};
+
+	return admission_new(&limits);
 }
 
 int access_point_open(qb_loop_t *loop, const struct access_options *options,
@@ -322,8 +326,10 @@ int access_point_open(qb_loop_t *loop, const struct access_options *options,
 	if (point == NULL) {
 		return -ENOMEM;
 	}
-	fd = listen_open(options->address, options->port);
+	point->admission = admission_make(options);
+	fd = point->admission == NULL ? -ENOMEM : listen_open(options->address, options->port);
 	if (fd < 0) {
+		admission_free(point->admission);
 		free(point);
 		return fd;
 	}
@@ -336,10 +342,6 @@ int access_point_open(qb_loop_t *loop, const struct access_options *options,
 	point->handshake_ms =
 		options->handshake_ms > 0 ? options->handshake_ms : ACCESS_HANDSHAKE_MS;
 	point->idle_ms = options->idle_ms > 0 ? options->idle_ms : ACCESS_IDLE_MS;
-	point->connections_max =
-		options->connections_max > 0 ? options->connections_max : ACCESS_CONNECTIONS_MAX;
-	point->per_address_max =
-		options->per_address_max > 0 ? options->per_address_max : ACCESS_PER_ADDRESS_MAX;
 	*ret_point = point;
 	return 0;
 }
@@ -377,6 +379,7 @@ void access_point_free(struct access_point *point)
 		qb_loop_poll_del(point->loop, point->listen_fd);
 	}
 	close(point->listen_fd);
+	admission_free(point->admission);
 	tls_context_unref(point->tls);
 	free(point);
 }
@@ -389,13 +392,5 @@ void access_point_set_tls(struct access_point *point, struct tls_context *tls)
 
 uint16_t access_point_port(const struct access_point *point)
 {
-	struct sockaddr_storage address;
-	socklen_t len = sizeof(address);
-
-	if (getsockname(point->listen_fd, (struct sockaddr *)&address, &len) < 0) {
-		return 0;
-	}
-	return ntohs(address.ss_family == AF_INET6
-			     ? ((const struct sockaddr_in6 *)&address)->sin6_port
-			     : ((const struct sockaddr_in *)&address)->sin_port);
+	return listen_socket_port(point->listen_fd);
 }

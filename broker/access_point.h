@@ -2,7 +2,7 @@
 /*
  * The cluster's single access point for other sites: one TCP listener on the virtual address, for
  * requests of wire.proto under TLS and for relayed streams that name a token as their server name.
- * Bounded in connections (in all and per address), time and memory. Control thread only.
+ * Bounded in connections (common/admission.h), requests, time and memory. Control thread only.
  */
 #ifndef VMR_BROKER_ACCESS_POINT_H
 #define VMR_BROKER_ACCESS_POINT_H
@@ -10,19 +10,26 @@
 #include <qb/qbloop.h>
 
 #include "broker/peer_session.h"
+#include "common/admission.h"
 #include "common/tls.h"
 
 #define ACCESS_HANDSHAKE_MS    10000  /* from accept to the end of the TLS handshake */
 #define ACCESS_IDLE_MS	       120000 /* between requests */
-#define ACCESS_CONNECTIONS_MAX 1024u
-#define ACCESS_PER_ADDRESS_MAX 128u   /* one site may sit behind one address */
+#define ACCESS_PENDING_MAX     512u   /* whose handshake is not done */
+#define ACCESS_PER_ADDRESS_MAX 64u    /* of them; one site may sit behind one address */
+#define ACCESS_CONNECTIONS_MAX 1024u  /* whose is */
+#define ACCESS_PER_PEER_MAX    256u   /* of them, of one site */
+#define ACCESS_RATE	       2000u /* requests a second of one site; above, it waits for its answers */
+#define ACCESS_BURST	       4000u
+#define ACCESS_RATE_NONE       UINT32_MAX
 #define ACCESS_HELLO_MAX       16389u /* one TLS record with its header */
 
 struct access_options {
 	const char *address;	   /* numeric IPv4 or IPv6; "" = any. Borrowed for the call */
 	uint16_t port;		   /* 0 = any free one (tests) */
 	int handshake_ms, idle_ms; /* 0 = the defaults above */
-	size_t connections_max, per_address_max; /* 0 = the defaults above */
+	unsigned pending_max, per_address_max, connections_max, per_peer_max; /* 0 = as above */
+	unsigned rate; /* 0 = as above; ACCESS_RATE_NONE = no limit */
 };
 
 struct access_callbacks {
@@ -64,6 +71,7 @@ const struct access_callbacks *access_point_callbacks(const struct access_point 
 						      void **ret_arg);
 qb_loop_t *access_point_loop(const struct access_point *point);
 int access_point_idle_ms(const struct access_point *point);
+struct admission *access_point_admission(struct access_point *point);
 /* Bring the session's poll entry in line with session->events, or tear it down when it is over. */
 void access_point_settle(struct access_point *point, struct peer_session *session);
 

@@ -314,7 +314,8 @@ static int open_access_point(struct broker *broker, char error[BROKER_ERROR_LEN]
 		.refused_cb = refused_cb,
 	};
 	struct access_options options = {.address = broker->options.address,
-					 .port = broker->options.port};
+					 .port = broker->options.port,
+					 .rate = broker->options.request_rate};
 	int rc = access_point_open(broker->loop, &options, broker->tls, &callbacks, broker,
 				   &broker->access_point);
 

@@ -43,6 +43,7 @@ struct broker_options {
 	enum relay_mode relay;
 	const char *socket_path;  /* admin socket */
 	const char *socket_group; /* who may use it besides root; NULL = nobody */
+	unsigned request_rate;	  /* access_options.rate; 0 = its default */
 };
 
 struct broker {

@@ -126,7 +126,8 @@ static void session_sniff(struct peer_session *session)
 		return;
 	}
 	if ((size_t)n == session->sniffed) {
-		return; /* woken for bytes that the last look saw already: the event was under way */
+		return; /* woken for bytes that the last look saw already: the event was under way
+			 */
 	}
 	session->sniffed = (size_t)n;
 	found = tls_client_hello_sni(hello, (size_t)n, sni, sizeof(sni));
@@ -155,7 +156,11 @@ static void session_handshake(struct peer_session *session)
 {
 	int rc = tls_handshake(session->conn);
 
-	if (rc == 1) {
+	if (rc == 1 &&
+	    admission_recognize(access_point_admission(session->access_point), &session->ticket,
+				tls_peer_names(session->conn), clock_monotonic_ms()) < 0) {
+		session_refuse(session, "its site has too many connections to this broker");
+	} else if (rc == 1) {
 		session->state = PEER_OPEN;
 		session->deadline_ms =
 			clock_monotonic_ms() + access_point_idle_ms(session->access_point);
@@ -243,6 +248,15 @@ static bool session_read_header(struct peer_session *session)
 	return true;
 }
 
+/* Who asks more often than it may is not refused: it waits, and its site's other connections. */
+static void session_charge(struct peer_session *session)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	session->wait_ms = now_ms + admission_charge(access_point_admission(session->access_point),
+						     &session->ticket, now_ms);
+}
+
 static void session_handle(struct peer_session *session)
 {
 	const struct access_callbacks *callbacks;
@@ -259,6 +273,7 @@ static void session_handle(struct peer_session *session)
 	} else {
 		session->busy = true;
 		callbacks = access_point_callbacks(session->access_point, &arg);
+		session_charge(session);
 		callbacks->request_cb(arg, session, frame.type, frame.message);
 	}
 	arena_reset(&arena);
@@ -276,6 +291,29 @@ static void session_resume_cb(void *data)
 	access_point_settle(session->access_point, session);
 }
 
+static void session_resume_later(struct peer_session *session, uint64_t delay_ns)
+{
+	if (!session->resume_armed) {
+		session->resume_armed =
+			qb_loop_timer_add(access_point_loop(session->access_point), QB_LOOP_MED,
+					  delay_ns, session, session_resume_cb,
+					  &session->resume_timer) == 0;
+	}
+}
+
+/* True: nothing is read for a while. */
+static bool session_waits(struct peer_session *session)
+{
+	int64_t left_ms = session->wait_ms - clock_monotonic_ms();
+
+	if (left_ms <= 0) {
+		return false;
+	}
+	session->events = 0;
+	session_resume_later(session, (uint64_t)left_ms * 1000000u);
+	return true;
+}
+
 static void session_serve(struct peer_session *session)
 {
 	int turn;
@@ -289,6 +327,9 @@ static void session_serve(struct peer_session *session)
 				0; /* one request at a time: only a hangup is of interest now */
 			return;
 		}
+		if (session_waits(session)) {
+			return;
+		}
 		if (!session_read_header(session) ||
 		    !session_read_part(session, session->message, session->frame.message_len)) {
 			return;
@@ -297,11 +338,8 @@ static void session_serve(struct peer_session *session)
 			clock_monotonic_ms() + access_point_idle_ms(session->access_point);
 		session_handle(session);
 	}
-	if (session->state == PEER_OPEN && !session->resume_armed) {
-		session->resume_armed =
-			qb_loop_timer_add(access_point_loop(session->access_point), QB_LOOP_MED,
-					  PEER_RESUME_NS, session, session_resume_cb,
-					  &session->resume_timer) == 0;
+	if (session->state == PEER_OPEN) {
+		session_resume_later(session, PEER_RESUME_NS);
 	}
 }
 
@@ -333,9 +371,7 @@ void peer_session_reply(struct peer_session *session, enum frame_type type,
 		return;
 	}
 	session->out.len += frame_encode(type, message, 0, session->out.data + session->out.len);
-	if (!session->stepping && !session->resume_armed) {
-		session->resume_armed =
-			qb_loop_timer_add(access_point_loop(session->access_point), QB_LOOP_MED, 0,
-					  session, session_resume_cb, &session->resume_timer) == 0;
+	if (!session->stepping) {
+		session_resume_later(session, 0);
 	}
 }

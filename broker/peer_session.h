@@ -18,11 +18,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/admission.h"
 #include "common/buffer.h"
+#include "common/listen_socket.h"
 #include "common/tls.h"
 #include "proto/frame.h"
 
-#define PEER_ADDRESS_LEN 64u
+#define PEER_ADDRESS_LEN LISTEN_ADDRESS_LEN
 
 enum peer_state {
 	PEER_SNIFFING,
@@ -40,10 +42,11 @@ struct peer_session {
 	enum peer_state state;
 	int fd;				/* owned while conn is NULL; -1 once handed over */
 	struct tls_conn *conn;		/* owned */
-	struct in6_addr host;		/* peer's address, IPv4 mapped: for the limit per address */
+	struct admission_ticket ticket; /* what it takes of the connections that there may be */
 	char address[PEER_ADDRESS_LEN]; /* numeric: for the log */
 	int64_t deadline_ms;		/* monotonic: handshake or idle limit */
-	size_t sniffed;			/* bytes of the ClientHello seen so far */
+	int64_t wait_ms; /* monotonic: its site asks too much; nothing is read before then */
+	size_t sniffed;	 /* bytes of the ClientHello seen so far */
 	uint8_t header[FRAME_HEADER_LEN];
 	struct frame_header frame;
 	bool have_header;

@@ -20,7 +20,7 @@ struct withdraw_plan {
 	char storage[PATH_LEN_MAX + 1];
 	char node[NODE_NAME_MAX + 1]; /* whose engine destroys the store: the owner, else one that
 					 has the storage; "" = none */
-	bool keep_store; /* the resource alone is deleted */
+	bool keep_store;	      /* the resource alone is deleted */
 	char code[REPLICA_CODE_LEN];
 	char reason[REASON_MAX + 1];
 };

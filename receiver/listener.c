@@ -2,9 +2,6 @@
 #include "receiver/listener.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,17 +11,20 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/admission.h"
 #include "common/clock.h"
+#include "common/listen_socket.h"
 #include "common/log.h"
 #include "receiver/authorization.h"
 #include "receiver/session.h"
 
-#define SESSIONS_MAX   256u
-#define HANDSHAKES_MAX 64u
-#define HANDSHAKE_MS   10000
-#define BIND_WAIT_MS   5000
-#define ACCEPT_BATCH   16
-#define BACKLOG	       128
+#define PENDING_MAX	    256u  /* whose handshake is not done */
+#define PENDING_PER_ADDRESS 64u	  /* of them; one site may sit behind one address */
+#define SESSIONS_MAX	    1024u /* whose is */
+#define SESSIONS_PER_PEER   512u  /* of them, of one site */
+#define HANDSHAKE_MS	    10000
+#define ACCEPT_BATCH	    16
+#define VICTIMS_MS	    60000
 
 struct listener {
 	struct receiver *receiver;
@@ -33,88 +33,12 @@ struct listener {
 	int fd;			     /* -1 once stopped */
 	bool accepting;
 	struct qb_list_head sessions;
-	size_t count, handshakes;
+	struct qb_list_head waiting; /* sessions of peers that have all workers of their share */
+	struct admission *admission;
+	unsigned victims; /* connections ended for others since it was told last */
+	int64_t victims_told_ms;
+	size_t count;
 };
-
-/* ---- binding ---- */
-
-static int socket_bind(const struct addrinfo *info)
-{
-	cleanup_close int fd =
-		socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1, off = 0;
-
-	if (fd < 0) {
-		return -errno;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (info->ai_family == AF_INET6) {
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	}
-	if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
-		return -errno;
-	}
-	return steal_fd(&fd);
-}
-
-static int address_bind(const char *address, uint16_t port)
-{
-	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
-				 .ai_socktype = SOCK_STREAM};
-	struct addrinfo *info = NULL;
-	char service[8];
-	int fd;
-
-	snprintf(service, sizeof(service), "%u", port);
-	if (getaddrinfo(address, service, &hints, &info) != 0) {
-		return -EINVAL;
-	}
-	fd = socket_bind(info);
-	freeaddrinfo(info);
-	return fd;
-}
-
-int listener_bind(const char *address, uint16_t port, int *ret_fd, char error[LISTENER_ERROR_LEN])
-{
-	int64_t deadline_ms = clock_monotonic_ms() + BIND_WAIT_MS;
-	int fd;
-
-	if (address[0] == '\0') {
-		address = "::";
-	}
-	for (;;) {
-		fd = address_bind(address, port);
-		if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && strcmp(address, "::") == 0) {
-			address = "0.0.0.0"; /* a host without IPv6 */
-			continue;
-		}
-		if (fd != -EADDRINUSE || clock_monotonic_ms() > deadline_ms) {
-			break;
-		}
-		clock_sleep_ms(200);
-	}
-	if (fd < 0) {
-		snprintf(error, LISTENER_ERROR_LEN, "cannot listen on %.100s port %u: %s", address,
-			 port,
-			 fd == -EINVAL ? "not a numeric address: see [node] listen"
-				       : strerror(-fd));
-		return fd;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-uint16_t listener_port(int fd)
-{
-	struct sockaddr_storage address;
-	socklen_t len = sizeof(address);
-
-	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0) {
-		return 0;
-	}
-	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-						   : ((struct sockaddr_in *)&address)->sin_port);
-}
 
 /* ---- sessions on the loop ---- */
 
@@ -122,8 +46,10 @@ static void session_remove(struct session *session)
 {
 	struct listener *listener = session->receiver->listener;
 
-	listener->handshakes -=
-		session->phase == SESSION_HANDSHAKE || session->phase == SESSION_HELLO;
+	if (session->phase == SESSION_WAITING) {
+		qb_list_del(&session->waiting);
+	}
+	admission_leave(listener->admission, &session->ticket);
 	session->phase = SESSION_OVER;
 	listener->count--;
 	qb_list_del(&session->entry);
@@ -133,10 +59,16 @@ static void session_remove(struct session *session)
 
 static int32_t session_readable_cb(int32_t fd, int32_t revents, void *data);
 
+/* Strangers wait behind those whom we know. */
+static enum qb_loop_priority session_priority(const struct session *session)
+{
+	return session->phase == SESSION_HANDSHAKE ? QB_LOOP_LOW : QB_LOOP_MED;
+}
+
 static int session_watch(struct session *session, short events)
 {
-	return qb_loop_poll_add(session->receiver->loop, QB_LOOP_MED, tls_fd(session->conn), events,
-				session, session_readable_cb);
+	return qb_loop_poll_add(session->receiver->loop, session_priority(session),
+				tls_fd(session->conn), events, session, session_readable_cb);
 }
 
 static void session_unwatch(struct session *session)
@@ -146,32 +78,62 @@ static void session_unwatch(struct session *session)
 
 static void session_start(struct session *session);
 
+static struct session *waiting_first(struct listener *listener)
+{
+	struct session *session;
+
+	qb_list_for_each_entry(session, &listener->waiting, waiting)
+	{
+		if (admission_work(listener->admission, &session->ticket)) {
+			return session;
+		}
+	}
+	return NULL;
+}
+
+/* A worker is free again: whose peer may have it? */
+static void sessions_start_waiting(struct listener *listener)
+{
+	struct session *session;
+
+	while ((session = waiting_first(listener)) != NULL) {
+		qb_list_del(&session->waiting);
+		session->phase = SESSION_PARKED;
+		session_start(session);
+	}
+}
+
 /* Back from a worker. */
 static void session_done_cb(void *arg, int result)
 {
 	struct session *session = arg;
+	struct listener *listener = session->receiver->listener;
 
+	admission_rest(&session->ticket);
 	if (result < 0) {
 		session_remove(session);
-		return;
-	}
-	if (session->kicked) {
+	} else if (session->kicked) {
 		session_start(session);
-		return;
+	} else {
+		session->phase = SESSION_PARKED;
+		if (session_watch(session, POLLIN) < 0) {
+			session_remove(session);
+		}
 	}
-	session->phase = SESSION_PARKED;
-	if (session_watch(session, POLLIN) < 0) {
-		session_remove(session);
-	}
+	sessions_start_waiting(listener);
 }
 
-/* Hand it to a worker; it is not on the loop now. */
+/* Hand it to a worker; it is not on the loop now. One peer's streams do not take all workers: when
+ * its line stalls, each holds one for a minute. */
 static void session_start(struct session *session)
 {
 	struct listener *listener = session->receiver->listener;
 
-	listener->handshakes -=
-		session->phase == SESSION_HANDSHAKE || session->phase == SESSION_HELLO;
+	if (!admission_work(listener->admission, &session->ticket)) {
+		session->phase = SESSION_WAITING;
+		qb_list_add_tail(&session->waiting, &listener->waiting);
+		return;
+	}
 	session->phase = SESSION_RUNNING;
 	session->kicked = false;
 	if (workers_submit(session->receiver->stream_workers, session_run, session_done_cb,
@@ -180,17 +142,21 @@ static void session_start(struct session *session)
 	}
 }
 
+static void session_report(struct session *session, const char *why)
+{
+	if (authorization_denial_is_news(session->receiver->authorization, why)) {
+		receiver_event(session->receiver, "warning", "", "refused a stream from %s: %s",
+			       tls_peer_address(session->conn), why);
+	}
+}
+
 /* A peer whose certificate does not hold is worth an event; a port scan is not. */
 static void handshake_report(struct session *session, int rc)
 {
-	const char *peer = tls_peer_address(session->conn), *why = tls_error(session->conn);
-
-	if (rc == -EKEYREJECTED &&
-	    authorization_denial_is_news(session->receiver->authorization, why)) {
-		receiver_event(session->receiver, "warning", "", "refused a stream from %s: %s",
-			       peer, why);
-	} else {
-		log_info("%s: no TLS session: %s", peer, why);
+	log_info("%s: no TLS session: %s", tls_peer_address(session->conn),
+		 tls_error(session->conn));
+	if (rc == -EKEYREJECTED) {
+		session_report(session, tls_error(session->conn));
 	}
 }
 
@@ -200,7 +166,7 @@ static int session_handshake(struct session *session)
 	int rc = tls_handshake(session->conn);
 
 	if (rc == -EAGAIN) {
-		return qb_loop_poll_mod(session->receiver->loop, QB_LOOP_MED, tls_fd(session->conn),
+		return qb_loop_poll_mod(session->receiver->loop, QB_LOOP_LOW, tls_fd(session->conn),
 					tls_wants(session->conn), session, session_readable_cb) < 0
 			       ? -EIO
 			       : -EAGAIN;
@@ -208,6 +174,11 @@ static int session_handshake(struct session *session)
 	if (rc < 0) {
 		handshake_report(session, rc);
 		return rc;
+	}
+	if (admission_recognize(session->receiver->listener->admission, &session->ticket,
+				tls_peer_names(session->conn), clock_monotonic_ms()) < 0) {
+		session_report(session, "it has too many streams to this node");
+		return -EBUSY;
 	}
 	session->phase = SESSION_HELLO;
 	if (!tls_has_pending(session->conn)) {
@@ -264,38 +235,46 @@ void listener_kick(struct session *session)
 
 /* ---- accepting ---- */
 
-static void socket_prepare(int fd)
+/* A note of what was ended for others, once in a while: it may be thousands a second. */
+static void victim_end(struct listener *listener, struct session *victim)
 {
-	int on = 1, idle_s = 30, interval_s = 10, count = 3;
-	unsigned int user_timeout_ms = 60000;
+	int64_t now_ms = clock_monotonic_ms();
 
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof(user_timeout_ms));
+	listener->victims++;
+	if (listener->victims_told_ms == 0 || now_ms - listener->victims_told_ms >= VICTIMS_MS) {
+		receiver_event(
+			listener->receiver, "warning", "",
+			"too many connections without a certificate, the last ended one from "
+			"%s: %u were ended to let others in",
+			tls_peer_address(victim->conn), listener->victims);
+		listener->victims = 0;
+		listener->victims_told_ms = now_ms;
+	}
+	session_unwatch(victim);
+	session_remove(victim);
 }
 
-static void connection_take(struct listener *listener, int fd)
+static void connection_take(struct listener *listener, int fd, const struct in6_addr *host)
 {
+	struct admission_ticket *victim;
 	struct session *session;
 	struct tls_conn *conn;
 
-	if (listener->count >= SESSIONS_MAX || listener->handshakes >= HANDSHAKES_MAX) {
-		close(fd); /* the sender tries again; nothing of ours grows */
-		return;
-	}
-	socket_prepare(fd);
 	conn = tls_server_new(listener->context, fd);
 	session = conn == NULL ? NULL : session_new(listener->receiver, conn);
 	if (session == NULL) {
 		return;
 	}
+	if (admission_enter(listener->admission, host, &session->ticket, &victim) < 0) {
+		session_unref(session);
+		return;
+	}
+	if (victim != NULL) {
+		victim_end(listener, qb_list_entry(victim, struct session, ticket));
+	}
 	session->phase = SESSION_HANDSHAKE;
 	session->deadline_ms = clock_monotonic_ms() + HANDSHAKE_MS;
 	listener->count++;
-	listener->handshakes++;
 	qb_list_add_tail(&session->entry, &listener->sessions);
 	if (session_watch(session, POLLIN) < 0) {
 		session_remove(session);
@@ -308,10 +287,16 @@ static int32_t listener_readable_cb(int32_t fd, int32_t revents, void *data)
 
 	(void)revents;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		char text[LISTEN_ADDRESS_LEN];
+		struct sockaddr_storage address = {0};
+		socklen_t len = sizeof(address);
+		struct in6_addr host;
+		int accepted = accept4(fd, (struct sockaddr *)&address, &len,
+				       SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (accepted >= 0) {
-			connection_take(listener, accepted);
+			listen_socket_describe(&address, len, &host, text);
+			connection_take(listener, accepted, &host);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -326,7 +311,7 @@ static int32_t listener_readable_cb(int32_t fd, int32_t revents, void *data)
 
 static int listener_accept(struct listener *listener)
 {
-	int rc = qb_loop_poll_add(listener->receiver->loop, QB_LOOP_MED, listener->fd, POLLIN,
+	int rc = qb_loop_poll_add(listener->receiver->loop, QB_LOOP_LOW, listener->fd, POLLIN,
 				  listener, listener_readable_cb);
 
 	listener->accepting = rc == 0;
@@ -335,10 +320,19 @@ static int listener_accept(struct listener *listener)
 
 struct listener *listener_new(struct receiver *receiver, int fd, struct tls_context *context)
 {
+	static const struct admission_limits limits = {.pending_max = PENDING_MAX,
+						       .pending_per_address = PENDING_PER_ADDRESS,
+						       .known_max = SESSIONS_MAX,
+						       .known_per_peer = SESSIONS_PER_PEER,
+						       .working_per_peer = STREAM_WORKERS_PER_PEER};
 	struct listener *listener = calloc(1, sizeof(*listener));
 	int rc;
 
-	if (listener == NULL) {
+	if (listener != NULL) {
+		listener->admission = admission_new(&limits);
+	}
+	if (listener == NULL || listener->admission == NULL) {
+		free(listener);
 		close(fd);
 		errno = ENOMEM;
 		return NULL;
@@ -348,6 +342,7 @@ struct listener *listener_new(struct receiver *receiver, int fd, struct tls_cont
 	pthread_mutex_init(&listener->lock, NULL);
 	listener->context = tls_context_ref(context);
 	qb_list_init(&listener->sessions);
+	qb_list_init(&listener->waiting);
 	rc = listener_accept(listener);
 	if (rc < 0) {
 		listener_free(listener);
@@ -400,6 +395,8 @@ void listener_stop(struct listener *listener)
 		if (session->phase == SESSION_HANDSHAKE || session->phase == SESSION_HELLO) {
 			session_unwatch(session);
 			session_remove(session);
+		} else if (session->phase == SESSION_WAITING) {
+			session_remove(session);
 		}
 	}
 }
@@ -417,6 +414,7 @@ void listener_free(struct listener *listener)
 	if (listener->fd >= 0) {
 		close(listener->fd);
 	}
+	admission_free(listener->admission);
 	tls_context_unref(listener->context);
 	pthread_mutex_destroy(&listener->lock);
 	free(listener);

@@ -18,13 +18,14 @@
 
 /* Streams at work at once: each holds a thread, and a buffer only while a frame's payload is in its
  * hands. */
-#define STREAM_WORKERS	 16
-#define STORE_WORKERS	 2 /* opening and closing stores */
-#define APPLY_WORKERS	 2
-#define LEND_WORKERS	 1 /* reading where logs write may take a while: nothing waits behind it */
-#define TAKEOVER_WORKERS 2 /* replaying logs takes long, and must not delay an open */
-#define MERGE_WORKERS	 1 /* merges of all stores together must leave the disks to replication */
-#define STREAM_BUFFERS	 3
+#define STREAM_WORKERS		32
+#define STREAM_WORKERS_PER_PEER 16 /* so many at most for one site: others have the rest */
+#define STORE_WORKERS		2  /* opening and closing stores */
+#define APPLY_WORKERS		2
+#define LEND_WORKERS		1 /* reading where logs write may take a while: nothing waits behind it */
+#define TAKEOVER_WORKERS	2 /* replaying logs takes long, and must not delay an open */
+#define MERGE_WORKERS		1 /* merges of all stores together must leave the disks to replication */
+#define STREAM_BUFFERS		3
 #define APPLY_BUFFERS                                                                              \
 	APPLY_WORKERS /* of their own: streams must not starve what makes room for them */
 /* One buffer holds a frame's payload and, behind it, the data of its chunk. */

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "common/admission.h"
 #include "common/tls.h"
 #include "proto/arena.h"
 #include "proto/frame.h"
@@ -22,6 +23,7 @@ enum session_phase {
 	SESSION_HANDSHAKE, /* on the loop, bounded by 10 s */
 	SESSION_HELLO,	   /* on the loop until its first bytes come, bounded by 10 s */
 	SESSION_PARKED,	   /* on the loop between cycles */
+	SESSION_WAITING,   /* for a worker: its peer has its share of them */
 	SESSION_RUNNING,   /* on a worker */
 	SESSION_OVER,	   /* out of the listener's list */
 };
@@ -32,7 +34,8 @@ struct session {
 	struct tls_conn *conn; /* owned */
 
 	/* control thread */
-	struct qb_list_head entry; /* in the listener's list */
+	struct qb_list_head entry, waiting; /* in the listener's lists */
+	struct admission_ticket ticket;
 	enum session_phase phase;
 	int64_t deadline_ms; /* monotonic, of the first two phases */
 	bool kicked;	     /* while it was running */

@@ -160,6 +160,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	printf("broker lookups:\n");
 	bench_table();
+	world_request_rate = ACCESS_RATE_NONE;
 	world = world_begin(RELAY_AUTO);
 	world_add_replica(world);
 	world_run(world, locate_one_by_one, world);

@@ -50,3 +50,9 @@ tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/broker_world.
 	tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h $(broker_test_files)
 tests_unit_test_query_CFLAGS = $(BROKER_TEST_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_query_LDADD = $(BROKER_TEST_LDADD) $(OPENSSL_LIBS)
+check_PROGRAMS += tests/unit/test_flood_broker
+tests_unit_test_flood_broker_SOURCES = tests/unit/test_flood_broker.c tests/unit/flood.c tests/unit/flood.h \
+	tests/unit/broker_world.c tests/unit/broker_world.h \
+	tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h $(broker_test_files)
+tests_unit_test_flood_broker_CFLAGS = $(BROKER_TEST_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_flood_broker_LDADD = $(BROKER_TEST_LDADD) $(OPENSSL_LIBS)

@@ -601,6 +601,8 @@ static void world_config(struct world *world)
 	};
 }
 
+unsigned world_request_rate;
+
 struct world *world_begin(enum relay_mode relay)
 {
 	static bool made;
@@ -627,6 +629,7 @@ struct world *world_begin(enum relay_mode relay)
 	world->broker.options = (struct broker_options){.address = "127.0.0.1",
 							.port = 0,
 							.relay = relay,
+							.request_rate = world_request_rate,
 							.socket_path = world->socket_path};
 	world->broker.ready_cb = ready_cb;
 	world->broker.failed_cb = failed_cb;

@@ -14,6 +14,9 @@
 
 #define WORLD_WAIT_MS 8000
 
+/* Set before world_begin: broker_options.request_rate. */
+extern unsigned world_request_rate;
+
 struct world {
 	struct broker broker;
 	struct config config;

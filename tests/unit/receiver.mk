@@ -77,9 +77,13 @@ receiver_rig_tests = \
 	tests/unit/test_receiver_trips \
 	tests/unit/test_replay \
 	tests/unit/test_receiver_failover \
+	tests/unit/test_flood_receiver \
 	tests/unit/test_store_fixture
 check_PROGRAMS += $(receiver_rig_tests)
 $(receiver_rig_tests): vmreplica-receiver$(EXEEXT)
+tests_unit_test_flood_receiver_SOURCES = tests/unit/test_flood_receiver.c tests/unit/flood.c tests/unit/flood.h
+tests_unit_test_flood_receiver_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_flood_receiver_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_e2e_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_e2e_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)

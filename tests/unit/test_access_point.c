@@ -2,6 +2,7 @@
 /* The access point's bounds: time, number, and connections that never become one. */
 #include "broker/access_point.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -97,15 +98,23 @@ static void wait_until_empty(void)
 	CU_ASSERT_EQUAL(access_point_count(point), 0);
 }
 
-static int dial(void)
+static int dial_from(const char *source)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_port = htons(access_point_port(point)),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in from = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	inet_pton(AF_INET, source, &from.sin_addr);
+	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
+}
+
+static int dial(void)
+{
+	return dial_from("127.0.0.1");
 }
 
 static bool is_closed(int fd)
@@ -182,11 +191,12 @@ static void test_idle_limit(void)
 	end();
 }
 
+/* One too many ends an older one: the oldest of the address that has the most. */
 static void test_numbers(void)
 {
 	struct access_options options = {
-		.address = "127.0.0.1", .per_address_max = 4, .connections_max = 100};
-	int fds[CONNECTIONS], closed = 0;
+		.address = "127.0.0.1", .per_address_max = 4, .pending_max = 100};
+	int fds[CONNECTIONS], other;
 
 	begin(&options);
 	for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -194,26 +204,69 @@ static void test_numbers(void)
 	}
 	run_ms(50);
 	CU_ASSERT_EQUAL(access_point_count(point), 4);
-	CU_ASSERT_EQUAL(refused, 2);
-	CU_ASSERT_PTR_NOT_NULL(strstr(refused_reason, "its address"));
+	CU_ASSERT_EQUAL(refused, 1); /* told once a minute */
+	CU_ASSERT_PTR_NOT_NULL(strstr(refused_reason, "to let others in"));
 	for (size_t i = 0; i < CONNECTIONS; i++) {
-		closed += is_closed(fds[i]);
+		CU_ASSERT_EQUAL(is_closed(fds[i]), i < CONNECTIONS - 4);
 		close(fds[i]);
 	}
-	CU_ASSERT_EQUAL(closed, 2);
 	wait_until_empty();
 	end();
-	options.connections_max = 3;
+	options.pending_max = 3;
 	begin(&options);
+	other = dial_from("127.0.0.9"); /* the oldest, and yet not the one that goes */
+	run_ms(20);
 	for (size_t i = 0; i < CONNECTIONS; i++) {
 		fds[i] = dial();
 	}
 	run_ms(50);
 	CU_ASSERT_EQUAL(access_point_count(point), 3);
-	CU_ASSERT_EQUAL(refused, 3);
-	CU_ASSERT_PTR_NOT_NULL(strstr(refused_reason, "too many connections"));
+	CU_ASSERT_FALSE(is_closed(other));
+	CU_ASSERT_FALSE(is_closed(fds[CONNECTIONS - 1]));
 	for (size_t i = 0; i < CONNECTIONS; i++) {
 		close(fds[i]);
+	}
+	close(other);
+	end();
+}
+
+/* Connections with a certificate are one site's share, whatever strangers do. */
+static void test_share(void)
+{
+	struct access_options options = {.address = "127.0.0.1",
+					 .pending_max = 2,
+					 .per_address_max = 2,
+					 .connections_max = 3,
+					 .per_peer_max = 2};
+	struct tls_context *context = peers_context("a1");
+	struct tls_conn *conns[3];
+	int strangers[CONNECTIONS], over = 0;
+
+	begin(&options);
+	for (size_t i = 0; i < 3; i++) {
+		conns[i] = tls_client_new(context, dial(), "b.example", NULL);
+		for (int k = 0; k < 50 && tls_handshake(conns[i]) == -EAGAIN; k++) {
+			run_ms(5);
+		}
+	}
+	tls_context_unref(context);
+	run_ms(50);
+	CU_ASSERT_EQUAL(access_point_count(point), 2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(refused_reason, "its site has too many connections"));
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		strangers[i] = dial();
+	}
+	run_ms(50);
+	CU_ASSERT_EQUAL(access_point_count(point), 4);
+	for (size_t i = 0; i < 3; i++) {
+		char byte;
+
+		over += tls_read(conns[i], &byte, 1) != -EAGAIN;
+		tls_conn_free(conns[i]);
+	}
+	CU_ASSERT_EQUAL(over, 1);
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		close(strangers[i]);
 	}
 	end();
 }
@@ -312,6 +365,7 @@ static const struct unit_test tests[] = {
 	{"the handshake's limit", test_handshake_limit},
 	{"the idle limit", test_idle_limit},
 	{"numbers", test_numbers},
+	{"a site's share", test_share},
 	{"a hello in pieces", test_pieces},
 	{"a hello without end", test_endless_hello},
 	{"IPv6", test_ipv6},
