@@ -17,6 +17,7 @@
 #include "proto/message_copy.h"
 
 #define RETRY_MS	15000
+#define LOOK_MS		500    /* what is not ready yet is asked again */
 #define VISIT_MS	120000 /* opened, asked and closed; else it is closed, and tried again */
 #define PATIENCE_MIN_MS 5000
 /* QEMU begins a merge anew after each slice that was too short: a layer of any size has to fit. */
@@ -124,8 +125,9 @@ static void visit_begin(struct chain_keeper *keeper, Vmreplica__Ipc__TakeoverEnd
 	open.resource = rel->settings.resource;
 	keeper->end = end;
 	keeper->retry_ms = now + RETRY_MS;
-	if (receiver_child_is_ready(rel->engine->receiver) &&
-	    receiver_child_send(rel->engine->receiver, FRAME_STORE_OPEN, &open.base) == 0) {
+	if (!receiver_child_reaches_store(rel->engine->receiver, keeper->directory)) {
+		keeper->retry_ms = now + LOOK_MS;
+	} else if (receiver_child_send(rel->engine->receiver, FRAME_STORE_OPEN, &open.base) == 0) {
 		keeper->state = KEEPER_OPENS;
 		keeper->visit_end_ms = now + VISIT_MS;
 	}

@@ -144,6 +144,7 @@ ENGINE_CONTROL = \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
 	engine/receiver_leftover.c engine/receiver_leftover.h \
+	engine/receiver_reach.c engine/receiver_reach.h \
 	engine/relationship.c engine/relationship.h \
 	engine/relationship_attach.c engine/relationship_cycle.c \
 	engine/relationship_request.c engine/relationship_status.c \
@@ -158,6 +159,7 @@ ENGINE_CONTROL = \
 	engine/replica_state.c engine/replica_state.h \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
+	engine/store_reach.c engine/store_reach.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_admit.c engine/store_admit.h \
 	engine/store_directory.c engine/store_directory.h \

@@ -13,6 +13,7 @@
 #include "engine/replica_adopt.h"
 #include "engine/replica_definition.h"
 #include "engine/health_attribute.h"
+#include "engine/store_reach.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
 
@@ -45,8 +46,9 @@ struct replica {
 	bool closed;	       /* it did, and says that it has let the store go */
 	char kept[REASON_MAX]; /* why the receiver did not remove it for good; "" = it did */
 	bool busy;	       /* a worker prepares the directory, or waits for the store's lock */
-	uid_t qemu_uid;	       /* who reads the layers; 0 = root, or not known */
-	pid_t spared;	       /* our receiver while the directory is prepared */
+	struct store_reach reach; /* what the receiver needs for it */
+	uid_t qemu_uid;		  /* who reads the layers; 0 = root, or not known */
+	pid_t spared;		  /* our receiver while the directory is prepared */
 	uint64_t generation, moves, last_pause_ms;
 	bool moved_here;
 	int64_t detached_ms, paused_since_ms;

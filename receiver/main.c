@@ -91,6 +91,7 @@ static void ready_send(struct receiver *receiver)
 	Vmreplica__Ipc__ReceiverReady ready = VMREPLICA__IPC__RECEIVER_READY__INIT;
 
 	ready.port = receiver->port;
+	ready.confined = receiver->confined;
 	link_send(receiver->link, FRAME_RECEIVER_READY, &ready.base);
 }
 
@@ -113,6 +114,9 @@ static int privileged_start(struct receiver *receiver, const Vmreplica__Ipc__Rec
 		    : privileges_make_directory(receiver->run_directory,
 						sizeof(receiver->run_directory), error);
 	rc = rc < 0 ? rc : privileges_drop(error);
+	rc = rc < 0 ? rc
+		    : confinement_enter_paths(config, receiver->run_directory, &receiver->confined,
+					      error);
 	rc = rc < 0 ? rc : confinement_enter_calls(error);
 	if (rc < 0) {
 		receiver_event(receiver, "error", "", "the receiver cannot start: %s", error);

@@ -47,6 +47,7 @@ struct receiver {
 	char node[NODE_NAME_MAX + 1], site[SITE_NAME_MAX + 1];
 	uint16_t port;
 	char run_directory[64];			/* ours alone: the daemons' sockets */
+	bool confined; /* Landlock: what it can open is what it was told of as it began */
 	atomic_uint_fast64_t spool_cap_bytes;	/* unapplied logs of one store; 0 = no cap */
 	atomic_uint_fast64_t history_cap_bytes; /* applied logs kept of one store; 0 = no cap */
 	atomic_uint_fast64_t

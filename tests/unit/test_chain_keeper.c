@@ -76,9 +76,10 @@ void engine_wake(struct engine *e)
 	(void)e;
 }
 
-bool receiver_child_is_ready(const struct receiver_child *child)
+bool receiver_child_reaches_store(struct receiver_child *child, const char *directory)
 {
 	(void)child;
+	CU_ASSERT_STRING_EQUAL(directory, DIRECTORY);
 	return receiver_ready;
 }
 
