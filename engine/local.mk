@@ -144,7 +144,7 @@ ENGINE_CONTROL = \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
 	engine/receiver_leftover.c engine/receiver_leftover.h \
-	engine/receiver_reach.c engine/receiver_reach.h \
+	engine/receiver_reach.c engine/receiver_reach.h engine/receiver_spawn.c engine/receiver_spawn.h \
 	engine/relationship.c engine/relationship.h \
 	engine/relationship_attach.c engine/relationship_cycle.c \
 	engine/relationship_request.c engine/relationship_status.c \

@@ -2,12 +2,9 @@
 #include "engine/receiver_child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +17,7 @@
 #include "engine/chain_keeper.h"
 #include "engine/receiver_leftover.h"
 #include "engine/receiver_reach.h"
+#include "engine/receiver_spawn.h"
 #include "engine/replica.h"
 #include "engine/replica_lender.h"
 #include "engine/replica_sizes.h"
@@ -48,24 +46,6 @@ struct receiver_child {
 	size_t authorized_len;
 	struct receiver_leftover leftover;
 };
-
-/* ---- in the child, before exec: async-signal-safe calls only ---- */
-
-/* The receiver starts as root, binds, and becomes user vmreplica by itself. */
-__attribute__((noreturn)) static void child_exec(int fd)
-{
-	char *const argv[] = {(char *)(uintptr_t)RECEIVER_PROGRAM, NULL};
-	sigset_t none;
-
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(fd, RECEIVER_FD) < 0 || (fd == RECEIVER_FD && fcntl(fd, F_SETFD, 0) < 0)) {
-		_exit(126);
-	}
-	execv(argv[0], argv);
-	_exit(127);
-}
 
 /* ---- frames of the receiver ---- */
 
@@ -234,24 +214,15 @@ static void child_check_renewal(struct receiver_child *child, int64_t now_ms)
 
 static int child_spawn(struct receiver_child *child)
 {
-	int fds[2];
-	pid_t pid;
+	int fd = -1;
+	pid_t pid = receiver_spawn(&fd);
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
-		return -errno;
-	}
-	pid = fork();
-	if (pid == 0) {
-		child_exec(fds[1]);
-	}
-	close(fds[1]);
 	if (pid < 0) {
-		close(fds[0]);
-		return -EAGAIN;
+		return (int)pid;
 	}
 	child->pid = pid;
 	receiver_leftover_note(&child->leftover, child->engine->config->node, pid);
-	child->link = link_new(child->engine->loop, fds[0], child_frame_cb, child_closed_cb, child);
+	child->link = link_new(child->engine->loop, fd, child_frame_cb, child_closed_cb, child);
 	if (child->link == NULL) {
 		kill(pid, SIGKILL);
 		return -ENOMEM;

@@ -22,6 +22,11 @@ tests_unit_test_source_access_SOURCES = tests/unit/test_source_access.c
 tests_unit_test_source_access_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_access_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_store_reach
+tests_unit_test_store_reach_SOURCES = tests/unit/test_store_reach.c tests/unit/tempdir.h
+tests_unit_test_store_reach_CFLAGS = $(source_test_cflags)
+tests_unit_test_store_reach_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_adopted_disks
 tests_unit_test_adopted_disks_SOURCES = tests/unit/test_adopted_disks.c
 tests_unit_test_adopted_disks_CFLAGS = $(source_test_cflags)
