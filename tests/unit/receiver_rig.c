@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,17 +19,6 @@
 
 bool rig_fault_sync, rig_mortal;
 const char *rig_environment[4];
-
-void rig_die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, "\n");
-	exit(1);
-}
 
 /* The link has ended without being told to: say how the receiver ended. */
 __attribute__((noreturn)) static void rig_receiver_gone(struct rig *rig, int rc)
@@ -136,8 +124,9 @@ void rig_configure(struct rig *rig)
 	config.key = key;
 	config.node = rig->node;
 	config.site = text("b.example");
-	config.places = (char *[]){rig->root, text(".")}; /* there is fault_sync's library */
-	config.n_places = 2;
+	config.places =
+		(char *[]){rig->root, rig->store, text(".")}; /* there is fault_sync's library */
+	config.n_places = 3;
 	config.spool_cap_bytes = rig->cap_bytes;
 	config.history_cap_bytes = rig->history_cap_bytes;
 	config.storage_reserve_bytes = rig->reserve_bytes;
