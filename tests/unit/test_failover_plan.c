@@ -96,6 +96,9 @@ static void test_planned_goes_forward(void)
 	CU_ASSERT_EQUAL(failover_plan_next(planned, state, EVENT_FAILED).step, STEP_FORGET);
 	/* but what was promised not to be taken is given back */
 	state = failover_plan_first(planned, true);
+	CU_ASSERT_EQUAL(state.step, STEP_STOP);
+	CU_ASSERT_EQUAL(failover_plan_next(planned, state, EVENT_FAILED).step, STEP_STOP);
+	state = failover_plan_next(planned, state, EVENT_DONE);
 	CU_ASSERT_EQUAL(state.step, STEP_RELEASE);
 	state = failover_plan_next(planned, state, EVENT_DONE);
 	CU_ASSERT_EQUAL(state.step, STEP_FORGET);
