@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += libvmr-receiver.la
 libvmr_receiver_la_SOURCES = \
 	receiver/adopt.c receiver/adopt.h \
 	receiver/adopt_extents.c \
+	receiver/adopt_point.c \
 	receiver/answer.c receiver/answer.h \
 	receiver/apply.c receiver/apply.h \
 	receiver/apply_logs.c \
