@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "common/buffer.h"
+#include "common/tls_expiry.h"
 #include "common/workers.h"
 #include "proto/link.h"
 #include "proto/limits.h"
@@ -44,6 +45,7 @@ struct receiver {
 	struct store_table *stores;
 	struct authorization *authorization;
 	struct listener *listener;
+	struct tls_expiry_notes expiries; /* peers' certificates that were told of */
 	char node[NODE_NAME_MAX + 1], site[SITE_NAME_MAX + 1];
 	uint16_t port;
 	char run_directory[64];			/* ours alone: the daemons' sockets */

@@ -123,6 +123,11 @@ static void test_malformed(void)
 static void test_not_allowed(void)
 {
 	scene_begin();
+	scene_enter();
+	rig_wait(&rig, NULL, 0, 300);
+	/* the rig's certificates hold for two days */
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(rig.last_event, "the certificate of a1.a.example expires on"));
 	scene_initial();
 	sender_drop(&sender);
 
