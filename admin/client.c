@@ -139,6 +139,7 @@ int client_judge(struct client *client, const struct common_options *common, int
 	if (client->lost) {
 		return common->quiet ? STATUS_FAILED : exchange_failed(rc, path);
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): rc 0 comes with an answer */
 	if (response->error != 0 || response->usage) {
 		const char *text =
 			response->text[0] != '\0' ? response->text : strerror(response->error);

@@ -242,7 +242,7 @@ static int32_t listen_dispatch_cb(int32_t fd, int32_t revents, void *data)
 
 	(void)revents;
 	for (int i = 0; i < ACCESS_ACCEPT_BATCH; i++) {
-		struct sockaddr_storage address;
+		struct sockaddr_storage address = {0};
 		socklen_t len = sizeof(address);
 		int peer = accept4(fd, (struct sockaddr *)&address, &len,
 				   SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -36,6 +36,7 @@ libvmr_broker_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-ca
 libvmr_broker_la_LIBADD = libvmr-cluster.la libvmr-proto.la libvmr-common.la $(QB_LIBS) $(PROTOBUF_C_LIBS) -lpthread
 
 sbin_PROGRAMS += vmreplica-broker
-vmreplica_broker_SOURCES = broker/main.c broker/arguments.c broker/arguments.h
+vmreplica_broker_SOURCES = broker/main.c broker/arguments.c broker/arguments.h \
+	broker/confinement.c broker/confinement.h
 vmreplica_broker_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-cast-qual -Wno-undef
-vmreplica_broker_LDADD = libvmr-broker.la
+vmreplica_broker_LDADD = libvmr-broker.la libvmr-confine.la

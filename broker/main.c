@@ -12,6 +12,7 @@
 
 #include "broker/arguments.h"
 #include "broker/broker.h"
+#include "broker/confinement.h"
 #include "common/daemon.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -90,6 +91,10 @@ static void broker_ready_cb(void *arg)
 			    process->config.tls_key);
 	}
 	check_settings_directories(process);
+	if (confinement_enter(&process->config, error) < 0) {
+		fail(process, error);
+		return;
+	}
 	rc = broker_serve(&process->broker);
 	if (rc < 0) {
 		fail(process, strerror(-rc));
@@ -271,6 +276,11 @@ static int run(struct process *process)
 	make_run_directory();
 	make_settings_directories(process);
 	daemon_raise_limits();
+	rc = daemon_protect_memory(); /* it has the key before it gives up root */
+	if (rc < 0) {
+		log_error("core dumps cannot be forbidden: %s", strerror(-rc));
+		return EXIT_FAILURE;
+	}
 	if (open_broker(process) == 0) {
 		qb_loop_run(process->loop);
 	}

@@ -23,6 +23,7 @@
 #include "cluster/cib_health.h"
 #include "cluster/cib_process.h"
 #include "cluster/cib_reader.h"
+#include "common/daemon.h"
 #include "common/log.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
@@ -257,7 +258,7 @@ int main(void)
 	}
 	(void)log_open("vmreplica-cib", NULL, "notice", true);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (drop_privileges() < 0) {
+	if (drop_privileges() < 0 || daemon_protect_memory() < 0) {
 		return 1;
 	}
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

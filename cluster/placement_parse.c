@@ -269,7 +269,7 @@ int placement_parse(const char *xml, size_t len, struct placement **ret_placemen
 {
 	cleanup_builder struct placement_builder builder = {0};
 	cleanup_xml_doc xmlDoc *doc = NULL;
-	const char *unused;
+	const char *unused = NULL;
 	const xmlNode *root;
 
 	ret_error = ret_error != NULL ? ret_error : &unused;

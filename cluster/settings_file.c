@@ -115,7 +115,7 @@ static int contents_write(int fd, const char *comment, const struct nvpair_list 
 	if (out == NULL) {
 		return -errno;
 	}
-	copy = -1; /* the stream's now */
+	(void)steal_fd(&copy); /* the stream's now */
 	(void)fprintf(out, "# %s\n", comment);
 	for (size_t i = 0; i < list->count; i++) {
 		(void)fprintf(out, "%s = %s\n", list->pairs[i]->name, list->pairs[i]->value);

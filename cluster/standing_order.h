@@ -27,6 +27,9 @@
 /* "<path>": the definition that names those disks: the resource's config is the replica's from then
  * on, which names none. Taken away behind it. */
 #define STANDING_DEFINED "vmreplica-defined-"
+/* "<host>:<port>": the other side's broker, as this side knew it when it was the primary. A replica
+ * hears it with its first cycle; until then this is all there is. */
+#define STANDING_BROKER "vmreplica-broker-"
 /* "<number> <lineage> <site>": an epoch that this side has promised never to take: a planned
  * failover that was cancelled. */
 #define STANDING_REFUSED "vmreplica-refused-"
@@ -49,7 +52,7 @@
 	STANDING_SUSPENDED, STANDING_RESYNC, STANDING_START_AT, STANDING_HANDOVER,                 \
 		STANDING_EXTENTS, STANDING_ADOPT, STANDING_REFUSED, STANDING_BLIND,                \
 		STANDING_FAILOVER, STANDING_COPY, STANDING_AUTOSTART, STANDING_CHAIN,              \
-		STANDING_DEFINED
+		STANDING_DEFINED, STANDING_BROKER
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

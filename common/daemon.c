@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/sanitized.h"
 
 static void daemon_redirect(int fd, int flags)
 {
@@ -127,6 +130,42 @@ void daemon_raise_limits(void)
 	}
 }
 
+/* Needs CAP_SETPCAP, so it comes first. No program that is started can have one again. */
+static int capability_bounds_empty(void)
+{
+	/* The kernel says EINVAL behind the last one that it knows. */
+	for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
+	     capability++) {
+		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+/* Also those that whoever started us had given to us: setresuid leaves them. */
+static int capabilities_clear(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}};
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    syscall(SYS_capset, &header, none) < 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+int daemon_protect_memory(void)
+{
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0) {
+		return -errno;
+	}
+	return !SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 static int become(const char *user, char error[DAEMON_ERROR_LEN])
 {
 	const struct passwd *entry = getpwnam(user);
@@ -136,7 +175,7 @@ static int become(const char *user, char error[DAEMON_ERROR_LEN])
 			 "there is no user %s: make it (see the README, users)", user);
 		return -ENOENT;
 	}
-	if (setgroups(1, &entry->pw_gid) < 0 ||
+	if (capability_bounds_empty() < 0 || setgroups(1, &entry->pw_gid) < 0 ||
 	    setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) < 0 ||
 	    setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) < 0) {
 		int rc = -errno;
@@ -159,9 +198,13 @@ int daemon_drop_privileges(const char *user, bool *ret_dropped, char error[DAEMO
 	if (rc < 0) {
 		return rc;
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+	rc = capabilities_clear();
+	rc = rc < 0 ? rc : daemon_protect_memory(); /* becoming somebody else may have undone it */
+	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		rc = -errno;
-		snprintf(error, DAEMON_ERROR_LEN, "cannot forbid new privileges: %s",
+	}
+	if (rc < 0) {
+		snprintf(error, DAEMON_ERROR_LEN, "cannot give up privileges for good: %s",
 			 strerror(-rc));
 		return rc;
 	}

@@ -28,9 +28,14 @@ void daemon_pid_file_close(int fd);
 /* As many descriptors as the system lets us have. */
 void daemon_raise_limits(void);
 
-/* As root: become user (its own group only) for good, and never gain privileges again. Otherwise
- * only the latter. True in *ret_dropped when root was given up. 0, or a negative errno with a
- * sentence. */
+/* No core dump, which would hold keys and guests' data, of us or of what we start; and no debugger
+ * of the same user. (A build with sanitizers, which look at themselves with ptrace, keeps the
+ * latter.) 0 or a negative errno. */
+int daemon_protect_memory(void);
+
+/* As root: become user (its own group only) for good. In any case: no capability of any kind, never
+ * new privileges, also for what is started, and daemon_protect_memory. True in *ret_dropped when
+ * root was given up. 0, or a negative errno with a sentence. */
 int daemon_drop_privileges(const char *user, bool *ret_dropped, char error[DAEMON_ERROR_LEN]);
 
 #endif

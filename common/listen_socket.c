@@ -47,15 +47,18 @@ int listen_socket_open(const char *address, uint16_t port)
 
 uint16_t listen_socket_port(int fd)
 {
-	struct sockaddr_storage address;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = {0};
 	socklen_t len = sizeof(address);
 
-	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0) {
+	if (getsockname(fd, &address.any, &len) < 0) {
 		return 0;
 	}
-	return ntohs(address.ss_family == AF_INET6
-			     ? ((const struct sockaddr_in6 *)&address)->sin6_port
-			     : ((const struct sockaddr_in *)&address)->sin_port);
+	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port
+						       : address.v4.sin_port);
 }
 
 void listen_socket_describe(const struct sockaddr_storage *address, socklen_t len,

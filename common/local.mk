@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# common: what every program needs. Owns OpenSSL, libqb's log, inih, and (for engine and receiver) libnbd and libacl.
-noinst_LTLIBRARIES += libvmr-common.la libvmr-nbd.la libvmr-access.la
+# common: what every program needs. Owns OpenSSL, libqb's log, inih, and (for those that need them) libnbd, libacl and libseccomp.
+noinst_LTLIBRARIES += libvmr-common.la libvmr-nbd.la libvmr-access.la libvmr-confine.la
 libvmr_common_la_SOURCES = \
 	common/admission.c common/admission.h \
 	common/buffer.c common/buffer.h \
@@ -16,6 +16,7 @@ libvmr_common_la_SOURCES = \
 	common/pki.c common/pki.h common/pki_renew.c common/pki_revoke.c common/pki_show.c common/pki_sign.c common/pki_sign.h \
 	common/quorum_steps.c common/quorum_steps.h \
 	common/rate.c common/rate.h \
+	common/sanitized.h \
 	common/sha256.c common/sha256.h \
 	common/tls.c common/tls.h common/tls_internal.h \
 	common/tls_bio.c common/tls_bio.h \
@@ -35,3 +36,8 @@ libvmr_nbd_la_LIBADD = libvmr-common.la $(LIBNBD_LIBS)
 libvmr_access_la_SOURCES = common/file_access.c common/file_access.h
 libvmr_access_la_CFLAGS = $(AM_CFLAGS) $(ACL_CFLAGS)
 libvmr_access_la_LIBADD = $(ACL_LIBS)
+
+# The same for libseccomp.
+libvmr_confine_la_SOURCES = common/confine.c common/confine.h common/confine_calls.c
+libvmr_confine_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+libvmr_confine_la_LIBADD = $(SECCOMP_LIBS)

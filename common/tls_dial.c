@@ -27,7 +27,7 @@ static void tls_socket_option(int fd, int level, int name, int value)
 
 void tls_socket_tune(int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof(address);
 
 	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 ||
@@ -44,7 +44,7 @@ void tls_socket_tune(int fd)
 
 void tls_socket_peer(int fd, char buf[TLS_PEER_ADDRESS_LEN])
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof(address);
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 

@@ -156,9 +156,9 @@ static bool unix_peer_has_group(int fd, gid_t gid)
 
 bool unix_peer_is_allowed(int fd, const char *group, uid_t *ret_uid)
 {
-	struct ucred peer;
+	struct ucred peer = {0};
 	socklen_t len = sizeof(peer);
-	gid_t gid;
+	gid_t gid = (gid_t)-1;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || len != sizeof(peer)) {
 		return false;

@@ -17,9 +17,12 @@
 #include "engine/epoch.h"
 #include "engine/admin_planned.h"
 #include "engine/failover.h"
+#include "engine/failover_peer.h"
 #include "engine/failover_refusal.h"
+#include "engine/handover.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
+#include "engine/planned.h"
 #include "engine/point_find.h"
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
@@ -132,14 +135,20 @@ static void call_estimate(struct failover_call *job, struct replica *replica)
 /* Above all that this site and this store have known. */
 static int choose_epoch(struct failover_call *job, const struct replica *replica)
 {
-	const char *holder =
-		job->order.kind == UNPLANNED ? job->engine->config->site : replica->settings.peer;
+	struct adopt_order adopt;
 	struct epoch known, stored;
 
 	engine_epoch_known(job->engine, job->relationship, replica->settings.peer, &known);
 	epoch_from_message(replica->status != NULL ? replica->status->epoch : NULL, &stored);
-	return epoch_raise(stored.number > known.number ? &stored : &known, holder, NULL,
-			   &job->order.epoch);
+	if (stored.number > known.number) {
+		known = stored;
+	}
+	if (job->order.kind == CANCEL) {
+		return epoch_raise(&known, replica->settings.peer, NULL, &job->order.epoch);
+	}
+	return failover_peer_epoch(&known, job->answered ? &job->answer : NULL,
+				   adopt_order_read(job->engine, job->relationship, &adopt),
+				   job->engine->config->site, &job->order.epoch);
 }
 
 static void call_begin(struct failover_call *job, struct replica *replica)
@@ -153,6 +162,9 @@ static void call_begin(struct failover_call *job, struct replica *replica)
 		epoch_from_message(replica->status->epoch, &job->order.epoch);
 	}
 
+	if (job->order.kind == UNPLANNED) {
+		planned_yield(job->engine, job->relationship);
+	}
 	result = result < 0 ? result : failover_begin(replica, &job->order, &failover);
 	if (result == -EBUSY) {
 		call_fail(job, EBUSY, "vmreplica jobs shows it", "a job of it is under way");
@@ -188,42 +200,25 @@ static int peer_run(void *arg)
 				  &job->answer, &job->trouble);
 }
 
-/* What a cancel would go back to is not there any more: the other side receives from here. */
-static void refuse_cancel(struct failover_call *job)
-{
-	char text[REASON_MAX];
-
-	snprintf(text, sizeof(text), "%s has become its replica: nothing would be left to start",
-		 job->answer.site[0] != '\0' ? job->answer.site : job->contact.site);
-	call_fail(job, EPERM,
-		  "vmreplica reverse ends the change of sides, vmreplica failover --planned then "
-		  "brings the VM back; to give up what was written here all the same: --force",
-		  text);
-}
-
 static void peer_done(void *arg, int result)
 {
 	struct failover_call *job = arg;
+	const char *why, *advice;
 	char text[REASON_MAX];
 
-	if (job->order.kind == CANCEL && result == 0 && job->answer.known &&
-	    job->answer.role == VMREPLICA__ROLE__ROLE_REPLICA) {
-		refuse_cancel(job);
-		return;
+	job->answered = result == 0;
+	if (job->answer.site[0] == '\0') {
+		snprintf(job->answer.site, sizeof(job->answer.site), "%s", job->contact.site);
 	}
-	if (job->order.kind == UNPLANNED && result == 0 && job->answer.known &&
-	    job->answer.role == VMREPLICA__ROLE__ROLE_PRIMARY) {
-		snprintf(text, sizeof(text), "the primary's side answers%s: %s",
-			 job->answer.vm_running ? ", and the VM runs there" : "",
-			 job->answer.site[0] != '\0' ? job->answer.site : job->contact.site);
-		call_fail(job, EBUSY,
-			  "vmreplica failover --planned loses nothing; to fail over all the same, "
-			  "and "
-			  "give up what has not been replicated: --force",
-			  text);
-		return;
+	why = result < 0 ? NULL
+			 : failover_peer_objection(job->order.kind, &job->answer,
+						   job->engine->config->site, text, sizeof(text),
+						   &advice);
+	if (why == NULL) {
+		call_go(job);
+	} else {
+		call_fail(job, job->order.kind == CANCEL ? EPERM : EBUSY, advice, why);
 	}
-	call_go(job);
 }
 
 /* Its last word, for when its broker's address was never told. */
@@ -357,6 +352,18 @@ static bool kind_is_ours(Vmreplica__Admin__FailoverKind kind)
 	       kind == COMMIT || kind == PLANNED || kind == REVERSE;
 }
 
+/* The planned failover's own job goes on, the other way round. */
+static void reply_taking_back(struct admin_call *call, const char *id)
+{
+	Vmreplica__Admin__Response response = VMREPLICA__ADMIN__RESPONSE__INIT;
+	Vmreplica__Admin__FailoverResponse failover = VMREPLICA__ADMIN__FAILOVER_RESPONSE__INIT;
+
+	failover.job = vm_status_borrow(id);
+	response.body_case = VMREPLICA__ADMIN__RESPONSE__BODY_FAILOVER;
+	response.failover = &failover;
+	admin_call_reply(call, &response);
+}
+
 static void failover_here(struct admin_call *call, const Vmreplica__Admin__FailoverRequest *request,
 			  struct replica *replica)
 {
@@ -367,6 +374,14 @@ static void failover_here(struct admin_call *call, const Vmreplica__Admin__Failo
 	bool waits = why == NULL && request->kind == REVERSE &&
 		     failover_give_way(engine, replica->settings.relationship);
 
+	if (request->kind == CANCEL && failover_take_back(engine, replica->settings.relationship)) {
+		reply_taking_back(call, running);
+		return;
+	}
+	if (request->kind == UNPLANNED &&
+	    planned_only_waits(engine, replica->settings.relationship)) {
+		running = "";
+	}
 	if (why == NULL && !waits &&
 	    (running[0] != '\0' ||
 	     standing_get(engine, STANDING_FAILOVER, replica->settings.relationship) != NULL)) {

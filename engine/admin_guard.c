@@ -198,13 +198,19 @@ static void guard_start_blind(struct guard_job *job)
 	standing_set(job->engine, STANDING_BLIND, job->contact.relationship, "1", stored_cb, NULL);
 }
 
+/* A replica's VM is nobody's business but this side's until it has failed over to here. */
+static bool asks_peer(const struct guard_job *job)
+{
+	return job->contact.role != VMREPLICA__ROLE__ROLE_REPLICA ||
+	       (epoch_is_held_by(&job->known, job->engine->config->site) && !vm_is_disabled(job));
+}
+
 static void guard_begin(struct guard_job *job)
 {
 	if (job->blind) {
 		guard_start_blind(job);
 	}
-	if (job->local || job->blind || job->contact.role == VMREPLICA__ROLE__ROLE_REPLICA ||
-	    vm_runs(job)) {
+	if (job->local || job->blind || !asks_peer(job) || vm_runs(job)) {
 		guard_answer(job);
 		return;
 	}

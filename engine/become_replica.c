@@ -8,7 +8,7 @@
 #include "engine/standing.h"
 #include "engine/store_directory.h"
 
-#define PAIRS 11
+#define PAIRS 12
 
 /* A request with what it points at. */
 struct change {
@@ -66,6 +66,7 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 	struct authorization_table table = {0};
 	const struct authorization_entry *entry = NULL;
 	char epoch_text[EPOCH_TEXT_LEN], adopt_text[ADOPT_LEN], config[PATH_LEN_MAX + 1];
+	char broker[ENGINE_ADDRESS_LEN];
 	struct change change;
 	int result = authorization_table_load(engine_settings(engine), &table, NULL);
 
@@ -101,6 +102,8 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 	add_setting(&change, STANDING_HANDOVER, contact->relationship, "");
 	add_setting(&change, STANDING_FAILOVER, contact->relationship, "");
 	add_setting(&change, STANDING_CHAIN, contact->relationship, "");
+	add_setting(&change, STANDING_BROKER, contact->relationship,
+		    peer_contact_format(contact, broker));
 	result = cluster->ops->switch_role(cluster, &change.request, done, arg);
 	authorization_table_destroy(&table);
 	if (result < 0) {

@@ -203,6 +203,7 @@ static void check_size(const struct domain_fit_view *view)
 	uint64_t needed = read_kib(xml_child(view->root, "memory"));
 	uint64_t memory = host_memory_kib(view, &cpus);
 
+	view->fit->memory_kib = needed;
 	if (memory > 0 && needed > memory) {
 		sentence_list_add(&view->fit->refusals,
 				  "the VM has %" PRIu64 " MiB of memory, %s has %" PRIu64

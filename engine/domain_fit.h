@@ -16,6 +16,7 @@
 #define VMR_ENGINE_DOMAIN_FIT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/domain_document.h"
 #include "engine/sentence_list.h"
@@ -34,6 +35,7 @@ struct domain_fit_query {
 struct domain_fit {
 	struct sentence_list refusals; /* the VM cannot start on this host as things are */
 	struct sentence_list warnings; /* it starts, or would after a word to libvirt, but ... */
+	uint64_t memory_kib;	       /* that the VM takes; 0 = the definition does not say */
 };
 
 /* 0, -EBADMSG (xml is no definition) or -ENOMEM. */

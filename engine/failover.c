@@ -291,7 +291,7 @@ static void failover_run(struct failover *failover)
 		failover_finish(failover);
 		return;
 	}
-	if (!failover_record_undo(failover)) {
+	if (failover_turn_back(failover) || !failover_record_undo(failover)) {
 		return;
 	}
 	if (!failover->entered) {

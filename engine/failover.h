@@ -7,6 +7,7 @@
  *   failover_steps.c   what goes through the receiver, Pacemaker and the settings
  *   failover_run.c     running and stopping the VM
  *   failover_forward.c planned: what fails behind the point of no return
+ *   failover_ask.c     planned: what may make it turn round all the same
  *   failover_role.c    becoming the primary: planned failover, reverse replication
  *   failover_images.c  a test's images
  *   failover_consolidate.c  a committed chain made short
@@ -51,6 +52,8 @@ struct failover {
 	char told[REASON_MAX];	  /* the last failure of a step that is tried again */
 	struct consolidate_job *consolidating; /* on its worker */
 	bool gives_way;			       /* another order waits for its end */
+	bool asked;	/* PLANNED: the other side was asked before the VM is started (again) */
+	bool take_back; /* PLANNED: an admin here gives it back */
 };
 
 /* Begin what order says for a replica that is open here; its job has an id when this returns.
@@ -63,6 +66,9 @@ void failover_tick(struct engine *engine, int64_t now_ms);
 /* A commit that merges images ends for another order: true, and soon there is no job. False: it is
  * something else that is under way, or nothing. */
 bool failover_give_way(struct engine *engine, const char *relationship);
+/* An admin gives a planned failover back that this side has taken (failover_ask.c): true, and its
+ * job turns round. False: there is none, or the VM runs here. */
+bool failover_take_back(struct engine *engine, const char *relationship);
 /* At the end; nobody answers any more. */
 void failover_free_all(struct engine *engine);
 
@@ -85,6 +91,11 @@ bool failover_is_refused(const struct failover *failover);
 /* Before its store is taken: the step fails. Afterwards: it is given back. False: not refused, or
  * (take) the store is taken already, and the start decides. */
 bool failover_stops_refused(struct failover *failover);
+/* Was it ordered to turn round? Then it does, now or soon: true. */
+bool failover_turn_back(struct failover *failover);
+/* Before the VM of a planned failover is started, or started again: has the other side failed over
+ * to itself meanwhile? True: it is being asked, or has, and the job turned. */
+bool failover_asks(struct failover *failover);
 /* The resource of the VM (not of a test's); NULL: none yet. Borrowed until the loop goes on. */
 const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);
 /* See that nobody else's VM runs under the name, then failover_step_resource again. */

@@ -10,6 +10,8 @@
 #include "engine/epoch.h"
 #include "engine/failover.h"
 
+#define PLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
+
 #define RETRY_MS 5000
 #define DOUBT_MS 5000
 
@@ -37,8 +39,7 @@ bool failover_goes_forward(struct failover *failover)
 	struct failover_state next =
 		failover_plan_next(failover->order.kind, failover->state, EVENT_FAILED);
 
-	return failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED &&
-	       step != STEP_FORGET &&
+	return failover->order.kind == PLANNED && step != STEP_FORGET &&
 	       (next.step == step || (step == STEP_TAKEOVER && is_taken(failover)));
 }
 
@@ -53,7 +54,7 @@ void failover_try_again(struct failover *failover, const char *advice, const cha
 			     failover->order.job, text, advice);
 	}
 	failover_job_note(failover->job, "%s; it is tried again: %s", text, advice);
-	failover->busy = false;
+	failover->busy = failover->asked = false;
 	failover->step_ms = now;
 	failover->retry_ms = now + RETRY_MS;
 }
@@ -66,7 +67,7 @@ bool failover_is_refused(const struct failover *failover)
 	struct epoch known;
 
 	engine_epoch_known(engine, failover->relationship, engine->config->site, &known);
-	return failover->order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED &&
+	return failover->order.kind == PLANNED &&
 	       engine_epoch_is_refused(engine, failover->relationship, &failover->order.epoch) &&
 	       !epoch_equal(&known, &failover->order.epoch);
 }
@@ -99,7 +100,7 @@ bool failover_stops_refused(struct failover *failover)
 	snprintf(failover->text, sizeof(failover->text),
 		 "the other side has cancelled it: %s is not started here", failover->vm);
 	failover_job_note(failover->job, "%s: it is given back", failover->text);
-	failover->state = (struct failover_state){STEP_RELEASE, true};
+	failover->state = failover_plan_first(PLANNED, true);
 	failover->order.undo = true;
 	failover->entered = false;
 	failover->retry_ms = 0;

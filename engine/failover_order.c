@@ -73,6 +73,7 @@ bool failover_order_decode(const char *text, struct failover_order *ret_order)
 {
 	struct failover_order order = {0};
 	char kind[FAILOVER_KIND_LEN + 1], way[8], seq[24], cut[CUT_ID_LEN + 2];
+	char again[FAILOVER_ORDER_LEN];
 	int end = 0;
 
 	if (strlen(text) >= FAILOVER_ORDER_LEN ||
@@ -85,7 +86,7 @@ bool failover_order_decode(const char *text, struct failover_order *ret_order)
 	order.kind = failover_kind_from_string(kind);
 	order.undo = strcmp(way, "undo") == 0;
 	if (order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_NONE ||
-	    strlen(order.job) != JOB_ID_LEN || !decode_seq(seq, &order) ||
+	    strspn(order.job, "0123456789abcdef") != JOB_ID_LEN || !decode_seq(seq, &order) ||
 	    (!order.undo && strcmp(way, "do") != 0)) {
 		return false;
 	}
@@ -104,6 +105,11 @@ bool failover_order_decode(const char *text, struct failover_order *ret_order)
 			return false;
 		}
 		memcpy(order.cut_id, cut, sizeof(order.cut_id));
+	}
+	/* sscanf takes signs, and numbers that are too large */
+	if (order.epoch.number > INT64_MAX ||
+	    strcmp(failover_order_encode(&order, again), text) != 0) {
+		return false;
 	}
 	*ret_order = order;
 	return true;

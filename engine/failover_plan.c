@@ -64,7 +64,9 @@ static const struct row rows[] = {
 	{PLANNED, false, STEP_RUNNING, STEP_RUNNING, false},
 	{PLANNED, false, STEP_ROLE, STEP_ROLE, false},
 	{PLANNED, false, STEP_FORGET, STEP_FORGET, false},
-	/* Taken in the moment in which the other side was promised that it is not: given back. */
+	/* Given back: an admin wants it so, or it was taken in the moment in which the other side
+	 * was promised that it is not, or that side has failed over to itself. */
+	{PLANNED, true, STEP_STOP, STEP_STOP, true},
 	{PLANNED, true, STEP_RELEASE, STEP_FORGET, true},
 	{PLANNED, true, STEP_FORGET, STEP_FORGET, true},
 

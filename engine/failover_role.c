@@ -20,7 +20,7 @@
 #define EXTENTS_LIMIT_MS 600000
 #define PEER_LIMIT_MS	 (30 * 60 * 1000) /* it stops its VM, and reads its bitmaps */
 #define PEER_RETRY_MS	 2000
-#define SETTINGS	 5
+#define SETTINGS	 7
 #define PARAMETERS	 5
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
@@ -246,6 +246,8 @@ static void fill_change(struct failover *failover, const struct peer_contact *co
 			const struct replica *replica, const char *vm_resource,
 			struct role_change *change)
 {
+	struct epoch known;
+
 	memset(change, 0, sizeof(*change));
 	vmreplica__ipc__cib_switch__init(&change->request);
 	change->request.parameters = change->parameters;
@@ -256,17 +258,25 @@ static void fill_change(struct failover *failover, const struct peer_contact *co
 		change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
 		add_parameter(change, "vm_resource", vm_resource);
 	}
-	snprintf(change->peer, sizeof(change->peer),
-		 strchr(contact->host, ':') != NULL ? "[%s]:%u" : "%s:%u", contact->host,
-		 contact->port);
+	peer_contact_format(contact, change->peer);
 	add_parameter(change, "role", "primary");
 	add_parameter(change, "peer", change->peer);
 	add_parameter(change, "vm", replica_definition_vm(replica, change->vm));
+	/* never lowered: the other side may have failed over meanwhile, and this side have heard */
+	engine_epoch_known(failover->engine, failover->relationship, failover->engine->config->site,
+			   &known);
 	add_setting(change, EPOCH_SETTING, failover->relationship,
-		    epoch_format(&failover->order.epoch, change->epoch));
+		    epoch_format(known.number > failover->order.epoch.number
+					 ? &known
+					 : &failover->order.epoch,
+				 change->epoch));
 	add_setting(change, STANDING_EXTENTS, failover->relationship, failover->extents);
 	add_setting(change, STANDING_CHAIN, failover->relationship, replica->directory);
 	add_setting(change, STANDING_FAILOVER, failover->relationship, "");
+	/* of disks that were adopted, where this side failed over before their first cycle */
+	add_setting(change, STANDING_ADOPT, failover->relationship, "");
+	add_setting(change, STANDING_DEFINED, failover->relationship, "");
+	add_setting(change, STANDING_BROKER, failover->relationship, "");
 }
 
 /* The VM runs on as it does. The order goes with this change: whoever has the VM from now on has

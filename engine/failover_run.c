@@ -298,7 +298,7 @@ void failover_step_start(struct failover *failover)
 {
 	if (is_test(failover)) {
 		start_test(failover);
-	} else if (!failover_stops_refused(failover)) {
+	} else if (!failover_stops_refused(failover) && !failover_asks(failover)) {
 		start_vm(failover);
 	}
 }
@@ -328,6 +328,9 @@ void failover_step_running(struct failover *failover)
 							 : NULL;
 	int64_t since = clock_monotonic_ms() - failover->step_ms;
 
+	if (failover_asks(failover)) {
+		return;
+	}
 	if (failover->engine->config->standalone) {
 		if (failover->outcome[0] == '\0') {
 			char name[RESOURCE_ID_MAX + 1];
@@ -404,6 +407,18 @@ static void delete_test(struct failover *failover, const Vmreplica__Ipc__CibReso
 	}
 }
 
+/* A planned failover that is given back: before its start was ordered, what runs under the name is
+ * none of ours. */
+static bool may_run(const struct failover *failover)
+{
+	struct epoch known;
+
+	engine_epoch_known(failover->engine, failover->relationship, failover->engine->config->site,
+			   &known);
+	return failover->order.kind != VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED ||
+	       epoch_equal(&known, &failover->order.epoch);
+}
+
 /* A test's resource exists for the test alone, and goes once it is stopped. */
 void failover_step_stop(struct failover *failover)
 {
@@ -414,7 +429,9 @@ void failover_step_stop(struct failover *failover)
 							 ? placement_find(placement, resource->id)
 							 : NULL;
 
-	if (failover->engine->config->standalone) {
+	if (!may_run(failover)) {
+		failover_done(failover);
+	} else if (failover->engine->config->standalone) {
 		run_submit(failover, RUN_END, is_test(failover) ? 0 : STOP_GRACE_MS);
 	} else if (resource == NULL) {
 		failover_done(failover);

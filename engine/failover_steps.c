@@ -60,6 +60,47 @@ void failover_step_record(struct failover *failover)
 		     recorded_cb, failover);
 }
 
+/* The end of a failover that was ordered raises to the order's epoch; taking one back that has
+ * raised to it, to the next. Its holder is the primary's site again: of an epoch that the other
+ * side has raised to meanwhile it is that already. */
+static int release_epoch(const struct failover *failover, const struct replica *replica,
+			 struct epoch *ret_epoch)
+{
+	const struct epoch *ordered = &failover->order.epoch;
+	struct epoch known;
+
+	engine_epoch_known(failover->engine, failover->relationship, replica->settings.peer,
+			   &known);
+	if (failover->order.kind == CANCEL) {
+		*ret_epoch = *ordered;
+		return 0;
+	}
+	if (failover->order.kind == PLANNED && known.number > ordered->number) {
+		*ret_epoch = known;
+		return 0;
+	}
+	return epoch_raise(ordered, replica->settings.peer, ordered->lineage, ret_epoch);
+}
+
+/* Does the epoch that a release has raised to belong into the settings? Of what was taken back in
+ * the store alone they know nothing. */
+static bool forget_raises(const struct failover *failover, struct epoch *ret_epoch)
+{
+	const struct replica *replica =
+		engine_find_replica(failover->engine, failover->relationship);
+	struct epoch known;
+
+	engine_epoch_known(failover->engine, failover->relationship, failover->engine->config->site,
+			   &known);
+	*ret_epoch = failover->order.epoch;
+	if (failover->order.kind == CANCEL) {
+		return failover->error == 0;
+	}
+	return failover->order.kind == PLANNED && failover->state.undo && replica != NULL &&
+	       epoch_equal(&known, &failover->order.epoch) &&
+	       release_epoch(failover, replica, ret_epoch) == 0;
+}
+
 /* The order goes, and with a cancel the epoch that it raised comes, in one change. */
 static void forget_order(struct failover *failover)
 {
@@ -67,6 +108,7 @@ static void forget_order(struct failover *failover)
 	Vmreplica__Ipc__CibNvpair pairs[2], *list[2] = {&pairs[0], &pairs[1]};
 	struct cluster *cluster = &failover->engine->cluster;
 	char names[2][STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], nothing[] = "";
+	struct epoch epoch;
 	int result;
 
 	vmreplica__ipc__cib_nvpair__init(&pairs[0]);
@@ -76,9 +118,9 @@ static void forget_order(struct failover *failover)
 	pairs[0].name = names[0];
 	pairs[0].value = nothing;
 	pairs[1].name = names[1];
-	pairs[1].value = epoch_format(&failover->order.epoch, value);
 	request.settings = list;
-	request.n_settings = failover->order.kind == CANCEL && failover->error == 0 ? 2 : 1;
+	request.n_settings = forget_raises(failover, &epoch) ? 2 : 1;
+	pairs[1].value = epoch_format(&epoch, value);
 	failover->busy = true;
 	result = cluster->ops->switch_role(cluster, &request, recorded_cb, failover);
 	if (result < 0) {
@@ -221,19 +263,6 @@ static void released_cb(void *arg, const Vmreplica__Ipc__StoreTaken *answer)
 			 "nothing of the test failover of %s is left", failover->vm);
 	}
 	failover_done(failover);
-}
-
-/* The end of a failover that was ordered raises to the order's epoch; taking one back that has
- * raised to it, to the next. Its holder is the primary's site again. */
-static int release_epoch(const struct failover *failover, const struct replica *replica,
-			 struct epoch *ret_epoch)
-{
-	if (failover->order.kind == CANCEL) {
-		*ret_epoch = failover->order.epoch;
-		return 0;
-	}
-	return epoch_raise(&failover->order.epoch, replica->settings.peer,
-			   failover->order.epoch.lineage, ret_epoch);
 }
 
 void failover_step_release(struct failover *failover)

@@ -16,6 +16,8 @@
 #include "engine/epoch.h"
 #include "engine/host_vm.h"
 #include "engine/own_definition.h"
+#include "engine/replica.h"
+#include "engine/standing.h"
 
 #define POLL_MS	      1000
 #define STOP_LIMIT_MS (5 * 60 * 1000)
@@ -202,9 +204,43 @@ static void answer_done(struct peer_order *order)
 	struct adopt_order adopt;
 
 	ordered.done = true;
-	ordered.extents = adopt_order_read(order->engine, order->contact.relationship, &adopt) &&
+	/* nothing was adopted where a failover was taken back: the store is as it was */
+	ordered.extents = !adopt_order_read(order->engine, order->contact.relationship, &adopt) ||
 			  !adopt.digest;
 	peer_order_answer(order->call, &ordered);
+}
+
+/* ---- a replica whose primary has another epoch than it knows ---- */
+
+static void recorded_cb(void *arg, int error, const char *text)
+{
+	peer_order_later(arg, "", error < 0 ? text : "its epoch is recorded");
+}
+
+/* It has given back what it took, and the other side has failed over since: it is the replica
+ * already, and nothing of its own is to be adopted. */
+static void record_epoch(struct peer_order *order, const struct epoch *theirs)
+{
+	const char *id = order->contact.relationship;
+	const struct replica *replica = engine_find_replica(order->engine, id);
+	const char *job = failover_job_running_id(order->engine, id);
+	const Vmreplica__Takeover *takeover =
+		replica != NULL && replica->status != NULL ? replica->status->takeover : NULL;
+
+	if (job[0] != '\0' || standing_get(order->engine, STANDING_FAILOVER, id) != NULL) {
+		peer_order_later(order->call, job, "another job of the VM is under way there");
+	} else if (replica == NULL || replica->status == NULL) {
+		peer_order_later(order->call, "", "the replica's store is not open at the moment");
+	} else if (takeover != NULL &&
+		   takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER) {
+		peer_order_refuse(order->call,
+				  "%s has failed over at %s as well: vmreplica failover %s "
+				  "--cancel there first",
+				  order->contact.vm, order->engine->config->site,
+				  order->contact.vm);
+	} else {
+		engine_epoch_store(order->engine, id, theirs, recorded_cb, order->call);
+	}
 }
 
 void give_way_ordered(struct peer_order *order)
@@ -231,6 +267,8 @@ void give_way_ordered(struct peer_order *order)
 				  "%s knows epoch %" PRIu64 " of %s: it makes no way for %" PRIu64,
 				  order->engine->config->site, known.number, order->contact.vm,
 				  theirs.number);
+	} else if (order->contact.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+		record_epoch(order, &theirs);
 	} else {
 		give_way_begin(order);
 	}

@@ -42,10 +42,10 @@ struct give_way {
 	char last_cut_id[CUT_ID_LEN + 1];
 	enum give_way_step step;
 	bool busy;
-	int64_t step_ms, retry_ms; /* monotonic */
+	int64_t step_ms, retry_ms;	   /* monotonic */
 	char definition[PATH_LEN_MAX + 1]; /* that names the disks */
-	char storage[PATH_LEN_MAX + 1]; /* of the replica that this side becomes */
-	struct vm_settings settings;	/* owned: of the resource here */
+	char storage[PATH_LEN_MAX + 1];	   /* of the replica that this side becomes */
+	struct vm_settings settings;	   /* owned: of the resource here */
 	/* the worker's */
 	struct adopt_order adopt;
 	uint64_t bytes;	     /* that differ */

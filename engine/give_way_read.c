@@ -2,9 +2,7 @@
 /* Where an old primary's disks differ from the last cycle that the other side received: its bitmap
  * since that cut, read offline. On a worker. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +11,7 @@
 #include "common/cleanup.h"
 #include "engine/cycle_reader.h"
 #include "engine/give_way.h"
+#include "engine/give_way_keep.h"
 #include "engine/host_vm.h"
 #include "engine/source_define.h"
 #include "engine/store_directory.h"
@@ -144,37 +143,20 @@ static uint64_t count_bytes(struct reading *reading)
 static int write_extents(struct reading *reading)
 {
 	struct give_way *way = reading->way;
-	struct passwd buffer, *user = NULL;
-	char directory[PATH_LEN_MAX + 1], strings[4096];
-	int fd, result;
+	struct give_way_store store;
+	int result = give_way_store_open(way, &store);
 
-	getpwnam_r(ENGINE_GROUP, &buffer, strings, sizeof(strings), &user);
-	if (user == NULL) {
-		snprintf(way->text, sizeof(way->text), "user %s does not exist", ENGINE_GROUP);
-		return -ENOENT;
-	}
-	result = store_directory_make(way->storage, way->peer_site, way->contact.vm,
-				      way->contact.relationship, user->pw_uid, user->pw_gid,
-				      way->text);
-	if (result == 0) {
-		result = store_directory_path(way->storage, way->peer_site, way->contact.vm,
-					      way->contact.relationship, directory,
-					      sizeof(directory));
-	}
 	if (result < 0) {
 		return result;
 	}
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	result = fd < 0 ? -errno
-			: extent_file_write_for(fd, EXTENTS_NAME, reading->disks, reading->count,
-						user->pw_uid, user->pw_gid);
-	if (fd >= 0) {
-		close(fd);
-	}
+	result = extent_file_write_for(store.fd, EXTENTS_NAME, reading->disks, reading->count,
+				       store.uid, store.gid);
+	close(store.fd);
 	if (result < 0) {
-		snprintf(way->text, sizeof(way->text), "%.200s: %s", directory, strerror(-result));
-	} else if (snprintf(way->adopt.extents, sizeof(way->adopt.extents), "%s/%s", directory,
-			    EXTENTS_NAME) >= (int)sizeof(way->adopt.extents)) {
+		snprintf(way->text, sizeof(way->text), "%.200s: %s", store.directory,
+			 strerror(-result));
+	} else if (snprintf(way->adopt.extents, sizeof(way->adopt.extents), "%s/%s",
+			    store.directory, EXTENTS_NAME) >= (int)sizeof(way->adopt.extents)) {
 		result = -ENAMETOOLONG;
 	}
 	return result;
@@ -206,6 +188,7 @@ static int read_source(struct reading *reading)
 {
 	struct give_way *way = reading->way;
 
+	give_way_keep(way, reading->source);
 	if (!list_disks(reading)) {
 		return not_known(way, "a disk cannot be looked at");
 	}

@@ -74,6 +74,10 @@ static enum guard_answer judge_answered(const struct guard_facts *facts, char *t
 
 static enum guard_answer judge_replica(const struct guard_facts *facts, char *text, size_t size)
 {
+	if (facts->peer_answered &&
+	    epoch_judge(&facts->known, &facts->peer, facts->site) == EPOCH_LOST) {
+		return say_lost(facts, &facts->peer, text, size);
+	}
 	if (facts->known.number > 0 && epoch_is_held_by(&facts->known, facts->site)) {
 		return say(GUARD_MAY_START, text, size,
 			   "%s has failed over to here in epoch %" PRIu64, facts->vm,

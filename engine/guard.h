@@ -4,7 +4,9 @@
  * higher epoch, or was the VM handed over to it? On a side that is the replica only a failover to
  * here starts it, which leaves this side's epoch in the settings with the same change; until then
  * its resource is disabled. A guard that failed there all the time would make a failover wait, so
- * it refuses only when somebody has enabled the VM by hand.
+ * it refuses only when somebody has enabled the VM by hand, or when the other side, asked because
+ * the VM has failed over to here, has failed over to itself since. Its silence is no reason to
+ * wait: that is what a failover is for.
  */
 #ifndef VMR_ENGINE_GUARD_H
 #define VMR_ENGINE_GUARD_H

@@ -20,13 +20,12 @@ char *handover_encode(const struct handover *handover, char buf[HANDOVER_LEN])
 bool handover_decode(const char *text, struct handover *ret_handover)
 {
 	struct handover handover = {0};
-	char cut[CUT_ID_LEN + 2];
-	int end = 0;
+	char cut[CUT_ID_LEN + 2], again[HANDOVER_LEN];
 
 	if (text == NULL || strlen(text) >= HANDOVER_LEN ||
-	    sscanf(text, "%" SCNu64 " %" SCNu64 " %17s%n", &handover.epoch, &handover.seq, cut,
-		   &end) != 3 ||
-	    text[end] != '\0' || handover.epoch == 0) {
+	    sscanf(text, "%" SCNu64 " %" SCNu64 " %17s", &handover.epoch, &handover.seq, cut) !=
+		    3 ||
+	    handover.epoch == 0 || handover.epoch > INT64_MAX) {
 		return false;
 	}
 	if (handover.seq > 0 && !validate_cut_id(cut)) {
@@ -34,6 +33,10 @@ bool handover_decode(const char *text, struct handover *ret_handover)
 	}
 	if (handover.seq > 0) {
 		memcpy(handover.cut_id, cut, sizeof(handover.cut_id));
+	}
+	/* sscanf takes signs, and numbers that are too large */
+	if (strcmp(handover_encode(&handover, again), text) != 0) {
+		return false;
 	}
 	*ret_handover = handover;
 	return true;
@@ -51,7 +54,7 @@ char *adopt_order_encode(const struct adopt_order *order, char buf[ADOPT_LEN])
 bool adopt_order_decode(const char *text, struct adopt_order *ret_order)
 {
 	struct adopt_order order = {0};
-	char cut[CUT_ID_LEN + 2], how[8];
+	char cut[CUT_ID_LEN + 2], how[8], again[ADOPT_LEN];
 	int end = 0;
 
 	if (text == NULL || strlen(text) >= ADOPT_LEN ||
@@ -69,6 +72,9 @@ bool adopt_order_decode(const char *text, struct adopt_order *ret_order)
 			return false;
 		}
 		snprintf(order.extents, sizeof(order.extents), "%s", text + end);
+	}
+	if (strcmp(adopt_order_encode(&order, again), text) != 0) {
+		return false;
 	}
 	*ret_order = order;
 	return true;

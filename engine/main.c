@@ -172,6 +172,11 @@ static int run(struct process *process)
 		return result;
 	}
 	daemon_raise_limits();
+	result = daemon_protect_memory();
+	if (result < 0) {
+		log_error("core dumps cannot be forbidden: %s", strerror(-result));
+		return result;
+	}
 	log_notice("starting, version %s", PACKAGE_VERSION);
 	result = start_engine(process);
 	if (result == 0) {

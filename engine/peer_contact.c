@@ -8,6 +8,7 @@
 #include "cluster/vm_resource.h"
 #include "common/config.h"
 #include "engine/replica.h"
+#include "engine/standing.h"
 
 static const char *parameter(const Vmreplica__Ipc__CibResource *resource, const char *name)
 {
@@ -43,7 +44,7 @@ static const Vmreplica__Ipc__CibResource *find(const Vmreplica__Ipc__CibSettings
 	return found;
 }
 
-/* The replica side knows the primary's broker from its HELLOs. */
+/* The replica side knows the primary's broker from its HELLOs, or of when it was the primary. */
 static void find_told_address(const struct engine *engine, struct peer_contact *contact)
 {
 	const struct table_vm *heard = cluster_table_find(&engine->table, contact->relationship,
@@ -54,9 +55,12 @@ static void find_told_address(const struct engine *engine, struct peer_contact *
 					    : heard != NULL ? heard->status
 							    : NULL;
 
-	if (status != NULL && status->peer_address[0] != '\0') {
-		peer_address_parse(status->peer_address, BROKER_PORT, contact->host,
-				   &contact->port);
+	const char *told = status != NULL && status->peer_address[0] != '\0'
+				   ? status->peer_address
+				   : standing_get(engine, STANDING_BROKER, contact->relationship);
+
+	if (told != NULL) {
+		peer_address_parse(told, BROKER_PORT, contact->host, &contact->port);
 	}
 }
 
@@ -94,6 +98,17 @@ int peer_contact_find(const struct engine *engine, const char *name,
 	}
 	vm_settings_destroy(&vm);
 	return 0;
+}
+
+char *peer_contact_format(const struct peer_contact *contact, char buf[ENGINE_ADDRESS_LEN])
+{
+	buf[0] = '\0';
+	if (contact->host[0] != '\0') {
+		snprintf(buf, ENGINE_ADDRESS_LEN,
+			 strchr(contact->host, ':') != NULL ? "[%s]:%u" : "%s:%u", contact->host,
+			 contact->port);
+	}
+	return buf;
 }
 
 struct locate_client peer_contact_client(const struct peer_contact *contact, struct tls_store *tls)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How the other side of a relationship is reached, from either side: what its resource in the
- * cluster's configuration says and, on the replica side, what the primary told of its broker.
- * Control thread only; a contact is a copy, for workers. */
+ * cluster's configuration says and, on the replica side, what the primary told of its broker, or
+ * what this side knew of it when it was the primary itself. Control thread only; a contact is a
+ * copy, for workers. */
 #ifndef VMR_ENGINE_PEER_CONTACT_H
 #define VMR_ENGINE_PEER_CONTACT_H
 
@@ -24,6 +25,8 @@ struct peer_contact {
  * are not known yet), -EINVAL (the resource's parameters are wrong). */
 int peer_contact_find(const struct engine *engine, const char *name,
 		      struct peer_contact *ret_contact);
+/* Its broker as "host:port"; "" when it is not known. Returns buf. */
+char *peer_contact_format(const struct peer_contact *contact, char buf[ENGINE_ADDRESS_LEN]);
 /* A client for it; borrows both. */
 struct locate_client peer_contact_client(const struct peer_contact *contact, struct tls_store *tls);
 

@@ -14,6 +14,7 @@
 #include "engine/peer_order.h"
 #include "engine/replica.h"
 #include "engine/replica_fit.h"
+#include "engine/source_host.h"
 #include "engine/source_run.h"
 
 #define ROOM_MIN (256ull << 20) /* for the VM's new layer to begin with, and what waits */
@@ -27,6 +28,7 @@ struct ready_job {
 	struct engine *engine;
 	char vm[VM_NAME_MAX + 1];
 	char runs_as[RESOURCE_ID_MAX + 1];
+	char resource[RESOURCE_ID_MAX + 1]; /* ours */
 	char store[PATH_LEN_MAX + 1];
 	char disks[DISKS_MAX][DISK_NAME_MAX + 1];
 	size_t disk_count;
@@ -66,7 +68,26 @@ static void look_at_name(struct ready_job *job)
 	}
 }
 
-/* Machine type, CPU, devices, firmware, networks. */
+/* A VM that finds no memory fails to start for as long as that lasts. */
+static void look_at_memory(struct ready_job *job, uint64_t needed_kib)
+{
+	char error[SOURCE_ERROR_LEN];
+	uint64_t kib = 0;
+
+	if (source_host_memory(job->engine->libvirt, &kib, error) < 0 || kib == 0) {
+		return; /* the start itself will tell */
+	}
+	if (needed_kib > kib) {
+		snprintf(job->error, sizeof(job->error),
+			 "%s has %" PRIu64 " MiB of memory, %s has %" PRIu64
+			 " MiB left: free some there, or move its replica to another node (pcs "
+			 "resource move %s)",
+			 job->vm, needed_kib >> 10, job->engine->config->node, kib >> 10,
+			 job->resource);
+	}
+}
+
+/* Machine type, CPU, devices, firmware, networks, memory. */
 static void look_at_definition(struct ready_job *job)
 {
 	const char *disks[DISKS_MAX];
@@ -94,6 +115,8 @@ static void look_at_definition(struct ready_job *job)
 	if (fit.refusals.count > 0) {
 		snprintf(job->error, sizeof(job->error), "%s cannot start on %s: %s", job->vm,
 			 job->engine->config->node, fit.refusals.items[0]);
+	} else {
+		look_at_memory(job, fit.memory_kib);
 	}
 	domain_fit_destroy(&fit);
 }
@@ -159,6 +182,7 @@ static void ready_begin(struct peer_order *order, const struct replica *replica)
 	snprintf(job->vm, sizeof(job->vm), "%s", replica->settings.vm);
 	snprintf(job->store, sizeof(job->store), "%s", replica->directory);
 	replica_definition_vm(replica, job->runs_as);
+	snprintf(job->resource, sizeof(job->resource), "%s", replica->settings.resource);
 	job->networks = replica->settings.networks;
 	for (size_t i = 0; i < status->n_disks && i < DISKS_MAX; i++) {
 		snprintf(job->disks[job->disk_count++], sizeof(job->disks[0]), "%s",

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "engine/epoch.h"
 #include "engine/job_table.h"
+#include "engine/replica.h"
 #include "engine/standing.h"
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
@@ -288,14 +289,21 @@ static void planned_forget_lost(struct planned *planned)
 	planned_switch(planned, &request);
 }
 
+/* What stands is this job's own; one that came after it is none of its business. */
+static bool order_stands(const struct planned *planned)
+{
+	return standing_get(planned->engine, STANDING_FAILOVER, planned->contact.relationship) !=
+		       NULL &&
+	       !planned_is_overtaken(planned);
+}
+
 /* The order goes out of the settings, then the job is told how it ended. True: it is over. */
 static bool planned_finish(struct planned *planned)
 {
 	const char *vm = planned->contact.vm;
 	char advice[REASON_MAX];
 
-	if (standing_get(planned->engine, STANDING_FAILOVER, planned->contact.relationship) !=
-	    NULL) {
+	if (order_stands(planned)) {
 		if (planned->step == PLANNED_LOST) {
 			planned_forget_lost(planned);
 		} else {
@@ -305,9 +313,10 @@ static bool planned_finish(struct planned *planned)
 	}
 	if (planned->step == PLANNED_END) {
 		failover_job_finish(planned->job, 0, planned->advice,
-				    "%s runs at %s, and replicates to here%s%s", vm,
-				    planned->peer_site, planned->reason[0] != '\0' ? "; " : "",
-				    planned->reason);
+				    planned->reason[0] == '\0'
+					    ? "%s runs at %s, and replicates to here%s"
+					    : "%s was handed over to %s; %s",
+				    vm, planned->peer_site, planned->reason);
 	} else if (planned->step == PLANNED_LOST) {
 		snprintf(advice, sizeof(advice),
 			 "vmreplica reverse %s there makes this side its replica", vm);
@@ -369,6 +378,41 @@ static void planned_run(struct planned *planned)
 		failover_job_step(planned->job, planned_step_to_string(planned->step), "%s", "");
 	}
 	steps[planned->step](planned);
+}
+
+bool planned_is_overtaken(const struct planned *planned)
+{
+	const char *text =
+		standing_get(planned->engine, STANDING_FAILOVER, planned->contact.relationship);
+	struct failover_order order;
+
+	return text != NULL && failover_order_decode(text, &order) &&
+	       strcmp(order.job, planned->order.job) != 0;
+}
+
+bool planned_only_waits(const struct engine *engine, const char *relationship)
+{
+	const Vmreplica__Job *job =
+		job_table_find(engine->jobs, failover_job_running_id(engine, relationship));
+	const char *last =
+		job != NULL && job->n_steps > 0 ? job->steps[job->n_steps - 1]->name : "";
+
+	return engine_find_replica(engine, relationship) != NULL && job != NULL &&
+	       strcmp(job->kind, JOB_KIND_PLANNED) == 0 &&
+	       (strcmp(last, planned_step_to_string(PLANNED_ROLE)) == 0 ||
+		strcmp(last, planned_step_to_string(PLANNED_REVERSE)) == 0);
+}
+
+void planned_yield(struct engine *engine, const char *relationship)
+{
+	struct planned *planned = planned_find(engine, relationship);
+
+	if (planned != NULL && planned->step == PLANNED_REVERSE && !planned->busy) {
+		planned_step_overtaken(planned);
+		if (planned_finish(planned)) {
+			planned_free(planned);
+		}
+	}
 }
 
 void planned_tick(struct engine *engine, int64_t now_ms)

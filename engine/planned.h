@@ -63,6 +63,11 @@ struct planned *planned_find(const struct engine *engine, const char *relationsh
 /* The admin wants it back (force: whatever the other side may do). 0, or -EALREADY: it is past the
  * point of no return, or already over. */
 int planned_cancel(struct planned *planned, bool force);
+/* This side is the replica by now, and the job of that change of sides, here or on another node,
+ * only waits for the first cycle from there: no reason to refuse another one. */
+bool planned_only_waits(const struct engine *engine, const char *relationship);
+/* ... which ends it, when it is here. One on another node ends by itself. */
+void planned_yield(struct engine *engine, const char *relationship);
 void planned_tick(struct engine *engine, int64_t now_ms);
 void planned_free_all(struct engine *engine);
 
@@ -89,6 +94,9 @@ bool planned_is_refused(const struct planned *planned);
 /* On a worker: QUERY, into answer or trouble. */
 int planned_query_run(void *arg);
 
+/* The order that stands is another job's. */
+bool planned_is_overtaken(const struct planned *planned);
+
 void planned_step_check(struct planned *planned);
 void planned_step_handover(struct planned *planned);
 void planned_step_catch_up(struct planned *planned);
@@ -99,6 +107,7 @@ void planned_step_take(struct planned *planned);
 void planned_step_ask(struct planned *planned);
 void planned_step_role(struct planned *planned);
 void planned_step_reverse(struct planned *planned);
+void planned_step_overtaken(struct planned *planned); /* it ends: another order has come */
 void planned_step_back_cancel(struct planned *planned);
 void planned_step_back_start(struct planned *planned);
 void planned_step_back_running(struct planned *planned);

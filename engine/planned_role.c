@@ -125,11 +125,20 @@ static const Vmreplica__VmStatus *replica_status(const struct planned *planned)
 							  : NULL;
 }
 
+void planned_step_overtaken(struct planned *planned)
+{
+	snprintf(planned->reason, sizeof(planned->reason),
+		 "no cycle came from there before another failover was ordered here");
+	planned_event(planned, PLANNED_EVENT_DONE);
+}
+
 void planned_step_reverse(struct planned *planned)
 {
 	const Vmreplica__VmStatus *status = replica_status(planned);
 
-	if (status != NULL && status->seq > planned->handover.seq) {
+	if (planned_is_overtaken(planned)) {
+		planned_step_overtaken(planned);
+	} else if (status != NULL && status->seq > planned->handover.seq) {
 		planned_event(planned, PLANNED_EVENT_DONE);
 	} else if (clock_monotonic_ms() - planned->step_ms > REVERSE_LIMIT_MS) {
 		snprintf(planned->reason, sizeof(planned->reason),

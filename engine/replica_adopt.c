@@ -88,7 +88,7 @@ void replica_adopt_send(struct replica *replica)
 static void ended_cb(void *arg, int error, const char *text)
 {
 	(void)arg;
-	if (error < 0) {
+	if (error < 0 && error != -ENOENT) {
 		log_warning("that disks were adopted stays in the cluster's settings for now: %s",
 			    text);
 	}
@@ -98,21 +98,21 @@ void replica_adopt_tick(struct replica *replica, int64_t now_ms)
 {
 	struct replica_adopt *adopt = &replica->adopt;
 	const char *id = replica->settings.relationship;
-	const char *order = STANDING_ADOPT;
+	static const char *const orders[] = {STANDING_ADOPT, STANDING_DEFINED, STANDING_BROKER};
+	bool stands = false;
 
 	if (!adopt->wanted || replica->status == NULL || now_ms < adopt->retry_ms ||
 	    replica->status->applied_seq <= adopt->order.seq) {
 		return;
 	}
-	if (standing_get(replica->engine, order, id) == NULL) {
-		order = STANDING_DEFINED;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		if (standing_get(replica->engine, orders[i], id) != NULL) {
+			stands = true;
+			standing_set(replica->engine, orders[i], id, NULL, ended_cb, NULL);
+		}
 	}
-	if (standing_get(replica->engine, order, id) == NULL) {
-		adopt->wanted = false;
-		return;
-	}
+	adopt->wanted = stands;
 	adopt->retry_ms = now_ms + RETRY_MS;
-	standing_set(replica->engine, order, id, NULL, ended_cb, NULL);
 }
 
 void replica_adopt_destroy(struct replica *replica)

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,50 @@ int source_host_describe(struct source_connection *connection, const struct doma
 	result = source_call_run(call, SOURCE_CALL_QUERY_MS, error);
 	if (result == 0) {
 		*ret_host = steal_ptr(call->reply[0]);
+	}
+	return result;
+}
+
+/* ---- memory ---- */
+
+static int measure(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
+{
+	virNodeMemoryStats stats[16] = {0};
+	int count = 0;
+	uint64_t kib = 0;
+	char text[32];
+
+	(void)domain;
+	if (virNodeGetMemoryStats(conn, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &count, 0) < 0 ||
+	    count < 0 || count > (int)(sizeof(stats) / sizeof(stats[0])) ||
+	    virNodeGetMemoryStats(conn, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) < 0) {
+		return source_call_translate(call, conn, "asking for the host's free memory");
+	}
+	for (int i = 0; i < count; i++) {
+		if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_FREE) == 0 ||
+		    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
+		    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0) {
+			kib += stats[i].value;
+		}
+	}
+	snprintf(text, sizeof(text), "%" PRIu64, kib);
+	call->reply[0] = strdup(text);
+	return call->reply[0] == NULL ? source_fail(-ENOMEM, call->error, "out of memory") : 0;
+}
+
+int source_host_memory(struct source_connection *connection, uint64_t *ret_kib,
+		       char error[SOURCE_ERROR_LEN])
+{
+	cleanup_source_call struct source_call *call =
+		source_call_new(connection, NULL, measure, NULL, NULL);
+	int result;
+
+	if (call == NULL) {
+		return source_fail(-ENOMEM, error, "out of memory");
+	}
+	result = source_call_run(call, SOURCE_CALL_QUERY_MS, error);
+	if (result == 0) {
+		*ret_kib = strtoull(call->reply[0], NULL, 10);
 	}
 	return result;
 }

@@ -10,4 +10,9 @@
 int source_host_describe(struct source_connection *connection, const struct domain_fit_query *query,
 			 char **ret_host, char error[SOURCE_ERROR_LEN]);
 
+/* What a VM that starts now could take: free, or only holding what can be read again. In KiB; 0
+ * when the host does not say. Blocking, bounded. 0 or a negative errno with a sentence. */
+int source_host_memory(struct source_connection *connection, uint64_t *ret_kib,
+		       char error[SOURCE_ERROR_LEN]);
+
 #endif

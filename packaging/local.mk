@@ -9,7 +9,8 @@ systemunitdir = $(prefix)/lib/systemd/system
 nodist_systemunit_DATA = $(SERVICE_UNITS)
 CLEANFILES += $(SERVICE_UNITS)
 packaging/%.service: $(srcdir)/packaging/%.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) packaging && $(SED) -e 's|@sbindir[@]|$(sbindir)|g' $< >$@.new && mv $@.new $@
+	$(AM_V_GEN)$(MKDIR_P) packaging && $(SED) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+		-e 's|@localstatedir[@]|$(localstatedir)|g' $< >$@.new && mv $@.new $@
 
 # Their names there are not their names here, hence the rules by hand. vmreplica.conf is an example:
 # the one in /etc is the administrator's and is never overwritten.

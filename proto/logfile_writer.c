@@ -178,7 +178,7 @@ static int writer_scan(struct logfile_writer *writer, uint64_t end)
 	}
 	while (writer->offset < end) {
 		uint8_t raw[LOGFILE_RECORD_LEN];
-		struct logfile_record record;
+		struct logfile_record record = {0};
 		const char *why;
 		uint64_t next;
 		int r = fd_read_at(writer->fd, raw, sizeof(raw), writer->offset);

@@ -21,7 +21,9 @@ bool validate_disk_name(const char *text);     /* target names such as "vda" */
 bool validate_site_name(const char *text);     /* DNS name, no wildcard */
 bool validate_site_pattern(const char *text);  /* DNS name or "*.domain" */
 bool validate_resource_id(const char *text);   /* XML NCName without ':' */
-bool validate_absolute_path(const char *text); /* absolute, no "..", no empty or "." components */
+/* Absolute, no "..", no empty or "." components; plain text as all that is shown and written as
+ * XML or JSON (UTF-8 without control characters). */
+bool validate_absolute_path(const char *text);
 
 /* Check a frame of a peer by its type: lengths, enums, names, digits. 0, or -EBADMSG with a
  * sentence. Payload lengths are checked against the message (e.g. Chunk.length with CODEC_PLAIN).

@@ -5,6 +5,7 @@
 #include "common/dns_name.h"
 #include "proto/limits.h"
 #include "proto/validate.h"
+#include "proto/validate_fields.h"
 
 static bool is_digit(char c)
 {
@@ -105,7 +106,7 @@ bool validate_resource_id(const char *text)
 
 bool validate_absolute_path(const char *text)
 {
-	if (text == NULL || text[0] != '/' || strnlen(text, PATH_LEN_MAX + 1) > PATH_LEN_MAX) {
+	if (text == NULL || text[0] != '/' || !validate_text(text, PATH_LEN_MAX)) {
 		return false;
 	}
 	if (text[1] == '\0') {
@@ -117,11 +118,6 @@ bool validate_absolute_path(const char *text)
 		if (len == 0 || (len == 1 && p[1] == '.') ||
 		    (len == 2 && p[1] == '.' && p[2] == '.')) {
 			return false;
-		}
-		for (size_t i = 1; i <= len; i++) {
-			if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f) {
-				return false;
-			}
 		}
 		p += len + 1;
 	}

@@ -326,7 +326,7 @@ static int adopt_check(const struct store *store, const struct adopt_request *re
 }
 
 static int next_save(struct store *store, struct manifest *next, struct manifest_image *image,
-		     char error[STORE_ERROR_LEN])
+		     const struct adopt_request *request, char error[STORE_ERROR_LEN])
 {
 	struct answer answer;
 	char generation[32];
@@ -339,6 +339,11 @@ static int next_save(struct store *store, struct manifest *next, struct manifest
 	next->current = *image;
 	memset(image, 0, sizeof(*image));
 	image_freeze(store, next, &next->current, true);
+	rc = adopt_point_make(store, next, request);
+	if (rc < 0) {
+		return refuse(error, rc, "cannot make the disks a recovery point: %s",
+			      strerror(-rc));
+	}
 	snprintf(generation, sizeof(generation), "gen-%" PRIu64, store->manifest.generation);
 	rc = durable_directory_sync(store->dir_fd, generation);
 	if (rc < 0) {
@@ -364,7 +369,7 @@ int adopt_carry_out(struct store *store, const struct adopt_request *request,
 	rc = image_adopt(store, &next, request, &image, error);
 	if (rc == 0) {
 		next_begin(&next, request);
-		rc = next_save(store, &next, &image, error);
+		rc = next_save(store, &next, &image, request, error);
 	}
 	manifest_image_destroy(&image);
 	manifest_destroy(&next);

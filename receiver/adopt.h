@@ -6,7 +6,9 @@
  *
  * The first cycle is a delta on the cut that both sides know, and carries also where the disks
  * differ from it (EXTENTS behind WELCOME, from a file that the engine made). Until it is applied
- * the image is no point in time. When the differences are not known, everything is compared.
+ * the image is no point in time, unless they differ nowhere: then the disks themselves are a
+ * recovery point, that of the final cycle, for the case that the new primary is lost before its
+ * first one. When the differences are not known, everything is compared.
  */
 #ifndef VMR_RECEIVER_ADOPT_H
 #define VMR_RECEIVER_ADOPT_H
@@ -46,6 +48,15 @@ void adopt_request_free(struct adopt_request *request); /* NULL allowed */
  * a sentence. */
 int adopt_carry_out(struct store *store, const struct adopt_request *request,
 		    char error[STORE_ERROR_LEN]);
+
+/* In the file of that name in the store's directory the engine leaves what the VM kept beside the
+ * disks (proto/vm_state.h). */
+#define ADOPT_STATE_NAME "adopted.state"
+/* In next, whose current image are the adopted disks: when nobody wrote to them since the cut, they
+ * are a recovery point, with what the VM kept beside them. store->lock is held. 0 or a negative
+ * errno. */
+int adopt_point_make(struct store *store, struct manifest *next,
+		     const struct adopt_request *request);
 
 /* Some of the current image's files are a VM's own disks, and lie in the store itself. */
 bool adopt_holds_disks(const struct store *store);

@@ -96,8 +96,7 @@ static int apply_take(struct store *store, struct apply *apply, struct answer *a
 	rc = store_check_generation(store, answer);
 	rc = rc < 0 ? rc : image_attach(store, STORE_CURRENT, true, answer, &bad_disk);
 	if (rc < 0) {
-		return bad_disk < 0 ? rc
-				    : store_require_resync(store, answer, "%.400s", answer->reason);
+		return bad_disk < 0 ? rc : store_distrust(store, answer, "%.400s", answer->reason);
 	}
 	store->applying = true;
 	apply->store = store;
@@ -197,8 +196,8 @@ static int image_distrust(struct store *store, const char *why, struct answer *a
 {
 	image_stop(store);
 	image_drop_caches(store, &store->manifest.current);
-	return store_require_resync(
-		store, answer, "the replica's storage failed to make data durable: %.200s", why);
+	return store_distrust(store, answer,
+			      "the replica's storage failed to make data durable: %.200s", why);
 }
 
 /* A merge that could not make a lower layer durable closes the image under the applier: nobody
@@ -254,6 +253,12 @@ static int apply_conclude(struct apply *apply, int rc, int flush_rc, struct answ
 	return answer_storage(answer, rc, "applying logs");
 }
 
+static bool write_was_tried(int rc)
+{
+	return rc != -ECANCELED && rc != -EBADMSG && rc != -EPROTONOSUPPORT &&
+	       !target_error_is_lost(rc);
+}
+
 /* Verified and planned, then begun, then written. */
 static int batch_apply(struct apply *apply, int *ret_flush_rc, struct answer *answer)
 {
@@ -270,7 +275,9 @@ static int batch_apply(struct apply *apply, int *ret_flush_rc, struct answer *an
 		return BEGIN_FAILED;
 	}
 	rc = apply_write(apply);
-	*ret_flush_rc = rc == 0 ? target_flush(&apply->target) : 0;
+	/* Also after a failed write: what failed may have been a flush of QEMU's own between two
+	 * writes, and then each later one tells of it, for as long as the image stays open. */
+	*ret_flush_rc = write_was_tried(rc) ? target_flush(&apply->target) : 0;
 	return rc;
 }
 

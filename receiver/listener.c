@@ -288,7 +288,7 @@ static int32_t listener_readable_cb(int32_t fd, int32_t revents, void *data)
 	(void)revents;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		char text[LISTEN_ADDRESS_LEN];
-		struct sockaddr_storage address;
+		struct sockaddr_storage address = {0};
 		socklen_t len = sizeof(address);
 		struct in6_addr host;
 		int accepted = accept4(fd, (struct sockaddr *)&address, &len,

@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += libvmr-receiver.la
 libvmr_receiver_la_SOURCES = \
 	receiver/adopt.c receiver/adopt.h \
 	receiver/adopt_extents.c \
+	receiver/adopt_point.c \
 	receiver/answer.c receiver/answer.h \
 	receiver/apply.c receiver/apply.h \
 	receiver/apply_logs.c \
@@ -66,7 +67,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/states.c receiver/states.h receiver/manifest_states.c \
 	receiver/status.c receiver/status.h \
 	receiver/store.c receiver/store.h \
-	receiver/store_destroy.c \
+	receiver/store_destroy.c receiver/store_doubt.c \
 	receiver/store_open.c \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
@@ -88,6 +89,6 @@ libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JAN
 libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-access.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
 
 daemon_PROGRAMS += vmreplica-receiver
-vmreplica_receiver_SOURCES = receiver/main.c
+vmreplica_receiver_SOURCES = receiver/main.c receiver/confinement.c receiver/confinement.h
 vmreplica_receiver_CFLAGS = $(libvmr_receiver_la_CFLAGS)
-vmreplica_receiver_LDADD = libvmr-receiver.la
+vmreplica_receiver_LDADD = libvmr-receiver.la libvmr-confine.la

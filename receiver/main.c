@@ -22,6 +22,7 @@
 #include "common/tls.h"
 #include "receiver/authorization.h"
 #include "receiver/check.h"
+#include "receiver/confinement.h"
 #include "receiver/lend.h"
 #include "receiver/import.h"
 #include "receiver/listener.h"
@@ -113,6 +114,7 @@ static int privileged_start(struct receiver *receiver, const Vmreplica__Ipc__Rec
 		    : privileges_make_directory(receiver->run_directory,
 						sizeof(receiver->run_directory), error);
 	rc = rc < 0 ? rc : privileges_drop(error);
+	rc = rc < 0 ? rc : confinement_enter_calls(error);
 	if (rc < 0) {
 		receiver_event(receiver, "error", "", "the receiver cannot start: %s", error);
 	}

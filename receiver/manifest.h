@@ -248,6 +248,8 @@ bool manifest_refers_to(const struct manifest *manifest, const char *file);
 /* Append a point whose disks are the tops of the current image. 0, -ENOMEM, -E2BIG. */
 int manifest_point_push(struct manifest *manifest, const struct manifest_cut *cut,
 			bool application);
+/* Are the adopted disks as they were at the cut that both sides know? Then they are a point. */
+bool manifest_adopted_is_point(const struct manifest *manifest);
 /* Forget the first count points, and what was kept for them alone. */
 void manifest_point_drop(struct manifest *manifest, size_t count);
 /* Forget the points whose content goes through the layer file: those that end with it or with one

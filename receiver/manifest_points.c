@@ -65,6 +65,14 @@ int manifest_point_push(struct manifest *manifest, const struct manifest_cut *cu
 	return 0;
 }
 
+bool manifest_adopted_is_point(const struct manifest *manifest)
+{
+	size_t count = manifest->point_count;
+
+	return manifest->adopted.pending && count > 0 &&
+	       manifest->points[count - 1].cut.seq == manifest->adopted.seq;
+}
+
 bool manifest_point_uses(const struct manifest *manifest, const char *file)
 {
 	for (size_t i = 0; i < manifest->point_count; i++) {

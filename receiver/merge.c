@@ -118,38 +118,27 @@ static int orphan_drop(struct store *store, struct answer *answer)
  * was. It is never written again, the points go, and the replica is compared with the primary. */
 static int merge_distrust(struct store *store, const char *why, struct answer *answer)
 {
-	struct manifest next = {0};
-	int rc = next_make(store, &next, answer);
+	struct manifest *manifest = &store->manifest;
 
 	image_stop(store);
-	image_drop_caches(store, &store->manifest.current);
-	if (rc < 0) {
-		store->broken = true; /* the manifest must not be believed */
-		return rc;
-	}
-	for (size_t i = 0; i < next.current.disk_count; i++) {
-		struct manifest_disk *disk = &next.current.disks[i];
+	image_drop_caches(store, &manifest->current);
+	for (size_t i = 0; i < manifest->current.disk_count; i++) {
+		struct manifest_disk *disk = &manifest->current.disks[i];
 
 		for (size_t k = 0; k < disk->layer_count; k++) {
 			disk->layers[k].sealed |=
-				strcmp(disk->layers[k].file, next.merge.into) == 0;
+				strcmp(disk->layers[k].file, manifest->merge.into) == 0;
 		}
 	}
-	memset(&next.merge, 0, sizeof(next.merge));
-	manifest_point_drop(&next, next.point_count);
-	rc = merge_save(store, &next, answer);
-	if (rc < 0) {
-		store->broken = true;
-		return rc;
-	}
+	memset(&manifest->merge, 0, sizeof(manifest->merge));
+	manifest_point_drop(manifest, manifest->point_count);
+	image_freeze(store, manifest, &manifest->current, false);
 	receiver_event(store->receiver, "error", store->vm,
 		       "the recovery points are dropped: the replica's storage failed to make a "
 		       "merge durable: %.200s",
 		       why);
-	rc = store_require_resync(store, answer,
-				  "the replica's storage failed to make data durable: %.200s", why);
-	store->broken |= rc < 0;
-	return rc;
+	return store_distrust(store, answer,
+			      "the replica's storage failed to make data durable: %.200s", why);
 }
 
 /* ---- the layers' files; the lock is held, nobody writes ---- */
@@ -282,6 +271,19 @@ static int mark(struct store *store, struct merge_copy *copy, bool copied, struc
 	return rc;
 }
 
+/* A write has failed. When that was a flush of QEMU's own, the next one tells of it. */
+static int copy_failed(struct store *store, struct merge_copy *copy, int rc, struct answer *answer)
+{
+	int flush_rc = target_error_is_lost(rc) ? 0 : merge_copy_flush(copy);
+
+	if (flush_rc < 0 && !target_error_is_lost(flush_rc)) {
+		pthread_mutex_lock(&store->lock);
+		merge_distrust(store, copy->error, answer);
+		pthread_mutex_unlock(&store->lock);
+	}
+	return answer_storage(answer, target_error_is_lost(rc) ? -EIO : rc, "merging layers");
+}
+
 static int copy_all(struct store *store, struct merge_copy *copy, struct answer *answer)
 {
 	int64_t mark_ms = clock_monotonic_ms() + MARK_MS;
@@ -296,8 +298,7 @@ static int copy_all(struct store *store, struct merge_copy *copy, struct answer 
 		}
 		rc = merge_copy_step(copy);
 		if (rc < 0) {
-			return answer_storage(answer, target_error_is_lost(rc) ? -EIO : rc,
-					      "merging layers");
+			return copy_failed(store, copy, rc, answer);
 		}
 		if (rc > 0 && clock_monotonic_ms() > mark_ms) {
 			mark_ms = clock_monotonic_ms() + MARK_MS;

@@ -235,44 +235,19 @@ static int pending_begin(struct cycle *cycle, struct answer *answer)
 
 /* ---- data ---- */
 
-static int pending_data(struct cycle *cycle, const Vmreplica__Wire__Chunk *chunk,
-			const void *payload, uint32_t payload_len, const void *data,
-			struct answer *answer)
-{
-	int rc = target_write(&cycle->pending->target, chunk->disk, data, chunk->offset,
-			      chunk->length);
-
-	(void)payload;
-	(void)payload_len;
-	return rc < 0 ? pending_fail(cycle, rc, "writing the replica", answer) : 0;
-}
-
-static int pending_zero(struct cycle *cycle, const Vmreplica__Wire__Chunk *chunk,
-			struct answer *answer)
-{
-	int rc = target_zero(&cycle->pending->target, chunk->disk, chunk->offset, chunk->length);
-
-	return rc < 0 ? pending_fail(cycle, rc, "writing the replica", answer) : 0;
-}
-
 /* A flush failed: what the layers hold is not known any more. The copy begins anew. */
 static void pending_distrust(struct cycle *cycle)
 {
 	struct store *store = cycle->store;
-	struct manifest next = {0};
 	struct answer ignored;
 
 	target_close(&cycle->pending->target);
 	pthread_mutex_lock(&store->lock);
 	image_stop(store);
 	image_drop_caches(store, &store->manifest.pending);
-	if (store->manifest.mark.mode != VMREPLICA__WIRE__MODE__MODE_NONE &&
-	    manifest_copy(&store->manifest, &next) == 0) {
-		memset(&next.mark, 0, sizeof(next.mark));
-		if (store_save(store, &next, &ignored) < 0) {
-			store->broken = true; /* a mark on disk that must not be believed */
-		}
-		manifest_destroy(&next);
+	if (store->manifest.mark.mode != VMREPLICA__WIRE__MODE__MODE_NONE) {
+		memset(&store->manifest.mark, 0, sizeof(store->manifest.mark));
+		store_impose(store, &ignored); /* a mark on disk that must not be believed */
 	}
 	pthread_mutex_unlock(&store->lock);
 }
@@ -287,6 +262,36 @@ static int pending_flush(struct cycle *cycle, struct answer *answer)
 		pending_distrust(cycle);
 	}
 	return rc < 0 ? pending_fail(cycle, rc, "flushing the replica", answer) : 0;
+}
+
+/* What failed may have been a flush of QEMU's own between two writes: then the next one tells of
+ * it.
+ */
+static int write_failed(struct cycle *cycle, int rc, struct answer *answer)
+{
+	int flush_rc = target_error_is_lost(rc) ? 0 : pending_flush(cycle, answer);
+
+	return flush_rc < 0 ? flush_rc : pending_fail(cycle, rc, "writing the replica", answer);
+}
+
+static int pending_data(struct cycle *cycle, const Vmreplica__Wire__Chunk *chunk,
+			const void *payload, uint32_t payload_len, const void *data,
+			struct answer *answer)
+{
+	int rc = target_write(&cycle->pending->target, chunk->disk, data, chunk->offset,
+			      chunk->length);
+
+	(void)payload;
+	(void)payload_len;
+	return rc < 0 ? write_failed(cycle, rc, answer) : 0;
+}
+
+static int pending_zero(struct cycle *cycle, const Vmreplica__Wire__Chunk *chunk,
+			struct answer *answer)
+{
+	int rc = target_zero(&cycle->pending->target, chunk->disk, chunk->offset, chunk->length);
+
+	return rc < 0 ? write_failed(cycle, rc, answer) : 0;
 }
 
 static int pending_mark(struct cycle *cycle, const Vmreplica__Wire__Mark *mark,

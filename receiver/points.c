@@ -301,6 +301,9 @@ void points_trim(struct store *store)
 {
 	struct answer answer;
 
+	if (store->manifest.adopted.pending) {
+		return; /* whatever is kept otherwise: what a lost primary leaves to start from */
+	}
 	if (points_are_kept(store) && trim_is_due(store) && store_check(store, &answer) == 0 &&
 	    tend(store, NULL, false, false, &answer) < 0) {
 		log_warning("%s: %s", store->vm, answer.reason);

@@ -4,16 +4,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/daemon.h"
 
 #define NAME_PREFIX "receiver-"
 
@@ -97,31 +97,7 @@ int privileges_make_directory(char *buf, size_t size, char error[PRIVILEGES_ERRO
 
 int privileges_drop(char error[PRIVILEGES_ERROR_LEN])
 {
-	uid_t uid;
-	gid_t gid;
-	int rc;
+	bool dropped;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-		snprintf(error, PRIVILEGES_ERROR_LEN, "no_new_privs: %s", strerror(errno));
-		return -errno;
-	}
-	if (geteuid() != 0) {
-		return 0;
-	}
-	rc = user_find(&uid, &gid, error);
-	if (rc < 0) {
-		return rc;
-	}
-	if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0) {
-		rc = -errno;
-		snprintf(error, PRIVILEGES_ERROR_LEN, "cannot become user " PRIVILEGES_USER ": %s",
-			 strerror(errno));
-		return rc;
-	}
-	if (setuid(0) == 0) {
-		snprintf(error, PRIVILEGES_ERROR_LEN, "root came back after it was given up");
-		return -EPERM;
-	}
-	return 0;
+	return daemon_drop_privileges(PRIVILEGES_USER, &dropped, error);
 }

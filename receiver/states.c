@@ -64,29 +64,58 @@ int states_take(struct cycle *cycle, const Vmreplica__Wire__VmState *message, vo
 	return 0;
 }
 
-int states_commit(const struct cycle *cycle, struct manifest *next, struct answer *answer)
+/* state has all but the file's name. */
+static int state_write(struct store *store, struct manifest *next, struct manifest_state *state,
+		       const uint8_t *archive, struct answer *answer)
 {
 	const struct manifest_state *last = manifest_state_find(next, UINT64_MAX);
-	struct manifest_state state = {.seq = cycle->seq,
-				       .size_bytes = cycle->vm_state_len,
-				       .nvram_bytes = cycle->nvram_bytes};
 	char generation[32];
 	bool uncertain;
 	int rc;
 
-	if (cycle->vm_state == NULL ||
-	    (last != NULL && memcmp(last->hash, cycle->vm_state_hash, LOG_HASH_LEN) == 0)) {
+	if (last != NULL && memcmp(last->hash, state->hash, LOG_HASH_LEN) == 0) {
 		return 0;
 	}
-	memcpy(state.hash, cycle->vm_state_hash, sizeof(state.hash));
-	snprintf(state.file, sizeof(state.file), "gen-%" PRIu64 "/%" PRIu64 STATE_SUFFIX,
-		 next->generation, cycle->seq);
+	snprintf(state->file, sizeof(state->file), "gen-%" PRIu64 "/%" PRIu64 STATE_SUFFIX,
+		 next->generation, state->seq);
 	snprintf(generation, sizeof(generation), "gen-%" PRIu64, next->generation);
-	rc = durable_file_replace(cycle->store->dir_fd, state.file, cycle->vm_state,
-				  cycle->vm_state_len, &uncertain);
-	rc = rc < 0 ? rc : durable_directory_sync(cycle->store->dir_fd, generation);
-	rc = rc < 0 ? rc : manifest_state_push(next, &state);
+	rc = durable_file_replace(store->dir_fd, state->file, archive, state->size_bytes,
+				  &uncertain);
+	rc = rc < 0 ? rc : durable_directory_sync(store->dir_fd, generation);
+	rc = rc < 0 ? rc : manifest_state_push(next, state);
 	return rc < 0 ? answer_storage(answer, rc, "keeping the VM's state") : 0;
+}
+
+int states_commit(const struct cycle *cycle, struct manifest *next, struct answer *answer)
+{
+	struct manifest_state state = {.seq = cycle->seq,
+				       .size_bytes = cycle->vm_state_len,
+				       .nvram_bytes = cycle->nvram_bytes};
+
+	memcpy(state.hash, cycle->vm_state_hash, sizeof(state.hash));
+	return cycle->vm_state != NULL
+		       ? state_write(cycle->store, next, &state, cycle->vm_state, answer)
+		       : 0;
+}
+
+int states_keep(struct store *store, struct manifest *next, uint64_t seq, const uint8_t *archive,
+		size_t len, struct answer *answer)
+{
+	struct manifest_state state = {.seq = seq, .size_bytes = len};
+	const struct vm_state_file *nvram;
+	struct vm_state files;
+	const char *why;
+
+	if (vm_state_decode(archive, len, &files, &why) < 0) {
+		return answer_failure(answer, "malformed", "the VM's state cannot be used: %s",
+				      why);
+	}
+	nvram = vm_state_find(&files, VM_STATE_NVRAM);
+	state.nvram_bytes = nvram != NULL ? nvram->len : 0;
+	if (sha256_of(archive, len, state.hash) < 0) {
+		return answer_storage(answer, -EIO, "taking the VM's state");
+	}
+	return state_write(store, next, &state, archive, answer);
 }
 
 void states_unlink(const struct store *store, const struct manifest *before)

@@ -32,6 +32,10 @@ int states_take(struct cycle *cycle, const Vmreplica__Wire__VmState *message, vo
  * next list it. What is the state already is not kept twice. Blocks on storage; store->lock is
  * held. 0 or the answer. */
 int states_commit(const struct cycle *cycle, struct manifest *next, struct answer *answer);
+/* The same for an archive that did not come with a cycle (adopt.h), as that of cycle seq. It is
+ * checked whole. */
+int states_keep(struct store *store, struct manifest *next, uint64_t seq, const uint8_t *archive,
+		size_t len, struct answer *answer);
 /* The manifest was replaced: remove the files of states that only before lists. */
 void states_unlink(const struct store *store, const struct manifest *before);
 /* Absolute path of the archive that a VM starting from cycle seq needs, into path. 0, or -ENOENT:

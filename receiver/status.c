@@ -99,8 +99,11 @@ void status_judge(const struct view *view, Vmreplica__State *ret_state,
 		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
 		*ret_code = "adopting";
 		*ret_reason =
-			"the disks are an old primary's until the first cycle from the new one "
-			"is complete: they are no point in time";
+			view->adopted_point
+				? "the disks are the old primary's, as it handed them over, until "
+				  "the first cycle from the new one is complete"
+				: "the disks are an old primary's until the first cycle from the "
+				  "new one is complete: they are no point in time";
 	} else if (view->overdue) {
 		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
 		*ret_code = "overdue";

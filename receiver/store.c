@@ -111,7 +111,7 @@ static int store_check_owner(struct store *store, struct answer *answer)
 	if (store->broken) {
 		return answer_busy(answer, "storage-error", RETRY_STORAGE_MS,
 				   "the manifest of %s could not be made durable: look at the "
-				   "storage, then restart the replica's resource",
+				   "storage; it is tried again by itself",
 				   store->vm);
 	}
 	return 0;
@@ -207,54 +207,29 @@ int store_save(struct store *store, struct manifest *next, struct answer *answer
 	return 0;
 }
 
-__attribute__((format(printf, 4, 0))) static int resync_require(struct store *store, bool distrust,
-								struct answer *answer,
-								const char *format, va_list args)
+int store_ask_resync(struct store *store, struct answer *answer, const char *format, ...)
 {
 	struct manifest next = {0};
-	bool news = !store->manifest.resync_needed;
+	va_list args;
 	int rc;
 
-	if (!news && (!distrust || store->manifest.distrusted)) {
+	if (store->manifest.resync_needed) {
 		return 0;
 	}
 	if (manifest_copy(&store->manifest, &next) < 0) {
 		return answer_storage(answer, -ENOMEM, "planning a resynchronization");
 	}
-	if (news) {
-		vsnprintf(next.resync_reason, sizeof(next.resync_reason), format, args);
-		memset(&next.mark, 0, sizeof(next.mark)); /* of a delta that will not be needed */
-	}
+	va_start(args, format);
+	vsnprintf(next.resync_reason, sizeof(next.resync_reason), format, args);
+	va_end(args);
+	memset(&next.mark, 0, sizeof(next.mark)); /* of a delta that will not be needed */
 	next.resync_needed = true;
-	next.distrusted |= distrust;
 	rc = store_save(store, &next, answer);
 	manifest_destroy(&next);
-	if (rc == 0 && news) {
+	if (rc == 0) {
 		receiver_event(store->receiver, "warning", store->vm,
 			       "resynchronization required: %s", store->manifest.resync_reason);
 	}
-	return rc;
-}
-
-int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
-{
-	va_list args;
-	int rc;
-
-	va_start(args, format);
-	rc = resync_require(store, true, answer, format, args);
-	va_end(args);
-	return rc;
-}
-
-int store_ask_resync(struct store *store, struct answer *answer, const char *format, ...)
-{
-	va_list args;
-	int rc;
-
-	va_start(args, format);
-	rc = resync_require(store, false, answer, format, args);
-	va_end(args);
 	return rc;
 }
 

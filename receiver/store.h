@@ -70,6 +70,7 @@ struct store {
 	int64_t apply_retry_ms; /* monotonic; when a failed apply is tried again */
 	bool merge_queued;
 	int64_t merge_retry_ms;		/* monotonic; when a failed merge is tried again */
+	int64_t settle_retry_ms;	/* monotonic; when a manifest in doubt is written again */
 	struct takeover_job *takeover;	/* takeover.c's: the one that runs */
 	struct adopt_request *adoption; /* owned; what its opening is to adopt; NULL = nothing */
 
@@ -82,7 +83,7 @@ struct store {
 	bool attachment_writable;
 	bool attachment_merging; /* with the exports of manifest.merge */
 	bool stale;		 /* another node took the store over */
-	bool broken;		 /* the manifest on disk is in doubt: close and open again */
+	bool broken;		 /* the manifest on disk is in doubt (store_doubt.c) */
 	bool applying;		 /* a log is being written into the image */
 	bool merging;		 /* a merge works on the lower layers */
 	unsigned int merge_holds;
@@ -119,13 +120,22 @@ int store_destroy(struct store *store, char error[STORE_ERROR_LEN]);
 /* Make next the manifest: durable first, then in memory (next is taken then, else untouched).
  * Checks that we still own the store. 0 or as answer_storage / answer_moved. */
 int store_save(struct store *store, struct manifest *next, struct answer *answer);
-/* As above: require a resynchronization for reason (kept if one is required already), and distrust
- * the current image. */
-int store_require_resync(struct store *store, struct answer *answer, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-/* The same, but the current image is what it was at applied_seq. */
+/* As above: require a resynchronization for reason (kept if one is required already). The current
+ * image is what it was at applied_seq. */
 int store_ask_resync(struct store *store, struct answer *answer, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* ---- the manifest in doubt (store_doubt.c); store->lock is held ---- */
+/* The manifest was changed in place, because it must not be believed as it was: make it durable.
+ * Failing that it holds all the same, and nothing is recorded until it is durable. */
+int store_impose(struct store *store, struct answer *answer);
+/* Impose: a resynchronization for reason (kept if one is required already), and the current image
+ * is not trusted any more. */
+int store_distrust(struct store *store, struct answer *answer, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A worker's job, without the lock: write a manifest in doubt again. */
+int store_settle_run(void *store);
+
+/* ---- checks; store->lock is held ---- */
 /* 0 when nothing forbids work on the store; else -ESTALE/-EBUSY with the answer. */
 int store_check_open(struct store *store, struct answer *answer);
 /* The same for what a primary sends and what follows of it: -EACCES once it has failed over. */

@@ -337,7 +337,7 @@ static int image_open(struct store *store, char error[STORE_ERROR_LEN])
 	}
 	rc = image_attach(store, STORE_CURRENT, false, &answer, &bad_disk);
 	if (rc < 0 && bad_disk >= 0) {
-		rc = store_require_resync(store, &answer, "%.400s", answer.reason);
+		rc = store_distrust(store, &answer, "%.400s", answer.reason);
 	}
 	return rc < 0 ? refuse(error, rc, "%s", answer.reason) : 0;
 }
@@ -380,6 +380,10 @@ static void manifest_leave(struct store *store)
 	struct manifest next = {0};
 	struct answer answer = {0};
 
+	if (store->broken) { /* the last chance to record what is known */
+		store->broken = false;
+		store_impose(store, &answer);
+	}
 	if (store->stale || store->broken || manifest_copy(&store->manifest, &next) < 0) {
 		return;
 	}

@@ -11,7 +11,8 @@
 #include "receiver/status.h"
 #include "receiver/stores_table.h"
 
-#define MERGE_RETRY_MS 30000
+#define MERGE_RETRY_MS	30000
+#define SETTLE_RETRY_MS 5000
 
 void stores_send_status(struct store *store)
 {
@@ -108,6 +109,22 @@ static bool daemon_is_dead(struct store *store)
 	return dead;
 }
 
+/* Only a look, as above. */
+static bool manifest_is_in_doubt(struct store *store, int64_t now_ms)
+{
+	bool doubt;
+
+	if (now_ms < store->settle_retry_ms || pthread_mutex_trylock(&store->lock) != 0) {
+		return false;
+	}
+	doubt = store->broken && !store->stale;
+	pthread_mutex_unlock(&store->lock);
+	if (doubt) {
+		store->settle_retry_ms = now_ms + SETTLE_RETRY_MS;
+	}
+	return doubt;
+}
+
 static bool apply_is_due(struct store *store, int64_t now_ms)
 {
 	bool behind;
@@ -157,7 +174,9 @@ void stores_tick(struct receiver *receiver)
 		if (!entry->opened || entry->working || entry->close_wanted) {
 			continue;
 		}
-		if (daemon_is_dead(entry->store)) {
+		if (manifest_is_in_doubt(entry->store, now_ms)) {
+			stores_submit(entry, store_settle_run, stores_work_done_cb);
+		} else if (daemon_is_dead(entry->store)) {
 			stores_submit(entry, revive_run, stores_work_done_cb);
 		} else if (lend_is_over(entry->store, now_ms)) {
 			stores_submit(entry, lend_expire_run, stores_work_done_cb);

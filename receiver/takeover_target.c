@@ -124,7 +124,7 @@ static int target_find(const struct manifest *manifest, const struct history *lo
 	uint64_t seq = wish->latest ? manifest->committed.seq : wish->seq;
 	struct base base;
 
-	if (manifest->adopted.pending && wish->latest) {
+	if (manifest->adopted.pending && wish->latest && !manifest_adopted_is_point(manifest)) {
 		return refuse(
 			error, -ENOENT,
 			"the disks are an old primary's, and the first cycle from the new one "

@@ -88,6 +88,7 @@ void view_set_manifest(struct view *view, const struct manifest *manifest, const
 	view->resync_needed = manifest->resync_needed;
 	memcpy(view->peer_address, manifest->peer_address, sizeof(view->peer_address));
 	view->adopting = manifest->adopted.pending;
+	view->adopted_point = manifest_adopted_is_point(manifest);
 	view->test = manifest->test;
 	view->failover = manifest->failover;
 	view->test.disks = view->failover.disks = NULL;

@@ -45,6 +45,7 @@ struct view {
 	char resync_reason[REASON_MAX + 1];
 	char peer_address[MANIFEST_ADDRESS_MAX + 1];
 	bool adopting; /* the first cycle onto adopted disks is not applied */
+	bool adopted_point; /* ... and those are a recovery point by themselves */
 	struct manifest_takeover test, failover; /* without their disks */
 	struct view_disk *disks;		 /* owned */
 	size_t disk_count;

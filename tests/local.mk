@@ -7,6 +7,7 @@ include tests/unit/broker.mk
 include tests/unit/engine.mk
 include tests/unit/receiver.mk
 include tests/unit/admin.mk
+include tests/faults/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/lab/local.mk

@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "engine/replica_domain.h"
+#include "fuzz.h"
+#include "mutate_xml.h"
 #include "proto/limits.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct replica_domain_disk disks[] = {{"vda", "/ours/vda"}, {"vdb", "/ours/vdb"}};
 
@@ -103,4 +103,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.test = &test;
 	make(data, size, &options);
 	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	struct mutate mutate;
+
+	mutate_init(&mutate, seed);
+	return mutate_xml(&mutate, data, size, max_size);
+}
+
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1, const uint8_t *data2,
+				 size_t size2, uint8_t *out, size_t max_size, unsigned int seed)
+{
+	struct mutate mutate;
+
+	mutate_init(&mutate, seed);
+	return mutate_xml_cross(&mutate, data1, size1, data2, size2, out, max_size);
 }

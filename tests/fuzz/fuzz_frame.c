@@ -2,7 +2,8 @@
 /*
  * A stream of frames as a peer sends it, through all that a receiver does before it believes one:
  * header, limits, arena, protobuf, validation, and for chunks the codec; and a ClientHello's name
- * from the same bytes.
+ * from the same bytes. The mutator changes messages by their descriptors and payloads, with the
+ * headers' lengths made right again, and doubles, drops and swaps frames.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -10,13 +11,16 @@
 #include <string.h>
 
 #include "common/tls.h"
+#include "fuzz.h"
+#include "mutate_message.h"
+#include "mutate_pieces.h"
 #include "proto/codec.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include "proto/validate.h"
 #include "proto/wire.pb-c.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define FRAME_ROOM 8192u /* that a frame may grow by */
 
 static struct codec_state *state;
 static uint8_t plain[CHUNK_MAX];
@@ -86,4 +90,81 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	arena_reset(&arena);
 	return 0;
+}
+
+/* ---- the mutator ---- */
+
+static uint32_t get_u32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void frames_split(struct mutate_pieces *pieces, const uint8_t *data, size_t size)
+{
+	while (size >= FRAME_HEADER_LEN && get_u32(data) == FRAME_MAGIC) {
+		uint64_t len = (uint64_t)FRAME_HEADER_LEN + get_u32(data + 8) + get_u32(data + 12);
+
+		if (len > size || !mutate_pieces_add(pieces, data, (size_t)len)) {
+			return;
+		}
+		data += len;
+		size -= (size_t)len;
+	}
+}
+
+/* Fill frame with another one of the same type. Returns its length. */
+static size_t frame_change(struct mutate *mutate, const struct mutate_piece *piece, uint8_t *frame)
+{
+	enum frame_type type = (enum frame_type)(piece->data[4] << 8 | piece->data[5]);
+	const ProtobufCMessageDescriptor *descriptor = frame_descriptor(type);
+	struct frame_header header = {.type = (uint16_t)type};
+	size_t message_len = get_u32(piece->data + 8), payload_len = get_u32(piece->data + 12);
+	uint8_t *message = frame + FRAME_HEADER_LEN, *payload;
+
+	memcpy(frame, piece->data, piece->len);
+	if (payload_len > 0 && mutate_once_in(mutate, 3)) {
+		payload = message + message_len;
+		payload_len = LLVMFuzzerMutate(payload, payload_len, payload_len + FRAME_ROOM);
+	} else if (descriptor != NULL) {
+		size_t len = mutate_message(mutate, descriptor, message, message_len,
+					    message_len + FRAME_ROOM / 2);
+
+		memcpy(message + len, piece->data + FRAME_HEADER_LEN + message_len, payload_len);
+		message_len = len;
+	}
+	if (mutate_once_in(mutate, 16)) { /* a message as if it was of another type */
+		header.type = (uint16_t)mutate_below(mutate, FRAME_VERIFIED + 1);
+	}
+	header.message_len = (uint32_t)message_len;
+	header.payload_len = (uint32_t)payload_len;
+	frame_header_encode(&header, frame);
+	return FRAME_HEADER_LEN + message_len + payload_len;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	struct mutate_pieces pieces = {.count = 0};
+	struct mutate_piece *piece;
+	struct mutate mutate;
+	size_t kind;
+	uint8_t *frame;
+
+	mutate_init(&mutate, seed);
+	kind = mutate_below(&mutate, 8);
+	frames_split(&pieces, data, size);
+	if (kind == 0 || pieces.count == 0) {
+		return LLVMFuzzerMutate(data, size, max_size);
+	}
+	if (kind < 3) {
+		mutate_pieces_change(&mutate, &pieces, 0);
+		return mutate_pieces_join(&pieces, data, max_size);
+	}
+	piece = &pieces.items[mutate_below(&mutate, pieces.count)];
+	frame = malloc(piece->len + FRAME_ROOM);
+	assert(frame != NULL);
+	piece->len = frame_change(&mutate, piece, frame);
+	piece->data = frame;
+	size = mutate_pieces_join(&pieces, data, max_size);
+	free(frame);
+	return size;
 }

@@ -7,6 +7,7 @@
  * The input's first byte says what follows it: odd, a whole file; even, what stands behind a good
  * header (which would take nine mutations of ten). Checksums would keep a fuzzer outside for ever,
  * so they are corrected: the header's, each record's and the trailer's where one seems to stand.
+ * The mutator doubles, swaps and drops records, and takes fields of them to extremes.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #include "common/checked.h"
+#include "fuzz.h"
+#include "mutate_pieces.h"
 #include "proto/logfile.h"
 #include "proto/logfile_format.h"
 
@@ -174,4 +177,68 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		resume(fd, end, &header);
 	}
 	return 0;
+}
+
+/* ---- the mutator ---- */
+
+/* The flag with the header, the records, and the rest. */
+static void log_split(struct mutate_pieces *pieces, const uint8_t *data, size_t size)
+{
+	size_t at = 1 + ((data[0] & 1) != 0 ? LOGFILE_HEADER_LEN : 0);
+
+	if (at > size) {
+		at = size;
+	}
+	mutate_pieces_add(pieces, data, at);
+	while (at + LOGFILE_RECORD_LEN <= size && get_u32(data + at) == LOGFILE_RECORD_MAGIC) {
+		uint64_t len = (uint64_t)LOGFILE_RECORD_LEN + get_u32(data + at + 24);
+
+		if (len > size - at || pieces->count + 1 == PIECES_MAX) {
+			break;
+		}
+		mutate_pieces_add(pieces, data + at, (size_t)len);
+		at += (size_t)len;
+	}
+	mutate_pieces_add(pieces, data + at, size - at);
+}
+
+/* One aligned number of a record's, the trailer's or the header's first bytes. */
+static void field_change(struct mutate *mutate, uint8_t *part, size_t len)
+{
+	size_t at = 4 + 4 * mutate_below(mutate, (len - 12) / 4);
+
+	if (mutate_once_in(mutate, 2)) {
+		put_u64(part + at, mutate_number(mutate, get_u32(part + at)));
+	} else {
+		uint32_t number = (uint32_t)mutate_number(mutate, get_u32(part + at));
+
+		for (unsigned int i = 0; i < 4; i++) {
+			part[at + i] = (uint8_t)(number >> 8 * i);
+		}
+	}
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	struct mutate_pieces pieces = {.count = 0};
+	const struct mutate_piece *piece;
+	struct mutate mutate;
+	size_t kind;
+
+	mutate_init(&mutate, seed);
+	kind = mutate_below(&mutate, 4);
+	if (size == 0 || kind == 0) {
+		return LLVMFuzzerMutate(data, size, max_size);
+	}
+	log_split(&pieces, data, size);
+	if (kind == 1) {
+		mutate_pieces_change(&mutate, &pieces, 1);
+		return mutate_pieces_join(&pieces, data, max_size);
+	}
+	piece = &pieces.items[mutate_below(&mutate, pieces.count)];
+	if (piece->len >= LOGFILE_RECORD_LEN) {
+		field_change(&mutate, data + (piece->data - data),
+			     piece->len < 160 ? piece->len : 160);
+	}
+	return size;
 }

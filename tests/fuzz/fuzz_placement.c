@@ -11,8 +11,8 @@
 #include "cluster/cib_settings.h"
 #include "cluster/placement.h"
 #include "cluster/xml_tree.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
+#include "mutate_xml.h"
 
 static void check_resource(const struct placement *placement,
 			   const struct placement_resource *resource)
@@ -76,4 +76,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_settings(data, size);
 	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	struct mutate mutate;
+
+	mutate_init(&mutate, seed);
+	return mutate_xml(&mutate, data, size, max_size);
+}
+
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1, const uint8_t *data2,
+				 size_t size2, uint8_t *out, size_t max_size, unsigned int seed)
+{
+	struct mutate mutate;
+
+	mutate_init(&mutate, seed);
+	return mutate_xml_cross(&mutate, data1, size1, data2, size2, out, max_size);
 }

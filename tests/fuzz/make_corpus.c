@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes the first corpora: make_corpus DIRECTORY fills DIRECTORY/frame and DIRECTORY/logfile with
- * well-formed examples, the same in each run. Run after a change of the formats, and keep what it
- * wrote.
+ * Writes the first corpora: make_corpus DIRECTORY fills frame, message, admin and logfile below it
+ * with well-formed examples, the same in each run. Run after a change of the formats, and keep what
+ * it wrote. Examples of text are kept as they are.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "make_corpus.h"
 #include "proto/codec.h"
 #include "proto/frame.h"
 #include "proto/logfile.h"
@@ -28,7 +29,7 @@ static char code[] = "storage-full", software[] = "vmreplica 0.1";
 static uint8_t hash[LOG_HASH_LEN];
 static const char *directory;
 
-static int new_file(const char *kind, const char *name)
+int corpus_file_new(const char *kind, const char *name)
 {
 	char path[4096];
 	int fd;
@@ -44,7 +45,7 @@ static int new_file(const char *kind, const char *name)
 	return fd;
 }
 
-static void file_put(int fd, const void *data, size_t len)
+void corpus_file_put(int fd, const void *data, size_t len)
 {
 	if (write(fd, data, len) != (ssize_t)len) {
 		perror("write");
@@ -57,14 +58,14 @@ static void frame_put(int fd, enum frame_type type, const void *message, const v
 {
 	uint8_t *buf = malloc(frame_size(message));
 
-	file_put(fd, buf, frame_encode(type, message, payload_len, buf));
-	file_put(fd, payload, payload_len);
+	corpus_file_put(fd, buf, frame_encode(type, message, payload_len, buf));
+	corpus_file_put(fd, payload, payload_len);
 	free(buf);
 }
 
 static void frame_file(const char *name, enum frame_type type, const void *message)
 {
-	int fd = new_file("frame", name);
+	int fd = corpus_file_new("frame", name);
 
 	frame_put(fd, type, message, "", 0);
 	close(fd);
@@ -183,7 +184,7 @@ static uint32_t data_make(uint64_t link, uint8_t data[DATA_BYTES], uint8_t packe
 static void long_chunk_frame(void)
 {
 	Vmreplica__Wire__Chunk chunk = VMREPLICA__WIRE__CHUNK__INIT;
-	int fd = new_file("frame", "long-chunk");
+	int fd = corpus_file_new("frame", "long-chunk");
 
 	chunk.offset = 1 << 30;
 	chunk.length = CHUNK_MAX;
@@ -202,7 +203,7 @@ static void cycle_frames(void)
 	Vmreplica__Wire__MarkRequest request = VMREPLICA__WIRE__MARK_REQUEST__INIT;
 	Vmreplica__Wire__CycleEnd end = VMREPLICA__WIRE__CYCLE_END__INIT;
 	uint8_t data[DATA_BYTES], packed[DATA_BYTES];
-	int fd = new_file("frame", "cycle");
+	int fd = corpus_file_new("frame", "cycle");
 
 	begin.mode = VMREPLICA__WIRE__MODE__MODE_DELTA;
 	begin.cut_id = cut_id;
@@ -245,10 +246,10 @@ static void cycle_frames(void)
 static void log_input(const char *name, const uint8_t *log, size_t len, bool with_header)
 {
 	size_t skip = with_header ? 0 : 4096;
-	int fd = new_file("logfile", name);
+	int fd = corpus_file_new("logfile", name);
 
-	file_put(fd, with_header ? "\1" : "", 1);
-	file_put(fd, log + skip, len - skip);
+	corpus_file_put(fd, with_header ? "\1" : "", 1);
+	corpus_file_put(fd, log + skip, len - skip);
 	close(fd);
 }
 
@@ -312,6 +313,7 @@ int main(int argc, char **argv)
 	owner_frames();
 	cycle_frames();
 	long_chunk_frame();
+	corpus_messages_make();
 	log_inputs("whole", 3, true);
 	log_inputs("partial", 3, false);
 	log_inputs("empty", 0, true);

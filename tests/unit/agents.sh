@@ -118,8 +118,9 @@ daemon() {
     until [ "$(readlink "/proc/$pid/exe")" = "$work/bin/$1" ]; do sleep 0.05; done
 }
 
+# Of what is dying already, and of a zombie, the kernel knows no program any more.
 alive() {
-    kill -0 "$1" 2>/dev/null
+    readlink "/proc/$1/exe" >/dev/null 2>&1
 }
 
 # check STATUS SECONDS AGENT ACTION: its exit status, and that it took at most so long.

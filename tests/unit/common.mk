@@ -78,7 +78,12 @@ tests_unit_test_nbd_SOURCES = tests/unit/test_nbd.c tests/unit/tempdir.h
 tests_unit_test_nbd_CFLAGS = $(common_test_cflags)
 tests_unit_test_nbd_LDADD = libvmr-nbd.la $(CUNIT_LIBS)
 
-dist_check_SCRIPTS += tests/unit/include-rule.sh
+dist_check_SCRIPTS += tests/unit/include-rule.sh tests/unit/unit-exposure.sh
+
+check_PROGRAMS += tests/unit/test_confine
+tests_unit_test_confine_SOURCES = tests/unit/test_confine.c tests/unit/tempdir.h
+tests_unit_test_confine_CFLAGS = $(common_test_cflags)
+tests_unit_test_confine_LDADD = libvmr-confine.la $(common_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_tls_cost
 tests_unit_test_tls_cost_SOURCES = tests/unit/test_tls_cost.c tests/unit/tls_peers.c tests/unit/tls_peers.h tests/unit/tempdir.h

@@ -97,6 +97,16 @@ tests_unit_test_planned_plan_SOURCES = tests/unit/test_planned_plan.c tests/unit
 tests_unit_test_planned_plan_CFLAGS = $(engine_test_cflags)
 tests_unit_test_planned_plan_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_planned_world
+tests_unit_test_planned_world_SOURCES = tests/unit/test_planned_world.c tests/unit/planned_world.c tests/unit/planned_world.h
+tests_unit_test_planned_world_CFLAGS = $(engine_test_cflags)
+tests_unit_test_planned_world_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_failover_peer
+tests_unit_test_failover_peer_SOURCES = tests/unit/test_failover_peer.c
+tests_unit_test_failover_peer_CFLAGS = $(engine_test_cflags)
+tests_unit_test_failover_peer_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_handover
 tests_unit_test_handover_SOURCES = tests/unit/test_handover.c
 tests_unit_test_handover_CFLAGS = $(engine_test_cflags)
@@ -123,6 +133,11 @@ check_PROGRAMS += tests/unit/test_point_find
 tests_unit_test_point_find_SOURCES = tests/unit/test_point_find.c engine/point_find.c
 tests_unit_test_point_find_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_point_find_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_peer_ready
+tests_unit_test_peer_ready_SOURCES = tests/unit/test_peer_ready.c engine/peer_ready.c engine/sentence_list.c
+tests_unit_test_peer_ready_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS) -Wno-undef
+tests_unit_test_peer_ready_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_replica_state
 tests_unit_test_replica_state_SOURCES = tests/unit/test_replica_state.c tests/unit/tempdir.h

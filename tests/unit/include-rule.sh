@@ -38,6 +38,7 @@ owners() {
 	openssl/*) printf '%s\n' 'common/tls*' 'common/pki*' common/sha256.c ;;
 	libnbd.h) echo 'common/nbd*' ;;
 	ini.h) echo 'common/config*' ;;
+	seccomp.h) echo 'common/confine*' ;;
 	protobuf-c/*) echo 'proto/*' ;;
 	zstd.h | lz4*.h | xxhash.h) echo 'proto/codec.c' ;;
 	corosync/*) echo 'cluster/*' ;;
@@ -112,6 +113,7 @@ self_test() {
 		receiver/c.c:#include <libvirt/libvirt.h>
 		receiver/d.c:#include <libnbd.h>
 		receiver/e.c:#include <zstd.h>
+		broker/c.c:#include <seccomp.h>
 	END
 	printf '%s\n' 'vmreplica_cib_SOURCES = \' '	cluster/cib_helper.c' 'other_SOURCES = cluster/b.c' \
 		>"$tree/cluster/local.mk"

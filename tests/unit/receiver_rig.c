@@ -19,6 +19,7 @@
 #define PROGRAM "./vmreplica-receiver"
 
 bool rig_fault_sync, rig_mortal;
+const char *rig_environment[4];
 
 void rig_die(const char *format, ...)
 {
@@ -202,6 +203,9 @@ static void receiver_exec(int fd, int fault_fd)
 	}
 	if (fault_fd >= 0) {
 		fault_sync_enter(fault_fd);
+	}
+	for (size_t i = 0; i < 4 && rig_environment[i] != NULL; i++) {
+		putenv((char *)(uintptr_t)rig_environment[i]);
 	}
 	close_range(4, ~0u, 0);
 	execl(PROGRAM, PROGRAM, (char *)NULL);

@@ -96,6 +96,9 @@ extern bool rig_fault_sync;
  * answer, -EPIPE where an error is returned, and does not end the program. */
 extern bool rig_mortal;
 
+/* "NAME=value" for the receivers that are started from now on; NULL-terminated. */
+extern const char *rig_environment[4];
+
 /* Certificates and an empty store below a new directory. */
 void rig_init(struct rig *rig);
 void rig_destroy(struct rig *rig); /* stops the receiver; removes the directory */

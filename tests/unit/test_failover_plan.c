@@ -96,6 +96,9 @@ static void test_planned_goes_forward(void)
 	CU_ASSERT_EQUAL(failover_plan_next(planned, state, EVENT_FAILED).step, STEP_FORGET);
 	/* but what was promised not to be taken is given back */
 	state = failover_plan_first(planned, true);
+	CU_ASSERT_EQUAL(state.step, STEP_STOP);
+	CU_ASSERT_EQUAL(failover_plan_next(planned, state, EVENT_FAILED).step, STEP_STOP);
+	state = failover_plan_next(planned, state, EVENT_DONE);
 	CU_ASSERT_EQUAL(state.step, STEP_RELEASE);
 	state = failover_plan_next(planned, state, EVENT_DONE);
 	CU_ASSERT_EQUAL(state.step, STEP_FORGET);
@@ -107,15 +110,19 @@ static void test_order(void)
 	static const char *const wrong[] = {
 		"",
 		"unplanned-failover",
-		"unplanned-failover 00c0ffee do latest 0 - -",
-		"something 00c0ffee do latest 0 - - -",
-		"commit 00c0ffe do latest 0 - - -",
-		"commit 00c0ffee done latest 0 - - -",
-		"commit 00c0ffee do last 0 - - -",
-		"commit 00c0ffee do 12x 0 - - -",
-		"commit 00c0ffee do 12 1 - - -",
-		"commit 00c0ffee do 12 0 - - - more",
-		"test-failover 00c0ffee do 12 0 - - '/>",
+		"commit 00c0ffee do latest 0 - - -",
+		"something 00c0ffee do latest 0 - - - -",
+		"commit 00c0ffe do latest 0 - - - -",
+		"commit ../../ab do latest 0 - - - -", /* it is a file's name */
+		"commit 00c0ffee done latest 0 - - - -",
+		"commit 00c0ffee do last 0 - - - -",
+		"commit 00c0ffee do 12x 0 - - - -",
+		"commit 00c0ffee do -12 0 - - - -",
+		"commit 00c0ffee do 12 1 - - - -",
+		"commit 00c0ffee do 12 -1 - - - -",
+		"commit 00c0ffee do 12 0 - - - - more",
+		"commit 00c0ffee do 12 0 - - - 123",
+		"test-failover 00c0ffee do 12 0 - - '/> -",
 	};
 	struct failover_order order = {0}, read;
 	char text[FAILOVER_ORDER_LEN];
@@ -144,6 +151,7 @@ static void test_order(void)
 	CU_ASSERT(read.latest && read.undo);
 	CU_ASSERT_STRING_EQUAL(read.network, "isolated");
 	CU_ASSERT_STRING_EQUAL(read.epoch.lineage, "");
+	CU_ASSERT(failover_order_decode("commit 00c0ffee do 12 0 - - - -", &read));
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		CU_ASSERT_FALSE(failover_order_decode(wrong[i], &read));
 	}

@@ -12,8 +12,19 @@ static void test_handover(void)
 	struct handover handover = {.epoch = 3}, read;
 	char text[HANDOVER_LEN];
 	static const char *const wrong[] = {
-		"",	    "0 0 -", "3 7 -", "3 7 xyz", "3 0", "3 7 " CUT "0", "3 7 " CUT " more",
+		"",
+		"0 0 -",
+		"3 7 -",
+		"3 7 xyz",
+		"3 0",
+		"3 7 " CUT "0",
+		"3 7 " CUT " more",
 		"x 7 " CUT,
+		"-1 7 " CUT,
+		"3 -7 " CUT,
+		"99999999999999999999 7 " CUT,
+		"3 0 x",
+		" 3 0 -",
 	};
 
 	CU_ASSERT_STRING_EQUAL(handover_encode(&handover, text), "3 0 -");
@@ -44,6 +55,8 @@ static void test_adopt(void)
 		"17 " CUT " delta relative",
 		"17 " CUT " delta /a/../b",
 		"17 xyz delta -",
+		"-17 " CUT " delta -",
+		"017 " CUT " delta -",
 	};
 
 	CU_ASSERT_STRING_EQUAL(adopt_order_encode(&order, text), "17 " CUT " delta -");

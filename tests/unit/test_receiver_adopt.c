@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "proto/extent_file.h"
+#include "proto/vm_state.h"
 #include "takeover_scene.h"
 #include "unit.h"
 
@@ -303,6 +304,7 @@ static void test_back(void)
 	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);
 	run("qemu-io -f qcow2 -c 'write -P 7 1M 64k' '%s' >/dev/null", paths[0]);
 	memset(model.disks[0].data + (1 << 20), 7, 65536);
+	scene_note_as(CUT_SEQ); /* handed over as it is: a point */
 	CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
 	extents[0] = '\0';
 	adopt(3, false);
@@ -329,12 +331,126 @@ static void test_back(void)
 	world_end();
 }
 
+/* What the engine left of the VM's UEFI variables. */
+static void state_make(void)
+{
+	static const uint8_t variables[4096] = {7};
+	struct vm_state state = {.count = 1};
+	uint8_t *archive = NULL;
+	char path[2 * RIG_PATH];
+	size_t len = 0;
+	int fd;
+
+	state.files[0] = (struct vm_state_file){
+		.name = VM_STATE_NVRAM, .data = variables, .len = sizeof(variables)};
+	CU_ASSERT_EQUAL_FATAL(vm_state_encode(&state, &archive, &len), 0);
+	CU_ASSERT_EQUAL(mkdir(rig.store, 0750) == 0 || errno == EEXIST, true);
+	give(rig.store);
+	snprintf(path, sizeof(path), "%s/adopted.state", rig.store);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+	CU_ASSERT_EQUAL(write(fd, archive, len), (ssize_t)len);
+	close(fd);
+	give(path);
+	free(archive);
+}
+
+/* Of the disks as they are: the one point, of the final cycle, with the VM's state. */
+static void final_judge(void)
+{
+	struct manifest manifest = scene_manifest();
+
+	CU_ASSERT_TRUE(manifest.adopted.pending);
+	CU_ASSERT_EQUAL(manifest.point_count, 1);
+	CU_ASSERT_EQUAL(manifest.points[0].cut.seq, CUT_SEQ);
+	CU_ASSERT_EQUAL(manifest.state_count, 1);
+	CU_ASSERT_EQUAL(manifest.states[0].seq, CUT_SEQ);
+	CU_ASSERT_EQUAL(manifest.states[0].nvram_bytes, 4096);
+	manifest_destroy(&manifest);
+	rig_list(&rig, false, 100);
+	CU_ASSERT_EQUAL(rig.list_count, 1);
+	CU_ASSERT_EQUAL(rig.list[0].seq, CUT_SEQ);
+}
+
+/* Handed over by a planned failover; nothing has come from there yet. */
+static void handed_over(uint32_t points)
+{
+	taking_init(points);
+	model_change(&model, 60);
+	disks_make();
+	model_clear_dirty(&model);
+	scene_note_as(CUT_SEQ);
+	extents[0] = '\0';
+	rig_start(&rig, "b1");
+	state_make();
+	adopt(2, false);
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, RESYNCHRONIZING, 5000));
+	sender_ready();
+	sender.cut_time_ms = 1795326900000;
+	sender.cut_step_ms = 5000;
+}
+
+/* The new primary is lost before its first cycle: the disks are what a failover begins from,
+ * however few points are kept, also after a crash; cancelled, they wait for that cycle as before.
+ */
+static void test_lost_primary(void)
+{
+	for (uint32_t points = 0; points < 2; points++) {
+		handed_over(points);
+		final_judge();
+		CU_ASSERT_EQUAL(taking_test("web1-test", 0), 0);
+		taking_judge(CUT_SEQ, false);
+		CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 0), 0);
+		CU_ASSERT_EQUAL(taking_failover(3, 0), 0);
+		CU_ASSERT_STRING_EQUAL(rig.taken.cut_id, CUT_ID);
+		taking_failover_judge(3, CUT_SEQ);
+		rig_kill(&rig);
+		rig_start(&rig, "b2");
+		CU_ASSERT_EQUAL(rig_open(&rig), 0);
+		CU_ASSERT_EQUAL(taking_failover(3, CUT_SEQ), 0);
+		taking_failover_judge(3, CUT_SEQ);
+		/* it returns, and is refused: its epoch is the lower one */
+		CU_ASSERT_FALSE(sender_enter(&sender, &rig, &model));
+		CU_ASSERT_EQUAL(taking_end_as(CANCEL, 4), 0);
+		final_judge();
+		taking_sender_in(4);
+		CU_ASSERT_EQUAL(sender.committed.seq, CUT_SEQ);
+		for (int i = 0; i < 5; i++) {
+			taking_cycle_applied(8);
+		}
+		scene_check();
+		CU_ASSERT_TRUE(points == 0 ? scene_points_judge() == 0 : scene_points_judge() > 0);
+		CU_ASSERT_EQUAL(taking_failover(5, 0), 0);
+		taking_judge(sender.committed.seq, true);
+		world_end();
+	}
+}
+
+/* The VM ran on the disks from the point, the change was committed: nothing of it is lost. */
+static void test_lost_primary_commit(void)
+{
+	handed_over(2);
+	CU_ASSERT_EQUAL(taking_failover(3, CUT_SEQ), 0);
+	run("qemu-io -f qcow2 -c 'write -P 9 1M 64k' '%s' >/dev/null", rig.taken.paths[0]);
+	memset(model.disks[0].data + (1 << 20), 9, 65536);
+	scene_note_as(CUT_SEQ);
+	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);
+	CU_ASSERT_TRUE(scene_reads(rig.taken.paths[0], CUT_SEQ, 0));
+	CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	CU_ASSERT_EQUAL(taking_failover(3, 0), 0);
+	taking_judge(CUT_SEQ, true);
+	world_end();
+}
+
 static const struct unit_test tests[] = {
 	{"delta onto an old primary's disk", test_delta},
 	{"digest", test_digest},
 	{"list or disk lost", test_lost},
 	{"disks grown since", test_grown},
 	{"back and forth", test_back},
+	{"the new primary is lost before its first cycle", test_lost_primary},
+	{"... and the change is committed", test_lost_primary_commit},
 };
 
 int main(void)

@@ -58,6 +58,7 @@ static void adopt(uint64_t number, uint64_t seq)
 	request.epoch = &epoch;
 	request.cut = &cut;
 	request.extents = (char *)(uintptr_t) "";
+	scene_note_as(seq); /* handed over as they are: a point */
 	rig_ask(&rig, FRAME_STORE_ADOPT, &request.base);
 }
 

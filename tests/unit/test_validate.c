@@ -109,7 +109,7 @@ static void test_paths(void)
 		(const char *[]){"/", "/srv/replica", "/a b/c.d", "/..a", "/a..", longest, NULL});
 	assert_all(validate_absolute_path, false,
 		   (const char *[]){"", "srv", "/srv/", "//srv", "/srv//a", "/srv/../etc", "/..",
-				    "/.", "/a/./b", "/a\nb", NULL});
+				    "/.", "/a/./b", "/a\nb", "/a\x7f", "/srv/\xff", NULL});
 	longest = repeat('p', PATH_LEN_MAX + 1);
 	longest[0] = '/';
 	assert_all(validate_absolute_path, false, (const char *[]){longest, NULL});

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """20 rounds of kill -9 in the lab: a daemon of either side (engine, receiver, broker,
 qemu-storage-daemon, CIB helper) at a random moment while the guest writes and points are made, and
-during test, unplanned (cancelled) and planned failovers.  After each everything heals by itself,
-without a resynchronization, web1 runs on one side at most, both sides are the same at one cut, and
-every point is a true one.  CRASH_LAB_ROUNDS and CRASH_SEED may be given; the results add up in
-_build/crash-results.jsonl, the file of case crash_rounds."""
+during test, unplanned (cancelled, or committed and reversed) and planned failovers.  After each
+everything heals by itself, without a resynchronization, web1 runs on one side at most, both sides
+are the same at one cut, and every point is a true one.  CRASH_LAB_ROUNDS, CRASH_SEED and
+CRASH_LAB_OPERATION may be given; the results add up in _build/crash-results.jsonl, the file of case
+crash_rounds."""
 import json
 import os
 import random
@@ -24,7 +25,10 @@ ROUNDS = int(os.environ.get("CRASH_LAB_ROUNDS") or 20)
 SEED = int(os.environ.get("CRASH_SEED") or time.time() % 1000000)
 MORE = f"--points 4 --point-interval {rep.FAST}"
 HEAL_S = 180
-OPERATIONS = {"replicate": 9, "test": 5, "unplanned": 2, "planned": 4}     # of 20
+# of 20; behind the first of the last two nobody can ask the guest any more
+OPERATIONS = {"replicate": 8, "test": 4, "unplanned": 2, "planned": 3, "reverse": 3}
+CHANGE_SIDES = ("planned", "reverse")
+ONLY = os.environ.get("CRASH_LAB_OPERATION")
 VICTIMS = ("engine A", "engine B", "receiver", "broker A", "broker B", "qemu-storage-daemon",
            "cib helper A", "cib helper B")
 
@@ -66,18 +70,19 @@ def run(lab):
 
 
 def order(chance):
-    """As many of each as OPERATIONS says, shuffled; planned ones last: behind the first of them
-    nobody can ask the guest any more."""
+    """As many of each as OPERATIONS says, shuffled; those that change sides last."""
+    if ONLY:
+        return [ONLY] * ROUNDS
     names = [name for name, count in OPERATIONS.items() for _ in range(count)]
     names = [names[i * len(names) // ROUNDS] if ROUNDS < len(names) else names[i % len(names)]
              for i in range(ROUNDS)]
     chance.shuffle(names)
-    return sorted(names, key=lambda name: name == "planned")
+    return sorted(names, key=lambda name: name in CHANGE_SIDES)
 
 
 def one_round(world, number, operation):
     victim = world.random.choice(VICTIMS)
-    after_s = round(world.random.uniform(0, 12 if operation == "planned" else 6), 2)
+    after_s = round(world.random.uniform(0, 12 if operation in CHANGE_SIDES else 6), 2)
     facts = {"where": "lab", "seed": SEED, "round": number, "operation": operation,
              "killed": victim, "after_us": int(after_s * 1000000),
              "commit": crash_rounds.commit(), "ok": False}
@@ -183,12 +188,34 @@ def planned_failover(world, kill):
         say(f"not gone over: {found['text']}")
 
 
+def reverse(world, kill):
+    """The replica's side takes it while the primary runs, and stays; the old primary becomes the
+    replica.  Struck while the images of a commit are merged under the VM, or in the reverse."""
+    in_commit = world.random.random() < 0.5
+    world.moved = True
+    done(world, ordered(world, "--unplanned --force"))
+    identity = ordered(world, "--commit")
+    if in_commit:
+        kill()
+    done(world, identity)
+    world.patient(world.replica, "reverse web1 --no-wait")
+    if not in_commit:
+        kill()
+
+    def turned():
+        found = world.status(world.replica)
+        return found["role"] == "primary" and found["state"] == "Replicating"
+    wait_until(f"{world.replica} replicates", turned, HEAL_S + 60, 1)
+    world.primary = world.replica
+
+
 def planned_jobs(world, site):
     found = json.loads(world.lab.vmreplica(rep.node_of(world.lab, site), "jobs --json"))["jobs"]
     return {one["id"] for one in found if one["kind"] == "planned-failover"}
 
 
-RUN = {"replicate": replicate, "test": test, "unplanned": unplanned, "planned": planned_failover}
+RUN = {"replicate": replicate, "test": test, "unplanned": unplanned, "planned": planned_failover,
+       "reverse": reverse}
 
 
 # ---- what must hold

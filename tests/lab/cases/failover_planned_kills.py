@@ -2,7 +2,12 @@
 """Planned failovers go on through kills in their middle: to B with the engines of both sides
 killed, home to A with A's receiver and broker killed and the line cut while B hands over. At every
 moment one side at most runs the VM, nothing is lost, and each ends where it was ordered to. What
-did not strike, because the job was over before, is tried again on the next way."""
+did not strike, because the job was over before, is tried again on the next way.
+
+Then the other side takes the VM and can never start it: once it is lost before its first cycle, once
+its admin gives the VM back. Both times the old side's own disks are what it fails over from, at the
+final cycle, and `reverse` makes the other side its replica."""
+import json
 import shlex
 import threading
 import time
@@ -34,9 +39,92 @@ def run(lab):
         wanted[other(old)] = [strike for strike in wanted[other(old)]
                               if strike not in [aim for aim, _step in hits]]
         if old == "A" and not wanted["A"] and not wanted["B"]:
-            return
+            break
     missed = wanted["A"] + wanted["B"]
     require(len(missed) <= 1, f"these never struck: {missed}")
+    lost(lab, old)
+    given_back(lab, old)
+
+
+def lost(lab, old):
+    """The other side is off once it has taken the VM, and comes back when OLD has failed over."""
+    new = other(old)
+    taken(lab, old)
+    for node in lab.nodes(new):
+        lab.kill(node)
+    failed_over(lab, old)
+    for node in lab.nodes(new):
+        lab.boot(node)
+    reversed_to(lab, old)
+
+
+def given_back(lab, old):
+    """The other side is there, and its admin gives back what it cannot start."""
+    new = other(old)
+    taken(lab, old)
+    refused = lab.run(rep.node_of(lab, old), "vmreplica failover web1 --unplanned", 60)
+    require(refused.returncode != 0 and "taking" in refused.stderr,
+            f"{new} has taken it: {refused.stderr}")
+    say(refused.stderr.strip())
+    output = lab.run(rep.node_of(lab, new), "vmreplica failover web1 --cancel", 150)
+    say(f"{output.stdout.strip()} {output.stderr.strip()}")
+    failed_over(lab, old)
+    reversed_to(lab, old)
+
+
+def vm_resource(lab, site):
+    found = lab.on(rep.node_of(lab, site), "crm_resource -l").split()
+    return next(name for name in ("web1", "web1-a", "web1-b") if name in found)
+
+
+def taken(lab, old):
+    """Planned; the other side takes the VM, which no node of it may run."""
+    new = other(old)
+    node = rep.node_of(lab, new)
+    lab.on(node, f"pcs constraint location {vm_resource(lab, new)} avoids "
+                 f"{' '.join(lab.nodes(new))}", 60)
+    before = planned.last_id(lab, old)
+    lab.vmreplica(rep.node_of(lab, old), "failover web1 --planned --no-wait", 60)
+    job = planned.watch(lab, old, lambda job: job["id"] != before and (
+        planned.ended(job) or job["steps"][-1]["name"] == "9 reverse replication"), 200)
+    require(not planned.ended(job), f"{job['state']}: {job['text']} {job['advice']}")
+    require(not planned.runs_where(lab), f"it runs on {planned.runs_where(lab)}")
+
+
+def failed_over(lab, old):
+    """By the one point that there is, without --force; from OLD's own disks as they are."""
+    def one():
+        found = json.loads(lab.vmreplica(rep.node_of(lab, old), "points web1 --json"))["points"]
+        return found[-1] if found else None
+    point = wait_until(f"{old} lists its own disks as a point", one, 60, 0.5)
+    output = lab.vmreplica(rep.node_of(lab, old), "failover web1 --unplanned", 150)
+    require(f"cycle {point['seq']}" in output, f"point {point}: {output}")
+    say(output.strip().splitlines()[-1])
+    node = wait_until(f"it runs at {old}", lambda: planned.runs_where(lab), 60)[0]
+    require(shapes.site_of(node) == old, f"it runs on {node}")
+    bases = [json.loads(lab.on(node, f"qemu-img info -U --output=json {path}"))["full-backing-filename"]
+             for path in domain_disks(lab, node)]
+    facts = lab.judge(node, bases, unlocked=True)
+    say(f"{old} runs it from cycle {point['seq']}, whose newest record is {facts['newest']}")
+
+
+def domain_disks(lab, node):
+    return sorted(line.split()[1] for line in lab.on(node, "virsh domblklist web1").splitlines()
+                  if " /" in line)
+
+
+def reversed_to(lab, old):
+    """The other side, back, is refused by its epoch; reverse at OLD makes it the replica."""
+    new = other(old)
+    wait_until(f"{new} is back", lambda: rep.status(lab, new), 120, 1)
+    output = lab.vmreplica(rep.node_of(lab, old), "reverse web1", 240)
+    say(output.strip().splitlines()[-1])
+    planned.reversed_cycle(lab, old)
+    require_at(lab, old)
+    name = vm_resource(lab, new)
+    lab.on(rep.node_of(lab, new), "for id in $(pcs constraint location --full | grep -o "
+           f"'location-{name}-[a-z0-9]*-INFINITY'); do pcs constraint remove $id; done", 90)
+    planned.judged(lab, new, 0)
 
 
 def prepare(lab):

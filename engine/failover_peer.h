@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* May a replica fail over, or go back from a failover, without --force, after what the other side
+ * says of itself? And in which epoch. Pure. */
+#ifndef VMR_ENGINE_FAILOVER_PEER_H
+#define VMR_ENGINE_FAILOVER_PEER_H
+
+#include <stdbool.h>
+
+#include "cluster/epoch.h"
+#include "engine/order_client.h"
+#include "proto/admin.pb-c.h"
+
+/* NULL: it may. Otherwise why not, into text (REASON_MAX), with what to do. answer: that of a side
+ * that answered. own_site: this one. */
+const char *failover_peer_objection(Vmreplica__Admin__FailoverKind kind,
+				    const struct order_answer *answer, const char *own_site,
+				    char *text, size_t size, const char **ret_advice);
+
+/* The epoch of an unplanned failover. known: the highest that is durable here. answer: the other
+ * side's, or NULL when it is silent or was not asked. What it has given back to this site is taken
+ * as it is; else known is raised, and once more when this side is the replica since a moment ago
+ * (handed_over): the other side may have given the next one back without our having heard of it. 0
+ * or as epoch_raise. */
+int failover_peer_epoch(const struct epoch *known, const struct order_answer *answer,
+			bool handed_over, const char *own_site, struct epoch *ret_epoch);
+
+#endif
