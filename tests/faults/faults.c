@@ -20,7 +20,6 @@
 struct shim *faults;
 struct sender_cut faults_sent, faults_acknowledged;
 char faults_code[64], faults_reason[600];
-static uint32_t points_wanted;
 
 long faults_number(const char *name, long otherwise)
 {
@@ -135,7 +134,7 @@ void faults_prepare(uint32_t points)
 {
 	rig_init(&rig);
 	faults_begin();
-	points_wanted = rig.points = points;
+	rig.points = points;
 	rig.point_interval_s = 1;
 	model_init(&model);
 	scene_notes_clear();
@@ -329,7 +328,7 @@ static bool at_rest(void)
 	bool rest;
 
 	merge_plan(&manifest, &plan);
-	rest = plan.choice != MERGE_READY && manifest.point_count <= points_wanted;
+	rest = plan.choice != MERGE_READY && manifest.point_count <= rig.points;
 	manifest_destroy(&manifest);
 	return rest;
 }

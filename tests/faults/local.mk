@@ -7,7 +7,9 @@ faults_tests = \
 	tests/faults/test_calls \
 	tests/faults/test_power_loss \
 	tests/faults/test_full_disk \
-	tests/faults/test_clock_jumps
+	tests/faults/test_clock_jumps \
+	tests/faults/test_torn \
+	tests/faults/test_wrong_frames
 check_PROGRAMS += $(faults_tests)
 $(faults_tests): vmreplica-receiver$(EXEEXT) tests/faults/shim.so
 tests_faults_test_calls_SOURCES = tests/faults/test_calls.c $(faults_shared)
@@ -25,6 +27,14 @@ tests_faults_test_full_disk_LDADD = $(faults_libs)
 tests_faults_test_clock_jumps_SOURCES = tests/faults/test_clock_jumps.c $(faults_shared)
 tests_faults_test_clock_jumps_CFLAGS = $(receiver_test_cflags)
 tests_faults_test_clock_jumps_LDADD = $(faults_libs)
+
+tests_faults_test_torn_SOURCES = tests/faults/test_torn.c $(faults_shared)
+tests_faults_test_torn_CFLAGS = $(receiver_test_cflags)
+tests_faults_test_torn_LDADD = $(faults_libs)
+
+tests_faults_test_wrong_frames_SOURCES = tests/faults/test_wrong_frames.c $(faults_shared)
+tests_faults_test_wrong_frames_CFLAGS = $(receiver_test_cflags)
+tests_faults_test_wrong_frames_LDADD = $(faults_libs)
 
 # Preloaded, into programs of others too: no sanitizer in it, and no warning about what it hides.
 EXTRA_DIST += tests/faults/shim.c

@@ -127,6 +127,8 @@ enum frame_type sender_answer(struct sender *sender, int timeout_ms)
 }
 
 FILE *sender_record;
+bool sender_silent;
+const char *sender_relationship;
 
 static void frame_record(enum frame_type type, const ProtobufCMessage *message, const void *payload,
 			 uint32_t payload_len)
@@ -147,7 +149,9 @@ void sender_send(struct sender *sender, enum frame_type type, const ProtobufCMes
 	if (sender_record != NULL) {
 		frame_record(type, message, payload, payload_len);
 	}
-	channel_send(&sender->channel, type, message, payload, payload_len, 20000);
+	if (!sender_silent) {
+		channel_send(&sender->channel, type, message, payload, payload_len, 20000);
+	}
 }
 
 static void disks_fill(const struct model *model, Vmreplica__Wire__Disk *disks,
@@ -176,7 +180,8 @@ enum frame_type sender_hello(struct sender *sender, const struct model *model)
 	epoch.site = text(sender->holder == NULL ? RIG_SITE : sender->holder);
 	disks_fill(model, disks, list);
 	hello.version = &version;
-	hello.relationship = text(RIG_RELATIONSHIP);
+	hello.relationship =
+		text(sender_relationship == NULL ? RIG_RELATIONSHIP : sender_relationship);
 	hello.epoch = &epoch;
 	hello.vm = text("web1");
 	hello.site = text(sender->site == NULL ? RIG_SITE : sender->site);

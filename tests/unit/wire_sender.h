@@ -67,6 +67,10 @@ struct sender {
 extern uint64_t sender_features;
 /* Every frame that is sent also goes into this file (NULL: none). */
 extern FILE *sender_record;
+/* Frames are recorded, and not sent. */
+extern bool sender_silent;
+/* The relationship that HELLO names; NULL = RIG_RELATIONSHIP. */
+extern const char *sender_relationship;
 
 /* Dial and shake hands with the rig's receiver; an earlier connection is dropped. false: refused
  * (TLS). */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Faults under the store of a real receiver, whole: every n-th write, fsync, rename, open and each
 FAULT_STEP-th allocation of a cycle that fails; power cut at every flush and 1,000 times at random;
-a disk that gets full at each write of a cycle; jumps of the wall clock.  Needs no lab.  FAULT_SEED
+a disk that gets full at each write of a cycle; jumps of the wall clock; torn tails and flipped bits
+in logs, manifest and layers; 10,000 streams of frames in the wrong place.  Needs no lab.  FAULT_SEED
 may be given, FAULT_PROGRAM for one of them."""
 import os
 import subprocess
@@ -13,7 +14,7 @@ PRODUCT = False
 LAB = False
 SOAK = True
 TIMEOUT = 6 * 3600
-PROGRAMS = ["calls", "power_loss", "full_disk", "clock_jumps"]
+PROGRAMS = ["calls", "power_loss", "full_disk", "clock_jumps", "torn", "wrong_frames"]
 
 
 def run(_lab):
