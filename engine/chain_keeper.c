@@ -82,6 +82,11 @@ bool chain_keeper_holds(const struct relationship *rel)
 	return keeper != NULL && keeper->state != KEEPER_RESTS;
 }
 
+bool chain_keeper_merges(const struct relationship *rel)
+{
+	return rel->chain != NULL && rel->chain->state == KEEPER_MERGES;
+}
+
 /* Told once for each cause. */
 static void complain(struct chain_keeper *keeper, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -38,6 +38,10 @@ struct replica {
 	char error[REASON_MAX];		       /* why it is FAILED */
 	bool suspended;
 	struct replica_adopt adopt;
+	struct {		       /* what the other side asks of a planned failover */
+		char text[REASON_MAX]; /* "" = nothing */
+		uint64_t seq;	       /* of the last cycle then: a newer one ends it */
+	} word;
 	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
 	bool destroy;	  /* closing for good */
 	bool stopping;
@@ -56,6 +60,11 @@ struct replica {
 	void *start_arg, *stop_arg;
 	char task_error[REASON_MAX]; /* the worker's, taken over when it is done */
 };
+
+/* The other side waits for this one's word on a planned failover, or was given it: its status says
+ * so until the next cycle comes, or the VM is taken. */
+void replica_note_word(struct replica *replica, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Take what settings holds (left empty) and open the store; done (may be NULL) is called when it is
  * open or cannot be. NULL when out of memory (done is not called). */

@@ -134,6 +134,16 @@ tests_unit_test_point_find_SOURCES = tests/unit/test_point_find.c engine/point_f
 tests_unit_test_point_find_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_point_find_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_peer_take
+tests_unit_test_peer_take_SOURCES = tests/unit/test_peer_take.c engine/peer_take.c engine/promise.c cluster/epoch.c
+tests_unit_test_peer_take_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_peer_take_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_store_manifest
+tests_unit_test_store_manifest_SOURCES = tests/unit/test_store_manifest.c tests/unit/tempdir.h
+tests_unit_test_store_manifest_CFLAGS = $(engine_test_cflags)
+tests_unit_test_store_manifest_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_peer_ready
 tests_unit_test_peer_ready_SOURCES = tests/unit/test_peer_ready.c engine/peer_ready.c engine/sentence_list.c
 tests_unit_test_peer_ready_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS) -Wno-undef
