@@ -121,6 +121,7 @@ ENGINE_CONTROL = \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover.c engine/failover.h engine/failover_forward.c engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
+	engine/certificate_watch.c engine/certificate_watch.h \
 	engine/chain_keeper.c engine/chain_keeper.h engine/chain_merge.c engine/chain_merge.h \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/image_chain.c engine/image_chain.h \

@@ -75,6 +75,7 @@ static int workers_start(struct receiver *receiver)
 	receiver->stream_buffers = buffer_pool_new(STREAM_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->apply_buffers = buffer_pool_new(APPLY_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->authorization = authorization_new();
+	tls_expiry_notes_init(&receiver->expiries);
 	if (receiver->stream_workers == NULL || receiver->store_workers == NULL ||
 	    receiver->apply_workers == NULL || receiver->merge_workers == NULL ||
 	    receiver->takeover_workers == NULL || receiver->lend_workers == NULL ||
@@ -370,6 +371,7 @@ static void program_destroy(struct program *program)
 		buffer_pool_free(receiver->stream_buffers);
 		buffer_pool_free(receiver->apply_buffers);
 		authorization_free(receiver->authorization);
+		tls_expiry_notes_destroy(&receiver->expiries);
 	}
 	privileges_remove_directory(receiver->run_directory);
 	if (receiver->link != NULL) {
