@@ -41,6 +41,8 @@ struct access_callbacks {
 	/* Somebody shows a relay token. fd is taken: non-blocking, on no loop, nothing read from
 	 * it. */
 	void (*relay_cb)(void *arg, int fd, const char *token, const char *address);
+	/* A peer has shaken hands. For the record: its certificate. */
+	void (*met_cb)(void *arg, const struct peer_session *session);
 	/* A connection was refused before it could ask anything (certificate, malformed, limits).
 	 * For the record. */
 	void (*refused_cb)(void *arg, const char *address, const char *reason);

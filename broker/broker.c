@@ -2,7 +2,6 @@
 #include "broker/broker.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,52 +38,12 @@ char *broker_peer_label(const struct peer_session *session, char *buf, size_t si
 	return buf;
 }
 
-static void broker_multicast(struct broker *broker, const Vmreplica__Cluster__Message *message)
+void broker_multicast(struct broker *broker, const Vmreplica__Cluster__Message *message)
 {
 	int rc = broker->cluster.ops->multicast(&broker->cluster, message);
 
 	if (rc < 0 && rc != -ENOTCONN) {
 		log_warning("the group cannot be told: %s", strerror(-rc));
-	}
-}
-
-/* The engine of this node keeps the events: it is told over the group. */
-static void broker_tell_event(struct broker *broker, const char *severity, char *text)
-{
-	Vmreplica__Cluster__Message message = VMREPLICA__CLUSTER__MESSAGE__INIT;
-	Vmreplica__Event body = VMREPLICA__EVENT__INIT;
-
-	body.time_ms = clock_wall_ms();
-	body.node = broker->config->node;
-	body.severity = (char *)(uintptr_t)severity;
-	body.text = text;
-	message.body_case = VMREPLICA__CLUSTER__MESSAGE__BODY_EVENT;
-	message.event = &body;
-	broker_multicast(broker, &message);
-}
-
-void broker_event(struct broker *broker, const char *severity, const char *format, ...)
-{
-	char text[REASON_MAX];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	if (strcmp(severity, "notice") == 0) {
-		log_notice("%s", text);
-	} else {
-		log_warning("%s", text);
-	}
-	if (broker->cluster_started && !broker->closing) {
-		broker_tell_event(broker, severity, text);
-	}
-}
-
-void broker_record_denial(struct broker *broker, const char *peer, const char *reason)
-{
-	if (denial_ring_add(&broker->denials, peer, reason, clock_wall_ms())) {
-		broker_event(broker, "warning", "%s is refused: %s", peer, reason);
 	}
 }
 
@@ -278,6 +237,11 @@ static void refused_cb(void *arg, const char *address, const char *reason)
 	broker_record_denial(arg, address, reason);
 }
 
+static void met_cb(void *arg, const struct peer_session *session)
+{
+	broker_note_peer(arg, session);
+}
+
 /* ---- open, serve, close ---- */
 
 static uint64_t replica_size(void *arg, const char *relationship)
@@ -312,6 +276,7 @@ static int open_access_point(struct broker *broker, char error[BROKER_ERROR_LEN]
 		.request_cb = request_cb,
 		.relay_cb = relay_cb,
 		.refused_cb = refused_cb,
+		.met_cb = met_cb,
 	};
 	struct access_options options = {.address = broker->options.address,
 					 .port = broker->options.port,
@@ -363,6 +328,7 @@ int broker_open(struct broker *broker, char error[BROKER_ERROR_LEN])
 {
 	int rc = certificates_open(broker, error);
 
+	tls_expiry_notes_init(&broker->expiries);
 	broker->started_ms = clock_monotonic_ms();
 	broker->starter = getuid();
 	if (rc == 0) {
@@ -441,4 +407,5 @@ void broker_close(struct broker *broker)
 	routing_table_free(broker->routes);
 	authorization_table_destroy(&broker->authorizations);
 	certificates_close(broker);
+	tls_expiry_notes_destroy(&broker->expiries);
 }

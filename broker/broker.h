@@ -28,6 +28,7 @@
 #include "cluster/cluster.h"
 #include "cluster/forward.h"
 #include "common/config.h"
+#include "common/tls_expiry.h"
 #include "common/workers.h"
 
 #define BROKER_MISSING_LEN 512u
@@ -57,6 +58,7 @@ struct broker {
 	struct authorization_table authorizations;
 	struct token_table *tokens;
 	struct denial_ring denials;
+	struct tls_expiry_notes expiries; /* peers' certificates that were told of */
 	struct relay *relay;
 	struct workers *resolver; /* one thread: owners may be announced by name */
 	struct access_point *access_point;
@@ -104,6 +106,10 @@ bool broker_is_settled(const struct broker *broker);
 /* End the loop; what waits is still sent. */
 void broker_stop(struct broker *broker);
 /* Remember a refusal, and log it when it is news. */
+/* Tell the group; a failure is logged. */
+void broker_multicast(struct broker *broker, const Vmreplica__Cluster__Message *message);
+/* A peer has shaken hands: is its certificate about to run out? */
+void broker_note_peer(struct broker *broker, const struct peer_session *session);
 /* Show something in `vmreplica events`, and log it. severity: "notice", "warning" or "error". */
 void broker_event(struct broker *broker, const char *severity, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

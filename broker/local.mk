@@ -12,6 +12,7 @@ libvmr_broker_la_SOURCES = \
 	broker/enroll.c broker/enroll.h \
 	broker/enroll_fit.c broker/enroll_fit.h \
 	broker/enrollment.c broker/enrollment.h broker/enrollment_internal.h \
+	broker/events.c \
 	broker/locate.c broker/locate.h \
 	broker/locate_service.c broker/locate_service.h \
 	broker/order_service.c \

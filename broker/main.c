@@ -209,7 +209,7 @@ static void make_run_directory(void)
 	const struct group *group = getgrnam(BROKER_USER);
 
 	if (mkdir(VMR_RUNDIR, 0750) == 0 && group != NULL &&
-	    chown(VMR_RUNDIR, 0, group->gr_gid) < 0) {
+	    (chown(VMR_RUNDIR, 0, group->gr_gid) < 0 || chmod(VMR_RUNDIR, 0750) < 0)) {
 		log_warning("group " BROKER_USER " cannot have " VMR_RUNDIR ": %s",
 			    strerror(errno));
 	}
@@ -307,6 +307,7 @@ int main(int argc, char **argv)
 	if (rc != 0) {
 		return rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	}
+	umask(077); /* what others are to have is given to them by name */
 	if (read_config(&process) < 0) {
 		return EXIT_FAILURE;
 	}

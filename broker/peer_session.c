@@ -12,6 +12,7 @@
 #include "broker/token_table.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/tls_expiry.h"
 #include "proto/limits.h"
 #include "proto/validate.h"
 
@@ -39,6 +40,11 @@ static void session_refuse(struct peer_session *session, const char *reason)
 bool peer_session_carries(const struct peer_session *session, const char *host)
 {
 	return session->conn != NULL && tls_peer_carries(session->conn, host);
+}
+
+int64_t peer_session_not_after_ms(const struct peer_session *session)
+{
+	return session->conn == NULL ? 0 : tls_peer_not_after_ms(session->conn);
 }
 
 const char *const *peer_session_names(const struct peer_session *session)
@@ -152,6 +158,17 @@ static void session_sniff(struct peer_session *session)
 
 /* ---- TLS ---- */
 
+static void session_met(struct peer_session *session)
+{
+	const struct access_callbacks *callbacks;
+	void *arg;
+
+	callbacks = access_point_callbacks(session->access_point, &arg);
+	if (callbacks->met_cb != NULL) {
+		callbacks->met_cb(arg, session);
+	}
+}
+
 static void session_handshake(struct peer_session *session)
 {
 	int rc = tls_handshake(session->conn);
@@ -165,6 +182,7 @@ static void session_handshake(struct peer_session *session)
 		session->deadline_ms =
 			clock_monotonic_ms() + access_point_idle_ms(session->access_point);
 		log_debug("%s is connected", session->address);
+		session_met(session);
 	} else if (rc == -EAGAIN) {
 		session->events = tls_wants(session->conn);
 	} else if (rc == -EKEYREJECTED) {

@@ -67,6 +67,8 @@ void peer_session_reply(struct peer_session *session, enum frame_type type,
 			const ProtobufCMessage *message);
 /* SANs of the peer's certificate, NULL-terminated; NULL before PEER_OPEN. */
 const char *const *peer_session_names(const struct peer_session *session);
+/* Until when its certificate holds (wall clock); 0 before PEER_OPEN. */
+int64_t peer_session_not_after_ms(const struct peer_session *session);
 /* Does the peer's certificate carry host, a DNS name or an address? */
 bool peer_session_carries(const struct peer_session *session, const char *host);
 

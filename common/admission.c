@@ -2,11 +2,13 @@
 #include "common/admission.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define BUCKETS	      256u
 #define PEER_NAME_LEN 256u
@@ -25,6 +27,7 @@ struct admission_peer {
 	struct admission_peer *next;
 	char name[PEER_NAME_LEN];
 	unsigned count, working;
+	sem_t shares;
 	double tokens;
 	int64_t charged_ms, seen_ms; /* seen: recognized or charged last */
 };
@@ -36,6 +39,12 @@ struct admission {
 	struct admission_peer *peers;
 	unsigned pending, known;
 };
+
+static void peer_free(struct admission_peer *peer)
+{
+	sem_destroy(&peer->shares);
+	free(peer);
+}
 
 struct admission *admission_new(const struct admission_limits *limits)
 {
@@ -62,7 +71,7 @@ void admission_free(struct admission *admission)
 		struct admission_peer *peer = admission->peers;
 
 		admission->peers = peer->next;
-		free(peer);
+		peer_free(peer);
 	}
 	free(admission);
 }
@@ -220,7 +229,7 @@ static void peers_forget(struct admission *admission, int64_t now_ms)
 
 		if (peer->count == 0 && now_ms - peer->seen_ms >= FORGET_MS) {
 			*slot = peer->next;
-			free(peer);
+			peer_free(peer);
 		} else {
 			slot = &peer->next;
 		}
@@ -243,6 +252,7 @@ static struct admission_peer *peer_get(struct admission *admission, const char *
 		return NULL;
 	}
 	snprintf(peer->name, sizeof(peer->name), "%s", name);
+	sem_init(&peer->shares, 0, admission->limits.shares_per_peer);
 	peer->tokens = admission->limits.burst;
 	peer->charged_ms = peer->seen_ms = now_ms;
 	peer->next = admission->peers;
@@ -322,6 +332,29 @@ void admission_rest(struct admission_ticket *ticket)
 		ticket->working = false;
 		ticket->peer->working--;
 	}
+}
+
+bool admission_share_take(struct admission_ticket *ticket, int timeout_ms)
+{
+	struct timespec until;
+	int rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	do {
+		rc = sem_clockwait(&ticket->peer->shares, CLOCK_MONOTONIC, &until);
+	} while (rc < 0 && errno == EINTR);
+	return rc == 0;
+}
+
+void admission_share_give(struct admission_ticket *ticket)
+{
+	sem_post(&ticket->peer->shares);
 }
 
 unsigned admission_pending(const struct admission *admission)

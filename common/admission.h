@@ -19,6 +19,7 @@ struct admission_limits {
 	unsigned pending_max, pending_per_address;
 	unsigned known_max, known_per_peer;
 	unsigned working_per_peer;  /* connections at work at once; 0 = no limit */
+	unsigned shares_per_peer;   /* of what all have too little of; see admission_share_take */
 	unsigned rate_per_s, burst; /* requests of a peer; rate 0 = no limit */
 };
 
@@ -53,6 +54,12 @@ int64_t admission_charge(struct admission *admission, struct admission_ticket *t
 /* May a known one begin to work (take a thread) now? Ended by admission_rest, or by leaving. */
 bool admission_work(struct admission *admission, struct admission_ticket *ticket);
 void admission_rest(struct admission_ticket *ticket);
+
+/* Take one of the peer's shares of something that all have too little of, waiting for timeout_ms at
+ * most; a connection has one at most, and gives it back before it leaves. True: it is its own. Any
+ * thread, for a known one. */
+bool admission_share_take(struct admission_ticket *ticket, int timeout_ms);
+void admission_share_give(struct admission_ticket *ticket);
 
 unsigned admission_pending(const struct admission *admission);
 unsigned admission_known(const struct admission *admission);

@@ -286,8 +286,9 @@ static const char *const deadly[] = {
 };
 
 static const char *const of_sanitizers[] = {
-	"ptrace", "clone",   "prctl",	"personality", "prlimit64",	   "sched_getparam",
-	"mlock",  "munlock", "getpgrp", "ioctl",       "process_vm_readv", NULL,
+	"ptrace", "clone",   "prctl",	"personality", "prlimit64", "sched_getparam",
+	"mlock",  "munlock", "getpgrp", "getdents",    "ioctl",	    "process_vm_readv",
+	NULL,
 };
 
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6};

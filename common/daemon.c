@@ -163,7 +163,7 @@ int daemon_protect_memory(void)
 	if (setrlimit(RLIMIT_CORE, &none) < 0) {
 		return -errno;
 	}
-	return !SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+	return prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 static int become(const char *user, char error[DAEMON_ERROR_LEN])

@@ -20,7 +20,7 @@ libvmr_common_la_SOURCES = \
 	common/sha256.c common/sha256.h \
 	common/tls.c common/tls.h common/tls_internal.h \
 	common/tls_bio.c common/tls_bio.h \
-	common/tls_client_hello.c common/tls_context.c common/tls_crl.c common/tls_dial.c common/tls_error.c common/tls_store.c common/tls_store.h common/tls_verify.c \
+	common/tls_client_hello.c common/tls_context.c common/tls_crl.c common/tls_dial.c common/tls_error.c common/tls_expiry.c common/tls_expiry.h common/tls_store.c common/tls_store.h common/tls_verify.c \
 	common/trust.c common/trust.h \
 	common/unix_socket.c common/unix_socket.h \
 	common/workers.c common/workers.h

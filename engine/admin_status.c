@@ -262,6 +262,19 @@ static void status_add_configured(struct status_answer *answer, struct engine *e
 	}
 }
 
+/* Certificates that run out, on whatever node. */
+static void status_add_certificates(struct status_answer *answer, const struct engine *engine)
+{
+	for (size_t i = 0; i < engine->table.node_count; i++) {
+		const struct table_node *node = &engine->table.nodes[i];
+
+		if (node->present && node->announcement->certificate[0] != '\0') {
+			status_warn(answer, "node %s: %s", node->announcement->node,
+				    node->announcement->certificate);
+		}
+	}
+}
+
 static void status_add_warnings(struct status_answer *answer, struct engine *engine)
 {
 	struct cluster *cluster = &engine->cluster;
@@ -270,6 +283,7 @@ static void status_add_warnings(struct status_answer *answer, struct engine *eng
 	if (!cluster->ops->is_quorate(cluster)) {
 		status_warn(answer, "no quorum: %s", engine->missing);
 	}
+	status_add_certificates(answer, engine);
 	for (size_t i = 0; placement != NULL && i < placement->node_count; i++) {
 		const struct placement_node *node = &placement->nodes[i];
 		const struct table_node *known =

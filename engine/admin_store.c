@@ -13,6 +13,7 @@
 #include "engine/adopted_disks.h"
 #include "engine/replica.h"
 #include "engine/store_directory.h"
+#include "engine/store_manifest.h"
 #include "engine/store_release.h"
 #include "proto/validate.h"
 
@@ -75,6 +76,16 @@ static int store_run(void *arg)
 	struct store_job *job = arg;
 
 	if (job->destroy) {
+		char directory[PATH_LEN_MAX + 1];
+		int result = store_directory_path(job->storage, job->peer_site, job->vm,
+						  job->relationship, directory, sizeof(directory));
+
+		if (result == 0) {
+			result = store_manifest_check(directory, job->error, sizeof(job->error));
+		}
+		if (result < 0) {
+			return result;
+		}
 		store_take_back(job);
 		return store_directory_remove(job->storage, job->peer_site, job->vm,
 					      job->relationship, job->error);

@@ -175,6 +175,7 @@ static void announcer_fill_head(const struct announcer *announcer,
 	message->name = name;
 	message->site = engine->config->site;
 	message->seq = announcer->seq;
+	message->certificate = engine->certificates.text;
 	storage_probe_fill(engine->storages, message);
 }
 

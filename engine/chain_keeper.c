@@ -17,6 +17,7 @@
 #include "proto/message_copy.h"
 
 #define RETRY_MS	15000
+#define LOOK_MS		500    /* what is not ready yet is asked again */
 #define VISIT_MS	120000 /* opened, asked and closed; else it is closed, and tried again */
 #define PATIENCE_MIN_MS 5000
 /* QEMU begins a merge anew after each slice that was too short: a layer of any size has to fit. */
@@ -82,6 +83,11 @@ bool chain_keeper_holds(const struct relationship *rel)
 	return keeper != NULL && keeper->state != KEEPER_RESTS;
 }
 
+bool chain_keeper_merges(const struct relationship *rel)
+{
+	return rel->chain != NULL && rel->chain->state == KEEPER_MERGES;
+}
+
 /* Told once for each cause. */
 static void complain(struct chain_keeper *keeper, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -124,8 +130,9 @@ static void visit_begin(struct chain_keeper *keeper, Vmreplica__Ipc__TakeoverEnd
 	open.resource = rel->settings.resource;
 	keeper->end = end;
 	keeper->retry_ms = now + RETRY_MS;
-	if (receiver_child_is_ready(rel->engine->receiver) &&
-	    receiver_child_send(rel->engine->receiver, FRAME_STORE_OPEN, &open.base) == 0) {
+	if (!receiver_child_reaches_store(rel->engine->receiver, keeper->directory)) {
+		keeper->retry_ms = now + LOOK_MS;
+	} else if (receiver_child_send(rel->engine->receiver, FRAME_STORE_OPEN, &open.base) == 0) {
 		keeper->state = KEEPER_OPENS;
 		keeper->visit_end_ms = now + VISIT_MS;
 	}

@@ -24,6 +24,8 @@ void chain_keeper_tick(struct relationship *relationship, int64_t now_ms);
 /* It has the store open, or has asked for it: the relationship is not let go before, unless that
  * takes too long. */
 bool chain_keeper_holds(const struct relationship *relationship);
+/* A slice is under way: no cycle can run meanwhile. */
+bool chain_keeper_merges(const struct relationship *relationship);
 /* With the relationship, that no worker has. */
 void chain_keeper_free(struct relationship *relationship);
 

@@ -259,6 +259,7 @@ static int engine_make_parts(struct engine *engine, char *error)
 		return engine_fail(error, -EIO, "no random numbers");
 	}
 	event_ring_init(&engine->events, engine_first_event_id());
+	certificate_watch_init(&engine->certificates);
 	engine->cycle_workers = workers_new(engine->loop, "cycle", ENGINE_CYCLE_WORKERS);
 	engine->task_workers = workers_new(engine->loop, "task", ENGINE_TASK_WORKERS);
 	engine->storage_workers = workers_new(engine->loop, "storage", ENGINE_STORAGE_WORKERS);
@@ -413,6 +414,7 @@ void engine_destroy(struct engine *engine)
 		buffer_pool_free(engine->pool);
 	}
 	tls_store_free(engine->tls);
+	certificate_watch_destroy(&engine->certificates);
 	if (engine->libvirt != NULL) {
 		source_connection_free(engine->libvirt);
 	}

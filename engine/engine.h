@@ -26,6 +26,7 @@
 #include "common/buffer.h"
 #include "common/config.h"
 #include "common/workers.h"
+#include "engine/certificate_watch.h"
 #include "engine/cluster_table.h"
 #include "engine/digest_estimate.h"
 #include "engine/event_ring.h"
@@ -64,6 +65,7 @@ struct engine {
 	struct workers *cycle_workers, *task_workers, *storage_workers;
 	struct source_connection *libvirt;
 	struct tls_store *tls;
+	struct certificate_watch certificates;
 	struct buffer_pool *pool;
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */

@@ -169,6 +169,7 @@ static void engine_tick_cb(void *data)
 
 	engine->tick_armed = false;
 	receiver_child_tick(engine->receiver, now);
+	certificate_watch_tick(engine, now);
 	admin_points_tick(engine, now);
 	transfers_tick(engine, now);
 	admin_jobs_tick(engine, now);

@@ -17,7 +17,6 @@
 #include "engine/host_vm.h"
 #include "engine/own_definition.h"
 #include "engine/replica.h"
-#include "engine/standing.h"
 
 #define POLL_MS	      1000
 #define STOP_LIMIT_MS (5 * 60 * 1000)
@@ -175,6 +174,18 @@ static void check_done(void *arg, int result)
 	give_way_free(way);
 }
 
+/* The role has just changed, and Pacemaker has not restarted the resource: the store would go on as
+ * it is open now, and adopt nothing. */
+static bool replica_is_attached(const struct engine *engine, const char *id)
+{
+	const struct table_vm *heard =
+		cluster_table_find(&engine->table, id, VMREPLICA__ROLE__ROLE_REPLICA);
+
+	return engine_find_replica(engine, id) != NULL ||
+	       (heard != NULL && !heard->gone && heard->detached_ms == 0 &&
+		strcmp(heard->node, engine->config->node) != 0);
+}
+
 static void give_way_begin(struct peer_order *order)
 {
 	const char *job = failover_job_running_id(order->engine, order->contact.relationship);
@@ -183,6 +194,10 @@ static void give_way_begin(struct peer_order *order)
 
 	if (job[0] != '\0') {
 		peer_order_later(order->call, job, "another job of the VM is under way there");
+		return;
+	}
+	if (replica_is_attached(order->engine, order->contact.relationship)) {
+		peer_order_later(order->call, "", "its store there is still open as a replica's");
 		return;
 	}
 	way = give_way_new(order->engine, &order->contact, order->order->site, error);
@@ -210,39 +225,6 @@ static void answer_done(struct peer_order *order)
 	peer_order_answer(order->call, &ordered);
 }
 
-/* ---- a replica whose primary has another epoch than it knows ---- */
-
-static void recorded_cb(void *arg, int error, const char *text)
-{
-	peer_order_later(arg, "", error < 0 ? text : "its epoch is recorded");
-}
-
-/* It has given back what it took, and the other side has failed over since: it is the replica
- * already, and nothing of its own is to be adopted. */
-static void record_epoch(struct peer_order *order, const struct epoch *theirs)
-{
-	const char *id = order->contact.relationship;
-	const struct replica *replica = engine_find_replica(order->engine, id);
-	const char *job = failover_job_running_id(order->engine, id);
-	const Vmreplica__Takeover *takeover =
-		replica != NULL && replica->status != NULL ? replica->status->takeover : NULL;
-
-	if (job[0] != '\0' || standing_get(order->engine, STANDING_FAILOVER, id) != NULL) {
-		peer_order_later(order->call, job, "another job of the VM is under way there");
-	} else if (replica == NULL || replica->status == NULL) {
-		peer_order_later(order->call, "", "the replica's store is not open at the moment");
-	} else if (takeover != NULL &&
-		   takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER) {
-		peer_order_refuse(order->call,
-				  "%s has failed over at %s as well: vmreplica failover %s "
-				  "--cancel there first",
-				  order->contact.vm, order->engine->config->site,
-				  order->contact.vm);
-	} else {
-		engine_epoch_store(order->engine, id, theirs, recorded_cb, order->call);
-	}
-}
-
 void give_way_ordered(struct peer_order *order)
 {
 	const char *id = order->contact.relationship;
@@ -268,7 +250,7 @@ void give_way_ordered(struct peer_order *order)
 				  order->engine->config->site, known.number, order->contact.vm,
 				  theirs.number);
 	} else if (order->contact.role == VMREPLICA__ROLE__ROLE_REPLICA) {
-		record_epoch(order, &theirs);
+		give_way_as_replica(order, &theirs);
 	} else {
 		give_way_begin(order);
 	}

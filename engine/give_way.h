@@ -60,6 +60,9 @@ struct give_way *give_way_new(struct engine *engine, const struct peer_contact *
 void give_way_free(struct give_way *way); /* NULL allowed; of no list */
 /* Takes the order's call. */
 void give_way_ordered(struct peer_order *order);
+/* The same on a side that is the replica already: it has given back what it took, and the other
+ * side has failed over since. Nothing of its own is to be adopted; it follows in their epoch. */
+void give_way_as_replica(struct peer_order *order, const struct epoch *theirs);
 void give_way_tick(struct engine *engine, int64_t now_ms);
 void give_way_free_all(struct engine *engine);
 

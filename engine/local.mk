@@ -121,6 +121,7 @@ ENGINE_CONTROL = \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
 	engine/failover.c engine/failover.h engine/failover_forward.c engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
+	engine/certificate_watch.c engine/certificate_watch.h \
 	engine/chain_keeper.c engine/chain_keeper.h engine/chain_merge.c engine/chain_merge.h \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \
 	engine/image_chain.c engine/image_chain.h \
@@ -133,7 +134,7 @@ ENGINE_CONTROL = \
 	engine/job_table.c engine/job_table.h \
 	engine/adopted_disks.c engine/adopted_disks.h engine/become_replica.c engine/become_replica.h \
 	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h \
-	engine/give_way_keep.c engine/give_way_keep.h engine/failover_peer.c engine/failover_peer.h engine/failover_ask.c \
+	engine/give_way_keep.c engine/give_way_keep.h engine/give_way_replica.c engine/failover_peer.c engine/failover_peer.h engine/failover_ask.c engine/store_manifest.c engine/store_manifest.h \
 	engine/peer_order.c engine/peer_order.h engine/peer_ready.c engine/peer_take.c \
 	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_check.c \
 	engine/planned_steps.c engine/planned_stop.c engine/planned.h \
@@ -145,6 +146,7 @@ ENGINE_CONTROL = \
 	engine/protect_again.c engine/protect_vm.c engine/protect.h engine/unprotect.c \
 	engine/receiver_child.c engine/receiver_child.h \
 	engine/receiver_leftover.c engine/receiver_leftover.h \
+	engine/receiver_reach.c engine/receiver_reach.h engine/receiver_spawn.c engine/receiver_spawn.h \
 	engine/relationship.c engine/relationship.h \
 	engine/relationship_attach.c engine/relationship_cycle.c \
 	engine/relationship_request.c engine/relationship_status.c \
@@ -159,6 +161,7 @@ ENGINE_CONTROL = \
 	engine/replica_state.c engine/replica_state.h \
 	engine/replica_takeover.c engine/replica_takeover.h \
 	engine/standing.c engine/standing.h \
+	engine/store_reach.c engine/store_reach.h \
 	engine/storage_probe.c engine/storage_probe.h \
 	engine/store_admit.c engine/store_admit.h \
 	engine/store_directory.c engine/store_directory.h \

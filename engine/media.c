@@ -174,6 +174,16 @@ static bool disk_decode(json_t *item, struct media_disk *disk)
 	return strcmp(file, disk->file) == 0;
 }
 
+static bool name_is_new(const struct media *media, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (strcmp(media->disks[i].name, media->disks[index].name) == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool head_decode(json_t *root, struct media *media)
 {
 	const char *relationship, *vm, *site, *cut_id;
@@ -216,7 +226,8 @@ static int media_decode(const char *text, size_t len, struct media *media,
 		return refuse(error, -EBADMSG, "%s is damaged", MEDIA_NAME);
 	}
 	for (size_t i = 0; i < media->disk_count; i++) {
-		if (!disk_decode(json_array_get(disks, i), &media->disks[i])) {
+		if (!disk_decode(json_array_get(disks, i), &media->disks[i]) ||
+		    !name_is_new(media, i)) {
 			return refuse(error, -EBADMSG, "%s is damaged", MEDIA_NAME);
 		}
 	}

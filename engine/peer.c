@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/config.h"
+#include "common/tls_expiry.h"
 #include "proto/validate.h"
 #include "proto/version.h"
 
@@ -282,6 +283,7 @@ int peer_connect(struct peer *peer, const struct locate_answer *answer,
 	if (result < 0) {
 		return result;
 	}
+	peer->not_after_ms = tls_peer_not_after_ms(peer->conn);
 	result = peer_say_hello(peer, hello, trouble);
 	if (result < 0) {
 		peer_close(peer);

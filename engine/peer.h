@@ -51,8 +51,9 @@ struct peer {
 	/* what must travel besides our own changes, until a cycle is committed; of the disks of
 	 * HELLO, owned; NULL = none */
 	struct dirty_map *extents[DISKS_MAX];
-	uint64_t features;	       /* the owner's, by its WELCOME */
-	bool greeted;		       /* there was a WELCOME, on any connection */
+	uint64_t features;	   /* the owner's, by its WELCOME */
+	int64_t not_after_ms;	   /* wall clock: the end of its certificate; 0 = not met yet */
+	bool greeted;		   /* there was a WELCOME, on any connection */
 	uint8_t sent_xml_hash[32]; /* of the domain XML that this connection's receiver has; zeros =
 				      none */
 	uint8_t sent_state_hash[32]; /* of the VM's state that it has committed; likewise */

@@ -45,6 +45,20 @@ static void answer_taken(struct admin_call *call, const struct engine *engine,
 	peer_order_answer(call, &ordered);
 }
 
+/* An admin here sees what the other side waits for. */
+static void note_handover(const struct peer_order *order, const struct epoch *epoch,
+			  const char *waits)
+{
+	struct replica *replica = engine_find_replica(order->engine, order->contact.relationship);
+
+	if (replica != NULL) {
+		replica_note_word(replica,
+				  "%s has stopped %s for a planned failover (epoch %llu) and %s",
+				  order->order->site, order->contact.vm,
+				  (unsigned long long)epoch->number, waits);
+	}
+}
+
 static void take_begin(struct peer_order *order, const struct epoch *epoch)
 {
 	const char *id = order->contact.relationship;
@@ -53,6 +67,7 @@ static void take_begin(struct peer_order *order, const struct epoch *epoch)
 	struct failover *failover;
 	int result;
 
+	note_handover(order, epoch, "waits for this side to take it: vmreplica jobs");
 	if (replica == NULL || !replica_is_open(replica)) {
 		peer_order_later(order->call, "", "the replica's store is not open at the moment");
 		return;
@@ -115,6 +130,19 @@ struct refusal {
 	char site[SITE_NAME_MAX + 1]; /* the asking side's */
 };
 
+static void note_promise(const struct refusal *refusal)
+{
+	struct replica *replica = engine_find_replica(refusal->engine, refusal->relationship);
+
+	if (replica != NULL) {
+		replica_note_word(replica,
+				  "this side has promised %s not to take %s in epoch %llu: it "
+				  "starts there again",
+				  refusal->site, replica->settings.vm,
+				  (unsigned long long)refusal->epoch.number);
+	}
+}
+
 static bool has_failed_over(const struct replica *replica)
 {
 	const Vmreplica__Takeover *takeover =
@@ -163,6 +191,7 @@ static void refused_cb(void *arg, int error, const char *text)
 	}
 	switch (refusal_judge(refusal, &facts, &why)) {
 	case PROMISE_GIVEN:
+		note_promise(refusal);
 		ordered.done = true;
 		peer_order_answer(refusal->call, &ordered);
 		break;
@@ -214,6 +243,9 @@ void peer_order_cancel(struct peer_order *order)
 		answer_taken(order->call, order->engine, id, &facts.known, false);
 		break;
 	case PROMISE_LATER:
+		note_handover(order, &asked.epoch,
+			      "asks for this side's promise not to take it, which it cannot give "
+			      "now: vmreplica jobs");
 		peer_order_later(order->call, failover_job_running_id(order->engine, id), why);
 		break;
 	}

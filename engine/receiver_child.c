@@ -2,15 +2,13 @@
 #include "engine/receiver_child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/admin_points.h"
@@ -18,6 +16,8 @@
 #include "engine/announcer.h"
 #include "engine/chain_keeper.h"
 #include "engine/receiver_leftover.h"
+#include "engine/receiver_reach.h"
+#include "engine/receiver_spawn.h"
 #include "engine/replica.h"
 #include "engine/replica_lender.h"
 #include "engine/replica_sizes.h"
@@ -36,6 +36,9 @@ struct receiver_child {
 	struct link *link;     /* NULL when not connected */
 	pid_t pid;	       /* 0 = none */
 	bool ready, stopping;
+	bool confined; /* the one that runs cannot open more than it was told of */
+	bool renewing; /* asked to end, for one that can open more */
+	struct receiver_reach *reach;
 	int64_t started_ms, restart_ms, kill_ms; /* monotonic; kill_ms 0 = not asked to end */
 	int64_t backoff_ms, renewal_ms;
 	uint64_t certificates; /* tls_store_generation that it was told */
@@ -44,29 +47,12 @@ struct receiver_child {
 	struct receiver_leftover leftover;
 };
 
-/* ---- in the child, before exec: async-signal-safe calls only ---- */
-
-/* The receiver starts as root, binds, and becomes user vmreplica by itself. */
-__attribute__((noreturn)) static void child_exec(int fd)
-{
-	char *const argv[] = {(char *)(uintptr_t)RECEIVER_PROGRAM, NULL};
-	sigset_t none;
-
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(fd, RECEIVER_FD) < 0 || (fd == RECEIVER_FD && fcntl(fd, F_SETFD, 0) < 0)) {
-		_exit(126);
-	}
-	execv(argv[0], argv);
-	_exit(127);
-}
-
 /* ---- frames of the receiver ---- */
 
-static void child_ready(struct receiver_child *child)
+static void child_ready(struct receiver_child *child, const Vmreplica__Ipc__ReceiverReady *ready)
 {
-	child->ready = true;
+	child->ready = !child->renewing;
+	child->confined = ready->confined;
 	log_info("receiver ready, pid %d", (int)child->pid);
 	for (struct replica *replica = child->engine->replicas; replica != NULL;
 	     replica = replica->next) {
@@ -126,7 +112,7 @@ static void child_frame_cb(void *arg, struct link *link, const struct frame *fra
 	(void)payload;
 	switch (frame->type) {
 	case FRAME_RECEIVER_READY:
-		child_ready(child);
+		child_ready(child, (const Vmreplica__Ipc__ReceiverReady *)frame->message);
 		break;
 	case FRAME_STORE_OPENED:
 		child_opened(child, (const Vmreplica__Ipc__StoreOpened *)frame->message);
@@ -169,7 +155,7 @@ static void child_closed_cb(void *arg, struct link *link, int error)
 	(void)link;
 	child->link = NULL;
 	child->ready = false;
-	if (!child->stopping) {
+	if (!child->stopping && !child->renewing) {
 		log_error("the receiver's connection ended (%s)",
 			  error < 0 ? strerror(-error) : "closed");
 	}
@@ -185,7 +171,12 @@ static void child_send_config(struct receiver_child *child)
 {
 	const struct config *config = child->engine->config;
 	Vmreplica__Ipc__ReceiverConfig message = VMREPLICA__IPC__RECEIVER_CONFIG__INIT;
+	cleanup_free char **places = NULL;
 
+	if (!child->ready) { /* a later configuration changes nothing of that */
+		message.n_places = receiver_reach_tell(child->reach, &places);
+		message.places = places;
+	}
 	message.listen = config->listen;
 	message.port = config->port;
 	message.ca = config->tls_ca;
@@ -223,24 +214,15 @@ static void child_check_renewal(struct receiver_child *child, int64_t now_ms)
 
 static int child_spawn(struct receiver_child *child)
 {
-	int fds[2];
-	pid_t pid;
+	int fd = -1;
+	pid_t pid = receiver_spawn(&fd);
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
-		return -errno;
-	}
-	pid = fork();
-	if (pid == 0) {
-		child_exec(fds[1]);
-	}
-	close(fds[1]);
 	if (pid < 0) {
-		close(fds[0]);
-		return -EAGAIN;
+		return (int)pid;
 	}
 	child->pid = pid;
 	receiver_leftover_note(&child->leftover, child->engine->config->node, pid);
-	child->link = link_new(child->engine->loop, fds[0], child_frame_cb, child_closed_cb, child);
+	child->link = link_new(child->engine->loop, fd, child_frame_cb, child_closed_cb, child);
 	if (child->link == NULL) {
 		kill(pid, SIGKILL);
 		return -ENOMEM;
@@ -269,6 +251,11 @@ struct receiver_child *receiver_child_new(struct engine *engine)
 
 	if (child != NULL) {
 		child->engine = engine;
+		child->reach = receiver_reach_new(engine);
+		if (child->reach == NULL) {
+			free(child);
+			return NULL;
+		}
 		child->backoff_ms = RESTART_MIN_MS; /* the first tick starts it */
 		receiver_leftover_init(&child->leftover, LEFTOVER_PATH);
 	}
@@ -285,6 +272,7 @@ void receiver_child_free(struct receiver_child *child)
 		kill(child->pid, SIGKILL);
 		waitpid(child->pid, NULL, 0);
 	}
+	receiver_reach_free(child->reach);
 	free(child->authorized);
 	free(child);
 }
@@ -299,7 +287,7 @@ static void child_ended(struct receiver_child *child, int status, int64_t now_ms
 		link_free(child->link);
 		child->link = NULL;
 	}
-	if (!child->stopping) {
+	if (!child->stopping && !child->renewing) {
 		engine_event(child->engine, "error", "",
 			     "the receiver ended (%s %d); it is started again",
 			     WIFSIGNALED(status) ? "signal" : "exit status",
@@ -316,9 +304,48 @@ static void child_ended(struct receiver_child *child, int status, int64_t now_ms
 	if (now_ms - child->started_ms >= HEALTHY_MS) {
 		child->backoff_ms = RESTART_MIN_MS;
 	}
+	if (child->renewing) {
+		child->renewing = false;
+		child->restart_ms = now_ms;
+		return;
+	}
 	child->restart_ms = now_ms + child->backoff_ms;
 	child->backoff_ms =
 		child->backoff_ms * 2 < RESTART_MAX_MS ? child->backoff_ms * 2 : RESTART_MAX_MS;
+}
+
+/* It reaches what it was told of when it began, for good: another one takes its place. Streams go
+ * on with that; what would have to begin anew is waited for. */
+static void child_check_reach(struct receiver_child *child, int64_t now_ms)
+{
+	Vmreplica__Ipc__Shutdown message = VMREPLICA__IPC__SHUTDOWN__INIT;
+
+	if (!child->ready || !child->confined || child->stopping ||
+	    !receiver_reach_is_due(child->reach) || child->engine->takeover_waits != NULL ||
+	    transfers_await_receiver(child->engine)) {
+		return;
+	}
+	log_notice("the receiver is started anew, to reach another storage or disk");
+	child->renewing = true;
+	child->ready = false;
+	child->kill_ms = now_ms + STOP_MS;
+	receiver_child_send(child, FRAME_SHUTDOWN, &message.base);
+}
+
+bool receiver_child_reaches(struct receiver_child *child, const struct store_reach *wanted)
+{
+	bool reached = receiver_reach_has(child->reach, wanted) || !child->confined;
+
+	if (child->ready && !reached) {
+		engine_wake(child->engine);
+	}
+	return child->ready && reached;
+}
+
+bool receiver_child_reaches_store(struct receiver_child *child, const char *directory)
+{
+	return child->ready &&
+	       (!child->confined || receiver_reach_has_store(child->reach, directory));
 }
 
 void receiver_child_tick(struct receiver_child *child, int64_t now_ms)
@@ -332,6 +359,7 @@ void receiver_child_tick(struct receiver_child *child, int64_t now_ms)
 		kill(child->pid, SIGKILL);
 	}
 	child_check_renewal(child, now_ms);
+	child_check_reach(child, now_ms);
 	if (child->pid == 0 && !child->stopping && now_ms >= child->restart_ms &&
 	    receiver_leftover_is_gone(&child->leftover, now_ms, STOP_MS)) {
 		child_start(child, now_ms);

@@ -8,6 +8,7 @@
 #define VMR_ENGINE_RECEIVER_CHILD_H
 
 #include "engine/engine.h"
+#include "engine/store_reach.h"
 #include "proto/frame.h"
 
 #define RECEIVER_PROGRAM VMR_DAEMONDIR "/vmreplica-receiver"
@@ -24,6 +25,11 @@ bool receiver_child_is_running(const struct receiver_child *child);
 pid_t receiver_child_pid(const struct receiver_child *child);
 /* It said READY: stores may be opened. */
 bool receiver_child_is_ready(const struct receiver_child *child);
+/* It is ready, and can open all of wanted. Otherwise it will be: it is started anew when nothing is
+ * under way in it that would have to begin anew, and replica_receiver_ready tells. */
+bool receiver_child_reaches(struct receiver_child *child, const struct store_reach *wanted);
+/* The same for the store in directory, which is looked at first: asked again a moment later. */
+bool receiver_child_reaches_store(struct receiver_child *child, const char *directory);
 /* End it by force: its locks and its qemu-storage-daemons end with it. It is started again. */
 void receiver_child_kill(struct receiver_child *child, const char *why);
 /* Send a request. 0, -ENOTCONN, ... */

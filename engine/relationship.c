@@ -212,14 +212,15 @@ static void relationship_tick_stop(struct relationship *rel, int64_t now)
 
 /* ---- the clock ---- */
 
-/* Ticks that pass while a cycle hangs, or waits to be tried again, are missed as they pass: nobody
- * should have to wait for its end to see that. (One that only waits for its turn keeps its tick,
- * because that is its rank.) */
+/* Ticks that pass while a cycle hangs, or waits to be tried again, or while images are merged under
+ * the VM, are missed as they pass: nobody should have to wait for its end to see that. (One that
+ * only waits for its turn keeps its tick, because that is its rank.) */
 static void relationship_count_missed(struct relationship *rel, int64_t now)
 {
 	struct health_counts count = {0};
 
-	if (!rel->running && (!rel->schedule.eligible || rel->schedule.retry_ms == 0)) {
+	if (!rel->running && !chain_keeper_merges(rel) &&
+	    (!rel->schedule.eligible || rel->schedule.retry_ms == 0)) {
 		return;
 	}
 	count.missed = schedule_entry_account(&rel->schedule, now);

@@ -318,6 +318,8 @@ static void cycle_job_done(void *arg, int result)
 	relationship_note_application(rel);
 	relationship_note_doubt(rel);
 	relationship_note_vm_state(rel);
+	certificate_watch_note_peer(rel->engine, rel->settings.vm, rel->peer.node,
+				    rel->peer.not_after_ms);
 	if (rel->cycle.harm[0] != '\0') {
 		engine_event(rel->engine, "error", rel->settings.vm, "%s", rel->cycle.harm);
 	}

@@ -104,6 +104,16 @@ static int prepare_run(void *arg)
 		result = replica_adopt_lend(replica, &users, replica->task_error,
 					    sizeof(replica->task_error));
 	}
+	store_reach_destroy(&replica->reach);
+	if (result == 0) {
+		result = store_reach_find(replica->directory, replica->adopt.disks,
+					  replica->adopt.count, user->pw_uid, &replica->reach);
+		if (result < 0) {
+			snprintf(replica->task_error, sizeof(replica->task_error),
+				 "%.300s cannot be looked at: %s", replica->directory,
+				 strerror(-result));
+		}
+	}
 	return result < 0 ? result : qemu_admit(replica);
 }
 
@@ -127,7 +137,7 @@ static void prepare_done(void *arg, int result)
 		replica->phase = REPLICA_GONE; /* the receiver was told nothing of it */
 	} else if (result < 0) {
 		replica_failed(replica, result, replica->task_error);
-	} else if (receiver_child_is_ready(replica->engine->receiver)) {
+	} else if (receiver_child_reaches(replica->engine->receiver, &replica->reach)) {
 		replica_send_open(replica);
 	} else {
 		replica->phase = REPLICA_OPENING; /* sent when the receiver is ready */
@@ -218,7 +228,8 @@ void replica_opened(struct replica *replica, int error, const char *text)
 
 void replica_receiver_ready(struct replica *replica)
 {
-	if (!replica->stopping && !replica->busy && replica->phase == REPLICA_OPENING) {
+	if (!replica->stopping && !replica->busy && replica->phase == REPLICA_OPENING &&
+	    receiver_child_reaches(replica->engine->receiver, &replica->reach)) {
 		replica_send_open(replica);
 	}
 }
@@ -396,6 +407,7 @@ void replica_free(struct replica *replica)
 		*link = replica->next;
 	}
 	replica_adopt_destroy(replica);
+	store_reach_destroy(&replica->reach);
 	vm_status_free(replica->status);
 	replica_definition_free(replica->definition);
 	vm_settings_destroy(&replica->settings);

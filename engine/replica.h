@@ -13,6 +13,7 @@
 #include "engine/replica_adopt.h"
 #include "engine/replica_definition.h"
 #include "engine/health_attribute.h"
+#include "engine/store_reach.h"
 #include "engine/vm_settings.h"
 #include "engine/vm_status.h"
 
@@ -38,6 +39,10 @@ struct replica {
 	char error[REASON_MAX];		       /* why it is FAILED */
 	bool suspended;
 	struct replica_adopt adopt;
+	struct {		       /* what the other side asks of a planned failover */
+		char text[REASON_MAX]; /* "" = nothing */
+		uint64_t seq;	       /* of the last cycle then: a newer one ends it */
+	} word;
 	bool failed_over; /* a VM of ours runs on it, or may: its definition is the failover's */
 	bool destroy;	  /* closing for good */
 	bool stopping;
@@ -45,8 +50,9 @@ struct replica {
 	bool closed;	       /* it did, and says that it has let the store go */
 	char kept[REASON_MAX]; /* why the receiver did not remove it for good; "" = it did */
 	bool busy;	       /* a worker prepares the directory, or waits for the store's lock */
-	uid_t qemu_uid;	       /* who reads the layers; 0 = root, or not known */
-	pid_t spared;	       /* our receiver while the directory is prepared */
+	struct store_reach reach; /* what the receiver needs for it */
+	uid_t qemu_uid;		  /* who reads the layers; 0 = root, or not known */
+	pid_t spared;		  /* our receiver while the directory is prepared */
 	uint64_t generation, moves, last_pause_ms;
 	bool moved_here;
 	int64_t detached_ms, paused_since_ms;
@@ -56,6 +62,11 @@ struct replica {
 	void *start_arg, *stop_arg;
 	char task_error[REASON_MAX]; /* the worker's, taken over when it is done */
 };
+
+/* The other side waits for this one's word on a planned failover, or was given it: its status says
+ * so until the next cycle comes, or the VM is taken. */
+void replica_note_word(struct replica *replica, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Take what settings holds (left empty) and open the store; done (may be NULL) is called when it is
  * open or cannot be. NULL when out of memory (done is not called). */

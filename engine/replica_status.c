@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a replica shows: to status, to the other engines, to crm_mon. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +26,35 @@ void replica_note_status(struct replica *replica, const Vmreplica__VmStatus *sta
 	}
 }
 
+void replica_note_word(struct replica *replica, const char *format, ...)
+{
+	char text[REASON_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	replica->word.seq = replica->status != NULL ? replica->status->seq : 0;
+	if (strcmp(text, replica->word.text) != 0) {
+		memcpy(replica->word.text, text, sizeof(text));
+		engine_changed(replica->engine);
+	}
+}
+
+/* What is worse goes before. */
+static void fill_word(const struct replica *replica, Vmreplica__VmStatus *status)
+{
+	bool failed_over = status->takeover != NULL &&
+			   status->takeover->kind == VMREPLICA__TAKEOVER_KIND__TAKEOVER_FAILOVER;
+
+	if (replica->word.text[0] != '\0' && status->seq == replica->word.seq && !failed_over &&
+	    status->health < VMREPLICA__HEALTH__HEALTH_CRITICAL) {
+		status->health = VMREPLICA__HEALTH__HEALTH_WARNING;
+		status->reason = vm_status_borrow(replica->word.text);
+		status->reason_code = vm_status_borrow("handover");
+	}
+}
+
 /* The receiver knows the store; name, place and peer are the engine's. */
 void replica_fill_status(const struct replica *replica, struct vm_status_frame *frame)
 {
@@ -45,6 +75,7 @@ void replica_fill_status(const struct replica *replica, struct vm_status_frame *
 		status->reason = vm_status_borrow(replica->error);
 		status->reason_code = vm_status_borrow("store-failed");
 	}
+	fill_word(replica, status);
 	status->name = vm_status_borrow(replica->settings.vm);
 	status->relationship = vm_status_borrow(replica->settings.relationship);
 	status->role = VMREPLICA__ROLE__ROLE_REPLICA;

@@ -170,6 +170,14 @@ static bool has_entry(const char *path, uid_t uid)
 	       acl_get_perm(permissions, ACL_WRITE) == 1;
 }
 
+bool source_access_holds_image(const char *path, uid_t uid)
+{
+	cleanup_pinned struct pinned file = {.fd = -1};
+
+	return pin(path, 0, &file) == 0 &&
+	       (may_already(&file.status, uid, S_IROTH | S_IWOTH) || has_entry(file.path, uid));
+}
+
 int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted)
 {
 	cleanup_pinned struct pinned file;

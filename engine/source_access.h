@@ -19,6 +19,9 @@ int source_access_grant(const char *directory, uid_t uid, gid_t gid, char error[
  * *ret_granted is false when it may already. 0; -ENOTSUP (no ACLs there) and other negative errnos.
  */
 int source_access_grant_image(const char *path, uid_t uid, bool *ret_granted);
+/* May uid read and write the file or device at path (no link): as root, as owner, as everybody may,
+ * or by such an entry? */
+bool source_access_holds_image(const char *path, uid_t uid);
 /* Take that entry away; 0 also when there is none. */
 int source_access_revoke_image(const char *path, uid_t uid);
 

@@ -95,6 +95,16 @@ void transfers_cancel(struct engine *engine)
 	}
 }
 
+bool transfers_await_receiver(const struct engine *engine)
+{
+	for (const struct transfer *t = engine->transfers; t != NULL; t = t->next) {
+		if (t->awaits_receiver) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void transfers_receiver_lost(struct engine *engine)
 {
 	for (struct transfer *t = engine->transfers; t != NULL; t = t->next) {

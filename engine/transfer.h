@@ -51,6 +51,8 @@ void admin_import(struct admin_call *call, const Vmreplica__Admin__Request *requ
 void transfers_tick(struct engine *engine, int64_t now_ms);
 /* The engine stops, or its receiver is gone. */
 void transfers_cancel(struct engine *engine);
+/* An import is under way in the receiver. */
+bool transfers_await_receiver(const struct engine *engine);
 void transfers_receiver_lost(struct engine *engine);
 /* The receiver's answer to STORE_IMPORT. */
 void transfers_imported(struct engine *engine, const Vmreplica__Ipc__StoreImported *answer);

@@ -34,6 +34,11 @@
 #define RESOURCE_ID_MAX	 128u
 #define PATH_LEN_MAX	 1024u
 #define REASON_MAX	 512u
+/* Of a cycle: one more must still be a number. */
+#define SEQ_MAX (INT64_MAX - 1)
+/* A wall clock's label, in milliseconds: to the end of the year 9999. What a peer calls its time is
+ * subtracted, and written out. */
+#define TIME_MS_MAX 253402300799999
 /* That a peer's epoch may be ahead of ours: each failover and each cancel raises it by one. A peer
  * that could name any number could name the last one, and no failover were possible after it. */
 #define EPOCH_STEP_MAX 1000u

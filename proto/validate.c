@@ -176,7 +176,9 @@ static const char *check_hello(const struct frame *frame)
 static const char *check_welcome(const struct frame *frame)
 {
 	const Vmreplica__Wire__Welcome *m = message_of(frame);
-	const char *why = validate_field_version(m->version) ?: validate_field_reason(m->reason);
+	const char *why = validate_field_version(m->version)
+				  ?: validate_field_reason(m->reason)
+				  ?: validate_field_seq(m->next_seq);
 
 	if (why == NULL && m->committed != NULL) {
 		why = validate_field_cut(m->committed);
@@ -236,6 +238,7 @@ static const char *check_cycle_begin(const struct frame *frame)
 {
 	const Vmreplica__Wire__CycleBegin *m = message_of(frame);
 	const char *why = validate_field_mode(m->mode) ?: check_cut_id(m->cut_id) ?: check_cycle_base(m)
+		?: validate_field_seq(m->seq) ?: validate_field_time(m->cut_time_ms)
 		?: validate_field_disks(m->disks, m->n_disks);
 
 	if (why == NULL && m->resumed != NULL) {

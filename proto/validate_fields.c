@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "proto/validate_fields.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "proto/limits.h"
@@ -152,10 +153,23 @@ const char *validate_field_epoch(const Vmreplica__Epoch *epoch)
 	return validate_field_site(epoch->site);
 }
 
+const char *validate_field_seq(uint64_t seq)
+{
+	return seq <= SEQ_MAX ? NULL : "the cycle's number is out of range";
+}
+
+const char *validate_field_time(int64_t time_ms)
+{
+	return time_ms >= 0 && time_ms <= TIME_MS_MAX ? NULL : "the time is out of range";
+}
+
 const char *validate_field_cut(const Vmreplica__Cut *cut)
 {
 	if (!validate_cut_id(cut->cut_id)) {
 		return "the cut id is malformed";
+	}
+	if (validate_field_seq(cut->seq) != NULL || validate_field_time(cut->time_ms) != NULL) {
+		return "the cut's number or time is out of range";
 	}
 	/* An initial cycle goes straight into the base and has no log. */
 	return cut->log_hash.len == 0 || cut->log_hash.len == LOG_HASH_LEN
@@ -183,7 +197,7 @@ const char *validate_field_mark(const Vmreplica__Wire__Mark *mark)
 	if (!validate_cut_id(mark->cut_id)) {
 		return "the mark's cut id is malformed";
 	}
-	if (mark->disk > DISKS_MAX || mark->offset > DISK_SIZE_MAX) {
+	if (validate_field_seq(mark->seq) != NULL || mark->disk > DISKS_MAX || mark->offset > DISK_SIZE_MAX) {
 		return "the mark is out of range";
 	}
 	return validate_field_mode(mark->mode);

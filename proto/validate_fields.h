@@ -27,6 +27,9 @@ const char *validate_field_reason(const char *reason);
 const char *validate_field_disks(Vmreplica__Wire__Disk *const *disks, size_t count);
 const char *validate_field_epoch(const Vmreplica__Epoch *epoch); /* NULL: missing */
 const char *validate_field_cut(const Vmreplica__Cut *cut);
+/* A cycle's number, and the time of a cut. */
+const char *validate_field_seq(uint64_t seq);
+const char *validate_field_time(int64_t time_ms);
 const char *validate_field_mode(Vmreplica__Wire__Mode mode);	    /* of a cycle: not NONE */
 const char *validate_field_mark(const Vmreplica__Wire__Mark *mark); /* NULL: missing */
 

@@ -253,12 +253,6 @@ static int apply_conclude(struct apply *apply, int rc, int flush_rc, struct answ
 	return answer_storage(answer, rc, "applying logs");
 }
 
-static bool write_was_tried(int rc)
-{
-	return rc != -ECANCELED && rc != -EBADMSG && rc != -EPROTONOSUPPORT &&
-	       !target_error_is_lost(rc);
-}
-
 /* Verified and planned, then begun, then written. */
 static int batch_apply(struct apply *apply, int *ret_flush_rc, struct answer *answer)
 {
@@ -275,9 +269,8 @@ static int batch_apply(struct apply *apply, int *ret_flush_rc, struct answer *an
 		return BEGIN_FAILED;
 	}
 	rc = apply_write(apply);
-	/* Also after a failed write: what failed may have been a flush of QEMU's own between two
-	 * writes, and then each later one tells of it, for as long as the image stays open. */
-	*ret_flush_rc = write_was_tried(rc) ? target_flush(&apply->target) : 0;
+	*ret_flush_rc =
+		rc == 0 || image_flush_may_tell(store, rc) ? target_flush(&apply->target) : 0;
 	return rc;
 }
 

@@ -65,7 +65,7 @@ static void mark_take(struct cycle *cycle, const Vmreplica__Wire__Mark *mark)
 static int head_take(struct cycle *cycle, const Vmreplica__Wire__CycleBegin *begin,
 		     struct answer *answer)
 {
-	if (begin->seq == 0 || begin->seq > INT64_MAX - 1) {
+	if (begin->seq == 0 || begin->seq > SEQ_MAX) {
 		return answer_failure(answer, "limits", "cycle number %" PRIu64, begin->seq);
 	}
 	cycle->mode = begin->mode;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/dns_name.h"
 #include "common/log.h"
 #include "common/trust.h"
@@ -336,6 +337,19 @@ static int store_welcome(struct store *store, const Vmreplica__Wire__Hello *hell
 	return rc;
 }
 
+/* Its own admin may not look; ours will notice when it no longer gets in. */
+static void certificate_note(struct session *session, const char *vm)
+{
+	const char *const *names = tls_peer_names(session->conn);
+	char text[TLS_ERROR_LEN];
+
+	if (names != NULL && names[0] != NULL &&
+	    tls_expiry_notes_due(&session->receiver->expiries, names[0],
+				 tls_peer_not_after_ms(session->conn), clock_wall_ms(), text)) {
+		receiver_event(session->receiver, "warning", vm, "%s", text);
+	}
+}
+
 int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, struct answer *answer)
 {
 	struct welcome welcome = {.extents = {.disk_count = 0}};
@@ -367,6 +381,7 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 		view_set_frequency(&store->view, hello->frequency_s);
 	}
 	view_set_peer_node(&store->view, session->node);
+	certificate_note(session, store->vm);
 	log_info("%s: stream from %s (%s), protocol %" PRIu32 ", %s expected%s", store->vm,
 		 session->node, tls_peer_address(session->conn), version,
 		 manifest_mode_to_word(welcome.plan.mode),

@@ -69,4 +69,10 @@ struct manifest_layer *image_find_changed(struct store *store, struct manifest_i
  * is read is what is stored. The daemon must be stopped. */
 void image_drop_caches(struct store *store, const struct manifest_image *image);
 
+/* A write through the daemon has failed with rc. What failed may have been a flush of QEMU's own
+ * between two writes; then each later one tells of it, for as long as the image stays open. So it
+ * is worth one, unless the daemon is gone or there is simply no room (its flush would fail for
+ * that). Does not need the lock. */
+bool image_flush_may_tell(struct store *store, int rc);
+
 #endif

@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
+#include "receiver/target.h"
 
 #define RETRY_DAEMON_MS 5000
 
@@ -86,4 +87,15 @@ int image_turn(struct store *store, struct manifest *next, struct manifest_image
 		}
 	}
 	return 0;
+}
+
+bool image_flush_may_tell(struct store *store, int rc)
+{
+	struct answer ignored;
+
+	if (rc == -ECANCELED || rc == -EBADMSG || rc == -EPROTONOSUPPORT ||
+	    target_error_is_lost(rc)) {
+		return false;
+	}
+	return rc != -ENOSPC || store_check_space(store, true, &ignored) == 0;
 }

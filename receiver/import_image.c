@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -37,8 +38,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct look *look, int r
 static json_t *image_info(struct look *look, const char *path, const char *format)
 {
 	const char *argv[] = {"qemu-img", "info", "--output=json", "-f", format, path, NULL};
-	char out_name[] = "/tmp/vmreplica-info-XXXXXX";
-	cleanup_close int out = mkostemp(out_name, O_CLOEXEC);
+	cleanup_close int out = memfd_create("info", MFD_CLOEXEC);
 	char text[65536];
 	int status = -1;
 	pid_t pid;
@@ -47,7 +47,6 @@ static json_t *image_info(struct look *look, const char *path, const char *forma
 	if (out < 0) {
 		return NULL;
 	}
-	unlink(out_name);
 	if (process_spawn(argv, -1, out, out, -1, &pid) < 0) {
 		return NULL;
 	}

@@ -324,7 +324,8 @@ struct listener *listener_new(struct receiver *receiver, int fd, struct tls_cont
 						       .pending_per_address = PENDING_PER_ADDRESS,
 						       .known_max = SESSIONS_MAX,
 						       .known_per_peer = SESSIONS_PER_PEER,
-						       .working_per_peer = STREAM_WORKERS_PER_PEER};
+						       .working_per_peer = STREAM_WORKERS_PER_PEER,
+						       .shares_per_peer = STREAM_BUFFERS_PER_PEER};
 	struct listener *listener = calloc(1, sizeof(*listener));
 	int rc;
 

@@ -75,6 +75,7 @@ static int workers_start(struct receiver *receiver)
 	receiver->stream_buffers = buffer_pool_new(STREAM_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->apply_buffers = buffer_pool_new(APPLY_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->authorization = authorization_new();
+	tls_expiry_notes_init(&receiver->expiries);
 	if (receiver->stream_workers == NULL || receiver->store_workers == NULL ||
 	    receiver->apply_workers == NULL || receiver->merge_workers == NULL ||
 	    receiver->takeover_workers == NULL || receiver->lend_workers == NULL ||
@@ -91,6 +92,7 @@ static void ready_send(struct receiver *receiver)
 	Vmreplica__Ipc__ReceiverReady ready = VMREPLICA__IPC__RECEIVER_READY__INIT;
 
 	ready.port = receiver->port;
+	ready.confined = receiver->confined;
 	link_send(receiver->link, FRAME_RECEIVER_READY, &ready.base);
 }
 
@@ -113,6 +115,9 @@ static int privileged_start(struct receiver *receiver, const Vmreplica__Ipc__Rec
 		    : privileges_make_directory(receiver->run_directory,
 						sizeof(receiver->run_directory), error);
 	rc = rc < 0 ? rc : privileges_drop(error);
+	rc = rc < 0 ? rc
+		    : confinement_enter_paths(config, receiver->run_directory, &receiver->confined,
+					      error);
 	rc = rc < 0 ? rc : confinement_enter_calls(error);
 	if (rc < 0) {
 		receiver_event(receiver, "error", "", "the receiver cannot start: %s", error);
@@ -370,6 +375,7 @@ static void program_destroy(struct program *program)
 		buffer_pool_free(receiver->stream_buffers);
 		buffer_pool_free(receiver->apply_buffers);
 		authorization_free(receiver->authorization);
+		tls_expiry_notes_destroy(&receiver->expiries);
 	}
 	privileges_remove_directory(receiver->run_directory);
 	if (receiver->link != NULL) {

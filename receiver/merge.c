@@ -271,10 +271,9 @@ static int mark(struct store *store, struct merge_copy *copy, bool copied, struc
 	return rc;
 }
 
-/* A write has failed. When that was a flush of QEMU's own, the next one tells of it. */
 static int copy_failed(struct store *store, struct merge_copy *copy, int rc, struct answer *answer)
 {
-	int flush_rc = target_error_is_lost(rc) ? 0 : merge_copy_flush(copy);
+	int flush_rc = image_flush_may_tell(store, rc) ? merge_copy_flush(copy) : 0;
 
 	if (flush_rc < 0 && !target_error_is_lost(flush_rc)) {
 		pthread_mutex_lock(&store->lock);

@@ -269,7 +269,7 @@ static int pending_flush(struct cycle *cycle, struct answer *answer)
  */
 static int write_failed(struct cycle *cycle, int rc, struct answer *answer)
 {
-	int flush_rc = target_error_is_lost(rc) ? 0 : pending_flush(cycle, answer);
+	int flush_rc = image_flush_may_tell(cycle->store, rc) ? pending_flush(cycle, answer) : 0;
 
 	return flush_rc < 0 ? flush_rc : pending_fail(cycle, rc, "writing the replica", answer);
 }

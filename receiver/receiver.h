@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "common/buffer.h"
+#include "common/tls_expiry.h"
 #include "common/workers.h"
 #include "proto/link.h"
 #include "proto/limits.h"
@@ -25,7 +26,8 @@
 #define LEND_WORKERS		1 /* reading where logs write may take a while: nothing waits behind it */
 #define TAKEOVER_WORKERS	2 /* replaying logs takes long, and must not delay an open */
 #define MERGE_WORKERS		1 /* merges of all stores together must leave the disks to replication */
-#define STREAM_BUFFERS		3
+#define STREAM_BUFFERS		9
+#define STREAM_BUFFERS_PER_PEER 3 /* a line that stalls within a frame keeps one for 30 s */
 #define APPLY_BUFFERS                                                                              \
 	APPLY_WORKERS /* of their own: streams must not starve what makes room for them */
 /* One buffer holds a frame's payload and, behind it, the data of its chunk. */
@@ -44,9 +46,11 @@ struct receiver {
 	struct store_table *stores;
 	struct authorization *authorization;
 	struct listener *listener;
+	struct tls_expiry_notes expiries; /* peers' certificates that were told of */
 	char node[NODE_NAME_MAX + 1], site[SITE_NAME_MAX + 1];
 	uint16_t port;
 	char run_directory[64];			/* ours alone: the daemons' sockets */
+	bool confined; /* Landlock: what it can open is what it was told of as it began */
 	atomic_uint_fast64_t spool_cap_bytes;	/* unapplied logs of one store; 0 = no cap */
 	atomic_uint_fast64_t history_cap_bytes; /* applied logs kept of one store; 0 = no cap */
 	atomic_uint_fast64_t

@@ -58,10 +58,32 @@ void session_unref(struct session *session)
 	free(session);
 }
 
+static void session_buffer_give(struct session *session)
+{
+	if (session->buffer != NULL) {
+		buffer_pool_give(session->receiver->stream_buffers, session->buffer);
+		session->buffer = NULL;
+		admission_share_give(&session->ticket);
+	}
+}
+
+/* Its peer has some of the buffers, not all: streams of one whose line stalls would keep them from
+ * the others. False: not now. */
+static bool session_buffer_take(struct session *session)
+{
+	if (!admission_share_take(&session->ticket, STEP_MS)) {
+		return false;
+	}
+	session->buffer = buffer_pool_take(session->receiver->stream_buffers, STEP_MS);
+	if (session->buffer == NULL) {
+		admission_share_give(&session->ticket);
+	}
+	return session->buffer != NULL;
+}
+
 void session_shrink(struct session *session)
 {
-	buffer_pool_give(session->receiver->stream_buffers, session->buffer);
-	session->buffer = NULL;
+	session_buffer_give(session);
 	arena_reset(&session->arena);
 	channel_destroy(&session->channel);
 }
@@ -171,14 +193,12 @@ int session_receive(struct session *session, int timeout_ms, struct frame *ret_f
 		int rc;
 
 		/* While a stream waits it holds no buffer: there are more streams than buffers. */
-		buffer_pool_give(session->receiver->stream_buffers, session->buffer);
-		session->buffer = NULL;
+		session_buffer_give(session);
 		rc = session_wait(session, deadline_ms, answer);
 		if (rc < 0) {
 			return rc;
 		}
-		session->buffer = buffer_pool_take(session->receiver->stream_buffers, STEP_MS);
-		if (session->buffer == NULL) {
+		if (!session_buffer_take(session)) {
 			continue;
 		}
 		rc = frame_receive(session, ret_frame, answer);

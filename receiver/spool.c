@@ -315,6 +315,7 @@ static int spool_mark(struct cycle *cycle, const Vmreplica__Wire__Mark *mark, st
 	rc = fsync(spool->fd) < 0 ? -errno : 0;
 	rc = rc < 0 ? rc : durable_directory_sync(store->dir_fd, spool->generation);
 	if (rc < 0) {
+		spool_give_up(store, spool->part);
 		return answer_storage(answer, rc, "making a log durable");
 	}
 	pthread_mutex_lock(&store->lock);
@@ -342,16 +343,21 @@ static int log_seal(struct cycle *cycle, struct manifest_log *ret_log, struct an
 	int dir_fd = cycle->store->dir_fd;
 	struct logfile_trailer trailer;
 	int rc = logfile_writer_finish(spool->writer, &trailer);
+	int sync_rc = rc == 0 && fsync(spool->fd) < 0 ? -errno : 0;
 
-	if (rc == 0 && fsync(spool->fd) < 0) {
-		rc = -errno;
-	}
+	rc = rc < 0 ? rc : sync_rc;
 	memcpy(log.cut_id, cycle->cut_id, sizeof(log.cut_id));
 	snprintf(log.file, sizeof(log.file), "%s/%" PRIu64 ".vrl", spool->generation, cycle->seq);
 	if (rc == 0 && renameat(dir_fd, spool->part, dir_fd, log.file) < 0) {
 		rc = -errno;
 	}
-	rc = rc < 0 ? rc : durable_directory_sync(dir_fd, spool->generation);
+	if (rc == 0) {
+		rc = sync_rc = durable_directory_sync(dir_fd, spool->generation);
+	}
+	if (sync_rc < 0) {
+		unlinkat(dir_fd, log.file, 0);
+		spool_give_up(cycle->store, spool->part);
+	}
 	if (rc < 0) {
 		return answer_storage(answer, rc, "making a log durable");
 	}

@@ -17,4 +17,10 @@ int spool_take_over(struct store *store, struct manifest *next);
  * store->manifest's first logs those are is returned, for spool_unlink after next was saved. */
 size_t spool_prune(struct manifest *next);
 
+/* fsync of the partial log part has failed: nobody knows what of it is on disk, and a second fsync
+ * would not tell. It goes with its mark, and all of it is asked for again. Takes the lock;
+ * blocking.
+ */
+void spool_give_up(struct store *store, const char *part);
+
 #endif

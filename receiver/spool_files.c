@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "receiver/durable.h"
@@ -63,4 +64,17 @@ size_t spool_prune(struct manifest *next)
 	}
 	manifest_log_drop(next, applied - SPOOL_KEEP_LOGS);
 	return applied - SPOOL_KEEP_LOGS;
+}
+
+void spool_give_up(struct store *store, const char *part)
+{
+	struct answer ignored;
+
+	pthread_mutex_lock(&store->lock);
+	if (strcmp(store->manifest.mark.file, part) == 0) {
+		memset(&store->manifest.mark, 0, sizeof(store->manifest.mark));
+		store_impose(store, &ignored);
+	}
+	unlinkat(store->dir_fd, part, 0);
+	pthread_mutex_unlock(&store->lock);
 }

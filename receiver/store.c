@@ -108,6 +108,9 @@ static int store_check_owner(struct store *store, struct answer *answer)
 		return answer_moved(answer, RETRY_MOVED_MS,
 				    "another node has taken over the replica of %s", store->vm);
 	}
+	if (store->broken && store->dir_fd >= 0 && store_check_space(store, false, answer) < 0) {
+		return -EBUSY; /* that is why */
+	}
 	if (store->broken) {
 		return answer_busy(answer, "storage-error", RETRY_STORAGE_MS,
 				   "the manifest of %s could not be made durable: look at the "

@@ -226,6 +226,9 @@ static bool data_send(void)
 		if (sender.cycle_mode != RESYNC) {
 			sender_range(&sender, &model, i, 0, size, sender.cycle_mode == DELTA);
 		}
+		if (i == 0 && !sender_mark(&sender, 1, 0)) {
+			return false;
+		}
 	}
 	return true;
 }

@@ -17,7 +17,7 @@ tests_faults_test_calls_CFLAGS = $(receiver_test_cflags)
 tests_faults_test_calls_LDADD = $(faults_libs)
 
 tests_faults_test_power_loss_SOURCES = tests/faults/test_power_loss.c tests/faults/replay.c \
-	tests/faults/replay.h $(faults_shared)
+	tests/faults/replay_make.c tests/faults/replay_parts.h tests/faults/replay.h $(faults_shared)
 tests_faults_test_power_loss_CFLAGS = $(receiver_test_cflags)
 tests_faults_test_power_loss_LDADD = $(faults_libs)
 
@@ -37,9 +37,10 @@ tests_faults_test_wrong_frames_CFLAGS = $(receiver_test_cflags)
 tests_faults_test_wrong_frames_LDADD = $(faults_libs)
 
 # Preloaded, into programs of others too: no sanitizer in it, and no warning about what it hides.
-EXTRA_DIST += tests/faults/shim.c
+shim_sources = tests/faults/shim.c tests/faults/shim_files.c tests/faults/shim_record.c
+EXTRA_DIST += $(shim_sources) tests/faults/shim_parts.h
 CLEANFILES += tests/faults/shim.so
 check_DATA += tests/faults/shim.so
-tests/faults/shim.so: tests/faults/shim.c tests/faults/shim.h
+tests/faults/shim.so: $(shim_sources) tests/faults/shim.h tests/faults/shim_parts.h
 	$(AM_V_CC)$(MKDIR_P) tests/faults && $(CC) -shared -fPIC -O2 -g -Wall -Wextra -std=gnu11 \
-		-D_GNU_SOURCE -I$(top_srcdir) -o $@ $(srcdir)/tests/faults/shim.c -ldl
+		-D_GNU_SOURCE -I$(top_srcdir) -o $@ $(shim_sources:%=$(srcdir)/%) -ldl

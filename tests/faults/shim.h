@@ -67,6 +67,11 @@ struct shim {
 	_Atomic int onward; /* and all after it */
 	_Atomic int error;
 	_Atomic long calls, failed;
+	/* the file whose fsync has failed last, and how often fsync of such a one (but for layers,
+	 * which programs of their own make durable) has succeeded after that */
+	_Atomic uint64_t bad_inode;
+	_Atomic int64_t bad_birth_ns;
+	_Atomic long retried;
 	/* the wall clock */
 	_Atomic int64_t clock_offset_s;
 	/* the record */

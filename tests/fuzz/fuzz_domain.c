@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A peer's domain XML, of any bytes. What comes out is a definition again, the same when made from
- * itself, and names no path but ours (the prose that the guest's owner wrote aside).
+ * itself, names no path but ours (the prose that the guest's owner wrote aside), and can be
+ * compared with a host.
  */
 #include <assert.h>
+#include <errno.h>
 #include <libxml/parser.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/domain_fit.h"
 #include "engine/replica_domain.h"
 #include "fuzz.h"
 #include "mutate_xml.h"
 #include "proto/limits.h"
+#include "proto/validate_fields.h"
 
 static const struct replica_domain_disk disks[] = {{"vda", "/ours/vda"}, {"vdb", "/ours/vdb"}};
 
@@ -54,6 +58,35 @@ static void check_names(const char *xml, const char *name)
 	assert(strstr(found + 1, "<name>") == NULL);
 }
 
+static void check_sentences(const struct sentence_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		assert(validate_text(list->items[i], REASON_MAX) && list->items[i][0] != '\0');
+	}
+}
+
+static void check_fit(const char *xml)
+{
+	static const char host[] =
+		"<host cpu='compatible'><capabilities><host><topology><cells num='1'>"
+		"<cell id='0'><memory unit='KiB'>1048576</memory><cpus num='2'/></cell>"
+		"</cells></topology></host><guest><os_type>hvm</os_type><arch name='x86_64'>"
+		"<machine canonical='pc-q35-7.2'>q35</machine><domain type='kvm'/></arch></guest>"
+		"</capabilities><domainCapabilities><vcpu max='4'/></domainCapabilities>"
+		"<network name='dr' active='yes'/><bridge name='br0'/></host>";
+	struct domain_fit_query query;
+	struct domain_fit fit = {0};
+	int r = domain_fit_check(xml, host, "b1", &fit);
+
+	assert(r == 0 || r == -EBADMSG);
+	check_sentences(&fit.refusals);
+	check_sentences(&fit.warnings);
+	domain_fit_destroy(&fit);
+	if (domain_fit_query(xml, &query) == 0) {
+		domain_fit_query_destroy(&query);
+	}
+}
+
 static void check_result(const char *xml, const struct replica_domain_options *options)
 {
 	struct sentence_list notes = {0};
@@ -65,6 +98,7 @@ static void check_result(const char *xml, const struct replica_domain_options *o
 	check_paths(xmlDocGetRootElement(document));
 	xmlFreeDoc(document);
 	check_names(xml, options->test != NULL ? options->test->name : options->name);
+	check_fit(xml);
 	/* Escaping makes it longer, perhaps beyond what is read. */
 	if (options->test == NULL && strlen(xml) <= DOMAIN_XML_MAX) {
 		assert(replica_domain_make(xml, strlen(xml), options, &again, &notes, error) == 0);
@@ -86,6 +120,7 @@ static void make(const uint8_t *data, size_t size, const struct replica_domain_o
 	} else {
 		assert(xml == NULL && error[0] != '\0');
 	}
+	check_sentences(&notes);
 	sentence_list_destroy(&notes);
 }
 

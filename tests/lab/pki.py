@@ -2,6 +2,7 @@
 """Certificates of the lab: one CA, one certificate a node (a small stand-in made by openssl)."""
 import os
 import subprocess
+import tempfile
 
 from shape import address, broker_address, broker_address6, site_name, site_of
 
@@ -36,10 +37,10 @@ class Pki:
     def create_ca(self, name="ca", subject="vmreplica lab CA"):
         base = f"{self.folder}/{name}"
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", f"{base}.key", "-out", f"{base}.crt", "-days", "30",
+                "-keyout", f"{base}.key", "-out", f"{base}.crt", "-days", "90",
                 "-subj", f"/CN={subject}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, name, alternative_names, days=30, ca="ca"):
+    def issue(self, name, alternative_names, days=90, ca="ca"):
         """Make NAME.crt and NAME.key; days < 0 makes an expired one, another CA a foreign one."""
         base = f"{self.folder}/{name}"
         extensions = f"{base}.ext"
@@ -54,3 +55,23 @@ class Pki:
     def files(self, node):
         return {"ca.crt": f"{self.ca}.crt", "node.crt": f"{self.folder}/{node}.crt",
                 "node.key": f"{self.folder}/{node}.key"}
+
+
+NODE_PKI = "/etc/vmreplica/pki"
+
+
+def put(lab, node, days):
+    """Give a node of A another certificate by the lab's authority, for its own names."""
+    folder = f"{lab.folder}/site/A/vms/certificate"
+    with tempfile.TemporaryDirectory() as work:
+        script = (
+            f"openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {work}/key"
+            f" -subj /CN={node} -out {work}/csr && printf 'subjectAltName=DNS:{node}.a.example,"
+            "DNS:a.example\nextendedKeyUsage=serverAuth,clientAuth\n' > " f"{work}/ext && "
+            f"openssl x509 -req -in {work}/csr -CA {lab.folder}/pki/ca.crt -CAkey "
+            f"{lab.folder}/pki/ca.key -CAserial {work}/serial -CAcreateserial -days {days} -extfile "
+            f"{work}/ext -out {work}/crt && mkdir -p {folder} && cp {work}/key {work}/crt {folder}/")
+        subprocess.run(["sh", "-c", script], check=True, capture_output=True)
+    lab.on(node, f"cd /srv/vms/certificate && cp crt {NODE_PKI}/node.crt && "
+           f"cp key {NODE_PKI}/node.key && rm -r /srv/vms/certificate && "
+           f"chgrp vmreplica {NODE_PKI}/node.key && chmod 640 {NODE_PKI}/node.key")

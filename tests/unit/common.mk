@@ -94,3 +94,8 @@ check_PROGRAMS += tests/unit/test_admission
 tests_unit_test_admission_SOURCES = tests/unit/test_admission.c
 tests_unit_test_admission_CFLAGS = $(common_test_cflags)
 tests_unit_test_admission_LDADD = $(common_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_tls_expiry
+tests_unit_test_tls_expiry_SOURCES = tests/unit/test_tls_expiry.c tests/unit/tempdir.h
+tests_unit_test_tls_expiry_CFLAGS = $(common_test_cflags)
+tests_unit_test_tls_expiry_LDADD = $(common_test_ldadd)

@@ -22,6 +22,11 @@ tests_unit_test_source_access_SOURCES = tests/unit/test_source_access.c
 tests_unit_test_source_access_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_access_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_store_reach
+tests_unit_test_store_reach_SOURCES = tests/unit/test_store_reach.c tests/unit/tempdir.h
+tests_unit_test_store_reach_CFLAGS = $(source_test_cflags)
+tests_unit_test_store_reach_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_adopted_disks
 tests_unit_test_adopted_disks_SOURCES = tests/unit/test_adopted_disks.c
 tests_unit_test_adopted_disks_CFLAGS = $(source_test_cflags)
@@ -133,6 +138,16 @@ check_PROGRAMS += tests/unit/test_point_find
 tests_unit_test_point_find_SOURCES = tests/unit/test_point_find.c engine/point_find.c
 tests_unit_test_point_find_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_point_find_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_peer_take
+tests_unit_test_peer_take_SOURCES = tests/unit/test_peer_take.c engine/peer_take.c engine/promise.c cluster/epoch.c
+tests_unit_test_peer_take_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_peer_take_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_store_manifest
+tests_unit_test_store_manifest_SOURCES = tests/unit/test_store_manifest.c tests/unit/tempdir.h
+tests_unit_test_store_manifest_CFLAGS = $(engine_test_cflags)
+tests_unit_test_store_manifest_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_peer_ready
 tests_unit_test_peer_ready_SOURCES = tests/unit/test_peer_ready.c engine/peer_ready.c engine/sentence_list.c

@@ -60,6 +60,7 @@ receiver_rig_tests = \
 	tests/unit/test_receiver_trouble \
 	tests/unit/test_receiver_sync \
 	tests/unit/test_receiver_wrong \
+	tests/unit/test_receiver_confined \
 	tests/unit/test_receiver_points \
 	tests/unit/test_receiver_lend \
 	tests/unit/test_receiver_states \
@@ -90,6 +91,8 @@ tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_trouble_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_sync_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_confined_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_confined_LDADD = $(receiver_rig_libs) libvmr-confine.la
 tests_unit_test_receiver_wrong_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_wrong_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_points_CFLAGS = $(receiver_test_cflags)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,17 +19,6 @@
 
 bool rig_fault_sync, rig_mortal;
 const char *rig_environment[4];
-
-void rig_die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, "\n");
-	exit(1);
-}
 
 /* The link has ended without being told to: say how the receiver ended. */
 __attribute__((noreturn)) static void rig_receiver_gone(struct rig *rig, int rc)
@@ -136,10 +124,12 @@ void rig_configure(struct rig *rig)
 	config.key = key;
 	config.node = rig->node;
 	config.site = text("b.example");
+	config.places =
+		(char *[]){rig->root, rig->store, text(".")}; /* there is fault_sync's library */
+	config.n_places = 3;
 	config.spool_cap_bytes = rig->cap_bytes;
 	config.history_cap_bytes = rig->history_cap_bytes;
 	config.storage_reserve_bytes = rig->reserve_bytes;
-	/* RIG_LOG: a directory for its log, when one wants to know more. */
 	config.log_level = text(getenv("RIG_LOG") != NULL ? "debug" : "error");
 	config.log_directory = text(getenv("RIG_LOG") != NULL ? getenv("RIG_LOG") : "");
 	rig_send(rig, FRAME_RECEIVER_CONFIG, &config.base);
@@ -165,14 +155,14 @@ void rig_authorize_groups(struct rig *rig, const char *const (*pairs)[2], size_t
 void rig_authorize_size(struct rig *rig, uint64_t max_bytes, uint64_t others_bytes)
 {
 	Vmreplica__Ipc__AuthorizationSet set = VMREPLICA__IPC__AUTHORIZATION_SET__INIT;
-	Vmreplica__Ipc__Authorization entry = VMREPLICA__IPC__AUTHORIZATION__INIT, *entries[1];
+	Vmreplica__Ipc__Authorization entry = VMREPLICA__IPC__AUTHORIZATION__INIT,
+				      *entries[1] = {&entry};
 	Vmreplica__Ipc__AuthorizedReplica other = VMREPLICA__IPC__AUTHORIZED_REPLICA__INIT,
 					  *others[1];
 
 	entry.pattern = text(RIG_SITE);
 	entry.storage = rig->root;
 	entry.max_size_bytes = max_bytes;
-	entries[0] = &entry;
 	other.relationship = text("11111111-1111-4111-8111-111111111111");
 	other.site = text(RIG_SITE);
 	other.size_bytes = others_bytes;

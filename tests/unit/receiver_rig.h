@@ -105,7 +105,8 @@ void rig_destroy(struct rig *rig); /* stops the receiver; removes the directory 
 /* Skip (exit 77) when QEMU's tools are not installed. */
 void rig_require_tools(void);
 
-/* Start a receiver as node ("b1"), authorize the site, wait until it is ready. */
+/* Start a receiver as node ("b1"), authorize the site, wait until it is ready. RIG_LOG in the
+ * environment: a directory for its log, when one wants to know more. */
 void rig_start(struct rig *rig, const char *node);
 /* SHUTDOWN and a clean exit. */
 void rig_stop(struct rig *rig);

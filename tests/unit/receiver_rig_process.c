@@ -2,6 +2,7 @@
 /* What the rig has to do with the machine: /proc of the receiver and its children, tools, chance.
  */
 #include <dirent.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,17 @@
 #include <unistd.h>
 
 #include "receiver_rig.h"
+
+void rig_die(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+	exit(1);
+}
 
 /* Gone, or a zombie that nobody has reaped yet. */
 bool rig_process_is_dead(pid_t pid)

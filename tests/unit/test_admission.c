@@ -16,6 +16,7 @@ static const struct admission_limits limits = {.pending_max = 6,
 					       .known_max = 5,
 					       .known_per_peer = 4,
 					       .working_per_peer = 2,
+					       .shares_per_peer = 2,
 					       .rate_per_s = 100,
 					       .burst = 50};
 
@@ -113,6 +114,13 @@ static void test_known(void)
 	CU_ASSERT_TRUE(admission_work(admission, &a[1])); /* still */
 	CU_ASSERT_FALSE(admission_work(admission, &a[2]));
 	CU_ASSERT_TRUE(admission_work(admission, &b[0]));
+	/* Likewise of what is short. */
+	CU_ASSERT_TRUE(admission_share_take(&a[0], 0));
+	CU_ASSERT_TRUE(admission_share_take(&a[1], 0));
+	CU_ASSERT_FALSE(admission_share_take(&a[2], 20));
+	CU_ASSERT_TRUE(admission_share_take(&b[0], 0));
+	admission_share_give(&a[0]);
+	CU_ASSERT_TRUE(admission_share_take(&a[2], 20));
 	admission_rest(&a[0]);
 	CU_ASSERT_TRUE(admission_work(admission, &a[2]));
 	admission_leave(admission, &a[1]); /* and gives its place back */

@@ -85,6 +85,9 @@ static void test_locate(void)
 	world_add_replica(world);
 	world_run(world, locate_client, NULL);
 	CU_ASSERT_EQUAL(world->broker.lookups, 201);
+	/* the tests' certificates hold for an hour */
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(world->event, "the certificate of a1.a.example expires on"));
 	CU_ASSERT_TRUE(world->announced_active > 0);
 	world_run_ms(world, 20);
 	CU_ASSERT_EQUAL(access_point_count(world->broker.access_point), 0);

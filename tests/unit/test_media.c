@@ -114,6 +114,11 @@ static void test_refused(void)
 	media.cut_id[3] = 'x';
 	CU_ASSERT_EQUAL(media_save(dir_fd, &media, error), 0);
 	expect("damaged");
+	media = sample(); /* a disk twice */
+	media.disks[media.disk_count] = media.disks[0];
+	media.disk_count++;
+	CU_ASSERT_EQUAL(media_save(dir_fd, &media, error), 0);
+	expect("damaged");
 	file_put(MEDIA_NAME, "{\"format\": 2}");
 	expect("newer");
 	file_put(MEDIA_NAME, "{\"format\": 1");

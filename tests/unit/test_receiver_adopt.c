@@ -395,7 +395,7 @@ static void handed_over(uint32_t points)
  */
 static void test_lost_primary(void)
 {
-	for (uint32_t points = 0; points < 2; points++) {
+	for (uint32_t points = 0; points <= 24; points += 24) {
 		handed_over(points);
 		final_judge();
 		CU_ASSERT_EQUAL(taking_test("web1-test", 0), 0);
@@ -420,7 +420,12 @@ static void test_lost_primary(void)
 		}
 		scene_check();
 		CU_ASSERT_TRUE(points == 0 ? scene_points_judge() == 0 : scene_points_judge() > 0);
-		CU_ASSERT_EQUAL(taking_failover(5, 0), 0);
+		if (points > 0) { /* the first cycle leads on from the point */
+			CU_ASSERT_EQUAL(taking_failover(5, sender.committed.seq - 4), 0);
+			taking_judge(sender.committed.seq - 4, true);
+			CU_ASSERT_EQUAL(taking_end_as(CANCEL, 6), 0);
+		}
+		CU_ASSERT_EQUAL(taking_failover(7, 0), 0);
 		taking_judge(sender.committed.seq, true);
 		world_end();
 	}

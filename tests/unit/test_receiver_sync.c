@@ -74,6 +74,32 @@ static void test_mark_of_log(void)
 	scene_end();
 }
 
+/* A log that could not be made durable is asked for as a whole, whatever was marked before: it is
+ * never synced again. */
+static void test_log_after_mark(void)
+{
+	for (int skip = 0; skip < 2; skip++) { /* the log; its directory */
+		scene_begin();
+		scene_initial();
+		model_change(&model, 20);
+		sender_begin(&sender, &model, DELTA, false);
+		sender_range(&sender, &model, 0, 0, 8u << 20, true);
+		CU_ASSERT_TRUE(sender_mark(&sender, 0, 8u << 20));
+		sender_range(&sender, &model, 0, 8u << 20, model.disks[0].size, true);
+		sender_range(&sender, &model, 1, 0, model.disks[1].size, true);
+		fault_sync_arm(FAULT_CHILD, skip, 1);
+		CU_ASSERT_FALSE(sender_end(&sender));
+		CU_ASSERT_STRING_EQUAL(sender.code, "storage-error");
+		CU_ASSERT_EQUAL(fault_sync_disarm(), 1);
+		scene_enter();
+		CU_ASSERT_EQUAL(sender.committed.seq, 1);
+		CU_ASSERT_EQUAL(sender.mark.mode, VMREPLICA__WIRE__MODE__MODE_NONE);
+		scene_delta_of_dirty();
+		scene_check();
+		scene_end();
+	}
+}
+
 /* The image's own flush fails while a log is applied: what it holds is not known, so all of it is
  * compared. */
 static void test_image(void)
@@ -164,6 +190,7 @@ static void test_merge(void)
 static const struct unit_test tests[] = {
 	{"any fsync of a delta", test_any_sync},
 	{"mark of a log", test_mark_of_log},
+	{"log after its mark", test_log_after_mark},
 	{"image", test_image},
 	{"initial", test_initial},
 	{"merge", test_merge},

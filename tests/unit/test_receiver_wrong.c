@@ -7,6 +7,9 @@
 #include "replica_scene.h"
 #include "unit.h"
 
+#define STALLED	   40
+#define STALLED_MS 20000 /* they would hold what they have for 30 s */
+
 static void test_wrong_cycles(void)
 {
 	struct sender_cut cut = {.cut_id = "00112233aabbccdd"};
@@ -123,6 +126,11 @@ static void test_malformed(void)
 static void test_not_allowed(void)
 {
 	scene_begin();
+	scene_enter();
+	rig_wait(&rig, NULL, 0, 300);
+	/* the rig's certificates hold for two days */
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(rig.last_event, "the certificate of a1.a.example expires on"));
 	scene_initial();
 	sender_drop(&sender);
 
@@ -161,6 +169,37 @@ static void test_not_allowed(void)
 	rig_authorize(&rig, "*.example");
 	clock_sleep_ms(100);
 	scene_recover();
+	scene_end();
+}
+
+/* Somebody with a good certificate, and more connections than there are workers, stops in the
+ * middle of each one's first frame: a primary's stream begins all the same, and commits. */
+static void test_stalled(void)
+{
+	const struct frame_header header = {.type = FRAME_HELLO, .message_len = 100};
+	uint8_t raw[FRAME_HEADER_LEN];
+	struct tls_conn *stalled[STALLED];
+	char error[TLS_ERROR_LEN];
+	int64_t begin_ms;
+
+	scene_begin();
+	frame_header_encode(&header, raw);
+	for (size_t i = 0; i < STALLED; i++) {
+		int fd = tls_dial("127.0.0.1", rig.port, 5000, error);
+
+		stalled[i] = tls_client_new(rig.stranger_tls, fd, "b1.b.example", NULL);
+		CU_ASSERT_EQUAL_FATAL(tls_handshake_full(stalled[i], 10000), 0);
+		CU_ASSERT_EQUAL(tls_write_full(stalled[i], raw, sizeof(raw), 5000), 0);
+	}
+	clock_sleep_ms(300);
+	begin_ms = clock_monotonic_ms();
+	scene_initial();
+	scene_delta(5);
+	CU_ASSERT_TRUE(clock_monotonic_ms() - begin_ms < STALLED_MS);
+	scene_check();
+	for (size_t i = 0; i < STALLED; i++) {
+		tls_conn_free(stalled[i]);
+	}
 	scene_end();
 }
 
@@ -281,10 +320,15 @@ static void test_peer_state(void)
 }
 
 static const struct unit_test tests[] = {
-	{"wrong cycles", test_wrong_cycles},  {"wrong chunks", test_wrong_chunks},
-	{"malformed frames", test_malformed}, {"not allowed", test_not_allowed},
-	{"trust group", test_trust_group},    {"epochs", test_epochs},
-	{"versions", test_versions},	      {"peer state", test_peer_state},
+	{"wrong cycles", test_wrong_cycles},
+	{"wrong chunks", test_wrong_chunks},
+	{"malformed frames", test_malformed},
+	{"not allowed", test_not_allowed},
+	{"a peer whose connections stall", test_stalled},
+	{"trust group", test_trust_group},
+	{"epochs", test_epochs},
+	{"versions", test_versions},
+	{"peer state", test_peer_state},
 };
 
 int main(void)

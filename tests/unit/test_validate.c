@@ -217,6 +217,11 @@ static void test_welcome(void)
 	CU_ASSERT_EQUAL(check(FRAME_WELCOME, &m, 0), 0);
 	ASSERT_SPOILED(FRAME_WELCOME, m, 0, mode, (Vmreplica__Wire__Mode)9, "mode");
 	ASSERT_SPOILED(FRAME_WELCOME, m, 0, committed->cut_id, vm, "cut id");
+	ASSERT_SPOILED(FRAME_WELCOME, m, 0, committed->seq, UINT64_MAX, "number or time");
+	ASSERT_SPOILED(FRAME_WELCOME, m, 0, committed->time_ms, INT64_MIN, "number or time");
+	ASSERT_SPOILED(FRAME_WELCOME, m, 0, committed->time_ms, INT64_MAX, "number or time");
+	ASSERT_SPOILED(FRAME_WELCOME, m, 0, next_seq, SEQ_MAX + 1ull, "number");
+	ASSERT_SPOILED(FRAME_WELCOME, m, 0, mark->seq, UINT64_MAX, "mark");
 	ASSERT_SPOILED(FRAME_WELCOME, m, 0, committed->log_hash.len, 31, "hash");
 	ASSERT_SPOILED(FRAME_WELCOME, m, 0, mark->cut_id, empty, "mark");
 	ASSERT_SPOILED(FRAME_WELCOME, m, 0, mark->disk, DISKS_MAX + 1, "mark");
@@ -245,6 +250,10 @@ static void test_cycle(void)
 	CU_ASSERT_EQUAL(check(FRAME_CYCLE_BEGIN, &m, 0), 0);
 	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, mode, VMREPLICA__WIRE__MODE__MODE_NONE, "mode");
 	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, cut_id, empty, "cut id");
+	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, seq, SEQ_MAX + 1ull, "number");
+	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, cut_time_ms, -1, "time");
+	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, cut_time_ms, TIME_MS_MAX + 1, "time");
+	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, base_cut->time_ms, INT64_MIN, "number or time");
 	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, consistency, vm, "consistency");
 	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, base_cut, NULL, "base");
 	ASSERT_SPOILED(FRAME_CYCLE_BEGIN, m, 0, n_disks, 0, "disks");

@@ -4,6 +4,7 @@ absent, and for a replica with the engine hung."""
 import contextlib
 import xml.etree.ElementTree as tree
 
+import confined
 import replication as rep
 from case import require, say, wait_until
 
@@ -15,6 +16,7 @@ AGENTS = "/usr/lib/ocf/resource.d/vmreplica"
 
 def run(lab):
     rep.ensure(lab)
+    least_privilege(lab)
     replica(lab)
     node = lab.wait_resource("web1")
     agent = Agent(lab, node, "web1-replica")
@@ -25,6 +27,19 @@ def run(lab):
     rep.wait_cycles(lab, 1, 120)
     for name in ("broker", "engine", "vm"):
         tester(lab, name, agent.parameters)
+
+
+def least_privilege(lab):
+    """Of daemons that Pacemaker started."""
+    seen = [program for node in lab.nodes() for program in confined.check(lab, node)]
+    for program in ("vmreplica-engine", "vmreplica-cib", *confined.BARE):
+        require(program in seen, f"no {program} anywhere: {seen}")
+    for node in lab.nodes():
+        confined.check_landlock(lab, node)
+    node = lab.wait_resource("web1")
+    disks = lab.on(node, "virsh domblklist web1 | awk '$2 ~ /^\\// {print $2}'").split()
+    require(disks, "web1 has no disks")
+    confined.check_rights(lab, node, disks)
 
 
 def replica(lab):

@@ -4,6 +4,7 @@ and each thing that is broken, one at a time, is said with what to do and ends i
 import contextlib
 import json
 
+import pki
 import replication as rep
 import shape as shapes
 from case import require, say, wait_until
@@ -172,6 +173,25 @@ def certificate(lab):
         require(find(check(lab, "a1")[1], "certificate", node="a1")[0]["verdict"] != "fail",
                 "a1's certificate is as it was")
     passes(lab, "a1")
+    with broken(lab, "a1", f"cp -a {pki.NODE_PKI} /run/good-pki",
+                f"cp -a /run/good-pki/* {pki.NODE_PKI}/; rm -r /run/good-pki"):
+        runs_out(lab)
+    passes(lab, "a1")
+
+
+def runs_out(lab):
+    """In 20 days: check and status tell it on every node, events on both sides."""
+    pki.put(lab, "a1", 20)
+    words = "the certificate expires on "
+    wait_until("a2 shows a1's certificate in status", lambda: any(
+        f"node a1: {words}" in text for text in json.loads(
+            lab.vmreplica("a2", "status --json"))["warnings"]), 60)
+    line = find(check(lab, "a2", TO)[1], "certificate", "warning", "a1")
+    require(line and words in line[0]["text"] and "pki renew" in line[0]["text"], line)
+    require(words in lab.vmreplica("a1", "events"), "no event of a1's own")
+    wait_until("B tells of a1's certificate", lambda: (
+        check(lab, "a1", TO), "the certificate of a1.a.example expires on " in lab.vmreplica(
+            "b1", "events") + lab.vmreplica("b2", "events"))[1], 30)
 
 
 def storage(lab):
