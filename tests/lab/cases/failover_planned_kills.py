@@ -62,10 +62,12 @@ def given_back(lab, old):
     """The other side is there, and its admin gives back what it cannot start."""
     new = other(old)
     taken(lab, old)
-    refused = lab.run(rep.node_of(lab, old), "vmreplica failover web1 --unplanned", 60)
-    require(refused.returncode != 0 and "taking" in refused.stderr,
-            f"{new} has taken it: {refused.stderr}")
-    say(refused.stderr.strip())
+    def refused():      # its store opens a moment after the change of roles
+        result = lab.run(rep.node_of(lab, old), "vmreplica failover web1 --unplanned", 60)
+        if result.returncode == 0:
+            raise AssertionError(f"{new} has taken it, and yet: {result.stdout}")
+        return result.stderr if "taking" in result.stderr else None
+    say(wait_until(f"it is refused because {new} has taken it", refused, 90, 1).strip())
     output = lab.run(rep.node_of(lab, new), "vmreplica failover web1 --cancel", 150)
     say(f"{output.stdout.strip()} {output.stderr.strip()}")
     failed_over(lab, old)
