@@ -36,10 +36,14 @@ static const char help[] =
 	"                      and that it reads as they say. It is compared with these logs and "
 	"not\n"
 	"                      with the primary, whose disks have changed since\n"
+	"      --one-cut       compare everything at the cut of one cycle: of all blocks at one "
+	"moment.\n"
+	"                      Replication waits for it meanwhile, and the scratch of that cycle "
+	"grows\n"
 	"      --cancel        end the verification that is under way\n" COMMON_HELP
 	"\nExit status: 0 equal, 1 it could not be done, 2 wrong use, 3 something differs.\n";
 
-enum { OPTION_CANCEL = OPTION_OWN, OPTION_POINT };
+enum { OPTION_CANCEL = OPTION_OWN, OPTION_POINT, OPTION_ONE_CUT };
 
 struct verify_ask {
 	struct common_options *common;
@@ -178,6 +182,7 @@ int command_verify(int argc, char **argv)
 	static const struct option options[] = {COMMON_LONG_OPTIONS,
 						{"cancel", no_argument, NULL, OPTION_CANCEL},
 						{"point", required_argument, NULL, OPTION_POINT},
+						{"one-cut", no_argument, NULL, OPTION_ONE_CUT},
 						{0}};
 	struct common_options common = {.command = "verify", .help = help};
 	struct verify_ask ask = {.common = &common,
@@ -188,6 +193,7 @@ int command_verify(int argc, char **argv)
 
 	while ((code = command_next_option(&common, argc, argv, options)) != -1) {
 		cancel = cancel || code == OPTION_CANCEL;
+		ask.verify.one_cut = ask.verify.one_cut || code == OPTION_ONE_CUT;
 		point = code == OPTION_POINT ? optarg : point;
 	}
 	if (command_vm_operand(&common, argc, argv) == NULL) {

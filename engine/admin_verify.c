@@ -47,7 +47,7 @@ static void verify_reply(struct admin_call *call, const struct relationship *rel
 	free(list);
 }
 
-static void verify_begin(struct admin_call *call, struct relationship *rel)
+static void verify_begin(struct admin_call *call, struct relationship *rel, bool one_cut)
 {
 	struct verify_run *run;
 
@@ -62,9 +62,14 @@ static void verify_begin(struct admin_call *call, struct relationship *rel)
 				"initial replication of %s is not complete", rel->settings.vm);
 		return;
 	}
-	run = relationship_verify_begin(rel);
+	run = relationship_verify_begin(rel, one_cut);
 	if (run == NULL) {
 		admin_call_fail(call, ENOMEM, "", "out of memory");
+		return;
+	}
+	if (one_cut && !run->state.one_cut) {
+		admin_call_fail(call, EBUSY, "wait for its end, or end it with --cancel",
+				"a verification of %s in slices is under way", rel->settings.vm);
 		return;
 	}
 	verify_reply(call, rel, run);
@@ -86,7 +91,7 @@ void admin_verify(struct admin_call *call, const Vmreplica__Admin__Request *requ
 		return;
 	}
 	if (verify->id[0] == '\0' && !verify->cancel) {
-		verify_begin(call, rel);
+		verify_begin(call, rel, verify->one_cut);
 		return;
 	}
 	run = verify->id[0] == '\0' ? rel->verify : relationship_verify_find(rel, verify->id);

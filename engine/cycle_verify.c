@@ -210,25 +210,6 @@ static bool slice_is_of_the_cut(struct verify_slice *slice)
 	return result == 0;
 }
 
-static void slice_conclude(struct verify_slice *slice, uint64_t before_bytes)
-{
-	struct verify_state *verify = slice->verify;
-
-	if (!slice_is_of_the_cut(slice)) {
-		verify_state_restart(verify);
-	} else if (atomic_load(&verify->done_bytes) > before_bytes) {
-		verify->first_seq =
-			verify->first_seq == 0 ? slice->cycle->cut.seq : verify->first_seq;
-		verify->last_seq = slice->cycle->cut.seq;
-		verify->cuts++;
-		verify->fruitless = 0;
-		verify->complete =
-			atomic_load(&verify->done_bytes) == atomic_load(&verify->total_bytes);
-		return;
-	}
-	verify->fruitless += slice->trouble.outcome != SCHEDULE_CANCELLED;
-}
-
 void cycle_verify_slice(struct cycle *cycle, struct cycle_reader *reader)
 {
 	struct verify_state *verify = cycle->verify;
@@ -237,6 +218,7 @@ void cycle_verify_slice(struct cycle *cycle, struct cycle_reader *reader)
 				     .reader = reader,
 				     .deadline_ms = clock_monotonic_ms() + verify->slice_ms};
 	uint64_t before_bytes;
+	bool confirmed;
 	int result;
 
 	verify->used = true;
@@ -249,7 +231,9 @@ void cycle_verify_slice(struct cycle *cycle, struct cycle_reader *reader)
 			 : trouble_set(&slice.trouble, -ENOTSUP, SCHEDULE_DENIED, "version",
 				       "vmreplica on %s is too old to compare: update it",
 				       cycle->peer->node);
-	slice_conclude(&slice, before_bytes);
+	confirmed = slice_is_of_the_cut(&slice);
+	verify_state_end_slice(verify, cycle->cut.seq, before_bytes, confirmed,
+			       slice.trouble.outcome == SCHEDULE_CANCELLED);
 	cycle_reader_close(reader);
 	if (result < 0 && slice.trouble.outcome != SCHEDULE_DENIED) {
 		peer_close(cycle->peer); /* answers may be on their way that nobody waits for */

@@ -5,7 +5,8 @@
  * both sides hash the same blocks, the receiver says which differ. Nothing is written anywhere.
  *
  * A whole VM takes as many slices as it needs, each against the cut of its own cycle, and each
- * bounded in time: the job's scratch and the next cycles must not suffer.
+ * bounded in time: the job's scratch and the next cycles must not suffer. Or it is asked for at one
+ * cut: then replication waits for it, and only the room for scratch bounds it.
  */
 #ifndef VMR_ENGINE_CYCLE_VERIFY_H
 #define VMR_ENGINE_CYCLE_VERIFY_H
@@ -37,6 +38,7 @@ struct verify_disk {
 struct verify_state {
 	_Atomic uint64_t done_bytes, total_bytes;
 	int64_t slice_ms; /* how long a job may be kept for it */
+	bool one_cut;	  /* all in one slice, or from the beginning in the next one */
 	struct verify_disk disks[DISKS_MAX];
 	uint32_t disk_count;
 	uint32_t disk; /* position: the next block to compare */
@@ -53,10 +55,14 @@ struct verify_state {
 };
 
 /* Zero-initialize, then this: 0 or -ENOMEM. */
-int verify_state_init(struct verify_state *verify, int64_t slice_ms);
+int verify_state_init(struct verify_state *verify, int64_t slice_ms, bool one_cut);
 void verify_state_destroy(struct verify_state *verify);
 /* From the beginning, without differences. */
 void verify_state_restart(struct verify_state *verify);
+/* A slice at the cut of cycle seq has ended, which began with before_bytes done. confirmed: what
+ * was read is of that cut; cancelled: somebody else needed the job. */
+void verify_state_end_slice(struct verify_state *verify, uint64_t seq, uint64_t before_bytes,
+			    bool confirmed, bool cancelled);
 /* Take the cut's disks: begins anew when they are not those of the slice before. */
 void verify_state_take_disks(struct verify_state *verify, const struct verify_disk *disks,
 			     uint32_t disk_count);

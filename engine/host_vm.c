@@ -191,7 +191,7 @@ int host_vm_check_name(struct source_connection *connection, const char *vm, con
 int host_vm_define_and_start(struct source_connection *connection, const char *vm, const char *path,
 			     char error[SOURCE_ERROR_LEN])
 {
-	enum source_run_state state;
+	enum source_run_state state = SOURCE_RUN_ABSENT;
 	int result = host_vm_check_name(connection, vm, path, error);
 
 	if (result == 0) {

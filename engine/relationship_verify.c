@@ -11,11 +11,15 @@
 
 #define SLICE_MIN_MS 1000
 #define SLICE_MAX_MS 20000
+#define ONE_CUT_MS   (7 * 24 * 3600 * INT64_C(1000)) /* the largest VM on the slowest storage */
 
-int64_t verify_slice_ms(uint32_t frequency_s)
+int64_t verify_slice_ms(uint32_t frequency_s, bool one_cut)
 {
 	int64_t slice_ms = (int64_t)frequency_s * 1000 / 4;
 
+	if (one_cut) {
+		return ONE_CUT_MS;
+	}
 	return slice_ms < SLICE_MIN_MS	 ? SLICE_MIN_MS
 	       : slice_ms > SLICE_MAX_MS ? SLICE_MAX_MS
 					 : slice_ms;
@@ -33,7 +37,7 @@ static bool verify_runs(const struct relationship *rel)
 	return rel->verify != NULL && rel->verify->phase == VERIFY_RUNNING;
 }
 
-struct verify_run *relationship_verify_begin(struct relationship *rel)
+struct verify_run *relationship_verify_begin(struct relationship *rel, bool one_cut)
 {
 	struct verify_run *run;
 	uint32_t random;
@@ -43,7 +47,8 @@ struct verify_run *relationship_verify_begin(struct relationship *rel)
 	}
 	run = calloc(1, sizeof(*run));
 	if (run == NULL || getrandom(&random, sizeof(random), 0) != sizeof(random) ||
-	    verify_state_init(&run->state, verify_slice_ms(rel->settings.frequency_s)) < 0) {
+	    verify_state_init(&run->state, verify_slice_ms(rel->settings.frequency_s, one_cut),
+			      one_cut) < 0) {
 		free(run);
 		return NULL;
 	}

@@ -24,13 +24,14 @@ struct verify_run {
 
 struct relationship;
 
-/* How long a slice may keep a job: a part of the frequency, so that cycles keep their ticks. Pure.
- */
-int64_t verify_slice_ms(uint32_t frequency_s);
+/* How long a slice may keep a job: a part of the frequency, so that cycles keep their ticks; at one
+ * cut, as long as it takes. Pure. */
+int64_t verify_slice_ms(uint32_t frequency_s, bool one_cut);
 const char *verify_phase_to_string(enum verify_phase phase);
 
-/* Begin one, or join the one under way. NULL when out of memory. Borrowed. */
-struct verify_run *relationship_verify_begin(struct relationship *relationship);
+/* Begin one, or join the one under way, of whatever kind that is. NULL when out of memory.
+ * Borrowed. */
+struct verify_run *relationship_verify_begin(struct relationship *relationship, bool one_cut);
 /* The one called id, also one that has ended; NULL when there is none. */
 struct verify_run *relationship_verify_find(const struct relationship *relationship,
 					    const char *id);

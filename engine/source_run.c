@@ -133,7 +133,7 @@ int source_run_create(struct source_connection *connection, const char *vm, cons
 		      char error[SOURCE_ERROR_LEN])
 {
 	cleanup_source_call struct source_call *call = NULL;
-	enum source_run_state state;
+	enum source_run_state state = SOURCE_RUN_ABSENT;
 	int result = source_run_state(connection, vm, &state, error);
 
 	if (result < 0 || state == SOURCE_RUN_RUNNING) {

@@ -6,9 +6,10 @@
 
 #include "engine/cycle_verify.h"
 
-int verify_state_init(struct verify_state *verify, int64_t slice_ms)
+int verify_state_init(struct verify_state *verify, int64_t slice_ms, bool one_cut)
 {
 	verify->slice_ms = slice_ms;
+	verify->one_cut = one_cut;
 	verify->differences = calloc(VERIFY_DIFFERENCES_MAX, sizeof(*verify->differences));
 	return verify->differences == NULL ? -ENOMEM : 0;
 }
@@ -28,6 +29,25 @@ void verify_state_restart(struct verify_state *verify)
 	verify->cuts = 0;
 	verify->difference_count = 0;
 	verify->differing_bytes = 0;
+}
+
+void verify_state_end_slice(struct verify_state *verify, uint64_t seq, uint64_t before_bytes,
+			    bool confirmed, bool cancelled)
+{
+	uint64_t done = atomic_load(&verify->done_bytes);
+	bool complete = done == atomic_load(&verify->total_bytes);
+
+	if (!confirmed || (verify->one_cut && !complete)) {
+		verify_state_restart(verify);
+	} else if (done > before_bytes) {
+		verify->first_seq = verify->first_seq == 0 ? seq : verify->first_seq;
+		verify->last_seq = seq;
+		verify->cuts++;
+		verify->fruitless = 0;
+		verify->complete = complete;
+		return;
+	}
+	verify->fruitless += !cancelled;
 }
 
 void verify_state_take_disks(struct verify_state *verify, const struct verify_disk *disks,

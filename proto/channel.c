@@ -227,7 +227,7 @@ static int channel_receive_header(struct channel *channel, struct frame_header *
 int channel_receive(struct channel *channel, struct arena *arena, struct frame *ret_frame,
 		    void *payload, size_t payload_size, int timeout_ms)
 {
-	struct frame_header header;
+	struct frame_header header = {0};
 	struct frame frame;
 	int r;
 

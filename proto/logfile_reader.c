@@ -247,7 +247,7 @@ int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *re
 			size_t size)
 {
 	uint8_t raw[LOGFILE_TRAILER_LEN];
-	struct logfile_record record;
+	struct logfile_record record = {0};
 	int r = reader_head(reader, raw, &record);
 
 	r = r <= 0 ? r : reader_payload(reader, &record, buf, size);
@@ -266,7 +266,7 @@ int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *re
 int logfile_reader_skip(struct logfile_reader *reader, struct logfile_record *ret_record)
 {
 	uint8_t raw[LOGFILE_TRAILER_LEN];
-	struct logfile_record record;
+	struct logfile_record record = {0};
 	int r;
 
 	sha256_free(reader->hash);

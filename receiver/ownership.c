@@ -26,7 +26,7 @@ static void directory_empty(int dir_fd, const char *name)
 	if (dir == NULL) {
 		return;
 	}
-	fd = -1; /* dir's now */
+	(void)steal_fd(&fd); /* dir's now */
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] != '.') {
 			unlinkat(dirfd(dir), entry->d_name, 0);

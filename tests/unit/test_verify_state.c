@@ -13,7 +13,7 @@ static const struct verify_disk two[] = {{"vda", 8 * BLOCK}, {"vdb", 3 * BLOCK +
 static void state_begin(struct verify_state *state)
 {
 	*state = (struct verify_state){0};
-	CU_ASSERT_EQUAL_FATAL(verify_state_init(state, 1000), 0);
+	CU_ASSERT_EQUAL_FATAL(verify_state_init(state, 1000, false), 0);
 	verify_state_take_disks(state, two, 2);
 }
 
@@ -78,9 +78,70 @@ static void test_other_disks_begin_anew(void)
 
 static void test_slices_leave_room(void)
 {
-	CU_ASSERT_EQUAL(verify_slice_ms(5), 1250);
-	CU_ASSERT_EQUAL(verify_slice_ms(1), 1000);
-	CU_ASSERT_EQUAL(verify_slice_ms(300), 20000);
+	CU_ASSERT_EQUAL(verify_slice_ms(5, false), 1250);
+	CU_ASSERT_EQUAL(verify_slice_ms(1, false), 1000);
+	CU_ASSERT_EQUAL(verify_slice_ms(300, false), 20000);
+	CU_ASSERT_EQUAL(verify_slice_ms(5, true), INT64_C(604800000));
+}
+
+static void compared(struct verify_state *state, uint64_t bytes)
+{
+	atomic_store(&state->done_bytes, bytes);
+}
+
+static void test_slices_add_up(void)
+{
+	struct verify_state state;
+
+	state_begin(&state);
+	compared(&state, BLOCK);
+	verify_state_end_slice(&state, 7, 0, true, false);
+	verify_state_end_slice(&state, 8, BLOCK, true, false); /* nothing was done */
+	verify_state_end_slice(&state, 8, BLOCK, true, true);
+	CU_ASSERT_EQUAL(state.fruitless, 1);
+	CU_ASSERT_FALSE(state.complete);
+	compared(&state, state.total_bytes);
+	verify_state_end_slice(&state, 9, BLOCK, true, false);
+	CU_ASSERT_TRUE(state.complete);
+	CU_ASSERT_EQUAL(state.first_seq, 7);
+	CU_ASSERT_EQUAL(state.last_seq, 9);
+	CU_ASSERT_EQUAL(state.cuts, 2);
+	CU_ASSERT_EQUAL(state.fruitless, 0);
+	verify_state_destroy(&state);
+}
+
+static void test_not_of_the_cut(void)
+{
+	struct verify_state state;
+
+	state_begin(&state);
+	compared(&state, state.total_bytes);
+	verify_state_end_slice(&state, 7, 0, false, false);
+	CU_ASSERT_FALSE(state.complete);
+	CU_ASSERT_EQUAL(state.done_bytes, 0);
+	CU_ASSERT_EQUAL(state.fruitless, 1);
+	verify_state_destroy(&state);
+}
+
+/* What was compared at another cut does not count. */
+static void test_one_cut(void)
+{
+	struct verify_state state;
+
+	state_begin(&state);
+	state.one_cut = true;
+	compared(&state, BLOCK);
+	verify_state_end_slice(&state, 7, 0, true, true);
+	CU_ASSERT_EQUAL(state.done_bytes, 0);
+	CU_ASSERT_EQUAL(state.cuts, 0);
+	CU_ASSERT_FALSE(state.complete);
+	compared(&state, state.total_bytes);
+	verify_state_end_slice(&state, 8, 0, true, false);
+	CU_ASSERT_TRUE(state.complete);
+	CU_ASSERT_EQUAL(state.first_seq, 8);
+	CU_ASSERT_EQUAL(state.last_seq, 8);
+	CU_ASSERT_EQUAL(state.cuts, 1);
+	verify_state_destroy(&state);
 }
 
 static const struct unit_test tests[] = {
@@ -88,6 +149,9 @@ static const struct unit_test tests[] = {
 	{"the list is bounded", test_list_is_bounded},
 	{"other disks begin anew", test_other_disks_begin_anew},
 	{"slices leave room for cycles", test_slices_leave_room},
+	{"slices add up", test_slices_add_up},
+	{"not of the cut", test_not_of_the_cut},
+	{"at one cut", test_one_cut},
 };
 
 UNIT_MAIN("verify_state", tests)

@@ -48,7 +48,10 @@ def run(lab):
     with rep.unharmed(lab):
         lab.guest("load 400000 50")
         code, answer = verify(lab)
+        _, whole = verify(lab, "--one-cut")
     lab.guest("load 0")
+    require(whole["state"] == "done" and not whole["differences"] and whole["cuts"] == 1
+            and whole["first_seq"] == whole["last_seq"], f"at one cut: {whole}")
     require(code == 0 and answer["state"] == "done" and not answer["differences"], str(answer))
     size = sum(disk["size_bytes"] for disk in rep.status(lab, "A")["disks"])
     require(answer["compared_bytes"] == size, f"{answer} of disks of {size} bytes")
