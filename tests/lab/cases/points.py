@@ -4,7 +4,7 @@ writes. Every listed one is a true point in time, and the replica itself stays t
 import json
 
 import replication as rep
-from case import require, say, wait_until
+from case import Failure, require, say, wait_until
 
 TIMEOUT = 150
 POINTS = 4
@@ -26,14 +26,25 @@ def listed(lab, more=""):
 
 
 def judge_points(lab, found):
-    """Each point's images by their own content; the newest records ascend."""
-    newest = []
-    for point in manifest(lab, found)["points"]:
-        files = {disk["name"]: f"{found['store']}/{disk['file']}" for disk in point["disks"]}
-        facts = lab.judge(found["owner"], [files[name] for name in sorted(files)], unlocked=True)
-        newest.append(facts["newest"])
-    require(newest == sorted(set(newest)), f"the points do not ascend: {newest}")
-    return newest
+    """Each point's images by their own content; the newest records ascend.  What is merged while it
+    is looked at is another file then: that is no fault, and all of them are looked at again."""
+    for _ in range(20):
+        before = manifest(lab, found)
+        try:
+            newest = [newest_of(lab, found, point) for point in before["points"]]
+        except Failure:
+            if manifest(lab, found) == before:
+                raise
+            continue
+        require(newest == sorted(set(newest)), f"the points do not ascend: {newest}")
+        return newest
+    raise Failure("the store changes all the time")
+
+
+def newest_of(lab, found, point):
+    files = {disk["name"]: f"{found['store']}/{disk['file']}" for disk in point["disks"]}
+    return lab.judge(found["owner"], [files[name] for name in sorted(files)],
+                     unlocked=True)["newest"]
 
 
 def check_store(lab, found):
