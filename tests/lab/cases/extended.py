@@ -81,7 +81,9 @@ def extend(lab):
     result = lab.run(node, "vmreplica protect web1 --to c.example --frequency 5")
     require(result.returncode != 0 and "shorter" in result.stderr + result.stdout,
             f"a frequency shorter than the replica's own: {result}")
-    lab.vmreplica(node, f"protect web1 --to c.example --frequency {FREQUENCY}", 60)
+    # refused, to be tried again, while this node has not heard of a copy that is complete
+    wait_until("it is protected", lambda: lab.vmreplica(
+        node, f"protect web1 --to c.example --frequency {FREQUENCY}", 60), 30, 1)
     wait_until("C has a first copy", lambda: held(lab)["applied_seq"] > 0, 90, 0.5)
     owner = lab.wait_resource(RESOURCE, site="B")
     require(lab.wait_resource(EXTENDED, site="B") == owner, "it is not where the replica is")
