@@ -49,6 +49,10 @@ struct check {
 	size_t finding_count, damage_count;
 	size_t logs, layers, layers_left; /* checked; not checked because they are being written */
 	uint64_t log_bytes, compared_bytes;
+	/* Of what no kept log wrote: compared with its sum; without one */
+	struct check_blocks {
+		uint64_t blocks, bytes;
+	} summed, alone;
 	bool out_of_memory;
 	bool changed; /* a chain was, in the middle of the check, and that has been said */
 };
@@ -88,6 +92,9 @@ void check_points(struct check *check);
 void check_states(struct check *check);
 /* What the points read as, against the logs that led to them (check_content.c). */
 void check_content(struct check *check);
+
+/* What no kept log wrote, against its sums (check_sums.c). */
+void check_sums(struct check *check);
 
 /* Run argv to its end for what it writes; bounded by timeout_ms. The exit status or a negative
  * errno; *ret_out, *ret_err: text, caller frees. */

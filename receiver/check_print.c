@@ -42,6 +42,16 @@ static void text_print(const struct check *check, const char *directory)
 	       check->logs, check->log_bytes >> 10, check->layers,
 	       check->layers_left > 0 ? " (not those being written)" : "", m->point_count,
 	       check->compared_bytes >> 10);
+	printf("sums: %" PRIu64 " blocks (%" PRIu64
+	       " KiB) that no kept log wrote are compared with "
+	       "their sums\n",
+	       check->summed.blocks, check->summed.bytes >> 10);
+	if (check->alone.blocks > 0) {
+		printf("not covered: %" PRIu64 " blocks (%" PRIu64 " KiB) have no second source in "
+		       "the store yet; a receiver takes their sums in the background, and verify "
+		       "compares with the primary\n",
+		       check->alone.blocks, check->alone.bytes >> 10);
+	}
 	if (check->damage_count == 0) {
 		puts("sound");
 	} else {
@@ -84,14 +94,18 @@ static int json_print(const struct check *check, const char *directory)
 		json_array_append_new(findings, finding_json(&check->findings[i]));
 	}
 	root = json_pack(
-		"{s:o, s:s, s:s, s:I, s:I, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:o}",
+		"{s:o, s:s, s:s, s:I, s:I, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, "
+		"s:{s:I, s:I}, s:o}",
 		"directory", json_text(directory), "relationship", m->relationship, "vm", m->vm,
 		"generation", (json_int_t)m->generation, "seq", (json_int_t)m->committed.seq,
 		"in_use", check->in_use, "sound", check->damage_count == 0, "checked", "logs",
 		(json_int_t)check->logs, "log_bytes", (json_int_t)check->log_bytes, "layers",
 		(json_int_t)check->layers, "layers_being_written", (json_int_t)check->layers_left,
 		"points", (json_int_t)m->point_count, "compared_bytes",
-		(json_int_t)check->compared_bytes, "findings", findings);
+		(json_int_t)check->compared_bytes, "sum_blocks", (json_int_t)check->summed.blocks,
+		"sum_bytes", (json_int_t)check->summed.bytes, "not_covered", "blocks",
+		(json_int_t)check->alone.blocks, "bytes", (json_int_t)check->alone.bytes,
+		"findings", findings);
 	if (root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) < 0) {
 		return -EIO;
 	}

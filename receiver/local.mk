@@ -21,6 +21,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/check_points.c receiver/check_states.c \
 	receiver/check_print.c \
 	receiver/check_program.c \
+	receiver/check_sums.c \
 	receiver/cycle.c receiver/cycle.h \
 	receiver/cycle_record.c \
 	receiver/digest.c receiver/digest.h \
@@ -46,8 +47,9 @@ libvmr_receiver_la_SOURCES = \
 	receiver/manifest_sum.c \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
-	receiver/merge_hold.c \
+	receiver/merge_hold.c receiver/merge_turn.h \
 	receiver/merge_plan.c \
+	receiver/merge_sums.c receiver/merge_sums.h \
 	receiver/ownership.c receiver/ownership.h \
 	receiver/pending.c receiver/pending.h \
 	receiver/plan.c receiver/plan.h \
@@ -59,6 +61,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/qmp.c receiver/qmp.h \
 	receiver/qsd.c receiver/qsd.h \
 	receiver/qsd_image.c \
+	receiver/qsd_shown.c receiver/qsd_parts.h \
 	receiver/retention.c receiver/retention.h \
 	receiver/room.c receiver/room.h \
 	receiver/session.c receiver/session.h \
@@ -72,6 +75,9 @@ libvmr_receiver_la_SOURCES = \
 	receiver/store_stream.c \
 	receiver/stores.c receiver/stores.h \
 	receiver/stores_tick.c receiver/stores_table.h \
+	receiver/sums.c receiver/sums.h \
+	receiver/sums_alone.c \
+	receiver/sums_fill.c receiver/sums_fill.h \
 	receiver/materialize.c receiver/materialize.h \
 	receiver/overlay.c receiver/overlay.h \
 	receiver/takeover.c receiver/takeover.h \

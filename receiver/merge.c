@@ -9,29 +9,18 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/rate.h"
 #include "receiver/adopt.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
 #include "receiver/lend.h"
 #include "receiver/merge_copy.h"
+#include "receiver/merge_sums.h"
+#include "receiver/merge_turn.h"
 #include "receiver/points.h"
+#include "receiver/sums_fill.h"
 
-#define BYTES_PER_S    (64ull << 20) /* read and written */
-#define YIELD_MS       500	     /* to a log that is applied, for each piece */
-#define MARK_MS	       5000	     /* between records of how far it is */
-#define CHECK_MS       1000	     /* between looks whether another node took the store */
 #define FINISH_IDLE_MS 20000
 #define SLICE_MS       20000 /* then the next store has its turn */
-
-/* The lock is held. */
-static bool merge_is_blocked(const struct store *store)
-{
-	return atomic_load(&store->closing) || store->stale || store->broken || store->dir_fd < 0 ||
-	       store->merge_holds > 0 || store->manifest.resync_needed ||
-	       store->manifest.failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE ||
-	       store->manifest.pending.disk_count > 0;
-}
 
 static const struct manifest_layer *layer_above(const struct manifest *manifest)
 {
@@ -48,12 +37,15 @@ static const struct manifest_layer *layer_above(const struct manifest *manifest)
 
 /* ---- what the manifest says of it; the lock is held ---- */
 
-/* Save next with fingerprints as its merge wants them. Takes next. */
-static int merge_save(struct store *store, struct manifest *next, struct answer *answer)
+/* Save next with fingerprints as its merge wants them. Takes next. sums: of a merge that is done
+ * with that; NULL otherwise. */
+static int merge_save(struct store *store, struct manifest *next, struct merge_sums *sums,
+		      struct answer *answer)
 {
 	int rc;
 
 	image_freeze(store, next, &next->current, false);
+	merge_sums_finish(sums, &next->current);
 	rc = store_save(store, next, answer);
 	manifest_destroy(next);
 	return rc;
@@ -81,7 +73,7 @@ static int begin_record(struct store *store, const struct merge_plan *plan, stru
 	memcpy(merge.from, disk->layers[plan->layer].file, sizeof(merge.from));
 	memcpy(merge.into, disk->layers[plan->layer - 1].file, sizeof(merge.into));
 	next.merge = merge;
-	return merge_save(store, &next, answer);
+	return merge_save(store, &next, NULL, answer);
 }
 
 static int progress_record(struct store *store, uint64_t offset, bool copied, struct answer *answer)
@@ -94,7 +86,7 @@ static int progress_record(struct store *store, uint64_t offset, bool copied, st
 	}
 	next.merge.offset = offset;
 	next.merge.copied = copied;
-	return merge_save(store, &next, answer);
+	return merge_save(store, &next, NULL, answer);
 }
 
 /* A merge whose layer is in no chain any more (the replica got a new base) is forgotten. */
@@ -111,7 +103,7 @@ static int orphan_drop(struct store *store, struct answer *answer)
 		return rc;
 	}
 	memset(&next.merge, 0, sizeof(next.merge));
-	return merge_save(store, &next, answer);
+	return merge_save(store, &next, NULL, answer);
 }
 
 /* A flush failed: what the lower layer holds is not known any more, nor is a point over it what it
@@ -168,7 +160,7 @@ static int sizes_match(struct store *store, uint64_t *ret_size, struct answer *a
 }
 
 /* Point the layer above to the lower one, and take the merged one out. */
-static int merge_finish(struct store *store, struct answer *answer)
+static int merge_finish(struct store *store, struct merge_sums *sums, struct answer *answer)
 {
 	const struct manifest_layer *above = layer_above(&store->manifest);
 	char path[IMAGE_PATH_LEN], below[MANIFEST_FILE_MAX + 4], error[QSD_ERROR_LEN];
@@ -200,9 +192,10 @@ static int merge_finish(struct store *store, struct answer *answer)
 		return rc;
 	}
 	manifest_merge_finish(&next);
-	rc = merge_save(store, &next, answer);
+	rc = merge_save(store, &next, sums, answer);
 	if (rc == 0) {
 		unlinkat(store->dir_fd, from, 0);
+		sums_remove(store->dir_fd, from);
 		image_attach(store, STORE_CURRENT, true, answer, NULL); /* holds its locks */
 	}
 	return rc;
@@ -210,54 +203,14 @@ static int merge_finish(struct store *store, struct answer *answer)
 
 /* ---- one merge ---- */
 
-/* Wait until no log is being applied. The lock is held. */
-static int wait_turn(struct store *store, int timeout_ms)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-
-	while (store->applying && !merge_is_blocked(store) && clock_monotonic_ms() < deadline_ms) {
-		store_wait(store, timeout_ms < 100 ? timeout_ms : 100);
-	}
-	return merge_is_blocked(store) ? -ECANCELED : store->applying ? -EBUSY : 0;
-}
-
-/* How fast a copy goes, and whether it goes on. */
-struct pace {
-	struct rate_bucket bucket;
-	uint64_t done_bytes; /* charged so far */
-	int64_t check_ms;    /* monotonic; when to look next whether the store is still ours */
-};
-
-static int pace(struct store *store, struct pace *pace, const struct merge_copy *copy,
-		struct answer *answer)
-{
-	uint64_t now_bytes = copy->read_bytes + copy->written_bytes;
-	int64_t now_ms = clock_monotonic_ms();
-	int64_t wait_ms = rate_bucket_charge(&pace->bucket, now_bytes - pace->done_bytes, now_ms);
-	int rc;
-
-	pace->done_bytes = now_bytes;
-	pthread_mutex_lock(&store->lock);
-	if (now_ms >= pace->check_ms) {
-		pace->check_ms = now_ms + CHECK_MS;
-		/* A node that took the store over reads the layer that is written here. What is
-		 * only not readable now is seen by the next look, or by the next record. */
-		store_check_generation(store, answer);
-	}
-	/* A log that takes long does not stop a merge for good: the merge makes room, too. */
-	rc = wait_turn(store, YIELD_MS);
-	pthread_mutex_unlock(&store->lock);
-	if (wait_ms > 0 && rc != -ECANCELED) {
-		clock_sleep_ms(wait_ms < YIELD_MS ? wait_ms : YIELD_MS);
-	}
-	return rc == -ECANCELED ? rc : 0;
-}
-
 /* Flush, then record that all before the offset is in the lower layer. */
 static int mark(struct store *store, struct merge_copy *copy, bool copied, struct answer *answer)
 {
 	int rc = merge_copy_flush(copy);
 
+	if (rc == 0) {
+		merge_sums_mark(copy->sums, copy->offset);
+	}
 	pthread_mutex_lock(&store->lock);
 	if (rc < 0 && !target_error_is_lost(rc)) {
 		merge_distrust(store, copy->error, answer);
@@ -285,13 +238,13 @@ static int copy_failed(struct store *store, struct merge_copy *copy, int rc, str
 
 static int copy_all(struct store *store, struct merge_copy *copy, struct answer *answer)
 {
-	int64_t mark_ms = clock_monotonic_ms() + MARK_MS;
-	struct pace rate = {.done_bytes = 0};
+	int64_t mark_ms = clock_monotonic_ms() + MERGE_MARK_MS;
+	struct merge_pace pace;
 	int rc = 1;
 
-	rate_bucket_init(&rate.bucket, BYTES_PER_S, clock_monotonic_ms());
+	merge_pace_init(&pace);
 	while (rc > 0) {
-		rc = pace(store, &rate, copy, answer);
+		rc = merge_pace(store, &pace, copy->read_bytes + copy->written_bytes);
 		if (rc < 0) {
 			return answer_moved(answer, 0, "something else comes first");
 		}
@@ -300,7 +253,7 @@ static int copy_all(struct store *store, struct merge_copy *copy, struct answer 
 			return copy_failed(store, copy, rc, answer);
 		}
 		if (rc > 0 && clock_monotonic_ms() > mark_ms) {
-			mark_ms = clock_monotonic_ms() + MARK_MS;
+			mark_ms = clock_monotonic_ms() + MERGE_MARK_MS;
 			rc = mark(store, copy, false, answer);
 			rc = rc < 0 ? rc : 1;
 		}
@@ -310,11 +263,14 @@ static int copy_all(struct store *store, struct merge_copy *copy, struct answer 
 
 /* Record it and open what it needs. The lock is held. */
 static int merge_begin(struct store *store, const struct merge_plan *plan, struct merge_copy *copy,
-		       struct answer *answer)
+		       struct merge_sums *sums, struct answer *answer)
 {
 	uint64_t size = 0;
-	int rc = begin_record(store, plan, answer);
+	int rc;
 
+	/* Void before the first record of a merge that may write what they are of. */
+	merge_sums_begin(sums, store, plan);
+	rc = begin_record(store, plan, answer);
 	rc = rc < 0 || store->manifest.merge.copied ? rc : sizes_match(store, &size, answer);
 	if (rc < 0 || store->manifest.merge.copied) {
 		return rc;
@@ -324,6 +280,7 @@ static int merge_begin(struct store *store, const struct merge_plan *plan, struc
 	if (rc == 0) {
 		rc = merge_copy_open(copy, qsd_socket(store->qsd), size,
 				     store->manifest.merge.offset);
+		copy->sums = sums;
 		rc = rc < 0 ? answer_busy(answer, "storage-error", 0, "%.300s", copy->error) : 0;
 	}
 	return rc;
@@ -334,13 +291,14 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 {
 	int64_t begin_ms = clock_monotonic_ms();
 	struct merge_copy copy = {0};
+	struct merge_sums sums = {0};
 	uint64_t written;
 	int rc;
 
-	if (wait_turn(store, FINISH_IDLE_MS) < 0) {
+	if (merge_turn_wait(store, FINISH_IDLE_MS) < 0) {
 		return answer_moved(answer, 0, "something else comes first");
 	}
-	rc = merge_begin(store, plan, &copy, answer);
+	rc = merge_begin(store, plan, &copy, &sums, answer);
 	if (rc == 0 && !store->manifest.merge.copied) {
 		pthread_mutex_unlock(&store->lock);
 		rc = copy_all(store, &copy, answer);
@@ -348,14 +306,16 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 	}
 	written = copy.written_bytes;
 	merge_copy_close(&copy);
-	if (rc == 0 && wait_turn(store, FINISH_IDLE_MS) < 0) {
+	if (rc == 0 && merge_turn_wait(store, FINISH_IDLE_MS) < 0) {
 		rc = answer_moved(answer, 0, "something else comes first");
 	}
-	rc = rc < 0 ? rc : merge_finish(store, answer);
+	rc = rc < 0 ? rc : merge_finish(store, &sums, answer);
+	rc = rc < 0 ? rc : merge_sums_judge(&sums, answer);
 	if (rc == 0) {
 		log_debug("%s: a layer is merged: %" PRIu64 " KiB in %" PRId64 " ms", store->vm,
 			  written >> 10, clock_monotonic_ms() - begin_ms);
 	}
+	merge_sums_end(&sums);
 	return rc;
 }
 
@@ -408,12 +368,15 @@ int merge_run(void *arg)
 	atomic_store(&store->merge_wanted, false);
 	pthread_mutex_lock(&store->lock);
 	store->merging = true;
-	if (!merge_is_blocked(store) && wait_turn(store, YIELD_MS) == 0) {
+	if (!merge_is_blocked(store) && merge_turn_wait(store, MERGE_YIELD_MS) == 0) {
 		points_trim(store);
 		adopt_tidy(store);
 	}
 	while (rc > 0 && clock_monotonic_ms() < deadline_ms) {
 		rc = merge_next(store, &answer);
+	}
+	if (rc == 0 && !merge_is_blocked(store)) {
+		rc = sums_fill(store, deadline_ms);
 	}
 	store->merging = false;
 	pthread_cond_broadcast(&store->changed);

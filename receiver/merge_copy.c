@@ -137,6 +137,7 @@ static int data_copy(struct merge_copy *copy, uint64_t offset, size_t length)
 		return rc;
 	}
 	copy->read_bytes += length;
+	merge_sums_data(copy->sums, copy->buffer, offset, length);
 	return piece_write(copy, offset, length);
 }
 
@@ -155,6 +156,9 @@ int merge_copy_step(struct merge_copy *copy)
 	}
 	length = extent->zero || extent->length < MERGE_PIECE_BYTES ? extent->length
 								    : MERGE_PIECE_BYTES;
+	if (extent->zero) {
+		merge_sums_data(copy->sums, NULL, extent->offset, length);
+	}
 	rc = extent->zero ? target_fail(copy, target_zero(&copy->into, 0, extent->offset, length))
 			  : data_copy(copy, extent->offset, (size_t)length);
 	if (rc < 0) {

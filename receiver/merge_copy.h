@@ -5,6 +5,7 @@
 #define VMR_RECEIVER_MERGE_COPY_H
 
 #include "common/nbd.h"
+#include "receiver/merge_sums.h"
 #include "receiver/target.h"
 
 #define MERGE_PIECE_BYTES (1024u * 1024u)
@@ -17,6 +18,7 @@ struct merge_copy {
 	struct nbd_extent extent;    /* what is allocated from there on and not yet copied */
 	uint8_t *buffer;	     /* owned; MERGE_PIECE_BYTES */
 	uint64_t read_bytes, written_bytes;
+	struct merge_sums *sums; /* borrowed; is told what is copied; NULL: nobody is */
 	char error[NBD_ERROR_LEN];
 };
 

@@ -18,6 +18,7 @@
 #include "receiver/overlay.h"
 #include "receiver/states.h"
 #include "receiver/stores.h"
+#include "receiver/sums.h"
 
 #define RETRY_MOVED_MS	      1000
 #define RETRY_STORAGE_MS      15000
@@ -317,6 +318,10 @@ static bool file_is_left_over(const struct store *store, const char *generation,
 	char file[PATH_LEN_MAX], index[64];
 
 	snprintf(file, sizeof(file), "%s/%s", generation, name);
+	if (name_ends_with(name, SUMS_SUFFIX)) { /* they stay as long as their layer does */
+		file[strlen(file) - strlen(SUMS_SUFFIX)] = '\0';
+		return !manifest_refers_to(&store->manifest, file);
+	}
 	snprintf(index, sizeof(index), "gen-%" PRIu64 "/" HISTORY_NAME,
 		 store->manifest.history_generation);
 	if (store->manifest.generation == 0) {
@@ -329,8 +334,8 @@ static bool file_is_left_over(const struct store *store, const char *generation,
 		return true; /* whoever asked for it is gone */
 	}
 	return (name_ends_with(name, ".part") || name_ends_with(name, ".vrl") ||
-		name_ends_with(name, STATE_SUFFIX) || name_ends_with(name, STATE_SUFFIX ".new") ||
-		name_ends_with(name, ".qcow2")) &&
+		name_ends_with(name, SUMS_SUFFIX ".new") || name_ends_with(name, STATE_SUFFIX) ||
+		name_ends_with(name, STATE_SUFFIX ".new") || name_ends_with(name, ".qcow2")) &&
 	       !manifest_refers_to(&store->manifest, file) &&
 	       !history_refers_to(&store->history, file);
 }

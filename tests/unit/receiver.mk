@@ -13,7 +13,8 @@ check_PROGRAMS += \
 	tests/unit/test_batch \
 	tests/unit/test_merge_plan \
 	tests/unit/test_history \
-	tests/unit/test_point_list
+	tests/unit/test_point_list \
+	tests/unit/test_sums
 tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c tests/unit/manifest_sample.c tests/unit/manifest_sample.h
 tests_unit_test_manifest_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_manifest_LDADD = $(receiver_pure_libs)
@@ -33,6 +34,9 @@ tests_unit_test_merge_plan_LDADD = $(receiver_pure_libs)
 tests_unit_test_history_SOURCES = tests/unit/test_history.c tests/unit/tempdir.h
 tests_unit_test_history_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_history_LDADD = $(receiver_pure_libs)
+tests_unit_test_sums_SOURCES = tests/unit/test_sums.c tests/unit/tempdir.h
+tests_unit_test_sums_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_sums_LDADD = $(receiver_pure_libs)
 tests_unit_test_point_list_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_point_list_LDADD = $(receiver_pure_libs)
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -142,4 +143,31 @@ bool scene_layers_wait(size_t most, int timeout_ms)
 		rig_wait(&rig, NULL, 0, 200);
 	}
 	return true;
+}
+
+bool scene_sums_are_whole(void)
+{
+	struct manifest manifest = scene_manifest();
+	bool merging = manifest.merge.from[0] != '\0';
+	char command[RIG_PATH + 128];
+
+	manifest_destroy(&manifest);
+	snprintf(
+		command, sizeof(command),
+		"./vmreplica-receiver --check '%s' | awk '/^sums:/ {s = 1} /^not covered:/ {n = 1} "
+		"END {exit !s || n}'",
+		rig.store);
+	return !merging && system(command) == 0;
+}
+
+bool scene_sums_wait(int timeout_ms)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+	bool whole = scene_sums_are_whole();
+
+	while (!whole && clock_monotonic_ms() < deadline_ms) {
+		rig_wait(&rig, NULL, 0, 200);
+		whole = scene_sums_are_whole();
+	}
+	return whole;
 }

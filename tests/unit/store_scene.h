@@ -30,4 +30,8 @@ size_t scene_points_judge(void);
 size_t scene_layers(void);
 bool scene_layers_wait(size_t most, int timeout_ms);
 
+/* The check of the store finds nothing without a second source, a log or a sum; wait for that. */
+bool scene_sums_are_whole(void);
+bool scene_sums_wait(int timeout_ms);
+
 #endif

@@ -29,7 +29,7 @@
 
 #define SERIES_ROUNDS	10 /* on one store */
 #define SECONDS_DEFAULT 45
-#define CHECK_EVERY	3 /* rounds: the store's own check, offline */
+#define CHECK_EVERY	2 /* rounds: the store's own check, offline */
 #define OPERATIONS_MAX	32
 
 enum victim {

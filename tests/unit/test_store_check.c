@@ -188,6 +188,7 @@ static void store_begin(void)
 		points_applied_wait();
 	}
 	rig_wait(&rig, NULL, 0, 3000); /* merges end */
+	CU_ASSERT_TRUE(scene_sums_wait(60000));
 }
 
 static void store_end(void)
@@ -273,12 +274,48 @@ static uint64_t layer_data(const char *file)
 	return found;
 }
 
+static uint64_t number_of(const char *object, const char *key)
+{
+	json_t *within = json_object_get(verdict, object);
+
+	return (uint64_t)json_integer_value(json_object_get(within, key));
+}
+
+/* Sums that are damaged, void or gone: no word of damage, and what has none is counted. */
+static void sums_damage(const char *sums)
+{
+	char path[RIG_PATH * 2], aside[RIG_PATH * 2 + 8];
+	uint64_t all, none;
+
+	expect_sound();
+	all = number_of("checked", "sum_blocks");
+	none = number_of("not_covered", "blocks");
+	CU_ASSERT_TRUE(all > 0);
+	CU_ASSERT_EQUAL(none, 0);
+	for (uint64_t at = 40; at < 8192; at += 8110) { /* the head, the last page's own sum */
+		byte_flip(sums, at);
+		expect_sound();
+		CU_ASSERT_TRUE(number_of("checked", "sum_blocks") < all);
+		CU_ASSERT_TRUE(number_of("not_covered", "bytes") > 0);
+		byte_flip(sums, at);
+	}
+	snprintf(path, sizeof(path), "%s/%s", rig.store, sums);
+	snprintf(aside, sizeof(aside), "%s.aside", path);
+	CU_ASSERT_EQUAL(rename(path, aside), 0);
+	expect_sound();
+	CU_ASSERT_TRUE(number_of("not_covered", "blocks") > 0);
+	CU_ASSERT_EQUAL(rename(aside, path), 0);
+	expect_sound();
+	CU_ASSERT_EQUAL(number_of("checked", "sum_blocks"), all);
+}
+
 static void layers_damage(const struct manifest *m)
 {
 	const struct manifest_disk *disk = &m->current.disks[0];
 	const char *top = manifest_disk_top(disk)->file;
 	const char *middle = m->points[2].disks[0].file;
 	const char *base = disk->layers[0].file;
+	char sums[MANIFEST_FILE_MAX + 8];
 	const uint64_t table = 65536; /* the refcount table is the second cluster */
 
 	expect_flip_found(middle, 1, 0, 0);	     /* magic */
@@ -287,7 +324,12 @@ static void layers_damage(const struct manifest *m)
 	expect_flip_found(middle, 3 * 65536 + 2, 0, UINT64_MAX - 1); /* the L1 table */
 	expect_flip_found(middle, layer_data(middle) + 100, layer_data(middle) + 100,
 			  layer_data(middle) + 100);
+	/* no kept log wrote it: its sums tell */
+	expect_flip_found(base, layer_data(base) + 70000, layer_data(base) + 65536,
+			  layer_data(base) + 65536);
 	expect_flip_found(top, layer_data(top), layer_data(top), layer_data(top));
+	snprintf(sums, sizeof(sums), "%s.sums", base);
+	sums_damage(sums);
 	expect_missing_found(base);
 	expect_missing_found(middle);
 	expect_missing_found(top);
