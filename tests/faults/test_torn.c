@@ -180,6 +180,7 @@ static void whole_judge(void)
 	scene_check();
 	for (int i = 0; i < 2; i++) { /* nobody may wait for the daemon when it is stopped */
 		CU_ASSERT_TRUE(faults_rest(20000));
+		CU_ASSERT_TRUE(scene_sums_wait(60000));
 		rig_wait(&rig, NULL, 0, 1200);
 	}
 	before = scene_cut_find(sender.committed.seq);
