@@ -2,8 +2,8 @@
 /*
  * Layer + replay = image, the other way round: a point must read as the logs say that led to it
  * from the point before, and so must the newest image after the last point. Of blocks that several
- * logs write the newest counts. What no kept log wrote (the base, mostly) has no second source in
- * the store: that is what a comparison with the primary is for.
+ * logs write the newest counts. What no kept log wrote (the base, mostly) is compared with its sums
+ * (check_sums.c).
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -372,6 +372,7 @@ int merge_run(void *arg)
 		points_trim(store);
 		adopt_tidy(store);
 	}
+	sums_renew_all(store);
 	while (rc > 0 && clock_monotonic_ms() < deadline_ms) {
 		rc = merge_next(store, &answer);
 	}

@@ -87,6 +87,7 @@ struct store {
 	bool applying;		 /* a log is being written into the image */
 	bool merging;		 /* a merge works on the lower layers */
 	unsigned int merge_holds;
+	uint64_t sums_generation; /* the merger's: what it has sums of is that owner's */
 	unsigned int apply_holds; /* no batch is begun; one that stands open is ended */
 	bool taking;		  /* a request about a takeover works on the store */
 	struct history history;	  /* of manifest.history_generation */

@@ -12,9 +12,10 @@
 #include "proto/codec.h"
 #include "receiver/durable.h"
 
-#define MAGIC	"VMRSUMS\n"
-#define VERSION 1u
-#define NO_PAGE UINT64_MAX
+#define MAGIC	   "VMRSUMS\n"
+#define VERSION	   1u
+#define NO_PAGE	   UINT64_MAX
+#define COPY_PAGES 256 /* between two words of how far a copy is */
 
 /* As in the file; the rest of the page is zeros, then its sum. */
 struct head_page {
@@ -199,17 +200,29 @@ int sums_open(int dir_fd, const char *layer, struct sums **ret_sums)
 	return sums_open_as(dir_fd, layer, O_RDONLY, ret_sums);
 }
 
+int sums_take(int dir_fd, const char *layer, uint64_t generation, struct sums **ret_sums)
+{
+	struct sums *sums = NULL;
+	int rc = sums_open_as(dir_fd, layer, O_RDWR, &sums);
+
+	if (rc == 0 && sums->head.generation != generation) {
+		sums_close(sums);
+		return -ESTALE;
+	}
+	*ret_sums = rc < 0 ? *ret_sums : sums;
+	return rc;
+}
+
 /* Pages that are there, and a head with that generation. */
-static int sums_copy(const struct sums *from, struct sums *to, uint64_t generation)
+static int sums_copy(const struct sums *from, struct sums *to, uint64_t generation,
+		     int (*pace)(void *arg, uint64_t bytes), void *arg)
 {
 	struct sums_head head = from->head;
 	off_t end = lseek(from->fd, 0, SEEK_END);
 	union page page;
+	int rc = 0;
 
-	if (end < 0) {
-		return -errno;
-	}
-	for (off_t at = SUMS_PAGE_BYTES; at < end; at += SUMS_PAGE_BYTES) {
+	for (off_t at = SUMS_PAGE_BYTES; at < end && rc == 0; at += SUMS_PAGE_BYTES) {
 		ssize_t n = pread(from->fd, &page, sizeof(page), at);
 
 		if (n < 0) {
@@ -218,36 +231,36 @@ static int sums_copy(const struct sums *from, struct sums *to, uint64_t generati
 		if (!codec_is_zero(&page, (size_t)n) && pwrite(to->fd, &page, (size_t)n, at) != n) {
 			return -EIO;
 		}
+		if (at / SUMS_PAGE_BYTES % COPY_PAGES == 0) {
+			rc = pace(arg, (uint64_t)at);
+		}
 	}
 	head.generation = generation;
-	return sums_commit(to, &head);
+	return rc < 0 || end < 0 ? (rc < 0 ? rc : -EIO) : sums_commit(to, &head);
 }
 
-int sums_take(int dir_fd, const char *layer, uint64_t generation, struct sums **ret_sums)
+int sums_renew(int dir_fd, const char *layer, uint64_t generation,
+	       int (*pace)(void *arg, uint64_t bytes), void *arg)
 {
 	char name[SUMS_FILE_NAME_LEN], aside[SUMS_FILE_NAME_LEN + 4], directory[SUMS_FILE_NAME_LEN];
-	struct sums *sums = NULL, *own = NULL;
-	int rc = sums_open_as(dir_fd, layer, O_RDWR, &sums);
+	struct sums *old = NULL, *own = NULL;
+	int rc = sums_open(dir_fd, layer, &old);
 
-	if (rc < 0 || sums->head.generation == generation) {
-		*ret_sums = rc < 0 ? *ret_sums : sums;
-		return rc;
+	if (rc < 0 || old->head.generation == generation) {
+		sums_close(old);
+		return 0;
 	}
 	snprintf(aside, sizeof(aside), "%s.new", sums_file_name(layer, name));
 	snprintf(directory, sizeof(directory), "%.*s", (int)strcspn(layer, "/"),
 		 strchr(layer, '/') == NULL ? "." : layer);
 	unlinkat(dir_fd, aside, 0);
 	rc = sums_begin(dir_fd, aside, O_RDWR | O_CREAT | O_EXCL, &own);
-	rc = rc < 0 ? rc : sums_copy(sums, own, generation);
+	rc = rc < 0 ? rc : sums_copy(old, own, generation, pace, arg);
 	rc = rc == 0 && renameat(dir_fd, aside, dir_fd, name) < 0 ? -errno : rc;
 	rc = rc < 0 ? rc : durable_directory_sync(dir_fd, directory);
-	sums_close(sums);
-	if (rc < 0) {
-		sums_close(own);
-		return rc;
-	}
-	*ret_sums = own;
-	return 0;
+	sums_close(old);
+	sums_close(own);
+	return rc;
 }
 
 int sums_create(int dir_fd, const char *layer, const struct sums_head *head, struct sums **ret_sums)

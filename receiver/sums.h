@@ -47,9 +47,14 @@ struct sums;
 /* Open the sums of layer ("gen-1/vda-1.qcow2"), relative to dir_fd. 0; -ENOENT; -EUCLEAN (no sums
  * that can be read); or an errno. */
 int sums_open(int dir_fd, const char *layer, struct sums **ret_sums);
-/* The same for writing, by the owner of generation. What an earlier one wrote is copied to a file
- * of our own first: if that one was stopped in the middle, and goes on, it writes to the old. */
+/* The same for writing, by the owner of generation. -ESTALE: an earlier one wrote it. */
 int sums_take(int dir_fd, const char *layer, uint64_t generation, struct sums **ret_sums);
+/* What an earlier owner wrote is copied to a file of our own: if that one was stopped in the middle
+ * of a write, and goes on, it writes to the old. pace is told from time to time how many bytes were
+ * copied, and may end it with a negative errno. 0, also when there is nothing to do; else a
+ * negative errno (the old file stands). */
+int sums_renew(int dir_fd, const char *layer, uint64_t generation,
+	       int (*pace)(void *arg, uint64_t bytes), void *arg);
 /* Make an empty file in place of whatever is there, with that head, durably but for its entry in
  * the directory (without which there are no sums). 0 or a negative errno. */
 int sums_create(int dir_fd, const char *layer, const struct sums_head *head,

@@ -290,3 +290,42 @@ int sums_fill(struct store *store, int64_t deadline_ms)
 	}
 	return rc > 0;
 }
+
+/* ---- those of an earlier owner ---- */
+
+struct renewal {
+	struct store *store;
+	struct merge_pace pace;
+};
+
+static int renew_pace_cb(void *arg, uint64_t bytes)
+{
+	struct renewal *renewal = arg;
+
+	return merge_pace(renewal->store, &renewal->pace, bytes);
+}
+
+void sums_renew_all(struct store *store)
+{
+	uint64_t generation = store->manifest.generation;
+	struct renewal renewal = {.store = store};
+
+	if (store->sums_generation == generation) {
+		return;
+	}
+	for (size_t i = 0; i < store->manifest.current.disk_count; i++) {
+		for (size_t k = 0;
+		     i < store->manifest.current.disk_count &&
+		     k < store->manifest.current.disks[i].layer_count && !merge_is_blocked(store);
+		     k++) {
+			char file[MANIFEST_FILE_MAX + 1];
+
+			memcpy(file, store->manifest.current.disks[i].layers[k].file, sizeof(file));
+			merge_pace_init(&renewal.pace);
+			pthread_mutex_unlock(&store->lock);
+			sums_renew(store->dir_fd, file, generation, renew_pace_cb, &renewal);
+			pthread_mutex_lock(&store->lock);
+		}
+	}
+	store->sums_generation = merge_is_blocked(store) ? 0 : generation;
+}

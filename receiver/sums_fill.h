@@ -15,6 +15,11 @@
  * to do now; 1: there is. */
 int sums_fill(struct store *store, int64_t deadline_ms);
 
+/* Make the sums that an earlier owner of the store took our own, before anything is done with
+ * them. store->lock is held, and let go while they are copied; store->merging is set. What cannot
+ * be copied is taken anew. */
+void sums_renew_all(struct store *store);
+
 /* Does no kept log bear out what layer index of a chain of disks holds? items: the points, as
  * point_list_make without cycles lists them. Pure. */
 bool sums_layer_is_alone(const struct manifest *manifest, const struct point_item *items,

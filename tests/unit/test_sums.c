@@ -236,17 +236,30 @@ static void test_identity(void)
 	sums_close(sums);
 }
 
+static int pace_cb(void *arg, uint64_t bytes)
+{
+	CU_ASSERT_TRUE(bytes > 0);
+	return *(const int *)arg;
+}
+
 /* An owner that was stopped in the middle of a write goes on once another has taken over: it
  * writes to a file that is no more. */
 static void test_takeover(void)
 {
 	struct sums *old = sums_make(), *new = NULL;
 	struct sums_head head = *sums_head(old);
+	int canceled = -ECANCELED;
 
 	CU_ASSERT_EQUAL(sums_set(old, 1, 11), 0);
-	CU_ASSERT_EQUAL(sums_set(old, 1500, 15), 0);
+	CU_ASSERT_EQUAL(sums_set(old, 300000, 15), 0);
 	CU_ASSERT_EQUAL(sums_commit(old, &head), 0);
 	CU_ASSERT_EQUAL(sums_set(old, 1, 12), 0); /* held back */
+	CU_ASSERT_EQUAL(sums_take(dir_fd, LAYER, 4, &new), -ESTALE);
+	CU_ASSERT_EQUAL(sums_renew(dir_fd, LAYER, 4, pace_cb, &canceled), -ECANCELED);
+	CU_ASSERT_EQUAL(sums_take(dir_fd, LAYER, 4, &new), -ESTALE);
+	canceled = 0;
+	CU_ASSERT_EQUAL(sums_renew(dir_fd, LAYER, 4, pace_cb, &canceled), 0);
+	CU_ASSERT_EQUAL(sums_renew(dir_fd, LAYER, 4, NULL, NULL), 0);
 	CU_ASSERT_EQUAL_FATAL(sums_take(dir_fd, LAYER, 4, &new), 0);
 	CU_ASSERT_EQUAL(sums_head(new)->generation, 4);
 	CU_ASSERT_TRUE(sums_hold(new, &layer, DISK_BYTES));
@@ -255,7 +268,7 @@ static void test_takeover(void)
 	sums_close(new);
 	CU_ASSERT_EQUAL_FATAL(sums_open(dir_fd, LAYER, &new), 0);
 	sum_expect(new, 1, 11);
-	sum_expect(new, 1500, 15);
+	sum_expect(new, 300000, 15);
 	sums_close(new);
 	sums_remove(dir_fd, LAYER);
 	CU_ASSERT_EQUAL(sums_open(dir_fd, LAYER, &new), -ENOENT);
