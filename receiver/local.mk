@@ -61,7 +61,6 @@ libvmr_receiver_la_SOURCES = \
 	receiver/qmp.c receiver/qmp.h \
 	receiver/qsd.c receiver/qsd.h \
 	receiver/qsd_image.c \
-	receiver/qsd_shown.c receiver/qsd_parts.h \
 	receiver/retention.c receiver/retention.h \
 	receiver/room.c receiver/room.h \
 	receiver/session.c receiver/session.h \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "receiver/qsd_parts.h"
+#include "receiver/qsd.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,19 +8,45 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "proto/limits.h"
 #include "receiver/json.h"
 #include "receiver/process.h"
+#include "receiver/qmp.h"
 
 #define QSD_PROGRAM   "qemu-storage-daemon"
 #define QSD_STOP_MS   10000
 #define QSD_DETACH_MS 10000
 #define QSD_L2_CACHE_BYTES                                                                         \
 	(4 * 1024 * 1024) /* maps 32 GiB; more costs a read, not memory without bound */
+
+#define CHAIN_EXPORTS 3 /* the top, and two of a merge */
+
+/* An attached chain: the numbers of its nodes (n<number>), base first, and of its exports
+ * (e<number>). */
+struct chain {
+	char disk[DISK_NAME_MAX + 1];
+	uint64_t *nodes; /* owned */
+	size_t count;
+	uint64_t exports[CHAIN_EXPORTS];
+	size_t export_count;
+};
+
+struct qsd {
+	pid_t pid;  /* 0 once it is reaped */
+	int fd;	    /* our end of its monitor */
+	int err_fd; /* what it writes to standard error */
+	struct qmp qmp;
+	char socket[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	uint64_t next_number; /* of nodes and exports */
+	struct chain chains[DISKS_MAX];
+	size_t chain_count;
+};
 
 static void qsd_free(struct qsd *qsd)
 {
@@ -160,8 +186,8 @@ const char *qsd_socket(const struct qsd *qsd)
 	return qsd->socket;
 }
 
-int qsd_execute(struct qsd *qsd, const char *command, json_t *arguments, json_t **ret_result,
-		char error[QSD_ERROR_LEN])
+static int qsd_execute(struct qsd *qsd, const char *command, json_t *arguments, json_t **ret_result,
+		       char error[QSD_ERROR_LEN])
 {
 	int rc = qmp_execute(&qsd->qmp, command, arguments, ret_result, error);
 
@@ -197,8 +223,9 @@ static int node_add(struct qsd *qsd, const struct node_options *options, char er
 	return qsd_execute(qsd, "blockdev-add", arguments, NULL, error);
 }
 
-int qsd_export_add(struct qsd *qsd, struct qsd_attached *chain, size_t index, const char *name,
-		   bool writable, bool depth, char error[QSD_ERROR_LEN])
+/* depth: block status also tells which layer a block comes from. */
+static int export_add(struct qsd *qsd, struct chain *chain, size_t index, const char *name,
+		      bool writable, bool depth, char error[QSD_ERROR_LEN])
 {
 	uint64_t number = qsd->next_number++;
 	char node[32], id[32];
@@ -221,7 +248,8 @@ int qsd_export_add(struct qsd *qsd, struct qsd_attached *chain, size_t index, co
 	return rc;
 }
 
-int qsd_export_wait_gone(struct qsd *qsd, const char *id, char error[QSD_ERROR_LEN])
+/* block-export-del returns before the export is gone, and its node stays busy until then. */
+static int export_wait_gone(struct qsd *qsd, const char *id, char error[QSD_ERROR_LEN])
 {
 	int64_t deadline_ms = clock_monotonic_ms() + QSD_DETACH_MS;
 
@@ -252,7 +280,7 @@ int qsd_export_wait_gone(struct qsd *qsd, const char *id, char error[QSD_ERROR_L
 	}
 }
 
-static int chain_detach(struct qsd *qsd, struct qsd_attached *chain, char error[QSD_ERROR_LEN])
+static int chain_detach(struct qsd *qsd, struct chain *chain, char error[QSD_ERROR_LEN])
 {
 	char name[32];
 	int rc = 0;
@@ -261,7 +289,7 @@ static int chain_detach(struct qsd *qsd, struct qsd_attached *chain, char error[
 		snprintf(name, sizeof(name), "e%" PRIu64, chain->exports[chain->export_count - 1]);
 		rc = qsd_execute(qsd, "block-export-del",
 				 json_pack("{s:s, s:s}", "id", name, "mode", "hard"), NULL, error);
-		rc = rc < 0 ? rc : qsd_export_wait_gone(qsd, name, error);
+		rc = rc < 0 ? rc : export_wait_gone(qsd, name, error);
 		chain->export_count -= rc == 0;
 	}
 	while (rc == 0 && chain->count > 0) {
@@ -290,7 +318,7 @@ int qsd_detach_all(struct qsd *qsd, char error[QSD_ERROR_LEN])
 }
 
 /* One more node on top of chain. */
-static int chain_push(struct qsd *qsd, struct qsd_attached *chain, const char *path, bool writable,
+static int chain_push(struct qsd *qsd, struct chain *chain, const char *path, bool writable,
 		      char error[QSD_ERROR_LEN])
 {
 	struct node_options options = {
@@ -318,7 +346,7 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *w
 		    char error[QSD_ERROR_LEN])
 {
 	char ignored[QSD_ERROR_LEN];
-	struct qsd_attached *chain;
+	struct chain *chain;
 	int rc = 0;
 
 	if (qsd->chain_count == DISKS_MAX) {
@@ -336,14 +364,13 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *w
 				merged || (wanted->writable && i + 1 == wanted->count), error);
 	}
 	rc = rc < 0 ? rc
-		    : qsd_export_add(qsd, chain, chain->count - 1, disk, wanted->writable, false,
-				     error);
+		    : export_add(qsd, chain, chain->count - 1, disk, wanted->writable, false,
+				 error);
 	if (rc == 0 && wanted->merging) {
-		rc = qsd_export_add(qsd, chain, wanted->merged - 1, QSD_MERGE_INTO, true, false,
-				    error);
+		rc = export_add(qsd, chain, wanted->merged - 1, QSD_MERGE_INTO, true, false, error);
 		rc = rc < 0 ? rc
-			    : qsd_export_add(qsd, chain, wanted->merged, QSD_MERGE_FROM, false,
-					     true, error);
+			    : export_add(qsd, chain, wanted->merged, QSD_MERGE_FROM, false, true,
+					 error);
 	}
 	if (rc < 0) {
 		chain_detach(qsd, chain, ignored);
@@ -357,7 +384,7 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *w
  * read-only (measured: 4 ms, however long the chain). */
 int qsd_disk_turn(struct qsd *qsd, const char *disk, const char *path, char error[QSD_ERROR_LEN])
 {
-	struct qsd_attached *chain = NULL;
+	struct chain *chain = NULL;
 	char old[32], new[32];
 	struct node_options options = {.path = path, .writable = true};
 	uint64_t *nodes;

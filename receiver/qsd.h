@@ -58,13 +58,6 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *c
  * as it was, or must be detached. -ENOTCONN when qsd is NULL. */
 int qsd_disk_turn(struct qsd *qsd, const char *disk, const char *path, char error[QSD_ERROR_LEN]);
 
-/* Export layer index (base: 0) of disk's chain as QSD_LAYER_SHOWN, read-only, with what is
- * allocated in it. One at a time; it goes with the chain. -ENOENT when there is no such layer. */
-#define QSD_LAYER_SHOWN "layer:shown"
-int qsd_layer_show(struct qsd *qsd, const char *disk, size_t index, char error[QSD_ERROR_LEN]);
-/* End that; clients are cut off. */
-void qsd_layer_hide(struct qsd *qsd);
-
 /* Close all chains: clients are cut off, images flushed and closed, locks released. */
 int qsd_detach_all(struct qsd *qsd, char error[QSD_ERROR_LEN]);
 

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/nbd.h"
+#include "receiver/check_image.h"
 #include "receiver/image.h"
 #include "receiver/merge.h"
 #include "receiver/merge_turn.h"
@@ -20,11 +21,13 @@
 #define WINDOW_BYTES (1ull << 30) /* looked through for data at once */
 
 struct fill {
-	struct store *store;  /* borrowed */
-	struct sums *sums;    /* owned */
-	struct nbd_disk *nbd; /* owned */
-	uint8_t *buffer;      /* owned; PIECE_BYTES */
-	char disk[DISK_NAME_MAX + 1];
+	struct store *store; /* borrowed */
+	struct sums *sums;   /* owned */
+	/* A reader of its own: the store's daemon is driven under the store's lock, and when it
+	 * hangs, logs must still be received. */
+	struct check_image image;
+	uint8_t *buffer;	   /* owned; PIECE_BYTES */
+	struct manifest_disk disk; /* its layers are owned */
 	struct manifest_layer layer;
 	size_t index; /* of the layer in its chain */
 	uint64_t disk_bytes;
@@ -69,6 +72,17 @@ static bool any_file(void *arg, const struct history_entry *log)
 	return true;
 }
 
+static int chain_take(struct fill *fill, const struct manifest_disk *disk)
+{
+	fill->disk = *disk;
+	fill->disk.layers = calloc(disk->layer_count, sizeof(*disk->layers));
+	if (fill->disk.layers == NULL) {
+		return -ENOMEM;
+	}
+	memcpy(fill->disk.layers, disk->layers, disk->layer_count * sizeof(*disk->layers));
+	return 1;
+}
+
 static int layer_find(struct fill *fill, const struct point_item *items)
 {
 	const struct manifest *m = &fill->store->manifest;
@@ -83,15 +97,15 @@ static int layer_find(struct fill *fill, const struct point_item *items)
 			}
 			fill->layer = disk->layers[k];
 			fill->index = k;
-			memcpy(fill->disk, disk->name, sizeof(fill->disk));
 			rc = layer_begin(fill);
+			rc = rc > 0 ? chain_take(fill, disk) : rc;
 		}
 	}
 	return rc;
 }
 
-/* 1: there is a layer to look through, opened; 0: there is none; or a negative errno. */
-static int fill_begin(struct fill *fill, char error[QSD_ERROR_LEN])
+/* 1: there is a layer to look through; 0: there is none; or a negative errno. */
+static int fill_begin(struct fill *fill)
 {
 	struct store *store = fill->store;
 	cleanup_free struct point_item *items = NULL;
@@ -99,20 +113,7 @@ static int fill_begin(struct fill *fill, char error[QSD_ERROR_LEN])
 	int rc = point_list_make(&store->manifest, &store->history, false, any_file, NULL, &items,
 				 &count);
 
-	rc = rc < 0 ? rc : layer_find(fill, items);
-	if (rc <= 0) {
-		return rc;
-	}
-	fill->buffer = malloc(PIECE_BYTES);
-	rc = fill->buffer == NULL ? -ENOMEM
-				  : qsd_layer_show(store->qsd, fill->disk, fill->index, error);
-	rc = rc < 0 ? rc
-		    : nbd_disk_open_depth(qsd_socket(store->qsd), QSD_LAYER_SHOWN, &fill->nbd,
-					  error);
-	if (rc == 0 && nbd_disk_size(fill->nbd) != fill->disk_bytes) {
-		rc = -EUCLEAN;
-	}
-	return rc < 0 ? rc : 1;
+	return rc < 0 ? rc : layer_find(fill, items);
 }
 
 /* ---- the data; without the lock ---- */
@@ -154,7 +155,7 @@ static int extent_find(struct fill *fill)
 {
 	uint64_t left = fill->disk_bytes - fill->offset;
 	struct search search = {.end = fill->offset};
-	int rc = nbd_disk_extents(fill->nbd, fill->offset,
+	int rc = nbd_disk_extents(fill->image.nbd, fill->offset,
 				  left < WINDOW_BYTES ? left : WINDOW_BYTES, search_cb, &search);
 
 	if ((rc < 0 && rc != SEARCH_FOUND) || search.end <= fill->offset) {
@@ -200,7 +201,7 @@ static int fill_step(struct fill *fill)
 		return extent_find(fill);
 	}
 	if (!zero) {
-		rc = nbd_disk_read(fill->nbd, fill->buffer, fill->offset, (size_t)length);
+		rc = nbd_disk_read(fill->image.nbd, fill->buffer, fill->offset, (size_t)length);
 	}
 	rc = rc < 0 ? rc : blocks_set(fill, zero ? NULL : fill->buffer, (size_t)length);
 	if (rc == 0) {
@@ -248,30 +249,43 @@ static int fill_run(struct fill *fill, int64_t deadline_ms)
 
 /* ---- one layer ---- */
 
+static int fill_look(struct fill *fill, int64_t deadline_ms, char error[NBD_ERROR_LEN])
+{
+	int rc;
+
+	fill->buffer = malloc(PIECE_BYTES);
+	rc = fill->buffer == NULL ? -ENOMEM
+				  : check_image_open_in(&fill->image, fill->store->directory,
+							fill->store->receiver->run_directory,
+							&fill->disk, fill->index, error);
+	if (rc == 0 && nbd_disk_size(fill->image.nbd) != fill->disk_bytes) {
+		rc = -EUCLEAN;
+	}
+	rc = rc < 0 ? rc : fill_run(fill, deadline_ms);
+	check_image_close(&fill->image);
+	return rc;
+}
+
 static int fill_one(struct store *store, int64_t deadline_ms)
 {
 	struct fill fill = {.store = store};
-	char error[QSD_ERROR_LEN] = "";
-	int rc = fill_begin(&fill, error);
+	char error[NBD_ERROR_LEN] = "";
+	int rc = fill_begin(&fill);
 	bool found = rc != 0;
 
 	if (rc > 0) {
 		pthread_mutex_unlock(&store->lock);
-		rc = fill_run(&fill, deadline_ms);
+		rc = fill_look(&fill, deadline_ms, error);
 		pthread_mutex_lock(&store->lock);
 	}
-	nbd_disk_close(fill.nbd);
-	if (fill.buffer != NULL && store->qsd != NULL) {
-		qsd_layer_hide(store->qsd);
-	}
-	if (rc < 0 && rc != -ECANCELED && !merge_is_blocked(store)) {
-		/* Also when the image was closed meanwhile. */
+	if (rc < 0 && rc != -ECANCELED) {
 		log_info("%s: taking the sums of %s waits: %s%s%s", store->vm, fill.layer.file,
 			 strerror(-rc), error[0] == '\0' ? "" : ": ", error);
 	} else if (rc == 0 && found) {
 		log_debug("%s: the sums of %s are taken", store->vm, fill.layer.file);
 	}
 	sums_close(fill.sums);
+	free(fill.disk.layers);
 	free(fill.buffer);
 	return rc < 0 ? rc : found;
 }
@@ -282,8 +296,7 @@ int sums_fill(struct store *store, int64_t deadline_ms)
 	int rc = 1;
 
 	while (rc > 0 && !merge_is_blocked(store) && clock_monotonic_ms() < deadline_ms) {
-		if (store->qsd == NULL || store->attachment != STORE_CURRENT ||
-		    store_check_space(store, true, &answer) < 0) {
+		if (store_check_space(store, true, &answer) < 0) {
 			return 0;
 		}
 		rc = fill_one(store, deadline_ms);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Taking the sums of layers that have none: in the background, at the rate of merges and after
- * them, behind replication. What is read is what the daemon reads; a layer is looked through once,
- * from then on merges carry its sums on.
+ * them, behind replication. A layer is looked through once, from then on merges carry its sums on.
  */
 #ifndef VMR_RECEIVER_SUMS_FILL_H
 #define VMR_RECEIVER_SUMS_FILL_H

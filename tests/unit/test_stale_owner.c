@@ -132,6 +132,7 @@ static void test_each_step(void)
 		points_cycle(10);
 		points_applied_wait();
 		rig_wait(&rig, NULL, 0, 500); /* nothing of it is under way any more */
+		CU_ASSERT_TRUE(scene_sums_wait(20000));
 		fault_sync_hold(FAULT_CHILD, k);
 		delta_send();
 		/* How many there are after the batch's begin depends on points and merges. */
