@@ -22,7 +22,8 @@
 struct sums_compare {
 	struct check *check;
 	const struct manifest_layer *layer;
-	const char *disk;
+	const struct manifest_disk *chain; /* the layer is that of index */
+	size_t index;
 	struct check_image image;
 	struct sums *sums; /* NULL: the layer has none that hold */
 	uint8_t *data;	   /* PIECE_BYTES at offset, when length > 0 */
@@ -45,6 +46,25 @@ static bool layer_is_as_closed(const struct sums_compare *compare)
 	       (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec == layer->mtime_ns;
 }
 
+/* Are the layer and all below it what they were? A merge says so in the manifest before it changes
+ * any file. */
+static bool chain_stands(struct sums_compare *compare)
+{
+	struct check *check = compare->check;
+	bool stands = compare->layer->frozen; /* else it may be a VM's, which writes it now */
+
+	for (size_t i = 0; i <= compare->index && stands; i++) {
+		stands = check_layer_stands(check, &compare->chain->layers[i]);
+	}
+	if (!stands && compare->layer->frozen && !check->changed) {
+		check->changed = true;
+		check_find(check, CHECK_NOTE, compare->layer->file, CHECK_NO_OFFSET,
+			   "its chain was changed by a receiver meanwhile: not all was compared "
+			   "with the sums");
+	}
+	return stands;
+}
+
 /* ---- one block ---- */
 
 static void block_find(struct sums_compare *compare, uint64_t offset, const char *what)
@@ -52,15 +72,13 @@ static void block_find(struct sums_compare *compare, uint64_t offset, const char
 	uint64_t at;
 	const char *file;
 
-	/* One that is not closed may be a VM's, which writes it now. */
-	if (!compare->layer->frozen || compare->findings++ >= FINDINGS_MAX ||
-	    !check_layer_stands(compare->check, compare->layer)) {
+	if (compare->findings++ >= FINDINGS_MAX || !chain_stands(compare)) {
 		return;
 	}
 	file = check_image_locate(&compare->image, offset, &at);
 	check_find(compare->check, CHECK_DAMAGE, file, at,
 		   "the block at byte %" PRIu64 " of disk %s %s (seen through %s)", offset,
-		   compare->disk, what, compare->layer->file);
+		   compare->chain->name, what, compare->layer->file);
 }
 
 /* The sum that is kept of a block, 0 for none. */
@@ -166,7 +184,7 @@ static void sums_attach(struct sums_compare *compare)
 static void layer_compare(struct check *check, const struct manifest_disk *disk, size_t index)
 {
 	struct sums_compare compare = {
-		.check = check, .layer = &disk->layers[index], .disk = disk->name};
+		.check = check, .layer = &disk->layers[index], .chain = disk, .index = index};
 	cleanup_free uint8_t *data = malloc(PIECE_BYTES);
 	char error[NBD_ERROR_LEN] = "";
 
@@ -178,7 +196,7 @@ static void layer_compare(struct check *check, const struct manifest_disk *disk,
 	if (check_image_open(&compare.image, disk, index, error) == 0) {
 		sums_attach(&compare);
 		layer_walk(&compare);
-	} else if (compare.layer->frozen && check_layer_stands(check, compare.layer)) {
+	} else if (chain_stands(&compare)) {
 		check_find(check, CHECK_DAMAGE, compare.layer->file, 0,
 			   "what stands on it cannot be read: %.300s", error);
 	}
