@@ -315,7 +315,7 @@ static void slice_begin(struct chain_keeper *keeper, int64_t now)
 		(struct chain_merge){.libvirt = rel->engine->libvirt,
 				     .taken = keeper->taken,
 				     .reserve_bytes = rel->engine->config->storage_reserve_bytes,
-				     .elsewhere = true, /* it runs here, or not at all */
+				     .running_only = true,
 				     .stop = &keeper->stop};
 	snprintf(keeper->merge.vm, sizeof(keeper->merge.vm), "%s", rel->settings.vm);
 	memcpy(keeper->merge.store, keeper->directory, sizeof(keeper->merge.store));

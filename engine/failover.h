@@ -51,6 +51,7 @@ struct failover {
 	int64_t doubt_ms;	  /* monotonic: until then the store's status may be older */
 	char told[REASON_MAX];	  /* the last failure of a step that is tried again */
 	struct consolidate_job *consolidating; /* on its worker */
+	int64_t bound_ms;		       /* monotonic: since when ours stops before a move; 0 */
 	bool gives_way;			       /* another order waits for its end */
 	bool asked;	/* PLANNED: the other side was asked before the VM is started (again) */
 	bool take_back; /* PLANNED: an admin here gives it back */
@@ -121,6 +122,8 @@ void failover_step_points(struct failover *failover);
 void failover_step_consolidate(struct failover *failover);
 /* The merge under way gives up soon; it is begun again with the step. */
 void failover_consolidate_stop(struct failover *failover);
+/* Is one under way of it? The replica is not let go before it has ended. */
+bool failover_consolidates(const struct engine *engine, const char *relationship);
 void failover_step_forget(struct failover *failover);
 /* failover_role.c */
 void failover_step_extents(struct failover *failover);
