@@ -39,8 +39,8 @@ def run(lab):
     rep.wait_replicating(lab)
     rep.wait_cycles(lab, 2, 60)
     reached = lab.guest_status()["seq"]
-    # the lab has no ssh; the resource of a VM that runs would be restarted for it
-    lab.on("b1", "pcs resource update web1 migration_transport=tcp")
+    # the lab's own; the resource of a VM that runs would be restarted for it
+    lab.on("b1", "pcs resource update web1 migration_transport=tcp migrate_options=--unsafe")
     lab.guest(f"fill {MERGED_MIB} 1")
     rep.wait_cycles(lab, 1, 120)
     reached = round_trip(lab, "A", "B", reached, unacknowledged, then=committed_and_moved)
@@ -116,8 +116,10 @@ def committed_and_moved(lab, site):
     identity = re.search(r"job ([0-9a-f]{8})", output).group(1)
     wait_until("an image is being merged", lambda: merge_runs(lab, source), 30, 0.1)
     target = lab.other_node(source)
-    lab.on(source, f"pcs resource move web1 {target}", 120)
-    lab.wait_resource("web1", target, 60, site)
+    lab.on(source, f"crm_resource --move --resource web1 --node {target}")  # at once, unlike pcs
+    require(merge_runs(lab, source), "the merge was over before the move")
+    lab.wait_resource("web1", target, 90, site)
+    lab.on(source, "crm_resource --clear --resource web1")
     operations = lab.on(target, "crm_resource --list-all-operations --resource web1")
     require("web1_migrate_from_0" in operations, f"it was started anew: {operations}")
     def done():
