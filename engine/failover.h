@@ -7,7 +7,7 @@
  *   failover_steps.c   what goes through the receiver, Pacemaker and the settings
  *   failover_run.c     running and stopping the VM
  *   failover_forward.c planned: what fails behind the point of no return
- *   failover_ask.c     planned: what may make it turn round all the same
+ *   failover_ask.c     what may make it turn round before the VM is started
  *   failover_role.c    becoming the primary: planned failover, reverse replication
  *   failover_images.c  a test's images
  *   failover_consolidate.c  a committed chain made short
@@ -53,7 +53,7 @@ struct failover {
 	struct consolidate_job *consolidating; /* on its worker */
 	int64_t bound_ms;		       /* monotonic: since when ours stops before a move; 0 */
 	bool gives_way;			       /* another order waits for its end */
-	bool asked;	/* PLANNED: the other side was asked before the VM is started (again) */
+	bool asked;	/* the other side was asked before the VM is started (again) */
 	bool take_back; /* PLANNED: an admin here gives it back */
 };
 
@@ -97,6 +97,9 @@ bool failover_turn_back(struct failover *failover);
 /* Before the VM of a planned failover is started, or started again: has the other side failed over
  * to itself meanwhile? True: it is being asked, or has, and the job turned. */
 bool failover_asks(struct failover *failover);
+/* The same of an unplanned one that is resumed, or took long, before its VM is asked for the first
+ * time and unless it was forced: is the primary back? True: it is being asked. */
+bool failover_asks_primary(struct failover *failover);
 /* The resource of the VM (not of a test's); NULL: none yet. Borrowed until the loop goes on. */
 const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);
 /* See that nobody else's VM runs under the name, then failover_step_resource again. */

@@ -81,16 +81,23 @@ static int run_run(void *arg)
 
 	switch (job->what) {
 	case RUN_END:
-		result = source_run_end(job->libvirt, job->vm, job->grace_ms, job->error);
+		/* under the name may be somebody else's VM, because of which this failed */
+		result = host_vm_check_name(job->libvirt, job->vm, job->definition, job->error);
+		if (result == -EEXIST) {
+			return 0;
+		}
+		result = result < 0 ? result
+				    : source_run_end(job->libvirt, job->vm, job->grace_ms,
+						     job->error);
 		return result == 0 && job->persistent
 			       ? host_vm_forget(job->libvirt, job->vm, job->kept, job->error)
 			       : result;
 	case RUN_LOOK:
 		return source_run_state(job->libvirt, job->vm, &job->state, job->error);
 	case RUN_FREE:
-		return job->persistent
-			       ? host_vm_check_name(job->libvirt, job->vm, job->definition,
-						    job->error)
+		result = host_vm_check_name(job->libvirt, job->vm, job->definition, job->error);
+		return result < 0 || job->persistent
+			       ? result
 			       : source_run_state(job->libvirt, job->vm, &job->state, job->error);
 	default:
 		if (job->persistent) {

@@ -412,6 +412,9 @@ void failover_step_resource(struct failover *failover)
 		receiver_away(failover);
 		return;
 	}
+	if (failover_asks_primary(failover)) {
+		return;
+	}
 	if (!failover->name_is_free && !failover_was_started(failover)) {
 		failover_check_name(failover);
 		return;

@@ -144,6 +144,11 @@ tests_unit_test_peer_take_SOURCES = tests/unit/test_peer_take.c engine/peer_take
 tests_unit_test_peer_take_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_peer_take_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_given_back
+tests_unit_test_given_back_SOURCES = tests/unit/test_given_back.c engine/epoch.c cluster/epoch.c
+tests_unit_test_given_back_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_given_back_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_store_manifest
 tests_unit_test_store_manifest_SOURCES = tests/unit/test_store_manifest.c tests/unit/tempdir.h
 tests_unit_test_store_manifest_CFLAGS = $(engine_test_cflags)
