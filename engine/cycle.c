@@ -81,7 +81,14 @@ int cycle_open_source(struct cycle *cycle)
 		.lender = cycle->lender,
 	};
 	char error[SOURCE_ERROR_LEN] = "";
-	int result = exclude == NULL
+	int result;
+
+	if (cycle->barrier != NULL) {
+		free(exclude);
+		return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_FAILED, "failed-over", "%s",
+				   cycle->barrier);
+	}
+	result = exclude == NULL
 			     ? -ENOMEM
 			     : source_open(cycle->connection, &options, &cycle->source, error);
 

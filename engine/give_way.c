@@ -14,6 +14,7 @@
 #include "engine/adopted_disks.h"
 #include "engine/become_replica.h"
 #include "engine/epoch.h"
+#include "engine/extended.h"
 #include "engine/host_vm.h"
 #include "engine/own_definition.h"
 #include "engine/replica.h"
@@ -194,6 +195,15 @@ static void give_way_begin(struct peer_order *order)
 
 	if (job[0] != '\0') {
 		peer_order_later(order->call, job, "another job of the VM is under way there");
+		return;
+	}
+	if (extended_find_relationship(engine_settings(order->engine),
+				       order->contact.vm_resource) != NULL) {
+		peer_order_refuse(order->call,
+				  "at %s it is a replica of another site, or was, and becomes no "
+				  "other's: vmreplica unprotect it on both sides, then protect the "
+				  "VM anew where it runs",
+				  order->engine->config->site);
 		return;
 	}
 	if (replica_is_attached(order->engine, order->contact.relationship)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The cycles of a relationship: started on a worker, their results taken into schedule, state and
  * counters. */
+#include "engine/extended.h"
 #include "engine/relationship.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.node = config->node,
 		.connection = engine->libvirt,
 		.lender = relationship_lender(rel),
+		.barrier = extended_barrier(engine, &rel->settings),
 		.scratch_directory = config->scratch_directory,
 		.socket_directory = ENGINE_BACKUP_DIR,
 		.scratch_reserve_bytes = config->scratch_reserve_bytes,
