@@ -9,18 +9,12 @@ import replication as rep
 import shape as shapes
 from case import require, say, wait_until
 
-LINE, LINE_BYTES_S = "24mbit", 3000000
+SLOW, SLOW_BYTES_S, FAST = "8mbit", 1000000, "60mbit"
 LOAD = "load 700000 0"      # incompressible: what is dirty is what must travel
 MIB = 1 << 20
 # The guest's blocks are 4 KiB, bitmaps count in 64 KiB: records, anchors and the load's edges.
 SLACK_CYCLE, OVERHEAD = MIB, 1.02
 RESOURCE, BROKER = "web1-a-replica", "vmreplica-broker"
-
-
-def load(lab):
-    """Cycles of more than a second on the line, each 5 s."""
-    lab.rate(LINE)
-    lab.guest(LOAD)
 
 
 def owned(lab, site="A"):

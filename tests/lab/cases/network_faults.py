@@ -19,7 +19,7 @@ import crash_rounds
 import network_legs as legs
 import replication as rep
 import shape as shapes
-from case import require, say, wait_until
+from case import Failure, say, wait_until
 
 SOAK = True
 FRESH = True
@@ -76,7 +76,7 @@ def recorded(facts):
 def rounds(lab):
     chance, done = random.Random(SEED), []
     while len(done) < ROUNDS:
-        legs.load(lab)
+        lab.guest(legs.LOAD)
         ledger = legs.Ledger(lab)
         with rep.unharmed(lab):
             for number in range(len(done), min(len(done) + COMPARE_EACH, ROUNDS)):
@@ -107,6 +107,7 @@ def one_round(lab, chance, ledger, how, facts):
     struck = strike(lab, chance, how)
     time.sleep(held)
     sent = max(sent_of(struck), sent_of(legs.owned(lab)))
+    lab.rate(legs.FAST)
     lab.heal()
     begin, healed_s = time.monotonic(), time.time()
     found = wait_until("a cycle cut after the heal", lambda: ledger.cut_since(healed_s), HEAL_S)
@@ -122,17 +123,19 @@ def one_round(lab, chance, ledger, how, facts):
 
 
 def strike(lab, chance, how):
-    """Cut, and see afterwards that the cycle was under way then.  Returns its status."""
+    """Cut, and see afterwards that the cycle was under way then.  Returns its status.  The line is
+    slow until then, so that a cycle lasts longer than it takes to see it."""
+    streams = wait_until("a stream", lambda: legs.streams(lab), HEAL_S)
+    lab.rate(legs.SLOW)
     for _ in range(AIM):
         seen = rep.wait_mid_cycle(lab, MIB // 2)
-        streams = legs.streams(lab)
-        time.sleep(chance.uniform(0, 0.5) * rep.unsent(seen) / legs.LINE_BYTES_S)
+        time.sleep(chance.uniform(0, 0.5) * rep.unsent(seen) / legs.SLOW_BYTES_S)
         cut(lab, how)
-        found = legs.owned(lab)
-        if found["seq"] == seen["seq"] and rep.unsent(found) > 0 and sent_of(found) > 0 and streams:
+        found = lab.vm_status(seen["owner"])
+        if found["seq"] == seen["seq"] and rep.unsent(found) > 0 and sent_of(found) > 0:
             return {**found, "streams": streams}
         lab.heal()
-    require(False, f"no cycle was hit in {AIM} attempts")
+    raise Failure(f"no cycle was hit in {AIM} attempts")
 
 
 def cut(lab, how):
