@@ -182,7 +182,7 @@ def waits_for(lab, address):
 
 def owners(lab, facts):
     """The owners cannot be reached, the broker can: its relay carries the streams."""
-    lab.guest("load 300000 0")
+    lab.guest(LOAD)
     before = rep.sync(lab)
     with rep.unharmed(lab):
         lab.rate(SLOW)
