@@ -91,9 +91,11 @@ def rate(lab, facts):
         begin = time.monotonic()
         answer = json.loads(lab.on(seen["owner"], f"{rep.WIRE} locate {shapes.broker_address('B')} "
                                    f"{seen['relationship']}"))
-        found = wait_until("the lag is told", lambda: lagging(lab, 20), 120)
+        found = wait_until("eight cycles are missed meanwhile", lambda: lagging(lab, seen), 150)
         say(f"{rep.unsent(seen) / MIB:.1f} MiB unsent at 1 Mb/s; the broker says {answer['answer']}; "
             f"{found['health']}: {found['reason'] or 'no reason'}; {found['behind_s']} s behind")
+        require(answer["answer"] in ("REDIRECT", "RELAY"), f"the broker says {answer}")
+        require(found["health"] == "Warning" or share_missed(found) <= 0.2, "health hides the lag")
         done = wait_until("the cycle is committed", lambda: committed(lab, seen["seq"]), 400, 1)
         facts.update(unsent=rep.unsent(seen), took_s=round(time.monotonic() - begin, 1),
                      health=found["health"], reason=found["reason"], behind_s=found["behind_s"])
@@ -106,9 +108,15 @@ def rate(lab, facts):
     rep.compare_at_cut(lab)
 
 
-def lagging(lab, seconds):
+def lagging(lab, seen):
     found = owned(lab)
-    return found if found["behind_s"] and found["behind_s"] > seconds and rep.unsent(found) else None
+    missed = found["cycles"]["missed"] - seen["cycles"]["missed"]
+    return found if missed >= 8 and found["behind_s"] > 30 and rep.unsent(found) else None
+
+
+def share_missed(found):
+    count = found["cycles"]
+    return 1 - count["ok"] / sum(count.values())
 
 
 def committed(lab, seq):
