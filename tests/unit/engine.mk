@@ -87,6 +87,11 @@ tests_unit_test_wrap_disk_SOURCES = tests/unit/test_wrap_disk.c
 tests_unit_test_wrap_disk_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_wrap_disk_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_wrap_device
+tests_unit_test_wrap_device_SOURCES = tests/unit/test_wrap_device.c
+tests_unit_test_wrap_device_CFLAGS = $(source_test_cflags)
+tests_unit_test_wrap_device_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_wrap_witness
 tests_unit_test_wrap_witness_SOURCES = tests/unit/test_wrap_witness.c
 tests_unit_test_wrap_witness_CFLAGS = $(source_test_cflags)
