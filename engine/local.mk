@@ -42,6 +42,7 @@ ENGINE_WRAP = \
 	engine/wrap_access.c engine/wrap_access.h \
 	engine/wrap_domain.c engine/wrap_domain.h \
 	engine/wrap_file.c engine/wrap_file.h \
+	engine/wrap_header.c engine/wrap_header.h \
 	engine/wrap_image.c engine/wrap_image.h \
 	engine/wrap_look.c engine/wrap_record.c engine/wrap_record.h \
 	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node.h \

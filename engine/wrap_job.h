@@ -34,7 +34,6 @@ struct wrap_job {
 	char exclude[DISKS_MAX][DISK_NAME_MAX + 1];
 	size_t exclude_count;
 	bool unwrap, dry_run, restart, force;
-	bool made;    /* headers were begun */
 	bool defined; /* a definition was changed */
 	bool undone;  /* what was done before is being taken back */
 	bool stopped; /* by us, for --restart */
@@ -53,8 +52,8 @@ struct wrap_job {
 	void (*powered)(struct wrap_job *job, int error, const char *text);
 };
 
-/* One at a time on a node: two would make the same files. True when this one may begin; finishing it
- * lets the next one. */
+/* One at a time on a node: two would make the same files. True when this one may begin; finishing
+ * it lets the next one. */
 bool wrap_job_claim(void);
 /* Run what is left of tasks, then call then; after a failure finish. */
 void wrap_job_next(struct wrap_job *job);

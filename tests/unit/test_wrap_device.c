@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Looks at a block device under a header. */
+/* Looks at a block device under a header; and which headers a wrap that fails may remove. */
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "engine/wrap_header.h"
 #include "engine/wrap_record.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
@@ -83,10 +84,47 @@ static void test_device(void)
 	free(device);
 }
 
+/* A second wrap, of another node's definition, that fails: the header that the first has made is in
+ * use there, and stays with its record. */
+static void test_taken_back(void)
+{
+	struct wrap_disk disks[2] = {{.name = "vda", .size_bytes = MIB},
+				     {.name = "vdb", .size_bytes = MIB}};
+	struct wrap_disk first;
+	char error[SOURCE_ERROR_LEN] = "", path[TEMP_PATH_LEN];
+
+	for (size_t i = 0; i < 2; i++) {
+		temp_file(path, i == 0 ? "old.img" : "new.img", "a disk");
+		CU_ASSERT_EQUAL(truncate(path, MIB), 0);
+		snprintf(disks[i].raw, sizeof(disks[i].raw), "%s", path);
+		snprintf(disks[i].header, sizeof(disks[i].header), "%s" WRAP_HEADER_SUFFIX, path);
+	}
+	first = disks[0];
+	CU_ASSERT_EQUAL(wrap_header_make(&first, error), 0);
+	CU_ASSERT_TRUE(first.made);
+	CU_ASSERT_EQUAL(wrap_header_make(&disks[0], error), 0);
+	CU_ASSERT_EQUAL(wrap_header_make(&disks[1], error), 0);
+	CU_ASSERT_EQUAL_FATAL(wrap_header_keep_made(disks, 2), 1);
+	CU_ASSERT_STRING_EQUAL(disks[0].name, "vdb");
+	CU_ASSERT_EQUAL(wrap_header_remove(&disks[0]), 1);
+	CU_ASSERT_EQUAL(wrap_header_remove(&disks[0]), 0);
+	CU_ASSERT_EQUAL(wrap_header_keep_made(&first, 1), 1);
+	CU_ASSERT_EQUAL(access(first.header, F_OK), 0);
+	snprintf(path, sizeof(path), "%.480s" WRAP_RECORD_SUFFIX, first.header);
+	CU_ASSERT_EQUAL(access(path, F_OK), 0);
+	/* one of another size is made anew, and is as little this wrap's own */
+	first.made = false;
+	first.size_bytes = 2ul * MIB;
+	CU_ASSERT_EQUAL(truncate(first.raw, 2 * (off_t)MIB), 0);
+	CU_ASSERT_EQUAL(wrap_header_make(&first, error), 0);
+	CU_ASSERT_EQUAL(wrap_header_keep_made(&first, 1), 0);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"device", test_device},
+		{"taken back", test_taken_back},
 	};
 	int failed;
 
