@@ -98,6 +98,7 @@ ENGINE_CONTROL = \
 	engine/admin_points.c engine/admin_points.h \
 	engine/admin_wrap.c engine/admin_wrap_node.c \
 	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c \
+	engine/wrap_unfinished.c engine/wrap_unfinished.h \
 	engine/admin_verify.c \
 	engine/export.c engine/export_state.c engine/export_state.h engine/export_target.c engine/export_target.h \
 	engine/import.c engine/media.c engine/media.h \

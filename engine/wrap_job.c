@@ -38,6 +38,11 @@ bool wrap_job_claim(void)
 	return free_before;
 }
 
+bool wrap_job_is_under_way(void)
+{
+	return under_way;
+}
+
 /* ---- the answer ---- */
 
 static void job_free(struct wrap_job *job)

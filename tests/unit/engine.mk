@@ -244,6 +244,11 @@ tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_wrap_unfinished
+tests_unit_test_wrap_unfinished_SOURCES = tests/unit/test_wrap_unfinished.c
+tests_unit_test_wrap_unfinished_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_unfinished_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_standing
 tests_unit_test_standing_SOURCES = tests/unit/test_standing.c
 tests_unit_test_standing_CFLAGS = $(engine_test_cflags)
