@@ -3,11 +3,12 @@
 bound, until the clusters are idle and replication goes on, and then raises Failure when something
 is not so; what waits for nothing but a look must hold at once."""
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import cts_steps as steps
 import replication as rep
 import shape as shapes
-from case import Failure, require, wait_until
+from case import require, wait_until
 
 IDLE_S, REPLICATES_S, TOLD_S = 240, 240, 20
 LOOK = f"/usr/bin/python3 -EsB {shapes.HERE}/node_look.py"
@@ -25,27 +26,32 @@ class Books:
         self.resynced = {}                      # at this audit
 
 
+def each(things, act):
+    """All at the same time: most of it is waiting. Raises what the first of them has raised."""
+    with ThreadPoolExecutor(len(things)) as pool:
+        return list(pool.map(act, things))
+
+
 def audit(lab, books, lost):
     """LOST: the VMs whose QEMU the step has ended."""
     for vm in lost:
         books.boots[vm] += 1
         books.due[vm] += 1
-    for site in "AB":
-        wait_until(f"site {site} is idle", lambda: idle(lab, site), IDLE_S, 1)
-    for vm in lab.vms:
-        guest_runs(lab, books, vm)
+    each("AB", lambda site: wait_until(f"site {site} is idle", lambda: idle(lab, site), IDLE_S, 1))
+    each(lab.vms, lambda vm: guest_runs(lab, books, vm))
     if not lab.state.line:
-        replication_goes_on(lab)
-    looks = {site: look(lab, site) for site in "AB"}
-    for site in "AB":
-        one_broker(lab, site, looks[site])
-    for vm in lab.vms:
-        one_guest(lab, vm, looks)
-        one_writer(lab, vm, looks)
-        wait_until(f"the brokers know where {vm} is", lambda: routes(lab, vm), TOLD_S, 1)
-    for vm in lab.vms:
-        resynchronized(lab, books, vm)
-        content(lab, books, vm)
+        each(lab.vms, lambda vm: replication_goes_on(lab, vm))
+    looks = look(lab)
+    each("AB", lambda site: one_broker(lab, site, looks))
+    each(lab.vms, lambda vm: of_vm(lab, books, vm, looks))
+
+
+def of_vm(lab, books, vm, looks):
+    one_guest(lab, vm, looks)
+    one_writer(lab, vm, looks)
+    wait_until(f"the brokers know where {vm} is", lambda: routes(lab, vm), TOLD_S, 1)
+    resynchronized(lab, books, vm)
+    content(lab, books, vm)
 
 
 # ---- idle
@@ -70,29 +76,28 @@ def idle(lab, site):
     return True
 
 
-def replication_goes_on(lab):
-    """Both sides are well, and more cycles are committed, of all VMs."""
-    def well(vm):
+def replication_goes_on(lab, vm):
+    """Both sides are well, and more cycles are committed."""
+    def well():
         ours, theirs = rep.from_owner(lab, "A", vm), rep.from_owner(lab, "B", vm)
         for found in (ours, theirs):
             require(found["state"] == "Replicating" and found["health"] != "Critical",
                     f"{found['role']}: {found['state']} {found['health']} {found['reason']}")
         return ours
-    first = {vm: wait_until(f"{vm} replicates", lambda: well(vm), REPLICATES_S, 1)["seq"]
-             for vm in lab.vms}
-    for vm in lab.vms:
-        wait_until(f"cycles of {vm} go on", lambda: well(vm)["seq"] >= first[vm] + CYCLES,
-                   REPLICATES_S, 1)
+    first = wait_until(f"{vm} replicates", well, REPLICATES_S, 1)["seq"]
+    wait_until(f"cycles of {vm} go on", lambda: well()["seq"] >= first + CYCLES, REPLICATES_S, 1)
 
 
 # ---- who does what
 
-def look(lab, site):
+def look(lab):
     """{node: what its processes show}, of all that have power."""
-    return {node: json.loads(lab.on(node, LOOK)) for node in lab.powered(site)}
+    nodes = lab.powered("A") + lab.powered("B")
+    return dict(zip(nodes, each(nodes, lambda node: json.loads(lab.on(node, LOOK)))))
 
 
 def one_broker(lab, site, looks):
+    looks = {node: found for node, found in looks.items() if shapes.site_of(node) == site}
     there = lab.resource_node(steps.BROKER, site)
     run = [(node, pid) for node, found in looks.items() for pid in found["brokers"]]
     listen = [node for node, found in looks.items() if 8650 in found["listening"]]
@@ -102,8 +107,7 @@ def one_broker(lab, site, looks):
 
 
 def one_guest(lab, vm, looks):
-    run = {node: found["guests"][vm] for site in "AB" for node, found in looks[site].items()
-           if vm in found["guests"]}
+    run = {node: found["guests"][vm] for node, found in looks.items() if vm in found["guests"]}
     there = lab.resource_node(vm)
     require(there and run == {there: 1}, f"{vm}: Pacemaker runs it on {there}, QEMUs are {run}")
 
@@ -113,7 +117,7 @@ def one_writer(lab, vm, looks):
     owner's directory."""
     there = lab.resource_node(lab.replica_resource(vm), "B")
     found = wait_until(f"{vm}'s replica is known", lambda: rep.from_owner(lab, "B", vm), TOLD_S)
-    writers = [(node, int(pid), *what) for site in "AB" for node, seen in looks[site].items()
+    writers = [(node, int(pid), *what) for node, seen in looks.items()
                for pid, what in seen["stores"].get(found["store"], {}).items()]
     receivers = [(node, pid) for node, pid, program, _ in writers if program == "vmreplica-receiver"]
     strange = [writer for writer in writers if (writer[0], writer[1]) not in receivers

@@ -3,8 +3,8 @@
 import time
 
 import cts_plan
-import shape as shapes
-from case import Failure, Lab, require, wait_until
+import served
+from case import Lab, require, wait_until
 
 WAIT_S = 120
 PROGRAMS = {"engine": "vmreplica-engine", "receiver": "vmreplica-receiver",
@@ -20,9 +20,9 @@ class CtsLab(Lab):
 
     def __init__(self, vms):
         super().__init__()
+        self.client = served.Client(self.folder)
         self.vms = vms
         self.state = cts_plan.State({site: self.nodes(site) for site in "AB"}, vms)
-        self.mended = False     # once the plan is through: all nodes are waited for
 
     def live_nodes(self, site):
         usable = self.state.usable(site)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small cluster test suite: 100 random steps (a node is killed, cut off, on standby; a VM, a
 replica, the broker is moved; a daemon killed, hung, stopped and started; the line cut; maintenance
-mode) on two sites with two VMs that write.  After each, once all is idle again: one broker a site,
-one writer of each replica, one QEMU of each VM, the brokers' routes as Pacemaker says, no
-resynchronization but for a VM whose QEMU was lost, no VM restarted but for the same, and on each
-replica every write from before the acknowledged cut.  CTS_SEED, CTS_STEPS, CTS_NODES (of a site) and
-CTS_VMS may be given; the results of all runs add up in _build/cts-results.jsonl."""
+mode) on two sites with two VMs that write.  Never two brokers at a site or two writers of a replica;
+and after each step, once all is idle again: one broker a site, one writer of each replica, one QEMU
+of each VM, the brokers' routes as Pacemaker says, no resynchronization but for a VM whose QEMU was
+lost, no VM restarted but for the same, and on each replica every write from before the acknowledged
+cut.  CTS_SEED, CTS_STEPS, CTS_NODES (of a site) and CTS_VMS may be given; the results of all runs
+add up in _build/cts-results.jsonl."""
 import json
 import os
 import time
@@ -15,6 +16,7 @@ import crash_rounds
 import cts_audit
 import cts_plan
 import cts_steps
+import cts_watch
 import replication as rep
 import shape as shapes
 from case import Failure, say
@@ -70,8 +72,10 @@ def one_step(lab, books, number, step):
     say(f"step {number}: {step}")
     begin = time.monotonic()
     try:
-        facts["lost"] = cts_steps.do(lab, step)
-        cts_audit.audit(lab, books, facts["lost"])
+        with cts_watch.Watch(lab, cts_audit.LOOK) as watch:
+            facts["lost"] = cts_steps.do(lab, step)
+            cts_audit.audit(lab, books, facts["lost"])
+        facts["looks"] = watch.rounds
         facts.update(ok=True, resyncs=sum(books.resynced.values()))
         say(f"step {number}: good after {time.monotonic() - begin:.0f} s; records {books.reached}"
             + (f", lost {facts['lost']}" if facts["lost"] else "")
