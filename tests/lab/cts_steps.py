@@ -85,7 +85,7 @@ def heal_node(lab, step):
 # ---- moves
 
 def move(lab, site, resource, step, leads=""):
-    """What PACEMAKER calls RESOURCE goes where LEADS (one of a group) does."""
+    """LEADS: the one of a group RESOURCE that tells where it is."""
     source = lab.wait_resource(leads or resource, site=site)
     target = lab.picked(step, [name for name in lab.live_nodes(site) if name != source])
     lab.pcs(site, f"resource move {resource} {target}")
@@ -115,18 +115,28 @@ def victim(lab, step):
     return lab.picked(step, lab.live_nodes(step.site))
 
 
+def pids(lab, node, program):
+    return set(lab.on(node, f"ps -eo pid,args | awk '$2 ~ /(^|\\/){program}$/ {{print $1}}'").split())
+
+
 def kill_daemon(lab, step):
-    lab.kill_program(victim(lab, step), PROGRAMS[step.target])
+    """Until another one is there: Pacemaker notices it at the next monitor."""
+    node, program = victim(lab, step), PROGRAMS[step.target]
+    before = pids(lab, node, program)
+    lab.kill_program(node, program)
+    wait_until(f"{program} is back", lambda: any(
+        pids(lab, name, program) - (before if name == node else set())
+        for name in ([node] if step.target != "broker" else lab.live_nodes(step.site))), WAIT_S, 1)
 
 
 def hang_daemon(lab, step):
     """Stopped by a signal; its agent may have killed it before it is to go on."""
     node, program = victim(lab, step), PROGRAMS[step.target]
-    pids = lab.on(node, f"ps -eo pid,args | awk '$2 ~ /(^|\\/){program}$/ {{print $1}}'").split()
-    require(pids, f"no {program} on {node}")
-    lab.on(node, f"kill -STOP {' '.join(pids)}")
+    stopped = " ".join(pids(lab, node, program))
+    require(stopped, f"no {program} on {node}")
+    lab.on(node, f"kill -STOP {stopped}")
     time.sleep(step.last_s)
-    lab.run(node, f"kill -CONT {' '.join(pids)}")
+    lab.run(node, f"kill -CONT {stopped}")
 
 
 def restart_daemon(lab, step):
