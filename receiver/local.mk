@@ -30,6 +30,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/hello.c receiver/hello.h \
 	receiver/history.c receiver/history.h \
 	receiver/image.c receiver/image.h \
+	receiver/image_cache.c \
 	receiver/image_turn.c \
 	receiver/import.c receiver/import.h \
 	receiver/import_image.c receiver/import_image.h \
