@@ -272,8 +272,9 @@ def lent_again(lab, device):
     lab.on(found["owner"], f"setfacl -x u:vmreplica {device}")
     resource = f"{VM}-replica"
     lab.on(found["owner"], f"crm_resource --resource {resource} --restart", 180)
-    require("user:vmreplica:rw" in lab.on(rep.from_owner(lab, "A", VM)["owner"],
-                                          f"getfacl -p {device}"), "the device is not lent again")
+    wait_until("the device is lent again, and the store open",
+               lambda: rep.from_owner(lab, "A", VM)["applied_seq"] >= found["applied_seq"]
+               and "user:vmreplica:rw" in lab.on("a1", f"getfacl -p {device}"), 60, 0.5)
 
 
 def bytes_sent(lab, site):
