@@ -254,7 +254,7 @@ int adopted_disks_note(const char *directory, const char *path, const char *cons
 	if (result < 0) {
 		return result;
 	}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && list != NULL; i++) {
 		const char *image = disks[i].path;
 		struct source_image header;
 
@@ -268,9 +268,11 @@ int adopted_disks_note(const char *directory, const char *path, const char *cons
 		}
 	}
 	source_defined_disks_free(disks, count);
-	result = lent_list_write(directory, list);
+	result = list != NULL ? lent_list_write(directory, list) : -EBADMSG;
 	return result == 0 ? 0
-			   : source_fail(result, error, "%s" LENT_LIST_END " cannot be written: %s",
+			   : source_fail(result, error,
+					 "%s" LENT_LIST_END " cannot be read or written: %s; it is "
+					 "the list of what was lent to the store, paths in JSON",
 					 directory, strerror(-result));
 }
 

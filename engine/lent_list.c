@@ -21,16 +21,19 @@ json_t *lent_list_read(const char *directory)
 {
 	char path[PATH_MAX];
 	cleanup_free char *text = NULL;
-	json_t *list = NULL;
+	json_t *list;
+	int result = list_path(directory, path);
 
-	if (list_path(directory, path) == 0 && wrap_file_read(path, &text) == 0) {
-		list = json_loads(text, 0, NULL);
+	result = result == 0 ? wrap_file_read(path, &text) : result;
+	if (result < 0) {
+		return result == -ENOENT ? json_array() : NULL;
 	}
-	if (list != NULL && !json_is_array(list)) {
+	list = json_loads(text, 0, NULL);
+	if (!json_is_array(list)) {
 		json_decref(list);
-		list = NULL;
+		return NULL;
 	}
-	return list != NULL ? list : json_array();
+	return list;
 }
 
 bool lent_list_add(json_t *list, const char *path)

@@ -9,8 +9,8 @@
 
 #define LENT_LIST_END ".lent" /* behind the directory's path */
 
-/* An array of paths, to free (json_decref); empty when there is no file, or none that can be read;
- * NULL without memory. */
+/* An array of paths, to free (json_decref); empty when there is no file; NULL when it cannot be
+ * read, or without memory. */
 json_t *lent_list_read(const char *directory);
 /* True when path is new in it. */
 bool lent_list_add(json_t *list, const char *path);

@@ -51,7 +51,7 @@ static void define(char xml[TEMP_PATH_LEN], const char *header)
 static void test_again(void)
 {
 	char raw[TEMP_PATH_LEN], other[TEMP_PATH_LEN], header[TEMP_PATH_LEN], xml[TEMP_PATH_LEN];
-	char store[TEMP_PATH_LEN], note[TEMP_PATH_LEN + 8], error[SOURCE_ERROR_LEN] = "";
+	char store[TEMP_PATH_LEN], note[TEMP_PATH_LEN], error[SOURCE_ERROR_LEN] = "";
 	bool granted;
 
 	make_image(raw, "lent.img");
@@ -82,8 +82,13 @@ static void test_again(void)
 	adopted_disks_lend_again(store, &users);
 	adopted_disks_take_back(store, RECEIVER);
 	CU_ASSERT_FALSE(reboot(header) || reboot(raw));
-	snprintf(note, sizeof(note), "%s.lent", store);
+	temp_path(note, "store.lent");
 	CU_ASSERT_EQUAL(access(note, F_OK), 0);
+	/* a note that cannot be read is not begun anew: the header may say anything by now */
+	temp_file(note, "store.lent", "[");
+	CU_ASSERT_EQUAL(adopted_disks_note(store, xml, NULL, &users, error), -EBADMSG);
+	adopted_disks_lend_again(store, &users);
+	CU_ASSERT_FALSE(reboot(header) || reboot(other));
 }
 
 /* The note goes with its store. */
