@@ -31,6 +31,7 @@ SHAPE = {"disk_size": "128M"}
 TIMEOUT = 900 + 240 * STEPS
 RESULTS = f"{shapes.TOP}/_build/cts-results.jsonl"
 COMPARE_EACH = 10
+COMMIT = crash_rounds.commit()      # of the build that is tried, whatever is checked out later
 
 
 def run(_lab):
@@ -68,7 +69,7 @@ def prepare(lab):
 def one_step(lab, books, number, step):
     facts = {"seed": SEED, "step": number, "what": step.name, "site": step.site,
              "target": step.target, "vms": len(VMS),
-             "commit": crash_rounds.commit(), "ok": False}
+             "commit": COMMIT, "ok": False}
     say(f"step {number}: {step}")
     begin = time.monotonic()
     try:
