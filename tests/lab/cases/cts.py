@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small cluster test suite: 100 random steps (a node is killed, cut off, on standby; a VM, a
 replica, the broker is moved; a daemon killed, hung, stopped and started; the line cut; maintenance
-mode) on two sites with two VMs that write.  Never two brokers at a site or two writers of a replica;
-and after each step, once all is idle again: one broker a site, one writer of each replica, one QEMU
-of each VM, the brokers' routes as Pacemaker says, no resynchronization but for a VM whose QEMU was
-lost, no VM restarted but for the same, and on each replica every write from before the acknowledged
-cut.  CTS_SEED, CTS_STEPS and CTS_VMS may be given; the results of all runs add up in
+mode) on two sites with two VMs that write.  Never two brokers at a site or two writers of a
+replica; and after each step, once all is idle again: one broker a site, one writer of each replica,
+one QEMU of each VM, the brokers' routes as Pacemaker says, no resynchronization but for a VM whose
+QEMU was lost, no VM restarted but for the same, and on each replica every write from before the
+acknowledged cut.  CTS_SEED, CTS_STEPS and CTS_VMS may be given; the results of all runs add up in
 _build/cts-results.jsonl."""
 import json
 import os
@@ -55,8 +55,8 @@ def run(_lab):
 def prepare(lab):
     for vm in VMS[1:]:
         lab.create_vm(vm)
-        lab.on(rep.node_of(lab, "A"), "cibadmin --modify --allow-create --scope resources --xml-text "
-               f"'<resources>{cib.virtual_domain(vm)}</resources>'")
+        lab.on(rep.node_of(lab, "A"), "cibadmin --modify --allow-create --scope resources "
+               f"--xml-text '<resources>{cib.virtual_domain(vm)}</resources>'")
     rep.authorize(lab)
     for vm in VMS:
         lab.wait_resource(vm)
@@ -68,8 +68,7 @@ def prepare(lab):
 
 def one_step(lab, books, number, step):
     facts = {"seed": SEED, "step": number, "what": step.name, "site": step.site,
-             "target": step.target, "vms": len(VMS),
-             "commit": COMMIT, "ok": False}
+             "target": step.target, "vms": len(VMS), "commit": COMMIT, "ok": False}
     say(f"step {number}: {step}")
     begin = time.monotonic()
     try:
