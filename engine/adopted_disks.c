@@ -43,6 +43,13 @@ int adopted_disks_check_image(const char *image, char error[SOURCE_ERROR_LEN])
 	char at[PATH_MAX], below[PATH_MAX];
 	struct stat status;
 
+	if (!file_access_is_possible(image)) {
+		return source_fail(-ENOTSUP, error,
+				   "%.300s lies on a file system without ACLs: as the replica this "
+				   "side could not let the receiver have it; move the image to one "
+				   "that has them",
+				   image);
+	}
 	snprintf(at, sizeof(at), "%s", image);
 	/* down through the store, to its base or to the VM's own disk */
 	for (unsigned int i = 0; i < LAYERS_MAX && is_in_store(at); i++) {
