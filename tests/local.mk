@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Unit tests: one CUnit program for each module's noun, listed by room. `make check` runs them.
+# Read by the sanitizers of a build that has any (configure --with-sanitizers).
+EXTRA_DIST += tests/sanitizers/tsan.supp
+AM_TESTS_ENVIRONMENT = TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/sanitizers/tsan.supp:$$TSAN_OPTIONS"; \
+	export TSAN_OPTIONS;
+
 include tests/unit/common.mk
 include tests/unit/proto.mk
 include tests/unit/cluster.mk
