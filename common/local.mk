@@ -38,6 +38,6 @@ libvmr_access_la_CFLAGS = $(AM_CFLAGS) $(ACL_CFLAGS)
 libvmr_access_la_LIBADD = $(ACL_LIBS)
 
 # The same for libseccomp.
-libvmr_confine_la_SOURCES = common/confine.c common/confine.h common/confine_calls.c
+libvmr_confine_la_SOURCES = common/confine.c common/confine.h common/confine_calls.c common/confine_program.c
 libvmr_confine_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 libvmr_confine_la_LIBADD = $(SECCOMP_LIBS)
