@@ -91,6 +91,7 @@ tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_trouble_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_sync_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_confined_SOURCES = tests/unit/test_receiver_confined.c tests/unit/tempdir.h receiver/confinement.c
 tests_unit_test_receiver_confined_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_confined_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_wrong_CFLAGS = $(receiver_test_cflags)

@@ -9,10 +9,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/confine.h"
 #include "receiver/cell.h"
+#include "receiver/confinement.h"
 #include "receiver/process.h"
 #include "tests/unit/receiver_rig.h"
 #include "tests/unit/tempdir.h"
@@ -73,6 +75,80 @@ static void places(void)
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	rig_destroy(&rig);
 	rmdir(elsewhere);
+}
+
+/* ---- what the receiver may open, by trying with its own restrictions ---- */
+
+static char tried[TEMP_PATH_LEN];
+static int tried_flags;
+
+/* In a process that was told of <tempdir>/mine and of one disk. The errno of opening. */
+static int open_confined(void)
+{
+	Vmreplica__Ipc__ReceiverConfig config = VMREPLICA__IPC__RECEIVER_CONFIG__INIT;
+	char mine[TEMP_PATH_LEN], lent[TEMP_PATH_LEN], run[TEMP_PATH_LEN];
+	char error[CONFINE_ERROR_LEN];
+	char *places[] = {temp_path(mine, "mine"), temp_path(lent, "vms/lent.qcow2")};
+	bool confined = false;
+
+	config.places = places;
+	config.n_places = 2;
+	if (confinement_enter_paths(&config, temp_path(run, "run"), &confined, error) < 0 ||
+	    !confined || confinement_enter_calls(error) < 0) {
+		return ENOTRECOVERABLE;
+	}
+	return open(tried, tried_flags | O_CLOEXEC) < 0 ? errno : 0;
+}
+
+static int outcome(const char *path, int flags)
+{
+	int status = 0;
+	pid_t pid;
+
+	snprintf(tried, sizeof(tried), "%s", path);
+	tried_flags = flags;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		_exit(open_confined());
+	}
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int outcome_here(const char *name)
+{
+	char path[TEMP_PATH_LEN];
+
+	return outcome(temp_path(path, name), O_RDWR);
+}
+
+/* By mode and owner all of it is as open as what was lent. */
+static void receiver_files(void)
+{
+	static const char *const directories[] = {"mine", "run", "cib", "elsewhere", "vms"};
+	static const char *const files[] = {"mine/layer", "vms/lent.qcow2", "vms/other.qcow2",
+					    "cib/cib.xml", "elsewhere/layer"};
+	char path[TEMP_PATH_LEN], target[TEMP_PATH_LEN];
+
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		CU_ASSERT_EQUAL(mkdir(temp_path(path, directories[i]), 0755), 0);
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		temp_file(path, files[i], "content");
+	}
+	CU_ASSERT_EQUAL(symlink(temp_path(target, "vms/other.qcow2"), temp_path(path, "mine/link")),
+			0);
+	if (!kernel_can()) {
+		return;
+	}
+	CU_ASSERT_EQUAL(outcome_here("mine/layer"), 0);
+	CU_ASSERT_EQUAL(outcome_here("vms/lent.qcow2"), 0);
+	CU_ASSERT_EQUAL(outcome_here("vms/other.qcow2"), EACCES); /* a VM's, not adopted */
+	CU_ASSERT_EQUAL(outcome_here("mine/link"), EACCES);
+	CU_ASSERT_EQUAL(outcome_here("elsewhere/layer"), EACCES);
+	CU_ASSERT_EQUAL(outcome_here("cib/cib.xml"), EACCES);
+	CU_ASSERT_EQUAL(outcome("/etc/hosts", O_RDONLY), EACCES);
 }
 
 /* ---- a program in its cell ---- */
@@ -170,6 +246,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"a store elsewhere is not opened", places},
+		{"the receiver: files", receiver_files},
 		{"a store's program: files", cell_files},
 		{"a store's program: system calls", cell_calls},
 		{"a store's program: sockets", cell_sockets},
