@@ -22,7 +22,6 @@
 #define AT_BACKING_LEN	    16u
 #define AT_SIZE		    24u
 #define AT_INCOMPATIBLE	    72u
-#define INCOMPATIBLE_DIRTY  1u
 #define INCOMPATIBLE_BROKEN 2u
 #define INCOMPATIBLE_DATA   4u
 
@@ -139,6 +138,9 @@ static void header_check(struct check *check, const struct check_layer *place)
 		return;
 	}
 	flags = big_endian(header + AT_INCOMPATIBLE, 8);
+	if (place->layer->adopted) {
+		flags &= ~(uint64_t)INCOMPATIBLE_DATA; /* a VM's raw disk, wrapped */
+	}
 	if ((flags & (INCOMPATIBLE_BROKEN | INCOMPATIBLE_DATA)) != 0) {
 		layer_find(check, place, CHECK_DAMAGE, AT_INCOMPATIBLE,
 			   (flags & INCOMPATIBLE_BROKEN) != 0

@@ -110,20 +110,6 @@ struct manifest_layer *image_find_changed(struct store *store, struct manifest_i
 	return NULL;
 }
 
-void image_drop_caches(struct store *store, const struct manifest_image *image)
-{
-	for (size_t i = 0; i < image->disk_count; i++) {
-		for (size_t k = 0; k < image->disks[i].layer_count; k++) {
-			cleanup_close int fd = openat(store->dir_fd, image->disks[i].layers[k].file,
-						      O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-			if (fd >= 0) {
-				posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-			}
-		}
-	}
-}
-
 /* ---- new layers ---- */
 
 int image_layer_make(struct store *store, struct manifest *next, const char *disk,

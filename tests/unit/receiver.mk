@@ -13,6 +13,7 @@ check_PROGRAMS += \
 	tests/unit/test_batch \
 	tests/unit/test_merge_plan \
 	tests/unit/test_history \
+	tests/unit/test_image_cache \
 	tests/unit/test_point_list
 tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c tests/unit/manifest_sample.c tests/unit/manifest_sample.h
 tests_unit_test_manifest_CFLAGS = $(receiver_test_cflags)
@@ -33,6 +34,9 @@ tests_unit_test_merge_plan_LDADD = $(receiver_pure_libs)
 tests_unit_test_history_SOURCES = tests/unit/test_history.c tests/unit/tempdir.h
 tests_unit_test_history_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_history_LDADD = $(receiver_pure_libs)
+tests_unit_test_image_cache_SOURCES = tests/unit/test_image_cache.c tests/unit/tempdir.h
+tests_unit_test_image_cache_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_image_cache_LDADD = $(receiver_pure_libs)
 tests_unit_test_point_list_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_point_list_LDADD = $(receiver_pure_libs)
 
@@ -41,6 +45,7 @@ tests_unit_test_point_list_LDADD = $(receiver_pure_libs)
 # receiver in the build's folder, so they are made after it.
 check_LTLIBRARIES += tests/unit/librig.la
 tests_unit_librig_la_SOURCES = \
+	tests/unit/adopt_scene.c tests/unit/adopt_scene.h \
 	tests/unit/fault_sync.c tests/unit/fault_sync.h \
 	tests/unit/points_scene.c tests/unit/points_scene.h \
 	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
@@ -59,6 +64,7 @@ receiver_rig_tests = \
 	tests/unit/test_receiver_e2e \
 	tests/unit/test_receiver_trouble \
 	tests/unit/test_receiver_sync \
+	tests/unit/test_receiver_import \
 	tests/unit/test_receiver_wrong \
 	tests/unit/test_receiver_confined \
 	tests/unit/test_receiver_points \
@@ -91,6 +97,8 @@ tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_trouble_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_sync_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_import_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_import_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_confined_SOURCES = tests/unit/test_receiver_confined.c tests/unit/tempdir.h receiver/confinement.c
 tests_unit_test_receiver_confined_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_confined_LDADD = $(receiver_rig_libs)

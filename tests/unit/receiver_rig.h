@@ -84,6 +84,11 @@ struct rig {
 	uint64_t peak_rss_kib; /* of the receivers stopped so far */
 	char last_event[600];
 	int opened_error, closed_error; /* of the last STORE_OPENED, STORE_CLOSED */
+	struct {
+		bool answered;
+		int error;
+		char text[600];
+	} imported; /* the last STORE_IMPORTED */
 	char opened_text[600];
 	bool opened, closed, gone; /* gone: the link has ended while rig_mortal */
 	struct tls_context *sender_tls,
