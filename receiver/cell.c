@@ -13,12 +13,9 @@
 
 #include "common/cleanup.h"
 #include "proto/limits.h"
+#include "receiver/data_file.h"
 
-#define PATH_LEN       (PATH_LEN_MAX + MANIFEST_FILE_MAX + 2)
-#define HEADER_LEN     4096u
-#define VERSION_3_LEN  104u /* of the header without extensions, at least */
-#define FEATURE_DATA   4u   /* incompatible: the data lies in another file */
-#define EXTENSION_DATA 0x44415441u
+#define PATH_LEN (PATH_LEN_MAX + MANIFEST_FILE_MAX + 2)
 
 static const struct {
 	const char *path;
@@ -75,54 +72,17 @@ int cell_add_programs(int fd)
 
 /* ---- adopted disks ---- */
 
-static uint64_t read_be(const uint8_t *at, size_t len)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		value = value << 8 | at[i];
-	}
-	return value;
-}
-
-/* The raw disk that a wrapped one's header names: QEMU opens it by itself. "" = there is none. */
-static void data_file_find(const char *image, char path[PATH_LEN_MAX + 1])
-{
-	cleanup_close int fd = open(image, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	uint8_t header[HEADER_LEN] = {0};
-	size_t at;
-
-	path[0] = '\0';
-	if (fd < 0 || pread(fd, header, sizeof(header), 0) < (ssize_t)VERSION_3_LEN ||
-	    memcmp(header, "QFI\xfb", 4) != 0 || read_be(header + 4, 4) < 3 ||
-	    (read_be(header + 72, 8) & FEATURE_DATA) == 0) {
-		return;
-	}
-	at = (size_t)read_be(header + 100, 4);
-	while (at >= VERSION_3_LEN && at <= HEADER_LEN - 8) {
-		uint32_t type = (uint32_t)read_be(header + at, 4);
-		size_t len = (size_t)read_be(header + at + 4, 4);
-
-		at += 8;
-		if (type == 0 || len > HEADER_LEN - at) {
-			return;
-		}
-		if (type == EXTENSION_DATA && len <= PATH_LEN_MAX) {
-			memcpy(path, header + at, len);
-			path[len] = '\0';
-		}
-		at += (len + 7u) & ~(size_t)7u;
-	}
-}
-
 /* Through the link, which no program of ours can have made. */
 static int disk_add(int fd, const char *image)
 {
-	char data[PATH_LEN_MAX + 1], around[PATH_LEN], path[2 * PATH_LEN];
+	cleanup_close int image_fd = open(image, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char data[PATH_MAX] = "", around[PATH_LEN], path[PATH_LEN + PATH_MAX];
 	int rc = confine_paths_add(fd, image, CONFINE_READ | CONFINE_UPDATE);
 	cleanup_free char *real = NULL;
 
-	data_file_find(image, data);
+	if (image_fd >= 0) {
+		data_file_read(image_fd, data);
+	}
 	if (rc < 0 || data[0] == '\0') {
 		return rc;
 	}

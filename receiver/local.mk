@@ -24,6 +24,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/check_program.c \
 	receiver/cycle.c receiver/cycle.h \
 	receiver/cycle_record.c \
+	receiver/data_file.c receiver/data_file.h \
 	receiver/digest.c receiver/digest.h \
 	receiver/durable.c receiver/durable.h \
 	receiver/events.c receiver/receiver.h \

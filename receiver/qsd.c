@@ -67,8 +67,7 @@ static void qsd_free(struct qsd *qsd)
 	free(qsd);
 }
 
-/* The daemon is given its socket: it cannot make one, nor reach another store's. A negative errno,
- * or the descriptor. */
+/* The daemon is given its socket: it cannot make one, nor reach another store's. */
 static int socket_listen(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -83,8 +82,7 @@ static int socket_listen(const char *path)
 	return steal_fd(&fd);
 }
 
-/* The monitor sits on the child's standard input and output, so that no second socket needs a path.
- */
+/* The monitor sits on the child's standard input and output. */
 static int qsd_spawn(struct qsd *qsd, const struct cell *cell, int lock_fd,
 		     char error[QSD_ERROR_LEN])
 {
