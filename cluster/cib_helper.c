@@ -23,7 +23,6 @@
 #include "cluster/cib_health.h"
 #include "cluster/cib_process.h"
 #include "cluster/cib_reader.h"
-#include "common/confine.h"
 #include "common/daemon.h"
 #include "common/log.h"
 #include "proto/frame.h"
@@ -211,27 +210,6 @@ static int drop_privileges(void)
 	return 0;
 }
 
-/* For Pacemaker's tools as well, which crm_mon and attrd_updater are. */
-static int give_up_calls(void)
-{
-	static const char *const more[] = {
-		/* a CIB in a file, as tests have it, is replaced with a backup and an owner */
-		"link", "linkat", "chown", "fchown", "fchownat", "creat",
-		/* GLib, libqb, and what tools do as they begin */
-		"getpgrp", "getpgid", "setpgid", "getsid", "getpriority", "setitimer", "alarm",
-		"timer_create", "timer_settime", "timer_delete", "sched_getparam",
-		"sched_getscheduler", "sched_get_priority_max", "msync", "inotify_init1",
-		"inotify_add_watch", "inotify_rm_watch", "eventfd", NULL};
-	const struct confine_calls calls = {.more = more, .programs = true};
-	char error[CONFINE_ERROR_LEN];
-	int rc = confine_calls(&calls, error);
-
-	if (rc < 0) {
-		log_error("%s", error);
-	}
-	return rc;
-}
-
 static bool is_started_by_daemon(void)
 {
 	int type = 0;
@@ -287,9 +265,6 @@ int main(void)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setenv("PATH", TOOLS_PATH, 1);
 	(void)setenv("LC_ALL", "C", 1);
-	if (give_up_calls() < 0) {
-		return 1;
-	}
 	helper_run(&helper);
 	log_close();
 	return helper.exit_status;

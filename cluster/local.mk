@@ -63,4 +63,4 @@ vmreplica_cib_SOURCES = \
 	cluster/cib_helper.c cluster/cib_process.h \
 	cluster/cib_reader.c cluster/cib_reader.h
 vmreplica_cib_CFLAGS = $(cluster_cflags) $(PACEMAKER_CFLAGS)
-vmreplica_cib_LDADD = libvmr-cib.la libvmr-proto.la libvmr-confine.la libvmr-common.la $(PACEMAKER_LIBS)
+vmreplica_cib_LDADD = libvmr-cib.la libvmr-proto.la libvmr-common.la $(PACEMAKER_LIBS)
