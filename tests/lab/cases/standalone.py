@@ -128,41 +128,9 @@ def wrapped(lab):
     lab.on("a1", "virsh -q undefine rawvm; rm /srv/vms/raw*")
 
 
-UNIT = "/usr/lib/systemd/system/vmreplica-engine.service"
-NET = "/usr/libexec/vmreplica/vmreplica-net"
-DOOR = "/run/vmreplica/net.sock"
-# MemoryDenyWriteExecute, where the kernel can do it by itself (Linux 6.3).
-REFUSE_EXECUTABLE = ("import ctypes, os, sys; ctypes.CDLL(None).prctl(65, 1, 0, 0, 0); "
-                     "os.execvp(sys.argv[1], sys.argv[1:])")
-
-
-def confined_engine(lab, node):
-    """The command that starts an engine with what its unit leaves it of capabilities, /proc, memory,
-    network and privileges, as systemd would."""
-    lines = [line.split("=", 1) for line in lab.on(node, f"cat {UNIT}").splitlines() if "=" in line]
-    unit = dict(line for line in lines if not line[0].startswith("#"))
-    kept = ",".join("+" + name.removeprefix("CAP_").lower()
-                    for name in unit["CapabilityBoundingSet"].split())
-    for name in ("NoNewPrivileges", "MemoryDenyWriteExecute", "PrivateNetwork"):
-        require(unit[name] == "yes", f"{name} is not set in {UNIT}")
-    proc = f"hidepid={unit['ProtectProc']},subset={unit['ProcSubset']}"
-    return (f"env {unit['Environment']} unshare --mount --net sh -c \"mount -t proc -o {proc} proc /proc && exec setpriv "
-            f"--no-new-privs --inh-caps=-all --bounding-set=-all,{kept} python3 -c "
-            f"'{REFUSE_EXECUTABLE}' vmreplica-engine\"")
-
-
 def restart_engine(lab, node):
     """As `systemctl restart vmreplica-engine`: the broker's unit is part of the engine's."""
     for name in ("vmreplica-broker", "vmreplica-engine"):
         pid = lab.on(node, f"ps -eo pid,args | awk '$2 ~ /{name}$/ {{print $1; exit}}'").strip()
         lab.on(node, f"kill {pid}; while [ -e /proc/{pid} ]; do sleep 0.1; done")
-    if lab.run(node, "pgrep -x vmreplica-net").returncode != 0:
-        lab.on(node, f"setsid {NET} --socket {DOOR} </dev/null >/dev/null 2>&1 &")
-        wait_until("vmreplica-net listens", lambda: lab.run(
-            node, f"test -S {DOOR}").returncode == 0, 30, 0.2)
-    lab.on(node, f"{confined_engine(lab, node)} && vmreplica-broker --address {shapes.address(node)}")
-    engine = "/proc/$(cat /run/vmreplica/engine.pid)"
-    status = lab.on(node, f"cat {engine}/status")
-    require("NoNewPrivs:\t1" in status and "CapBnd:\t000001ffffffffff" not in status, status)
-    require(lab.on(node, f"readlink {engine}/ns/net") != lab.on(node, "readlink /proc/self/ns/net"),
-            "the engine has the node's network")
+    lab.on(node, f"vmreplica-engine && vmreplica-broker --address {shapes.address(node)}")
