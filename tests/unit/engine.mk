@@ -87,6 +87,11 @@ tests_unit_test_wrap_disk_SOURCES = tests/unit/test_wrap_disk.c
 tests_unit_test_wrap_disk_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_wrap_disk_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_wrap_device
+tests_unit_test_wrap_device_SOURCES = tests/unit/test_wrap_device.c
+tests_unit_test_wrap_device_CFLAGS = $(source_test_cflags)
+tests_unit_test_wrap_device_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_wrap_witness
 tests_unit_test_wrap_witness_SOURCES = tests/unit/test_wrap_witness.c
 tests_unit_test_wrap_witness_CFLAGS = $(source_test_cflags)
@@ -238,6 +243,11 @@ check_PROGRAMS += tests/unit/test_store_directory
 tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_unfinished
+tests_unit_test_wrap_unfinished_SOURCES = tests/unit/test_wrap_unfinished.c
+tests_unit_test_wrap_unfinished_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_unfinished_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_standing
 tests_unit_test_standing_SOURCES = tests/unit/test_standing.c
