@@ -265,6 +265,23 @@ static void adopt(void)
 	CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
 }
 
+/* Wait until the disks have so many layers, and nothing is being merged. */
+static bool rests_with(size_t vda, size_t vdb)
+{
+	bool rests = false;
+
+	for (int i = 0; i < 200 && !rests; i++) {
+		struct manifest manifest = scene_manifest();
+
+		rests = manifest.merge.from[0] == '\0' && manifest.current.disk_count == 2 &&
+			manifest.current.disks[0].layer_count == vda &&
+			manifest.current.disks[1].layer_count == vdb;
+		manifest_destroy(&manifest);
+		rig_wait(&rig, NULL, 0, rests ? 0 : 100);
+	}
+	return rests;
+}
+
 static void new_primary(void)
 {
 	static char lineage[40];
@@ -297,6 +314,7 @@ static void adopted_begin(bool stiff)
 	new_primary();
 	scene_resync_whole();
 	scene_note();
+	CU_ASSERT_TRUE(rests_with(2, 2));
 	scene_check();
 }
 
@@ -319,30 +337,12 @@ static void test_link(void)
 	adopted_end();
 }
 
-/* Wait until the disks have so many layers, and nothing is being merged. */
-static bool rests_with(size_t vda, size_t vdb)
-{
-	bool rests = false;
-
-	for (int i = 0; i < 200 && !rests; i++) {
-		struct manifest manifest = scene_manifest();
-
-		rests = manifest.merge.from[0] == '\0' && manifest.current.disk_count == 2 &&
-			manifest.current.disks[0].layer_count == vda &&
-			manifest.current.disks[1].layer_count == vdb;
-		manifest_destroy(&manifest);
-		rig_wait(&rig, NULL, 0, rests ? 0 : 100);
-	}
-	return rests;
-}
-
 /* The VM has grown on the other side, its old disk cannot: layers go into one over it. Once it can,
  * it takes them. */
 static void test_unfit(void)
 {
 	sender_features = PROTOCOL_FEATURE_DISKS; /* from here on */
 	adopted_begin(true);
-	CU_ASSERT_TRUE(rests_with(2, 2)); /* of the size that it has */
 	model_resize(&model, 0, DISK_BYTES + 4 * MIB);
 	points_set(2);
 	for (int i = 0; i < 6; i++) {
