@@ -74,32 +74,33 @@ def recorded(facts):
 
 
 def rounds(lab):
-    chance, done = random.Random(SEED), []
+    chance, done, compared = random.Random(SEED), [], []
     while len(done) < ROUNDS:
         lab.guest(legs.LOAD)
         ledger = legs.Ledger(lab)
-        with rep.unharmed(lab):
-            for number in range(len(done), min(len(done) + COMPARE_EACH, ROUNDS)):
-                how = HOWS[number % len(HOWS)]
-                with recorded({"leg": "rounds", "round": number, "how": how}) as facts:
-                    one_round(lab, chance, ledger, how, facts)
-                done.append(facts)
-            facts["gap_ms"] = lab.guest_status()["max_gap_ms"]
-            facts["block_wire"], facts["block_wrote"] = ledger.total()
-        rep.compare_at_cut(lab)
+        with recorded({"leg": "compared"}) as all_of:
+            with rep.unharmed(lab):
+                for number in range(len(done), min(len(done) + COMPARE_EACH, ROUNDS)):
+                    how = HOWS[number % len(HOWS)]
+                    with recorded({"leg": "rounds", "round": number, "how": how}) as facts:
+                        one_round(lab, chance, ledger, how, facts)
+                    done.append(facts)
+                all_of["gap_ms"] = lab.guest_status()["max_gap_ms"]
+                all_of["wire"], all_of["wrote"] = ledger.total()
+            all_of["newest"] = rep.compare_at_cut(lab)["newest"]
+        compared.append(all_of)
     lab.rate(lab.shape.wan_rate)
-    tell(done)
+    tell(done, compared)
 
 
-def tell(done):
-    kept = [one for one in done if one["kept"]]
-    wrote = sum(one.get("block_wrote", 0) for one in done)
-    wire = sum(one.get("block_wire", 0) for one in done)
-    say(f"{len(done)} cuts in the middle of a cycle: {len(kept)} streams lived, "
-        f"{len(done) - len(kept)} were begun again; {wire / MIB:.0f} MiB on the wire for "
-        f"{wrote / MIB:.0f} MiB that the guest wrote ({wire / wrote:.2f}); largest gap of web1 "
-        f"{max(one.get('gap_ms', 0) for one in done):.0f} ms; after a heal the next cut was "
-        f"committed within {max(one['healed_s'] for one in done)} s")
+def tell(done, compared):
+    kept = sum(one["kept"] for one in done)
+    wrote, wire = (sum(one[key] for one in compared) for key in ("wrote", "wire"))
+    say(f"{len(done)} cuts in the middle of a cycle: {kept} streams lived, {len(done) - kept} were "
+        f"begun again; {wire / MIB:.0f} MiB on the wire for {wrote / MIB:.0f} MiB that the guest wrote "
+        f"({wire / wrote:.2f}); largest gap of web1 {max(one['gap_ms'] for one in compared):.0f} ms; "
+        f"a cycle cut after the heal was applied within {max(one['healed_s'] for one in done)} s; "
+        f"compared {len(compared)} times")
 
 
 def one_round(lab, chance, ledger, how, facts):
