@@ -55,7 +55,7 @@ class Ledger:
         return self.samples[-1][1]
 
     def cut_since(self, wall_s):
-        """The status, once a cycle is committed whose cut came after WALL_S; called again and again."""
+        """The status, once a cycle is committed whose cut came after WALL_S; called repeatedly."""
         self.sample()
         found = owned(self.lab)
         self.taken_back = max(self.taken_back, self.wire - found["bytes"]["wire"])
@@ -98,8 +98,8 @@ def rate(lab, facts):
         answer = json.loads(lab.on(seen["owner"], f"{rep.WIRE} locate {shapes.broker_address('B')} "
                                    f"{seen['relationship']}"))
         found = wait_until("eight cycles are missed meanwhile", lambda: lagging(lab, seen), 150)
-        say(f"{rep.unsent(seen) / MIB:.1f} MiB unsent at 1 Mb/s; the broker says {answer['answer']}; "
-            f"{found['health']}: {found['reason'] or 'no reason'}; {found['behind_s']} s behind")
+        say(f"{rep.unsent(seen) / MIB:.1f} MiB unsent at 1 Mb/s; the broker says "
+            f"{answer['answer']}; {found['health']}: {found['reason'] or 'no reason'}; {found['behind_s']} s behind")
         require(answer["answer"] in ("REDIRECT", "RELAY"), f"the broker says {answer}")
         require(found["health"] == "Warning" or share_missed(found) <= 0.2, "health hides the lag")
         done = wait_until("the cycle is committed", lambda: committed(lab, seen["seq"]), 400, 1)
@@ -132,8 +132,8 @@ def committed(lab, seq):
 
 
 def stalls(lab, facts):
-    """Six stalls of 5 s, each in the middle of a cycle: no stream is begun again, and nothing is
-    sent twice."""
+    """Six stalls of 5 s, each in the middle of a cycle: streams live, or are begun again, and no
+    more is sent twice than was not acknowledged."""
     lab.guest(LOAD)
     ledger, facts["kept"], facts["stalls"] = Ledger(lab), 0, []
     with rep.unharmed(lab):
@@ -148,13 +148,14 @@ def stalls(lab, facts):
             lab.heal()
             healed_s = time.time()
             found = wait_until("a cycle cut after the stall",
-                               lambda: ledger.cut_since(healed_s), 120)  # noqa: B023
+                               lambda: ledger.cut_since(healed_s), 120)
             lived, one = streams(lab) == kept, {}
             ledger.settle(found, 0 if lived else (sent or seen["progress"])["done_bytes"], one)
             facts["stalls"].append(one)
             facts["kept"] += lived
     wire, wrote = ledger.total()
-    say(f"{facts['kept']} of 6 streams lived; {wire / MIB:.1f} MiB on the wire for {wrote / MIB:.1f}")
+    say(f"{facts['kept']} of 6 streams lived; {wire / MIB:.1f} MiB on the wire for "
+        f"{wrote / MIB:.1f}")
     rep.compare_at_cut(lab)
 
 
@@ -176,7 +177,7 @@ def broker(lab, facts):
         say(f"protect: {refused.returncode}: {facts['refused']}")
         require(refused.returncode != 0 and address in facts["refused"], "protect does not say why")
         lab.kill_program(rep.replica(lab)["owner"], "vmreplica-receiver")
-        found = wait_until("the broken stream says why it waits", lambda: waits_for(lab, address), 90)
+        found = wait_until("the broken stream says why", lambda: waits_for(lab, address), 90)
         facts["reason"] = found["reason"]
         say(f"a stream that broke: {found['health']}: {found['reason']}")
         for name in lost:
@@ -191,7 +192,8 @@ def broker(lab, facts):
 
 def waits_for(lab, address):
     found = owned(lab)
-    return found if found["health"] in ("Warning", "Critical") and address in found["reason"] else None
+    unwell = found["health"] in ("Warning", "Critical")
+    return found if unwell and address in found["reason"] else None
 
 
 def owners(lab, facts):
@@ -266,8 +268,8 @@ class Watch:
         return found
 
     def doubles(self):
-        """Who served, or wrote, on both nodes at once: on one from before until after he was seen on
-        the other.  And how many notes there are of the node with the fewest."""
+        """Who served, or wrote, on both nodes at once: on one from before until after he was seen
+        on the other.  And how many notes there are of the node with the fewest."""
         first, second = (self.notes(node) for node in self.nodes)
         pairs = [(one, other) for one in first for other in second]
         found = [double for one, other in pairs

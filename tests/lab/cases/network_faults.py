@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The WAN is cut in the middle of a cycle and healed, 100 times: packets vanish, or are answered by
-resets, or vanish in one direction only, for moments or until the stream is given up.  After each the
-replica reaches a cycle that was cut after the heal, by deltas alone, and no more travelled than
+"""The WAN is cut in the middle of a cycle and healed, 100 times: packets vanish, or are answered
+by resets, or vanish in one direction only, for moments or until the stream is given up.  After each
+the replica reaches a cycle that was cut after the heal, by deltas alone, and no more travelled than
 what the guest wrote, what the broken stream had sent, and a slack; each tenth time both sides are
-compared bit for bit at a cut.  Then the legs of network_legs: a slow line, stalls of 5 s, a broker or
-owners out of reach, nodes of a cluster that hear each other in one direction only.  web1 is unharmed.
+compared bit for bit at a cut.  Then the legs of network_legs: a slow line, stalls of 5 s, a broker
+or owners out of reach, nodes of a cluster that hear each other in one direction only.  web1 is
+unharmed.
 
-NETWORK_SEED and NETWORK_ROUNDS may be given, and NETWORK_LEGS, words out of "rounds rate stalls broker
-owners nodes".  The results of all runs add up in _build/network-results.jsonl: one line a round or leg,
-with seed and commit."""
+NETWORK_SEED and NETWORK_ROUNDS may be given, and NETWORK_LEGS, words out of "rounds rate stalls
+broker owners nodes".  The results of all runs add up in _build/network-results.jsonl: one line a
+round, comparison or leg, with seed and commit."""
 import contextlib
 import json
 import os
@@ -96,10 +97,10 @@ def rounds(lab):
 def tell(done, compared):
     kept = sum(one["kept"] for one in done)
     wrote, wire = (sum(one[key] for one in compared) for key in ("wrote", "wire"))
+    gap_ms = max(one["gap_ms"] for one in compared)
     say(f"{len(done)} cuts in the middle of a cycle: {kept} streams lived, {len(done) - kept} were "
-        f"begun again; {wire / MIB:.0f} MiB on the wire for {wrote / MIB:.0f} MiB that the guest wrote "
-        f"({wire / wrote:.2f}); largest gap of web1 {max(one['gap_ms'] for one in compared):.0f} ms; "
-        f"a cycle cut after the heal was applied within {max(one['healed_s'] for one in done)} s; "
+        f"begun again; {wire / MIB:.0f} MiB on the wire for {wrote / MIB:.0f} MiB that the guest "
+        f"wrote ({wire / wrote:.2f}); largest gap of web1 {gap_ms:.0f} ms; a cycle cut after the heal was applied within {max(one['healed_s'] for one in done)} s; "
         f"compared {len(compared)} times")
 
 
@@ -119,8 +120,8 @@ def one_round(lab, chance, ledger, how, facts):
     facts.update(held_s=round(held, 1), seq=found["seq"], unsent=rep.unsent(struck), kept=kept,
                  healed_s=round(time.monotonic() - begin, 1))
     ledger.settle(legs.owned(lab), 0 if kept else sent, facts)
-    say(f"round {facts['round']}: {how} for {held:.1f} s, {rep.unsent(struck) / MIB:.1f} MiB unsent; "
-        f"the stream {'lived' if kept else 'was begun again'}, cycle {found['seq']} "
+    say(f"round {facts['round']}: {how} for {held:.1f} s, {rep.unsent(struck) / MIB:.1f} MiB "
+        f"unsent; the stream {'lived' if kept else 'was begun again'}, cycle {found['seq']} "
         f"{facts['healed_s']} s after the heal, {facts['wire'] / MIB:.1f} MiB on the wire for "
         f"{facts['wrote'] / MIB:.1f}")
 
