@@ -99,7 +99,8 @@ def rate(lab, facts):
                                    f"{seen['relationship']}"))
         found = wait_until("eight cycles are missed meanwhile", lambda: lagging(lab, seen), 150)
         say(f"{rep.unsent(seen) / MIB:.1f} MiB unsent at 1 Mb/s; the broker says "
-            f"{answer['answer']}; {found['health']}: {found['reason'] or 'no reason'}; {found['behind_s']} s behind")
+            f"{answer['answer']}; {found['health']}: {found['reason'] or 'no reason'}; "
+            f"{found['behind_s']} s behind")
         require(answer["answer"] in ("REDIRECT", "RELAY"), f"the broker says {answer}")
         require(found["health"] == "Warning" or share_missed(found) <= 0.2, "health hides the lag")
         done = wait_until("the cycle is committed", lambda: committed(lab, seen["seq"]), 400, 1)

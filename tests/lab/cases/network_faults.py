@@ -100,7 +100,8 @@ def tell(done, compared):
     gap_ms = max(one["gap_ms"] for one in compared)
     say(f"{len(done)} cuts in the middle of a cycle: {kept} streams lived, {len(done) - kept} were "
         f"begun again; {wire / MIB:.0f} MiB on the wire for {wrote / MIB:.0f} MiB that the guest "
-        f"wrote ({wire / wrote:.2f}); largest gap of web1 {gap_ms:.0f} ms; a cycle cut after the heal was applied within {max(one['healed_s'] for one in done)} s; "
+        f"wrote ({wire / wrote:.2f}); largest gap of web1 {gap_ms:.0f} ms; a cycle "
+        f"cut after the heal was applied within {max(one['healed_s'] for one in done)} s; "
         f"compared {len(compared)} times")
 
 
