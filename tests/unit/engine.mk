@@ -244,6 +244,16 @@ tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_wrap_node
+tests_unit_test_wrap_node_SOURCES = tests/unit/test_wrap_node.c
+tests_unit_test_wrap_node_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_node_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_lent_disks
+tests_unit_test_lent_disks_SOURCES = tests/unit/test_lent_disks.c
+tests_unit_test_lent_disks_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_lent_disks_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_wrap_unfinished
 tests_unit_test_wrap_unfinished_SOURCES = tests/unit/test_wrap_unfinished.c
 tests_unit_test_wrap_unfinished_CFLAGS = $(engine_test_cflags)
