@@ -122,8 +122,9 @@ def lagging(lab, seen):
 
 
 def share_missed(found):
+    """Of less than 20 cycles health judges none."""
     count = found["cycles"]
-    return 1 - count["ok"] / sum(count.values())
+    return 1 - count["ok"] / sum(count.values()) if sum(count.values()) >= 20 else 0
 
 
 def committed(lab, seq):
