@@ -65,6 +65,8 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 	};
 	rel->cycle.verify = relationship_verify_take(rel, now_ms);
 	atomic_store(&rel->progress.give_way, false);
+	/* what the last one sent is counted already */
+	atomic_store(&rel->progress.wire_bytes, 0);
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
 	if (workers_submit(engine->cycle_workers, cycle_job_run, cycle_job_done, rel) < 0) {

@@ -47,8 +47,10 @@ libvmr_receiver_la_SOURCES = \
 	receiver/manifest_sum.c \
 	receiver/merge.c receiver/merge.h \
 	receiver/merge_copy.c receiver/merge_copy.h \
-	receiver/merge_hold.c \
+	receiver/merge_hold.c receiver/merge_turn.h \
 	receiver/merge_plan.c \
+	receiver/merge_trouble.c receiver/merge_trouble.h \
+	receiver/merge_room.c receiver/merge_room.h \
 	receiver/ownership.c receiver/ownership.h \
 	receiver/pending.c receiver/pending.h \
 	receiver/plan.c receiver/plan.h \

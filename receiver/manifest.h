@@ -39,6 +39,7 @@ struct manifest_layer {
 	bool adopted;	     /* a disk of the old primary's VM (adopt.h) */
 	bool linked;	     /* ... outside of the store: the file is a link to it */
 	bool sealed;	     /* never written again: the storage once failed to make it durable */
+	bool unfit; /* in memory alone: nothing is merged into it now, it cannot be resized */
 	uint64_t size_bytes, inode;
 	int64_t mtime_ns;
 };

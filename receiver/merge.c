@@ -9,29 +9,18 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/rate.h"
 #include "receiver/adopt.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
-#include "receiver/lend.h"
 #include "receiver/merge_copy.h"
+#include "receiver/merge_trouble.h"
+#include "receiver/merge_room.h"
+#include "receiver/merge_turn.h"
 #include "receiver/points.h"
 
-#define BYTES_PER_S    (64ull << 20) /* read and written */
-#define YIELD_MS       500	     /* to a log that is applied, for each piece */
-#define MARK_MS	       5000	     /* between records of how far it is */
-#define CHECK_MS       1000	     /* between looks whether another node took the store */
 #define FINISH_IDLE_MS 20000
-#define SLICE_MS       20000 /* then the next store has its turn */
-
-/* The lock is held. */
-static bool merge_is_blocked(const struct store *store)
-{
-	return atomic_load(&store->closing) || store->stale || store->broken || store->dir_fd < 0 ||
-	       store->merge_holds > 0 || store->manifest.resync_needed ||
-	       store->manifest.failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE ||
-	       store->manifest.pending.disk_count > 0;
-}
+#define SLICE_MS       20000 /* then the next store has its turn, */
+#define TURN_MS	       2000  /* or then, when one waits for it */
 
 static const struct manifest_layer *layer_above(const struct manifest *manifest)
 {
@@ -97,6 +86,19 @@ static int progress_record(struct store *store, uint64_t offset, bool copied, st
 	return merge_save(store, &next, answer);
 }
 
+/* As it was before begin_record: nothing was copied. */
+static int begin_take_back(struct store *store, struct answer *answer)
+{
+	struct manifest next = {0};
+	int rc = next_make(store, &next, answer);
+
+	if (rc < 0) {
+		return rc;
+	}
+	memset(&next.merge, 0, sizeof(next.merge));
+	return merge_save(store, &next, answer);
+}
+
 /* A merge whose layer is in no chain any more (the replica got a new base) is forgotten. */
 static int orphan_drop(struct store *store, struct answer *answer)
 {
@@ -114,34 +116,24 @@ static int orphan_drop(struct store *store, struct answer *answer)
 	return merge_save(store, &next, answer);
 }
 
-/* A flush failed: what the lower layer holds is not known any more, nor is a point over it what it
- * was. It is never written again, the points go, and the replica is compared with the primary. */
-static int merge_distrust(struct store *store, const char *why, struct answer *answer)
-{
-	struct manifest *manifest = &store->manifest;
-
-	image_stop(store);
-	image_drop_caches(store, &manifest->current);
-	for (size_t i = 0; i < manifest->current.disk_count; i++) {
-		struct manifest_disk *disk = &manifest->current.disks[i];
-
-		for (size_t k = 0; k < disk->layer_count; k++) {
-			disk->layers[k].sealed |=
-				strcmp(disk->layers[k].file, manifest->merge.into) == 0;
-		}
-	}
-	memset(&manifest->merge, 0, sizeof(manifest->merge));
-	manifest_point_drop(manifest, manifest->point_count);
-	image_freeze(store, manifest, &manifest->current, false);
-	receiver_event(store->receiver, "error", store->vm,
-		       "the recovery points are dropped: the replica's storage failed to make a "
-		       "merge durable: %.200s",
-		       why);
-	return store_distrust(store, answer,
-			      "the replica's storage failed to make data durable: %.200s", why);
-}
-
 /* ---- the layers' files; the lock is held, nobody writes ---- */
+
+/* A disk of the VM may be of a size that only its admin can change. Nothing is merged into it then,
+ * but into the layers over it. */
+static int resize_failed(struct store *store, uint64_t size, const char *error,
+			 struct answer *answer)
+{
+	struct manifest_merge merge = store->manifest.merge;
+	struct answer ignored;
+
+	if (merge.offset == 0 && merge_trouble_unfit(store, size, error) &&
+	    begin_take_back(store, answer) == 0) {
+		image_attach(store, STORE_CURRENT, true, &ignored, NULL); /* holds its locks */
+		return answer_moved(answer, 0, "it goes on with other layers");
+	}
+	return answer_busy(answer, "storage-error", 0, "cannot resize the layer %s: %.300s",
+			   merge.into, error);
+}
 
 /* The lower layer gets the size of the upper one: beyond it, nothing is read through it any more.
  */
@@ -162,9 +154,7 @@ static int sizes_match(struct store *store, uint64_t *ret_size, struct answer *a
 	}
 	image_detach(store);
 	rc = qsd_image_resize(image_path(store, merge->into, path), from, error);
-	return rc < 0 ? answer_busy(answer, "storage-error", 0,
-				    "cannot resize the layer %s: %.300s", merge->into, error)
-		      : 0;
+	return rc < 0 ? resize_failed(store, from, error, answer) : 0;
 }
 
 /* Point the layer above to the lower one, and take the merged one out. */
@@ -210,49 +200,6 @@ static int merge_finish(struct store *store, struct answer *answer)
 
 /* ---- one merge ---- */
 
-/* Wait until no log is being applied. The lock is held. */
-static int wait_turn(struct store *store, int timeout_ms)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-
-	while (store->applying && !merge_is_blocked(store) && clock_monotonic_ms() < deadline_ms) {
-		store_wait(store, timeout_ms < 100 ? timeout_ms : 100);
-	}
-	return merge_is_blocked(store) ? -ECANCELED : store->applying ? -EBUSY : 0;
-}
-
-/* How fast a copy goes, and whether it goes on. */
-struct pace {
-	struct rate_bucket bucket;
-	uint64_t done_bytes; /* charged so far */
-	int64_t check_ms;    /* monotonic; when to look next whether the store is still ours */
-};
-
-static int pace(struct store *store, struct pace *pace, const struct merge_copy *copy,
-		struct answer *answer)
-{
-	uint64_t now_bytes = copy->read_bytes + copy->written_bytes;
-	int64_t now_ms = clock_monotonic_ms();
-	int64_t wait_ms = rate_bucket_charge(&pace->bucket, now_bytes - pace->done_bytes, now_ms);
-	int rc;
-
-	pace->done_bytes = now_bytes;
-	pthread_mutex_lock(&store->lock);
-	if (now_ms >= pace->check_ms) {
-		pace->check_ms = now_ms + CHECK_MS;
-		/* A node that took the store over reads the layer that is written here. What is
-		 * only not readable now is seen by the next look, or by the next record. */
-		store_check_generation(store, answer);
-	}
-	/* A log that takes long does not stop a merge for good: the merge makes room, too. */
-	rc = wait_turn(store, YIELD_MS);
-	pthread_mutex_unlock(&store->lock);
-	if (wait_ms > 0 && rc != -ECANCELED) {
-		clock_sleep_ms(wait_ms < YIELD_MS ? wait_ms : YIELD_MS);
-	}
-	return rc == -ECANCELED ? rc : 0;
-}
-
 /* Flush, then record that all before the offset is in the lower layer. */
 static int mark(struct store *store, struct merge_copy *copy, bool copied, struct answer *answer)
 {
@@ -260,7 +207,7 @@ static int mark(struct store *store, struct merge_copy *copy, bool copied, struc
 
 	pthread_mutex_lock(&store->lock);
 	if (rc < 0 && !target_error_is_lost(rc)) {
-		merge_distrust(store, copy->error, answer);
+		merge_trouble_distrust(store, copy->error, answer);
 		rc = answer_storage(answer, rc, "merging layers");
 	} else if (rc < 0) {
 		rc = answer_busy(answer, "storage-error", 0, "qemu-storage-daemon has died");
@@ -277,30 +224,57 @@ static int copy_failed(struct store *store, struct merge_copy *copy, int rc, str
 
 	if (flush_rc < 0 && !target_error_is_lost(flush_rc)) {
 		pthread_mutex_lock(&store->lock);
-		merge_distrust(store, copy->error, answer);
+		merge_trouble_distrust(store, copy->error, answer);
 		pthread_mutex_unlock(&store->lock);
 	}
 	return answer_storage(answer, target_error_is_lost(rc) ? -EIO : rc, "merging layers");
 }
 
-static int copy_all(struct store *store, struct merge_copy *copy, struct answer *answer)
+/* Somebody else's turn, or no room: what is copied stays copied. */
+static int give_way(struct store *store, struct merge_copy *copy, struct answer *answer)
 {
-	int64_t mark_ms = clock_monotonic_ms() + MARK_MS;
-	struct pace rate = {.done_bytes = 0};
-	int rc = 1;
+	struct answer failed;
+	int rc = mark(store, copy, false, &failed);
 
-	rate_bucket_init(&rate.bucket, BYTES_PER_S, clock_monotonic_ms());
+	if (rc < 0) {
+		*answer = failed;
+	}
+	return rc < 0 ? rc : -EBUSY;
+}
+
+static int copy_all(struct store *store, struct merge_copy *copy, struct merge_room *room,
+		    struct answer *answer)
+{
+	int64_t begin_ms = clock_monotonic_ms(), turn_ms;
+	int64_t mark_ms = clock_monotonic_ms() + MERGE_MARK_MS;
+	struct merge_pace pace;
+	int rc = merge_room_find(room, store, copy, answer);
+
+	if (rc < 0) {
+		return rc;
+	}
+	/* to look for room takes no more than half of the time */
+	turn_ms = begin_ms + TURN_MS + 2 * room->walk_ms;
+	merge_pace_init(&pace);
+	rc = 1;
 	while (rc > 0) {
-		rc = pace(store, &rate, copy, answer);
+		rc = merge_pace(store, &pace, copy->read_bytes + copy->written_bytes);
 		if (rc < 0) {
 			return answer_moved(answer, 0, "something else comes first");
+		}
+		if (merge_room_look(room, copy, answer) < 0) {
+			return give_way(store, copy, answer);
+		}
+		if (clock_monotonic_ms() > turn_ms && merge_others_wait(store)) {
+			answer_moved(answer, 0, "another store has its turn");
+			return give_way(store, copy, answer);
 		}
 		rc = merge_copy_step(copy);
 		if (rc < 0) {
 			return copy_failed(store, copy, rc, answer);
 		}
 		if (rc > 0 && clock_monotonic_ms() > mark_ms) {
-			mark_ms = clock_monotonic_ms() + MARK_MS;
+			mark_ms = clock_monotonic_ms() + MERGE_MARK_MS;
 			rc = mark(store, copy, false, answer);
 			rc = rc < 0 ? rc : 1;
 		}
@@ -334,21 +308,23 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 {
 	int64_t begin_ms = clock_monotonic_ms();
 	struct merge_copy copy = {0};
+	struct merge_room room;
 	uint64_t written;
 	int rc;
 
-	if (wait_turn(store, FINISH_IDLE_MS) < 0) {
+	if (merge_turn_wait(store, FINISH_IDLE_MS) < 0) {
 		return answer_moved(answer, 0, "something else comes first");
 	}
 	rc = merge_begin(store, plan, &copy, answer);
 	if (rc == 0 && !store->manifest.merge.copied) {
+		merge_room_init(&room, store);
 		pthread_mutex_unlock(&store->lock);
-		rc = copy_all(store, &copy, answer);
+		rc = copy_all(store, &copy, &room, answer);
 		pthread_mutex_lock(&store->lock);
 	}
 	written = copy.written_bytes;
 	merge_copy_close(&copy);
-	if (rc == 0 && wait_turn(store, FINISH_IDLE_MS) < 0) {
+	if (rc == 0 && merge_turn_wait(store, FINISH_IDLE_MS) < 0) {
 		rc = answer_moved(answer, 0, "something else comes first");
 	}
 	rc = rc < 0 ? rc : merge_finish(store, answer);
@@ -360,20 +336,6 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 }
 
 /* ---- the job ---- */
-
-static void pinned_report(struct store *store, const struct merge_plan *plan)
-{
-	bool briefly =
-		plan->choice == MERGE_PINNED &&
-		strncmp(plan->pin->holder, LEND_HOLDER_PREFIX, strlen(LEND_HOLDER_PREFIX)) == 0;
-
-	if (plan->choice == MERGE_PINNED && !briefly && !store->merge_pinned) {
-		receiver_event(store->receiver, "notice", store->vm,
-			       "merging layers waits: %s is in use by %s", plan->pin->file,
-			       plan->pin->holder);
-	}
-	store->merge_pinned = plan->choice == MERGE_PINNED;
-}
 
 /* The lock is held. 1: one is merged, 0: nothing (now), negative: the answer. */
 static int merge_next(struct store *store, struct answer *answer)
@@ -389,30 +351,33 @@ static int merge_next(struct store *store, struct answer *answer)
 		return rc;
 	}
 	merge_plan(&store->manifest, &plan);
-	pinned_report(store, &plan);
+	merge_trouble_pinned(store, &plan);
 	if (plan.choice != MERGE_READY) {
 		return 0;
 	}
-	rc = store_check_space(store, true, answer);
+	rc = merge_room_known(store, answer);
 	rc = rc < 0 ? rc : merge_one(store, &plan, answer);
 	return rc < 0 ? rc : 1;
 }
 
 int merge_run(void *arg)
 {
-	int64_t deadline_ms = clock_monotonic_ms() + SLICE_MS;
+	int64_t begin_ms = clock_monotonic_ms(), deadline_ms = begin_ms + SLICE_MS;
 	struct store *store = arg;
 	struct answer answer;
 	int rc = 1;
 
+	atomic_fetch_sub(&store->receiver->merges_waiting, 1);
 	atomic_store(&store->merge_wanted, false);
 	pthread_mutex_lock(&store->lock);
 	store->merging = true;
-	if (!merge_is_blocked(store) && wait_turn(store, YIELD_MS) == 0) {
+	if (!merge_is_blocked(store) && merge_turn_wait(store, MERGE_YIELD_MS) == 0) {
 		points_trim(store);
 		adopt_tidy(store);
 	}
-	while (rc > 0 && clock_monotonic_ms() < deadline_ms) {
+	merge_trouble_retry(store);
+	while (rc > 0 && clock_monotonic_ms() < deadline_ms &&
+	       (clock_monotonic_ms() < begin_ms + TURN_MS || !merge_others_wait(store))) {
 		rc = merge_next(store, &answer);
 	}
 	store->merging = false;
@@ -420,7 +385,9 @@ int merge_run(void *arg)
 	if (rc < 0 && answer.kind == ANSWER_MOVED) {
 		rc = 1;
 	} else if (rc < 0) {
-		log_warning("%s: merging layers waits: %s", store->vm, answer.reason);
+		merge_trouble_wait(store, &answer);
+	} else if (!merge_is_blocked(store)) {
+		merge_trouble_progress(store);
 	}
 	pthread_mutex_unlock(&store->lock);
 	return rc;

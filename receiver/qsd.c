@@ -367,7 +367,7 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *w
 		    : export_add(qsd, chain, chain->count - 1, disk, wanted->writable, false,
 				 error);
 	if (rc == 0 && wanted->merging) {
-		rc = export_add(qsd, chain, wanted->merged - 1, QSD_MERGE_INTO, true, false, error);
+		rc = export_add(qsd, chain, wanted->merged - 1, QSD_MERGE_INTO, true, true, error);
 		rc = rc < 0 ? rc
 			    : export_add(qsd, chain, wanted->merged, QSD_MERGE_FROM, false, true,
 					 error);

@@ -33,8 +33,8 @@ const char *qsd_socket(const struct qsd *qsd);
 
 /* A chain of qcow2 files to open. Only the top is written, and only when writable; but with merging
  * also the layer below the one of index merged, and two more exports are there: QSD_MERGE_FROM
- * (what can be read through the layer merged, which also tells what is allocated in it) and
- * QSD_MERGE_INTO (through the layer below, writable). */
+ * (what can be read through the layer merged) and QSD_MERGE_INTO (through the layer below,
+ * writable), each of which also tells what is allocated in its layer. */
 struct qsd_chain {
 	const char *const *paths; /* absolute, base first */
 	size_t count;

@@ -55,7 +55,10 @@ struct store {
 	atomic_bool suspended;			/* the admin paused the replica */
 	atomic_bool apply_queued, apply_wanted; /* apply.c's */
 	atomic_bool merge_wanted;		/* merge.c's */
-	atomic_bool taken;			/* failed over: streams end */
+	/* merge_trouble.c's: monotonic; when layers that could not be resized are tried again; 0 =
+	 * there are none */
+	_Atomic int64_t merge_again_ms;
+	atomic_bool taken; /* failed over: streams end */
 	_Atomic int64_t
 		lease_ms; /* lend.h: monotonic; what is lent is taken back then; 0 = nothing is */
 	atomic_uint qemu_uid; /* who VMs run as; 0 = root, or not told */
@@ -87,9 +90,16 @@ struct store {
 	bool applying;		 /* a log is being written into the image */
 	bool merging;		 /* a merge works on the lower layers */
 	unsigned int merge_holds;
-	unsigned int apply_holds; /* no batch is begun; one that stands open is ended */
-	bool taking;		  /* a request about a takeover works on the store */
-	struct history history;	  /* of manifest.history_generation */
+	/* the merge that waits for room: how much more it takes, and beside what; path "" = none */
+	struct {
+		char from[MANIFEST_FILE_MAX + 1], path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2];
+		uint64_t offset, bytes;
+	} merge_lack;
+	char merge_unfit[REASON_MAX + 1]; /* why a layer is unfit (manifest.h), as far as one is */
+	unsigned int merge_failures;	  /* attempts to merge, one after another */
+	unsigned int apply_holds;	  /* no batch is begun; one that stands open is ended */
+	bool taking;			  /* a request about a takeover works on the store */
+	struct history history;		  /* of manifest.history_generation */
 	unsigned int log_readers; /* somebody reads logs without the lock: none is removed */
 	bool logs_linger;	  /* some were to be: store_sweep_logs is due */
 	bool history_short, points_full, merge_pinned; /* already reported */

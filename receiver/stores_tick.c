@@ -153,13 +153,18 @@ static void merge_done_cb(void *arg, int result)
 
 static void merge_submit(struct store *store, int64_t now_ms)
 {
+	int64_t again_ms = atomic_load(&store->merge_again_ms);
+	bool again = again_ms != 0 && now_ms >= again_ms;
+
 	if (store->merge_queued || now_ms < store->merge_retry_ms ||
-	    !atomic_load(&store->merge_wanted)) {
+	    (!again && !atomic_load(&store->merge_wanted))) {
 		return;
 	}
 	store->merge_queued = true;
+	atomic_fetch_add(&store->receiver->merges_waiting, 1);
 	if (workers_submit(store->receiver->merge_workers, merge_run, merge_done_cb,
 			   store_ref(store)) < 0) {
+		atomic_fetch_sub(&store->receiver->merges_waiting, 1);
 		merge_done_cb(store, -ENOMEM);
 	}
 }

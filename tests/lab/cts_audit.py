@@ -126,7 +126,8 @@ def one_writer(lab, vm, looks):
     found = rep.from_owner(lab, "B", vm)
     writers = [(node, int(pid), *what) for node, seen in looks.items()
                for pid, what in seen["stores"].get(found["store"], {}).items()]
-    receivers = [(node, pid) for node, pid, program, _ in writers if program == "vmreplica-receiver"]
+    receivers = [(node, pid) for node, pid, program, _parent in writers
+                 if program == "vmreplica-receiver"]
     strange = [writer for writer in writers if (writer[0], writer[1]) not in receivers
                and (writer[2] != "qemu-storage-daemon" or (writer[0], writer[3]) not in receivers)]
     require(there and [node for node, _pid in receivers] == [there] and not strange,
@@ -142,10 +143,11 @@ def routes(lab, vm):
         there = lab.resource_node(resource, site)
         text = lab.vmreplica(rep.node_of(lab, site), "broker --json")
         found = [entry for entry in json.loads(text)["routes"] if entry["vm"] == vm]
-        require(there and [(entry["owner"], entry["moving"]) for entry in found] == [(there, False)],
+        told = [(entry["owner"], entry["moving"]) for entry in found]
+        require(there and told == [(there, False)],
                 f"{vm} at {site}: Pacemaker says {there}, the broker {found}")
-    require(lab.resource_node(vm) == lab.resource_node(f"{vm}-replica"), f"{vm} and its replication "
-            "are on two nodes")
+    require(lab.resource_node(vm) == lab.resource_node(f"{vm}-replica"),
+            f"{vm} and its replication are on two nodes")
     if not lab.state.line:
         relationship = rep.status(lab, "A", vm)["relationship"]
         answer = json.loads(lab.on(rep.node_of(lab, "A"), f"{rep.WIRE} locate "
@@ -161,8 +163,8 @@ def guest_runs(lab, books, vm):
     """It was restarted where its node was lost, and never else; and it writes."""
     lab.records_advance(5, 90, vm)
     found = lab.guest_status(vm)
-    require(found["boots"] == books.boots[vm] and found["error"] == 0,
-            f"{vm} has booted {found['boots']:.0f} times, {books.boots[vm]:.0f} are explained: {found}")
+    require(found["boots"] == books.boots[vm] and found["error"] == 0, f"{vm} has booted "
+            f"{found['boots']:.0f} times, {books.boots[vm]:.0f} are explained: {found}")
     load(lab, vm)
 
 

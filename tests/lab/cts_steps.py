@@ -116,7 +116,8 @@ def victim(lab, step):
 
 
 def pids(lab, node, program):
-    return set(lab.on(node, f"ps -eo pid,args | awk '$2 ~ /(^|\\/){program}$/ {{print $1}}'").split())
+    match = f"/(^|\\/){program}$/"
+    return set(lab.on(node, f"ps -eo pid,args | awk '$2 ~ {match} {{print $1}}'").split())
 
 
 def kill_daemon(lab, step):

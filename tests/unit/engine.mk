@@ -91,6 +91,11 @@ tests_unit_test_wrap_disk_SOURCES = tests/unit/test_wrap_disk.c
 tests_unit_test_wrap_disk_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_wrap_disk_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_wrap_device
+tests_unit_test_wrap_device_SOURCES = tests/unit/test_wrap_device.c
+tests_unit_test_wrap_device_CFLAGS = $(source_test_cflags)
+tests_unit_test_wrap_device_LDADD = $(source_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_wrap_witness
 tests_unit_test_wrap_witness_SOURCES = tests/unit/test_wrap_witness.c
 tests_unit_test_wrap_witness_CFLAGS = $(source_test_cflags)
@@ -242,6 +247,21 @@ check_PROGRAMS += tests/unit/test_store_directory
 tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_node
+tests_unit_test_wrap_node_SOURCES = tests/unit/test_wrap_node.c
+tests_unit_test_wrap_node_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_node_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_lent_disks
+tests_unit_test_lent_disks_SOURCES = tests/unit/test_lent_disks.c
+tests_unit_test_lent_disks_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_lent_disks_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_unfinished
+tests_unit_test_wrap_unfinished_SOURCES = tests/unit/test_wrap_unfinished.c
+tests_unit_test_wrap_unfinished_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_unfinished_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_standing
 tests_unit_test_standing_SOURCES = tests/unit/test_standing.c
