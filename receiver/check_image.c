@@ -76,6 +76,7 @@ int check_image_open(struct check_image *image, const struct manifest_disk *disk
 	cleanup_fclose FILE *err = tmpfile();
 	const char *argv[] = {"qemu-nbd", "-r", "-t", "-k", NULL, NULL, NULL};
 	const char *parent = getenv("TMPDIR");
+	struct process_setup setup = {.standard = {-1, -1, -1}, .kept = {-1, -1}};
 	char socket[96];
 	int rc;
 
@@ -91,7 +92,8 @@ int check_image_open(struct check_image *image, const struct manifest_disk *disk
 	snprintf(socket, sizeof(socket), "%s/nbd", image->directory);
 	argv[4] = socket;
 	argv[5] = image->chain;
-	rc = process_spawn(argv, -1, -1, fileno(err), -1, &image->pid);
+	setup.standard[2] = fileno(err);
+	rc = process_spawn(argv, &setup, &image->pid);
 	if (rc < 0) {
 		snprintf(error, NBD_ERROR_LEN, "cannot start qemu-nbd: %s", strerror(-rc));
 		return rc;

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "receiver/answer.h"
+#include "receiver/cell.h"
 #include "receiver/history.h"
 #include "receiver/manifest.h"
 #include "receiver/qsd.h"
@@ -106,6 +107,12 @@ struct store {
 	struct session *stream;			       /* the one that may write; borrowed */
 	uint64_t stream_ticket;			       /* of the newest that asked */
 };
+
+/* What QEMU's programs are left with that work on its files. The lock is held. */
+static inline struct cell store_cell(const struct store *store)
+{
+	return (struct cell){.directory = store->directory, .manifest = &store->manifest};
+}
 
 /* ---- life (store.c) ---- */
 /* From a validated StoreOpen; nothing is touched on disk. One reference. NULL when out of memory.
