@@ -387,7 +387,7 @@ int merge_run(void *arg)
 	if (rc < 0 && answer.kind == ANSWER_MOVED) {
 		rc = 1;
 	} else if (rc < 0) {
-		merge_trouble_wait(store, &answer);
+		rc = merge_trouble_wait(store, &answer);
 	} else if (!merge_is_blocked(store)) {
 		merge_trouble_progress(store);
 	}

@@ -266,6 +266,19 @@ static int tend(struct store *store, const struct manifest_cut *cut, bool applic
 	return rc;
 }
 
+int points_retire(struct store *store, struct manifest *next, const struct manifest_image *image)
+{
+	int dropped = manifest_retire(next, image);
+
+	if (dropped > 0) {
+		receiver_event(store->receiver, "warning", store->vm,
+			       "the %d oldest recovery points are dropped: %u images of disks from "
+			       "before they got new ones are kept for points, and these were more",
+			       dropped, DISKS_MAX);
+	}
+	return dropped < 0 ? dropped : 0;
+}
+
 /* Is there anything to let go? */
 static bool trim_is_due(struct store *store)
 {

@@ -79,6 +79,7 @@ receiver_rig_tests = \
 	tests/unit/test_crash_rounds \
 	tests/unit/test_amplification \
 	tests/unit/test_merge_pace \
+	tests/unit/test_merge_room \
 	tests/unit/test_stale_owner \
 	tests/unit/test_receiver_adopt \
 	tests/unit/test_receiver_trips \
@@ -133,6 +134,8 @@ tests_unit_test_amplification_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_amplification_LDADD = $(receiver_rig_libs)
 tests_unit_test_merge_pace_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_merge_pace_LDADD = $(receiver_rig_libs)
+tests_unit_test_merge_room_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_merge_room_LDADD = $(receiver_rig_libs)
 tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_stale_owner_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_trips_CFLAGS = $(receiver_test_cflags)
