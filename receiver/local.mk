@@ -14,6 +14,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/cell.c receiver/cell.h \
 	receiver/changes.c receiver/changes.h \
 	receiver/check.c receiver/check.h \
+	receiver/check_alone.c \
 	receiver/check_content.c \
 	receiver/check_image.c receiver/check_image.h \
 	receiver/check_layers.c \

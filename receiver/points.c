@@ -223,6 +223,9 @@ static int next_trim(struct store *store, struct manifest *next, size_t *ret_dro
 		return rc;
 	}
 	manifest_point_drop(next, decision.drop_points);
+	if (store->log_readers > 0) {
+		decision.drop_logs = 0; /* a replay needs them; they go the next time */
+	}
 	decision_report(store, &decision);
 	if (decision.drop_logs > 0) {
 		next->history_from = store->history.entries[decision.drop_logs - 1].seq + 1;

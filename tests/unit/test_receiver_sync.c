@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Storage that cannot make data durable: nothing is acknowledged over a failed fsync, and none is
  * tried again. */
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fault_sync.h"
 #include "points_scene.h"
+#include "takeover_scene.h"
 #include "unit.h"
 
 /* One fsync of the receiver's fails, each in turn from the first of a delta's commit to the last of
@@ -187,6 +191,42 @@ static void test_merge(void)
 	points_end();
 }
 
+/* A test is cleaned up at the very moment when a cycle's log has its name and the manifest does not
+ * name it yet: it is not taken for what a crash left. */
+static void *cleanup_beside(void *unused)
+{
+	(void)unused;
+	if (fault_sync_wait_held(20000)) {
+		taking_end_send(CLEANUP, 1);
+		usleep(300000); /* it has the store's lock */
+	}
+	fault_sync_release();
+	return NULL;
+}
+
+static void test_cleanup(void)
+{
+	char path[RIG_PATH + 64];
+	pthread_t thread;
+
+	taking_begin(2);
+	taking_cycle_applied(8);
+	CU_ASSERT_EQUAL(taking_test("web1-test", 0), 0);
+	model_change(&model, 8);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_dirty(&sender, &model);
+	fault_sync_hold(FAULT_CHILD, 1); /* the log; its directory */
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, cleanup_beside, NULL), 0);
+	CU_ASSERT_TRUE(sender_end(&sender));
+	pthread_join(thread, NULL);
+	model_clear_dirty(&model);
+	CU_ASSERT_EQUAL(rig_taken_wait(&rig, 30000), 0);
+	scene_check();
+	snprintf(path, sizeof(path), "%s/gen-1/%" PRIu64 ".vrl", rig.store, sender.committed.seq);
+	CU_ASSERT_EQUAL(access(path, F_OK), 0);
+	taking_end();
+}
+
 /* The oldest point is that of cycle seq, and reads as it. */
 static void first_judge(uint64_t seq)
 {
@@ -245,6 +285,7 @@ static const struct unit_test tests[] = {
 	{"image", test_image},
 	{"initial", test_initial},
 	{"merge", test_merge},
+	{"cleanup beside a commit", test_cleanup},
 	{"merge above a point", test_merge_above},
 };
 
