@@ -232,20 +232,30 @@ static int allow(struct wrap_node *node)
 
 /* ---- DEFINE ---- */
 
+void wrap_node_kept_path(const struct wrap_node *node, bool unwrap, char *buf, size_t size)
+{
+	const char *suffix = unwrap ? KEPT_UNWRAP : KEPT_WRAP;
+
+	if (node->config[0] != '\0') {
+		snprintf(buf, size, "%s%s", node->config, suffix);
+	} else {
+		snprintf(buf, size, VMR_STATEDIR "/%s.xml%s", node->vm, suffix);
+	}
+}
+
 static int put_definition(struct wrap_node *node, const char *old, const char *xml)
 {
 	const char *suffix = node->unwrap ? KEPT_UNWRAP : KEPT_WRAP;
 	char kept[PATH_LEN_MAX + 64];
 	int result;
 
+	wrap_node_kept_path(node, node->unwrap, kept, sizeof(kept));
 	if (node->config[0] != '\0') {
-		snprintf(kept, sizeof(kept), "%s%s", node->config, suffix);
 		result = wrap_file_replace(node->config, suffix, xml);
 		if (result < 0) {
 			source_fail(result, node->error, "%s: %s", node->config, strerror(-result));
 		}
 	} else {
-		snprintf(kept, sizeof(kept), VMR_STATEDIR "/%s.xml%s", node->vm, suffix);
 		result = wrap_file_put(kept, old);
 		result = result < 0 ? source_fail(result, node->error, "%s: %s", kept,
 						  strerror(-result))

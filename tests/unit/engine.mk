@@ -57,6 +57,10 @@ tests_unit_test_source_freeze_SOURCES = tests/unit/test_source_freeze.c engine/f
 tests_unit_test_source_freeze_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_freeze_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_export_target
+tests_unit_test_export_target_SOURCES = tests/unit/test_export_target.c tests/unit/tempdir.h
+tests_unit_test_export_target_CFLAGS = $(source_test_cflags)
+tests_unit_test_export_target_LDADD = $(source_test_ldadd)
 check_PROGRAMS += tests/unit/test_source_image
 tests_unit_test_source_image_SOURCES = tests/unit/test_source_image.c
 tests_unit_test_source_image_CFLAGS = $(source_test_cflags)
@@ -243,6 +247,16 @@ check_PROGRAMS += tests/unit/test_store_directory
 tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_node
+tests_unit_test_wrap_node_SOURCES = tests/unit/test_wrap_node.c
+tests_unit_test_wrap_node_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_node_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_lent_disks
+tests_unit_test_lent_disks_SOURCES = tests/unit/test_lent_disks.c
+tests_unit_test_lent_disks_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_lent_disks_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_wrap_unfinished
 tests_unit_test_wrap_unfinished_SOURCES = tests/unit/test_wrap_unfinished.c
