@@ -46,7 +46,7 @@ struct chain_keeper {
 	bool ran_out;	     /* the slice ended by its time */
 	unsigned int layers; /* that went */
 	struct chain_merge merge;
-	volatile bool stop; /* of the slice */
+	atomic_bool stop; /* of the slice */
 };
 
 /* ---- life ---- */
@@ -398,7 +398,9 @@ static void keeper_watch(struct chain_keeper *keeper, int64_t now)
 	switch (keeper->state) {
 	case KEEPER_MERGES:
 		keeper->ran_out |= now >= keeper->slice_end_ms;
-		keeper->stop |= !is_quiet(rel) || rel->waiters != NULL || keeper->ran_out;
+		if (!is_quiet(rel) || rel->waiters != NULL || keeper->ran_out) {
+			keeper->stop = true;
+		}
 		break;
 	case KEEPER_OPENS:
 	case KEEPER_ASKS:

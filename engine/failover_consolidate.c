@@ -23,7 +23,7 @@
 struct consolidate_job {
 	struct failover *failover; /* not touched on the worker */
 	struct chain_merge merge;
-	volatile bool stop;
+	atomic_bool stop;
 };
 
 static int consolidate_run(void *arg)

@@ -193,6 +193,7 @@ static void check_all(struct check *check)
 	check_points(check);
 	check_states(check);
 	check_content(check);
+	check_alone(check);
 }
 
 static int check_directory(const char *directory, uint64_t point_seq, bool json)

@@ -16,6 +16,7 @@
 
 #include "receiver/history.h"
 #include "receiver/manifest.h"
+#include "receiver/point_list.h"
 
 /* Exit statuses of the check. */
 enum check_status {
@@ -49,6 +50,8 @@ struct check {
 	size_t finding_count, damage_count;
 	size_t logs, layers, layers_left; /* checked; not checked because they are being written */
 	uint64_t log_bytes, compared_bytes;
+	size_t alone_layers, alone_unread; /* that no kept log bears out; of them, not readable */
+	uint64_t alone_bytes;		   /* of data in them */
 	bool out_of_memory;
 	bool changed; /* a chain was, in the middle of the check, and that has been said */
 };
@@ -88,6 +91,13 @@ void check_points(struct check *check);
 void check_states(struct check *check);
 /* What the points read as, against the logs that led to them (check_content.c). */
 void check_content(struct check *check);
+
+/* How much of the current image no kept log bears out (check_alone.c). */
+void check_alone(struct check *check);
+/* Does no kept log bear out what layer index of a chain holds? items: the points, as
+ * point_list_make without cycles lists them. Pure. */
+bool check_layer_is_alone(const struct manifest *manifest, const struct point_item *items,
+			  const struct manifest_disk *disk, size_t index);
 
 /* Run argv to its end for what it writes; bounded by timeout_ms. The exit status or a negative
  * errno; *ret_out, *ret_err: text, caller frees. */

@@ -56,7 +56,7 @@ static int connect_to(struct check_image *image, const char *socket, int err,
 	int64_t deadline_ms = clock_monotonic_ms() + OPEN_MS;
 	int status = 0;
 
-	while (nbd_disk_open(socket, "", NULL, &image->nbd, error) < 0) {
+	while (nbd_disk_open_depth(socket, "", &image->nbd, error) < 0) {
 		if (process_wait(image->pid, 0, &status) == 0) {
 			image->pid = 0;
 			last_words(err, error);
@@ -74,8 +74,9 @@ int check_image_open(struct check_image *image, const struct manifest_disk *disk
 		     char error[NBD_ERROR_LEN])
 {
 	cleanup_fclose FILE *err = tmpfile();
-	const char *argv[] = {"qemu-nbd", "-r", "-t", "-k", NULL, NULL, NULL};
+	const char *argv[] = {"qemu-nbd", "-r", "-A", "-t", "-k", NULL, NULL, NULL};
 	const char *parent = getenv("TMPDIR");
+	struct process_setup setup = {.standard = {-1, -1, -1}, .kept = {-1, -1}};
 	char socket[96];
 	int rc;
 
@@ -89,9 +90,10 @@ int check_image_open(struct check_image *image, const struct manifest_disk *disk
 		return -ENOMEM;
 	}
 	snprintf(socket, sizeof(socket), "%s/nbd", image->directory);
-	argv[4] = socket;
-	argv[5] = image->chain;
-	rc = process_spawn(argv, -1, -1, fileno(err), -1, &image->pid);
+	argv[5] = socket;
+	argv[6] = image->chain;
+	setup.standard[2] = fileno(err);
+	rc = process_spawn(argv, &setup, &image->pid);
 	if (rc < 0) {
 		snprintf(error, NBD_ERROR_LEN, "cannot start qemu-nbd: %s", strerror(-rc));
 		return rc;

@@ -12,9 +12,9 @@
 
 struct check_image {
 	pid_t pid;
-	char directory[64]; /* of its socket */
-	char *chain;	    /* owned; the chain in QEMU's words */
-	struct nbd_disk *nbd;
+	char directory[64];		  /* of its socket */
+	char *chain;			  /* owned; the chain in QEMU's words */
+	struct nbd_disk *nbd;		  /* extents are dirty when the top layer has them */
 	const struct manifest_disk *disk; /* borrowed */
 	size_t top;			  /* layer that is the image's top */
 };

@@ -97,7 +97,7 @@ static void backing_check(struct check *check, const struct check_layer *place, 
 	const struct manifest_merge *merge = &check->manifest.merge;
 	char found[MANIFEST_FILE_MAX + 4] = "", text[CHECK_TEXT_LEN];
 	const char *below = place->below == NULL ? "" : place->below->file;
-	const char *name = found;
+	const char *name;
 
 	if (place->layer->adopted) {
 		return; /* a disk of a VM names what is below it as it likes */

@@ -42,6 +42,13 @@ static void text_print(const struct check *check, const char *directory)
 	       check->logs, check->log_bytes >> 10, check->layers,
 	       check->layers_left > 0 ? " (not those being written)" : "", m->point_count,
 	       check->compared_bytes >> 10);
+	if (check->alone_bytes > 0 || check->alone_unread > 0) {
+		printf("not covered: %" PRIu64 " KiB in %zu layers were written by no kept log and "
+		       "have no second source in the store%s; verify compares them with the "
+		       "primary\n",
+		       check->alone_bytes >> 10, check->alone_layers,
+		       check->alone_unread > 0 ? " (and what could not be read just now)" : "");
+	}
 	if (check->damage_count == 0) {
 		puts("sound");
 	} else {
@@ -84,14 +91,15 @@ static int json_print(const struct check *check, const char *directory)
 		json_array_append_new(findings, finding_json(&check->findings[i]));
 	}
 	root = json_pack(
-		"{s:o, s:s, s:s, s:I, s:I, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:o}",
+		"{s:o, s:s, s:s, s:I, s:I, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}",
 		"directory", json_text(directory), "relationship", m->relationship, "vm", m->vm,
 		"generation", (json_int_t)m->generation, "seq", (json_int_t)m->committed.seq,
 		"in_use", check->in_use, "sound", check->damage_count == 0, "checked", "logs",
 		(json_int_t)check->logs, "log_bytes", (json_int_t)check->log_bytes, "layers",
 		(json_int_t)check->layers, "layers_being_written", (json_int_t)check->layers_left,
 		"points", (json_int_t)m->point_count, "compared_bytes",
-		(json_int_t)check->compared_bytes, "findings", findings);
+		(json_int_t)check->compared_bytes, "not_covered_bytes",
+		(json_int_t)check->alone_bytes, "findings", findings);
 	if (root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) < 0) {
 		return -EIO;
 	}

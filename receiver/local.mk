@@ -11,8 +11,10 @@ libvmr_receiver_la_SOURCES = \
 	receiver/authorization.c receiver/authorization.h \
 	receiver/batch.c receiver/batch.h \
 	receiver/borrow.h \
+	receiver/cell.c receiver/cell.h \
 	receiver/changes.c receiver/changes.h \
 	receiver/check.c receiver/check.h \
+	receiver/check_alone.c \
 	receiver/check_content.c \
 	receiver/check_image.c receiver/check_image.h \
 	receiver/check_layers.c \
@@ -23,6 +25,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/check_program.c \
 	receiver/cycle.c receiver/cycle.h \
 	receiver/cycle_record.c \
+	receiver/data_file.c receiver/data_file.h \
 	receiver/digest.c receiver/digest.h \
 	receiver/durable.c receiver/durable.h \
 	receiver/events.c receiver/receiver.h \
@@ -89,9 +92,9 @@ libvmr_receiver_la_SOURCES = \
 	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef
-libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-access.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
+libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-access.la libvmr-confine.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
 
 daemon_PROGRAMS += vmreplica-receiver
 vmreplica_receiver_SOURCES = receiver/main.c receiver/confinement.c receiver/confinement.h
 vmreplica_receiver_CFLAGS = $(libvmr_receiver_la_CFLAGS)
-vmreplica_receiver_LDADD = libvmr-receiver.la libvmr-confine.la
+vmreplica_receiver_LDADD = libvmr-receiver.la

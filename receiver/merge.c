@@ -141,6 +141,7 @@ static int sizes_match(struct store *store, uint64_t *ret_size, struct answer *a
 {
 	const struct manifest_merge *merge = &store->manifest.merge;
 	char path[IMAGE_PATH_LEN], error[QSD_ERROR_LEN];
+	const struct cell cell = store_cell(store);
 	uint64_t from = 0, into = 0;
 	int rc = image_layer_size(store, merge->from, &from);
 
@@ -153,7 +154,7 @@ static int sizes_match(struct store *store, uint64_t *ret_size, struct answer *a
 		return 0;
 	}
 	image_detach(store);
-	rc = qsd_image_resize(image_path(store, merge->into, path), from, error);
+	rc = qsd_image_resize(&cell, image_path(store, merge->into, path), from, error);
 	return rc < 0 ? resize_failed(store, from, error, answer) : 0;
 }
 
@@ -163,6 +164,7 @@ static int merge_finish(struct store *store, struct answer *answer)
 	const struct manifest_layer *above = layer_above(&store->manifest);
 	char path[IMAGE_PATH_LEN], below[MANIFEST_FILE_MAX + 4], error[QSD_ERROR_LEN];
 	char from[MANIFEST_FILE_MAX + 1];
+	const struct cell cell = store_cell(store);
 	struct manifest next = {0};
 	int rc;
 
@@ -176,7 +178,7 @@ static int merge_finish(struct store *store, struct answer *answer)
 	}
 	memcpy(from, store->manifest.merge.from, sizeof(from));
 	snprintf(below, sizeof(below), "../%s", store->manifest.merge.into);
-	rc = qsd_image_rebase(image_path(store, above->file, path), below, error);
+	rc = qsd_image_rebase(&cell, image_path(store, above->file, path), below, error);
 	if (rc < 0) {
 		return answer_busy(answer, "storage-error", 0, "cannot point %s to %s: %.300s",
 				   above->file, store->manifest.merge.into, error);
@@ -385,7 +387,7 @@ int merge_run(void *arg)
 	if (rc < 0 && answer.kind == ANSWER_MOVED) {
 		rc = 1;
 	} else if (rc < 0) {
-		merge_trouble_wait(store, &answer);
+		rc = merge_trouble_wait(store, &answer);
 	} else if (!merge_is_blocked(store)) {
 		merge_trouble_progress(store);
 	}

@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "receiver/data_file.h"
 #include "receiver/image.h"
 #include "receiver/merge_turn.h"
 
@@ -38,55 +39,17 @@ static uint64_t free_beside(const char *path)
 
 /* ---- what grows ---- */
 
-static uint64_t read_be(const uint8_t *at, size_t len)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		value = value << 8 | at[i];
-	}
-	return value;
-}
-
-/* The data file that a qcow2 header names (a wrapped raw disk has one), "" = none. */
-static void data_file_read(const char *path, char ret_file[PATH_LEN_MAX + 1])
-{
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t header[104], extension[8];
-	uint64_t at, len;
-
-	ret_file[0] = '\0';
-	if (fd < 0 || pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
-	    read_be(header + 4, 4) < 3 || (read_be(header + 72, 8) & 4) == 0) {
-		return;
-	}
-	at = read_be(header + 100, 4);
-	for (int i = 0; i < 16; i++) {
-		if (pread(fd, extension, sizeof(extension), (off_t)at) !=
-		    (ssize_t)sizeof(extension)) {
-			return;
-		}
-		len = read_be(extension + 4, 4);
-		at += sizeof(extension);
-		if (memcmp(extension, "DATA", 4) == 0) {
-			if (len <= PATH_LEN_MAX &&
-			    pread(fd, ret_file, len, (off_t)at) == (ssize_t)len) {
-				ret_file[len] = '\0';
-			}
-			return;
-		}
-		at += (len + 7) / 8 * 8;
-	}
-}
-
 /* A block device takes no room anywhere. */
 static void growing_find(const char *layer, char ret_path[IMAGE_PATH_LEN])
 {
-	char file[PATH_LEN_MAX + 1];
+	cleanup_close int fd = open(layer, O_RDONLY | O_CLOEXEC);
+	char file[PATH_MAX] = "";
 	struct stat st;
 
 	snprintf(ret_path, IMAGE_PATH_LEN, "%s", layer);
-	data_file_read(layer, file);
+	if (fd >= 0) {
+		data_file_read(fd, file);
+	}
 	if (file[0] == '/') {
 		snprintf(ret_path, IMAGE_PATH_LEN, "%s", file);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "receiver/merge_trouble.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,14 +147,14 @@ void merge_trouble_retry(struct store *store)
 
 /* ---- the rest ---- */
 
-void merge_trouble_wait(struct store *store, const struct answer *answer)
+int merge_trouble_wait(struct store *store, const struct answer *answer)
 {
 	char reason[REASON_MAX + 1];
 
 	if (strcmp(answer->code, MERGE_ROOM_CODE) == 0) {
 		store->merge_failures = 0;
 		show(store, answer->code, answer->reason);
-		return;
+		return -ENOSPC;
 	}
 	log_warning("%s: merging layers waits: %s", store->vm, answer->reason);
 	if (++store->merge_failures >= FAILURES_SHOWN) {
@@ -161,6 +162,7 @@ void merge_trouble_wait(struct store *store, const struct answer *answer)
 			 "layers are not merged (tried again by itself): %.300s", answer->reason);
 		show(store, FAILS_CODE, reason);
 	}
+	return -EBUSY;
 }
 
 void merge_trouble_progress(struct store *store)

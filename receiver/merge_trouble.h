@@ -19,8 +19,8 @@ void merge_trouble_pinned(struct store *store, const struct merge_plan *plan);
 bool merge_trouble_unfit(struct store *store, uint64_t size, const char *error);
 /* Is it time to try those again? They count as fit from then on. */
 void merge_trouble_retry(struct store *store);
-/* A merge could not go on, for this reason. */
-void merge_trouble_wait(struct store *store, const struct answer *answer);
+/* A merge could not go on, for this reason: -ENOSPC when that is room, else -EBUSY. */
+int merge_trouble_wait(struct store *store, const struct answer *answer);
 /* Nothing keeps merges from going on, but for layers that are unfit. */
 void merge_trouble_progress(struct store *store);
 

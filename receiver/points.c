@@ -223,6 +223,9 @@ static int next_trim(struct store *store, struct manifest *next, size_t *ret_dro
 		return rc;
 	}
 	manifest_point_drop(next, decision.drop_points);
+	if (store->log_readers > 0) {
+		decision.drop_logs = 0; /* a replay needs them; they go the next time */
+	}
 	decision_report(store, &decision);
 	if (decision.drop_logs > 0) {
 		next->history_from = store->history.entries[decision.drop_logs - 1].seq + 1;
@@ -261,6 +264,19 @@ static int tend(struct store *store, const struct manifest_cut *cut, bool applic
 	}
 	manifest_destroy(&next);
 	return rc;
+}
+
+int points_retire(struct store *store, struct manifest *next, const struct manifest_image *image)
+{
+	int dropped = manifest_retire(next, image);
+
+	if (dropped > 0) {
+		receiver_event(store->receiver, "warning", store->vm,
+			       "the %d oldest recovery points are dropped: %u images of disks from "
+			       "before they got new ones are kept for points, and these were more",
+			       dropped, DISKS_MAX);
+	}
+	return dropped < 0 ? dropped : 0;
 }
 
 /* Is there anything to let go? */

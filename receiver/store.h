@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "receiver/answer.h"
+#include "receiver/cell.h"
 #include "receiver/history.h"
 #include "receiver/manifest.h"
 #include "receiver/qsd.h"
@@ -100,10 +101,18 @@ struct store {
 	unsigned int apply_holds;	  /* no batch is begun; one that stands open is ended */
 	bool taking;			  /* a request about a takeover works on the store */
 	struct history history;		  /* of manifest.history_generation */
+	unsigned int log_readers; /* somebody reads logs without the lock: none is removed */
+	bool logs_linger;	  /* some were to be: store_sweep_logs is due */
 	bool history_short, points_full, merge_pinned; /* already reported */
 	struct session *stream;			       /* the one that may write; borrowed */
 	uint64_t stream_ticket;			       /* of the newest that asked */
 };
+
+/* What QEMU's programs are left with that work on its files. The lock is held. */
+static inline struct cell store_cell(const struct store *store)
+{
+	return (struct cell){.directory = store->directory, .manifest = &store->manifest};
+}
 
 /* ---- life (store.c) ---- */
 /* From a validated StoreOpen; nothing is touched on disk. One reference. NULL when out of memory.
@@ -164,6 +173,8 @@ void store_storage_ok(struct store *store);
 /* Remove files in gen-* that the manifest does not name: what a crash left. Of an emptied manifest
  * (generation 0): all. */
 void store_sweep(struct store *store);
+/* The same of logs alone, which stay while somebody reads them (spool_read_begin). */
+void store_sweep_logs(struct store *store);
 /* Wait for store->changed, at most timeout_ms. The lock is held; may return early for no reason. */
 void store_wait(struct store *store, int timeout_ms);
 

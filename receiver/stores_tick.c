@@ -12,6 +12,7 @@
 #include "receiver/stores_table.h"
 
 #define MERGE_RETRY_MS	30000
+#define MERGE_ROOM_MS	3000 /* a look at the free space costs nothing */
 #define SETTLE_RETRY_MS 5000
 
 void stores_send_status(struct store *store)
@@ -144,7 +145,10 @@ static void merge_done_cb(void *arg, int result)
 	struct store *store = arg;
 
 	store->merge_queued = false;
-	store->merge_retry_ms = result < 0 ? clock_monotonic_ms() + MERGE_RETRY_MS : 0;
+	store->merge_retry_ms =
+		result >= 0 ? 0
+			    : clock_monotonic_ms() +
+				      (result == -ENOSPC ? MERGE_ROOM_MS : MERGE_RETRY_MS);
 	if (result != 0) {
 		merge_kick(store);
 	}

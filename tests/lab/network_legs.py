@@ -2,7 +2,9 @@
 """Faults of the network that case network_faults goes through after its cuts, and the ledger of
 what the guest wrote and what travelled for it."""
 import datetime
+import glob
 import json
+import os
 import threading
 import time
 
@@ -43,7 +45,8 @@ class Ledger:
         self.lab, self.samples = lab, []
         self.base = self.first = self.sample()
         self.before = rep.sync(lab)
-        self.first_wire = self.before["bytes"]["wire"]
+        self.first_wire = self.wire = self.before["bytes"]["wire"]
+        self.taken_back = 0
 
     def sample(self):
         """Bytes that the guest has written until now."""
@@ -52,9 +55,11 @@ class Ledger:
         return self.samples[-1][1]
 
     def cut_since(self, wall_s):
-        """The status, once a cycle is committed whose cut came after WALL_S; called again and again."""
+        """The status, once a cycle is committed whose cut came after WALL_S; called repeatedly."""
         self.sample()
         found = owned(self.lab)
+        self.taken_back = max(self.taken_back, self.wire - found["bytes"]["wire"])
+        self.wire = found["bytes"]["wire"]
         return found if cut_time(found) > wall_s else None
 
     def settle(self, found, unacknowledged, facts):
@@ -66,6 +71,7 @@ class Ledger:
         cycles = found["cycles"]["ok"] - self.before["cycles"]["ok"] + 2    # broken, under way
         facts["most"] = int(OVERHEAD * (facts["wrote"] + unacknowledged + cycles * SLACK_CYCLE))
         require(facts["wire"] <= facts["most"], f"too much travelled: {facts}")
+        require(self.taken_back == 0, f"{self.taken_back} bytes on the wire were counted twice")
         require(found["resyncs"] == self.before["resyncs"], "a resynchronization, none was due")
         cut = cut_time(found)
         self.base = max([size for when, size in self.samples if when <= cut] or [self.base])
@@ -92,8 +98,9 @@ def rate(lab, facts):
         answer = json.loads(lab.on(seen["owner"], f"{rep.WIRE} locate {shapes.broker_address('B')} "
                                    f"{seen['relationship']}"))
         found = wait_until("eight cycles are missed meanwhile", lambda: lagging(lab, seen), 150)
-        say(f"{rep.unsent(seen) / MIB:.1f} MiB unsent at 1 Mb/s; the broker says {answer['answer']}; "
-            f"{found['health']}: {found['reason'] or 'no reason'}; {found['behind_s']} s behind")
+        say(f"{rep.unsent(seen) / MIB:.1f} MiB unsent at 1 Mb/s; the broker says "
+            f"{answer['answer']}; {found['health']}: {found['reason'] or 'no reason'}; "
+            f"{found['behind_s']} s behind")
         require(answer["answer"] in ("REDIRECT", "RELAY"), f"the broker says {answer}")
         require(found["health"] == "Warning" or share_missed(found) <= 0.2, "health hides the lag")
         done = wait_until("the cycle is committed", lambda: committed(lab, seen["seq"]), 400, 1)
@@ -115,8 +122,9 @@ def lagging(lab, seen):
 
 
 def share_missed(found):
+    """Of less than 20 cycles health judges none."""
     count = found["cycles"]
-    return 1 - count["ok"] / sum(count.values())
+    return 1 - count["ok"] / sum(count.values()) if sum(count.values()) >= 20 else 0
 
 
 def committed(lab, seq):
@@ -126,8 +134,8 @@ def committed(lab, seq):
 
 
 def stalls(lab, facts):
-    """Six stalls of 5 s, each in the middle of a cycle: no stream is begun again, and nothing is
-    sent twice."""
+    """Six stalls of 5 s, each in the middle of a cycle: streams live, or are begun again, and no
+    more is sent twice than was not acknowledged."""
     lab.guest(LOAD)
     ledger, facts["kept"], facts["stalls"] = Ledger(lab), 0, []
     with rep.unharmed(lab):
@@ -142,13 +150,14 @@ def stalls(lab, facts):
             lab.heal()
             healed_s = time.time()
             found = wait_until("a cycle cut after the stall",
-                               lambda: ledger.cut_since(healed_s), 120)  # noqa: B023
+                               lambda: ledger.cut_since(healed_s), 120)
             lived, one = streams(lab) == kept, {}
             ledger.settle(found, 0 if lived else (sent or seen["progress"])["done_bytes"], one)
             facts["stalls"].append(one)
             facts["kept"] += lived
     wire, wrote = ledger.total()
-    say(f"{facts['kept']} of 6 streams lived; {wire / MIB:.1f} MiB on the wire for {wrote / MIB:.1f}")
+    say(f"{facts['kept']} of 6 streams lived; {wire / MIB:.1f} MiB on the wire for "
+        f"{wrote / MIB:.1f}")
     rep.compare_at_cut(lab)
 
 
@@ -170,7 +179,7 @@ def broker(lab, facts):
         say(f"protect: {refused.returncode}: {facts['refused']}")
         require(refused.returncode != 0 and address in facts["refused"], "protect does not say why")
         lab.kill_program(rep.replica(lab)["owner"], "vmreplica-receiver")
-        found = wait_until("the broken stream says why it waits", lambda: waits_for(lab, address), 90)
+        found = wait_until("the broken stream says why", lambda: waits_for(lab, address), 90)
         facts["reason"] = found["reason"]
         say(f"a stream that broke: {found['health']}: {found['reason']}")
         for name in lost:
@@ -185,7 +194,8 @@ def broker(lab, facts):
 
 def waits_for(lab, address):
     found = owned(lab)
-    return found if found["health"] in ("Warning", "Critical") and address in found["reason"] else None
+    unwell = found["health"] in ("Warning", "Critical")
+    return found if unwell and address in found["reason"] else None
 
 
 def owners(lab, facts):
@@ -215,52 +225,68 @@ def relayed(lab, node):
     return json.loads(lab.vmreplica(node, "broker --json"))["streams"]
 
 
-# Who serves at the broker's port, and who has a store open, on one node.
-SERVING = r"""ss -Hltn 'sport = :8650' | grep -q . && echo broker $(cat /run/vmreplica/broker.pid)
-for entry in /proc/[0-9]*; do
-    case $(tr '\0' ' ' < $entry/cmdline) in
-    *qemu-storage-daemon*|*vmreplica-receiver*)
-        ls -l $entry/fd | grep -q STORAGE/ && echo writer ${entry#/proc/};;
-    esac
-done 2>/dev/null; :""".replace("STORAGE", rep.STORAGE)
-
-
 class Watch:
-    """Looks all the time whether both nodes of SITE serve, or write, at once."""
+    """Has all nodes of SITE note who serves and who writes (serving.py), also after a boot."""
 
     def __init__(self, lab, site):
-        self.lab, self.nodes = lab, lab.nodes(site)
-        self.doubles, self.looks, self.over = [], 0, threading.Event()
+        self.lab, self.over, self.number = lab, threading.Event(), 0
+        self.folder = f"{lab.folder}/site/{site}/vms/watch-{time.time():.0f}"
+        self.nodes, self.began = lab.nodes(site), {}
+        self.inside = f"/srv/vms/{self.folder.rpartition('/')[2]}"
         self.thread = threading.Thread(target=self.work, daemon=True)
 
     def __enter__(self):
+        os.mkdir(self.folder)
         self.thread.start()
         return self
 
     def __exit__(self, *_error):
         self.over.set()
         self.thread.join()
+        with open(f"{self.folder}/stop", "w"):
+            pass
 
     def work(self):
-        first, second = self.nodes
-        while not self.over.wait(0.2):
-            # Who is there before and after the other one was seen is there beside it.
-            before, there, after = self.look(first), self.look(second), self.look(first)
-            for kind in ("broker", "writer"):
-                if there[kind] and before[kind] & after[kind]:
-                    self.doubles.append((kind, before[kind] & after[kind], there[kind]))
-            self.looks += 1
+        while not self.over.wait(0.3):
+            states = self.lab.client.ask("status")["nodes"]
+            for node in self.nodes:
+                boots_ = states[node]["boots"]
+                if states[node]["state"] == "on" and self.began.get(node) != boots_:
+                    self.begin(node)
+                    self.began[node] = boots_
 
-    def look(self, node):
-        """A node without power has none."""
-        found = {"broker": set(), "writer": set()}
-        for line in self.lab.run(node, SERVING).stdout.splitlines():
-            kind, pid = line.split()
-            found[kind].add((self.boots(node), pid))
+    def begin(self, node):
+        self.number += 1
+        self.lab.run(node, f"/usr/bin/python3 -EsB {shapes.HERE}/serving.py {rep.STORAGE} "
+                     f"{self.inside}/{node}-{self.number} {self.inside}/stop "
+                     "> /dev/null 2>&1 < /dev/null &")
+
+    def notes(self, node):
+        """One list a boot."""
+        found = []
+        for path in glob.glob(f"{self.folder}/{node}-*"):
+            with open(path) as file:
+                found.append([json.loads(line) for line in file if line.endswith("}\n")])
         return found
 
-    def boots(self, node):
-        return self.lab.client.ask("status")["nodes"][node]["boots"]
+    def doubles(self):
+        """Who served, or wrote, on both nodes at once: on one from before until after he was seen
+        on the other.  And how many notes there are of the node with the fewest."""
+        first, second = (self.notes(node) for node in self.nodes)
+        pairs = [(one, other) for one in first for other in second]
+        found = [double for one, other in pairs
+                 for double in beside(one, other) + beside(other, one)]
+        return found, min(sum(map(len, first)), sum(map(len, second)))
+
+
+def beside(ones, others):
+    found = []
+    for before, after in zip(others, others[1:]):
+        for kind in ("broker", "writer"):
+            stayed = set(before[kind]) & set(after[kind])
+            found += [(kind, stayed, one) for one in ones if stayed and one[kind]
+                      and before["time"] <= one["time"] <= after["time"]]
+    return found
 
 
 def nodes(lab, facts):
@@ -286,14 +312,15 @@ def one_way(lab, talker, hearer):
         wait_until("both nodes online", lambda: online(lab, site), 150, 1)
         wait_until("web1 answers", lab.guest_status, 120)
         rep.wait_cycles(lab, 2, 240)
+    doubles, looks = watch.doubles()
     say(f"{talker} was not heard by {hearer}: {', '.join(fenced) or 'nobody'} was fenced; "
-        f"{watch.looks} looks at who serves and writes")
-    require(not watch.doubles, f"two at once: {watch.doubles}")
-    require(watch.looks > 10, "nobody looked")
+        f"{looks} looks at who serves and writes, {len(doubles)} saw two")
+    require(not doubles, f"two at once: {doubles[:3]}")
+    require(looks > 30, "nobody looked")
     if running not in fenced:       # with its node QEMU and its bitmaps die
         rep.no_resync_since(lab, before)
     rep.compare_at_cut(lab)
-    return {"talker": talker, "hearer": hearer, "fenced": fenced, "looks": watch.looks}
+    return {"talker": talker, "hearer": hearer, "fenced": fenced, "looks": looks}
 
 
 def together(lab, node):

@@ -57,6 +57,10 @@ tests_unit_test_source_freeze_SOURCES = tests/unit/test_source_freeze.c engine/f
 tests_unit_test_source_freeze_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_freeze_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_export_target
+tests_unit_test_export_target_SOURCES = tests/unit/test_export_target.c tests/unit/tempdir.h
+tests_unit_test_export_target_CFLAGS = $(source_test_cflags)
+tests_unit_test_export_target_LDADD = $(source_test_ldadd)
 check_PROGRAMS += tests/unit/test_source_image
 tests_unit_test_source_image_SOURCES = tests/unit/test_source_image.c
 tests_unit_test_source_image_CFLAGS = $(source_test_cflags)

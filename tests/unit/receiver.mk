@@ -79,6 +79,7 @@ receiver_rig_tests = \
 	tests/unit/test_crash_rounds \
 	tests/unit/test_amplification \
 	tests/unit/test_merge_pace \
+	tests/unit/test_merge_room \
 	tests/unit/test_stale_owner \
 	tests/unit/test_receiver_adopt \
 	tests/unit/test_receiver_trips \
@@ -99,8 +100,9 @@ tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_sync_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_import_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_import_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_confined_SOURCES = tests/unit/test_receiver_confined.c tests/unit/tempdir.h receiver/confinement.c
 tests_unit_test_receiver_confined_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_confined_LDADD = $(receiver_rig_libs) libvmr-confine.la
+tests_unit_test_receiver_confined_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_wrong_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_wrong_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_points_CFLAGS = $(receiver_test_cflags)
@@ -132,6 +134,8 @@ tests_unit_test_amplification_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_amplification_LDADD = $(receiver_rig_libs)
 tests_unit_test_merge_pace_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_merge_pace_LDADD = $(receiver_rig_libs)
+tests_unit_test_merge_room_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_merge_room_LDADD = $(receiver_rig_libs)
 tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_stale_owner_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_trips_CFLAGS = $(receiver_test_cflags)

@@ -156,6 +156,8 @@ int rig_taken_wait(struct rig *rig, int timeout_ms);
 
 /* The pid of the receiver's qemu-storage-daemon, 0 if none. */
 pid_t rig_daemon_pid(const struct rig *rig);
+/* Of another one than that, which replays logs; 0 if none. */
+pid_t rig_daemon_other(const struct rig *rig, pid_t known);
 /* Gone, or a zombie that nobody has reaped yet. */
 bool rig_process_is_dead(pid_t pid);
 /* The process has the store's lock file open. */

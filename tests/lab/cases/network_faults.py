@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The WAN is cut in the middle of a cycle and healed, 100 times: packets vanish, or are answered by
-resets, or vanish in one direction only, for moments or until the stream is given up.  After each the
-replica reaches a cycle that was cut after the heal, by deltas alone, and no more travelled than
+"""The WAN is cut in the middle of a cycle and healed, 100 times: packets vanish, or are answered
+by resets, or vanish in one direction only, for moments or until the stream is given up.  After each
+the replica reaches a cycle that was cut after the heal, by deltas alone, and no more travelled than
 what the guest wrote, what the broken stream had sent, and a slack; each tenth time both sides are
-compared bit for bit at a cut.  Then the legs of network_legs: a slow line, stalls of 5 s, a broker or
-owners out of reach, nodes of a cluster that hear each other in one direction only.  web1 is unharmed.
+compared bit for bit at a cut.  Then the legs of network_legs: a slow line, stalls of 5 s, a broker
+or owners out of reach, nodes of a cluster that hear each other in one direction only.  web1 is
+unharmed.
 
-NETWORK_SEED and NETWORK_ROUNDS may be given, and NETWORK_LEGS, words out of "rounds rate stalls broker
-owners nodes".  The results of all runs add up in _build/network-results.jsonl: one line a round or leg,
-with seed and commit."""
+NETWORK_SEED and NETWORK_ROUNDS may be given, and NETWORK_LEGS, words out of "rounds rate stalls
+broker owners nodes".  The results of all runs add up in _build/network-results.jsonl: one line a
+round, comparison or leg, with seed and commit."""
 import contextlib
 import json
 import os
@@ -74,32 +75,34 @@ def recorded(facts):
 
 
 def rounds(lab):
-    chance, done = random.Random(SEED), []
+    chance, done, compared = random.Random(SEED), [], []
     while len(done) < ROUNDS:
         lab.guest(legs.LOAD)
         ledger = legs.Ledger(lab)
-        with rep.unharmed(lab):
-            for number in range(len(done), min(len(done) + COMPARE_EACH, ROUNDS)):
-                how = HOWS[number % len(HOWS)]
-                with recorded({"leg": "rounds", "round": number, "how": how}) as facts:
-                    one_round(lab, chance, ledger, how, facts)
-                done.append(facts)
-            facts["gap_ms"] = lab.guest_status()["max_gap_ms"]
-            facts["block_wire"], facts["block_wrote"] = ledger.total()
-        rep.compare_at_cut(lab)
+        with recorded({"leg": "compared"}) as all_of:
+            with rep.unharmed(lab):
+                for number in range(len(done), min(len(done) + COMPARE_EACH, ROUNDS)):
+                    how = HOWS[number % len(HOWS)]
+                    with recorded({"leg": "rounds", "round": number, "how": how}) as facts:
+                        one_round(lab, chance, ledger, how, facts)
+                    done.append(facts)
+                all_of["gap_ms"] = lab.guest_status()["max_gap_ms"]
+                all_of["wire"], all_of["wrote"] = ledger.total()
+            all_of["newest"] = rep.compare_at_cut(lab)["newest"]
+        compared.append(all_of)
     lab.rate(lab.shape.wan_rate)
-    tell(done)
+    tell(done, compared)
 
 
-def tell(done):
-    kept = [one for one in done if one["kept"]]
-    wrote = sum(one.get("block_wrote", 0) for one in done)
-    wire = sum(one.get("block_wire", 0) for one in done)
-    say(f"{len(done)} cuts in the middle of a cycle: {len(kept)} streams lived, "
-        f"{len(done) - len(kept)} were begun again; {wire / MIB:.0f} MiB on the wire for "
-        f"{wrote / MIB:.0f} MiB that the guest wrote ({wire / wrote:.2f}); largest gap of web1 "
-        f"{max(one.get('gap_ms', 0) for one in done):.0f} ms; after a heal the next cut was "
-        f"committed within {max(one['healed_s'] for one in done)} s")
+def tell(done, compared):
+    kept = sum(one["kept"] for one in done)
+    wrote, wire = (sum(one[key] for one in compared) for key in ("wrote", "wire"))
+    gap_ms = max(one["gap_ms"] for one in compared)
+    say(f"{len(done)} cuts in the middle of a cycle: {kept} streams lived, {len(done) - kept} were "
+        f"begun again; {wire / MIB:.0f} MiB on the wire for {wrote / MIB:.0f} MiB that the guest "
+        f"wrote ({wire / wrote:.2f}); largest gap of web1 {gap_ms:.0f} ms; a cycle "
+        f"cut after the heal was applied within {max(one['healed_s'] for one in done)} s; "
+        f"compared {len(compared)} times")
 
 
 def one_round(lab, chance, ledger, how, facts):
@@ -118,8 +121,8 @@ def one_round(lab, chance, ledger, how, facts):
     facts.update(held_s=round(held, 1), seq=found["seq"], unsent=rep.unsent(struck), kept=kept,
                  healed_s=round(time.monotonic() - begin, 1))
     ledger.settle(legs.owned(lab), 0 if kept else sent, facts)
-    say(f"round {facts['round']}: {how} for {held:.1f} s, {rep.unsent(struck) / MIB:.1f} MiB unsent; "
-        f"the stream {'lived' if kept else 'was begun again'}, cycle {found['seq']} "
+    say(f"round {facts['round']}: {how} for {held:.1f} s, {rep.unsent(struck) / MIB:.1f} MiB "
+        f"unsent; the stream {'lived' if kept else 'was begun again'}, cycle {found['seq']} "
         f"{facts['healed_s']} s after the heal, {facts['wire'] / MIB:.1f} MiB on the wire for "
         f"{facts['wrote'] / MIB:.1f}")
 
