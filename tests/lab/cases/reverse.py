@@ -27,9 +27,8 @@ MERGED_MIB = 192
 # On the VM's node: the first merge of which more than 10 MiB are left is made to last, at 1 MiB/s.
 SLOW_MERGE = r"""for round in $(seq 1500); do
 	for disk in vda vdb; do
-		job=$(virsh blockjob web1 $disk --info --bytes --raw 2>/dev/null)
-		left=$(echo "$job" | sed -n 's/.*cur=\([0-9]*\) end=\([0-9]*\).*/\2 - \1/p')
-		if [ $((${left:-0})) -gt 10485760 ] && virsh -q blockjob web1 $disk 1; then exit 0; fi
+		set -- $(virsh blockjob web1 $disk --info --bytes --raw 2>/dev/null | sed -n 's/^ *\(cur\|end\)=//p')
+		if [ $((${2:-0} - ${1:-0})) -gt 10485760 ] && virsh -q blockjob web1 $disk 1; then exit 0; fi
 	done
 done
 echo "no merge was seen" >&2; exit 1"""
