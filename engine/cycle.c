@@ -79,6 +79,10 @@ int cycle_open_source(struct cycle *cycle)
 		.scratch_cap_bytes = cycle->scratch_cap_bytes,
 		.socket_directory = cycle->socket_directory,
 		.lender = cycle->lender,
+		/* one cut takes as long as reading all does; the scratch space bounds it */
+		.job_max_age_ms = cycle->verify != NULL && cycle->verify->one_cut
+					  ? cycle->verify->slice_ms
+					  : 0,
 	};
 	char error[SOURCE_ERROR_LEN] = "";
 	int result;

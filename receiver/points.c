@@ -56,6 +56,29 @@ static struct retention_cut *cuts_make(const struct manifest *manifest)
 	return cuts;
 }
 
+static bool point_has_disk(const struct manifest_point *point, const char *name)
+{
+	for (size_t i = 0; i < point->disk_count; i++) {
+		if (strcmp(point->disks[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A cycle is rebuilt from the point below it, which must have all its disks: so the first cycle with
+ * a new one becomes a point. */
+static bool has_new_disk(const struct manifest *manifest)
+{
+	for (size_t i = 0; manifest->point_count > 0 && i < manifest->current.disk_count; i++) {
+		if (!point_has_disk(&manifest->points[manifest->point_count - 1],
+				    manifest->current.disks[i].name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool cut_is_due(struct store *store, const struct retention_cut *cut)
 {
 	cleanup_free struct retention_cut *cuts = cuts_make(&store->manifest);
@@ -63,7 +86,8 @@ static bool cut_is_due(struct store *store, const struct retention_cut *cut)
 
 	/* A log of format 1 does not tell its time: no point is named after it. */
 	return cuts != NULL && cut->time_ms != 0 &&
-	       retention_is_due(&settings, cuts, store->manifest.point_count, cut);
+	       (has_new_disk(&store->manifest) ||
+		retention_is_due(&settings, cuts, store->manifest.point_count, cut));
 }
 
 bool points_log_is_due(struct store *store, const struct manifest_log *log)
