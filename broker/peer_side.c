@@ -90,7 +90,7 @@ static void read_epoch(const struct peer_side_world *world, const char *relation
 }
 
 /* A failover of it that was ordered here and is not over (engine/failover_order.h: its kind, its
- * job, "do" or "undo", ...). The store has the new epoch from its begin, the settings only from the
+ * job, "do", "force" or "undo", ...). The store has the new epoch from its begin, the settings only from the
  * VM's start: in between the owner alone knows, and it may be away. */
 static bool is_failing_over(const struct peer_side_world *world, const char *relationship)
 {
@@ -100,7 +100,7 @@ static bool is_failing_over(const struct peer_side_world *world, const char *rel
 	snprintf(name, sizeof(name), "%s%s", STANDING_FAILOVER, relationship);
 	order = nvpair_find(world->settings->settings, world->settings->n_settings, name);
 	return order != NULL && sscanf(order, "%31s %*s %7s", kind, way) == 2 &&
-	       strcmp(way, "do") == 0 &&
+	       (strcmp(way, "do") == 0 || strcmp(way, "force") == 0) &&
 	       (strcmp(kind, "planned-failover") == 0 || strcmp(kind, "unplanned-failover") == 0);
 }
 

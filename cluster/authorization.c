@@ -79,6 +79,14 @@ int authorization_entry_init(struct authorization_entry *ret_entry, const char *
 	return 0;
 }
 
+bool authorization_entry_equals(const struct authorization_entry *a,
+				const struct authorization_entry *b)
+{
+	return strcmp(a->pattern, b->pattern) == 0 && strcmp(a->storage, b->storage) == 0 &&
+	       strcmp(a->group, b->group) == 0 && a->max_vms == b->max_vms &&
+	       a->max_size_bytes == b->max_size_bytes;
+}
+
 int authorization_setting_name(const char *pattern, char buf[AUTHORIZATION_NAME_LEN])
 {
 	uint8_t digest[SHA256_LEN];

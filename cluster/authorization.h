@@ -45,6 +45,10 @@ int authorization_entry_init(struct authorization_entry *ret_entry, const char *
 			     const char *storage, const char *group, uint32_t max_vms,
 			     char error[AUTHORIZATION_ERROR_LEN]);
 
+/* Whether they allow the same to the same. */
+bool authorization_entry_equals(const struct authorization_entry *a,
+				const struct authorization_entry *b);
+
 /* The setting's name for a pattern (in lower case), into buf. 0, -ENOMEM or -EIO. */
 int authorization_setting_name(const char *pattern, char buf[AUTHORIZATION_NAME_LEN]);
 /* The setting's value. Returns buf. */

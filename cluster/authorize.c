@@ -138,7 +138,7 @@ static bool change_is_seen(const struct change *change, const struct authorizati
 	if (change->remove) {
 		return entry == NULL;
 	}
-	return entry != NULL && memcmp(entry, &change->entry, sizeof(*entry)) == 0;
+	return entry != NULL && authorization_entry_equals(entry, &change->entry);
 }
 
 static void change_unlist(struct change *change)

@@ -72,6 +72,20 @@ bool cib_add_follow(xmlNode *constraints, const char *resource, const char *othe
 		       vm_constraint_id(colocation, resource, id), NULL) != NULL;
 }
 
+bool cib_add_move(xmlNode *constraints, const char *resource, const char *other)
+{
+	char id[VM_RESOURCE_ID_LEN];
+
+	/* Optional: only where both are to be done anyway. A finite score, above any stickiness that
+	 * people use: other need not run. */
+	return xml_add(constraints, "rsc_order", "first", other, "then", resource, "id",
+		       vm_constraint_id(VM_CONSTRAINT_ORDER_MOVE, resource, id), "first-action",
+		       "start", "then-action", "start", "kind", "Optional", NULL) != NULL &&
+	       xml_add(constraints, "rsc_colocation", "rsc", resource, "with-rsc", other, "score",
+		       "500000", "influence", "false", "id",
+		       vm_constraint_id(VM_CONSTRAINT_COLOCATION_MOVE, resource, id), NULL) != NULL;
+}
+
 /* A replica whose storage is local to one node runs there or nowhere; a rule holds for nodes that
  * come later, too. */
 bool cib_add_location(xmlNode *constraints, const char *resource, const char *node)

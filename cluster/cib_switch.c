@@ -24,16 +24,28 @@
 
 /* ---- what goes ---- */
 
-static void print_constraints(FILE *out, const Vmreplica__Ipc__CibSwitch *request)
+static void print_constraint(FILE *out, const Vmreplica__Ipc__CibSwitch *request,
+			     enum vm_constraint kind, const char *before)
 {
 	char id[VM_RESOURCE_ID_LEN];
 
-	if (request->follow == VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE) {
-		(void)fprintf(out, "//constraints/*[@id='%s'",
-			      vm_constraint_id(VM_CONSTRAINT_ORDER_VM, request->resource, id));
-		(void)fprintf(out, " or @id='%s']",
-			      vm_constraint_id(VM_CONSTRAINT_COLOCATION_VM, request->resource, id));
+	(void)fprintf(out, "%s@id='%s'", before, vm_constraint_id(kind, request->resource, id));
+}
+
+static void print_constraints(FILE *out, const Vmreplica__Ipc__CibSwitch *request)
+{
+	bool remove = request->follow == VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
+
+	if (!remove && request->follow != VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD) {
+		return;
 	}
+	print_constraint(out, request, VM_CONSTRAINT_ORDER_MOVE, "//constraints/*[");
+	print_constraint(out, request, VM_CONSTRAINT_COLOCATION_MOVE, " or ");
+	if (remove) {
+		print_constraint(out, request, VM_CONSTRAINT_ORDER_VM, " or ");
+		print_constraint(out, request, VM_CONSTRAINT_COLOCATION_VM, " or ");
+	}
+	(void)fputc(']', out);
 }
 
 static void print_values(FILE *out, const Vmreplica__Ipc__CibSwitch *request)
@@ -203,6 +215,21 @@ static bool add_settings(xmlNode *root, const Vmreplica__Ipc__CibSwitch *request
 	return ok;
 }
 
+static bool add_follow(xmlNode *root, const Vmreplica__Ipc__CibSwitch *request)
+{
+	const char *ours = request->resource, *vm = request->vm_resource;
+
+	switch (request->follow) {
+	case VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD:
+		return cib_add_follow(xml_add(root, "constraints", NULL), ours, vm,
+				      VM_CONSTRAINT_ORDER_VM, VM_CONSTRAINT_COLOCATION_VM);
+	case VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_MOVES:
+		return cib_add_move(xml_add(root, "constraints", NULL), ours, vm);
+	default:
+		return true;
+	}
+}
+
 static bool add_all(xmlNode *root, const xmlNode *ours, const xmlNode *vm,
 		    const Vmreplica__Ipc__CibSwitch *request)
 {
@@ -220,10 +247,7 @@ static bool add_all(xmlNode *root, const xmlNode *ours, const xmlNode *vm,
 		xmlUnlinkNode(resources);
 		xmlFreeNode(resources);
 	}
-	return request->follow != VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD ||
-	       cib_add_follow(xml_add(root, "constraints", NULL), request->resource,
-			      request->vm_resource, VM_CONSTRAINT_ORDER_VM,
-			      VM_CONSTRAINT_COLOCATION_VM);
+	return add_follow(root, request);
 }
 
 static int find_resources(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,

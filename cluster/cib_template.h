@@ -28,6 +28,9 @@ bool cib_add_parameters(xmlNode *primitive, const char *resource,
  * moving other. False when out of memory. */
 bool cib_add_follow(xmlNode *constraints, const char *resource, const char *other,
 		    enum vm_constraint order, enum vm_constraint colocation);
+/* Stop resource before other is moved, and go with it where it can. Orders nothing else: a resource
+ * that other's state bound would be stopped with it. Likewise. */
+bool cib_add_move(xmlNode *constraints, const char *resource, const char *other);
 /* Only on that node. Likewise. */
 bool cib_add_location(xmlNode *constraints, const char *resource, const char *node);
 

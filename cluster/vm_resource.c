@@ -37,6 +37,8 @@ char *vm_constraint_id(enum vm_constraint kind, const char *resource, char buf[V
 		[VM_CONSTRAINT_COLOCATION_ENGINE] = {"colocation", "-engine"},
 		[VM_CONSTRAINT_LOCATION] = {"location", ""},
 		[VM_CONSTRAINT_ORDER_GUARD] = {"order", "-guard"},
+		[VM_CONSTRAINT_ORDER_MOVE] = {"order", "-move"},
+		[VM_CONSTRAINT_COLOCATION_MOVE] = {"colocation", "-move"},
 	};
 
 	(void)snprintf(buf, VM_RESOURCE_ID_LEN, "vmreplica-%s-%s%s", parts[kind].prefix, resource,

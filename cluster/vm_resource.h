@@ -52,6 +52,8 @@ enum vm_constraint {
 	VM_CONSTRAINT_COLOCATION_ENGINE,
 	VM_CONSTRAINT_LOCATION,
 	VM_CONSTRAINT_ORDER_GUARD, /* of a replica VM's resource */
+	VM_CONSTRAINT_ORDER_MOVE,  /* while a failed-over VM's images are merged */
+	VM_CONSTRAINT_COLOCATION_MOVE,
 };
 /* "vmreplica-order-<resource>-vm" and so on, into buf. Returns buf. */
 char *vm_constraint_id(enum vm_constraint kind, const char *resource, char buf[VM_RESOURCE_ID_LEN]);

@@ -30,6 +30,7 @@
 	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |                              \
 	 LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER | ACCESS_TRUNCATE |                \
 	 ACCESS_IOCTL_DEV)
+#define RIGHTS_UPDATE (LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE | ACCESS_IOCTL_DEV)
 /* Handled, and granted to nobody. */
 #define RIGHTS_NEVER                                                                               \
 	(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK |                            \
@@ -101,6 +102,7 @@ int confine_paths_add(int fd, const char *path, unsigned int access)
 	rule.allowed_access |= (access & CONFINE_READ) != 0 ? RIGHTS_READ : 0;
 	rule.allowed_access |= (access & CONFINE_WRITE) != 0 ? RIGHTS_WRITE : 0;
 	rule.allowed_access |= (access & CONFINE_EXECUTE) != 0 ? LANDLOCK_ACCESS_FS_EXECUTE : 0;
+	rule.allowed_access |= (access & CONFINE_UPDATE) != 0 ? RIGHTS_UPDATE : 0;
 	rule.allowed_access &= rights_known(landlock_abi());
 	rule.allowed_access &= S_ISDIR(st.st_mode) ? ~0ull : RIGHTS_FILE;
 	return syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno

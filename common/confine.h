@@ -20,6 +20,7 @@ enum confine_access {
 	CONFINE_READ = 1,
 	CONFINE_WRITE = 2, /* a directory: also to make, rename and remove in it */
 	CONFINE_EXECUTE = 4,
+	CONFINE_UPDATE = 8, /* files that are there are written: none is made or removed */
 };
 
 /* A set of paths that may be used; nothing may yet. network: connections and listening sockets may
@@ -50,5 +51,18 @@ struct confine_calls {
  * mount, setuid, ...); ENOSYS, as on a kernel without it, for all else. no_new_privs is set with
  * it. 0 or a negative errno with a sentence. */
 int confine_calls(const struct confine_calls *calls, char error[CONFINE_ERROR_LEN]);
+
+/* ---- a program that is started: fewer system calls than who starts it ---- */
+
+struct confine_program;
+
+/* refused: names, NULL at the end; beside them processes are not made. They fail with EPERM. NULL
+ * with a sentence. The caller's, for free(). */
+struct confine_program *confine_program_new(const char *const *refused,
+					    char error[CONFINE_ERROR_LEN]);
+
+/* From here on. Between fork and exec: async-signal-safe. no_new_privs is set with it. 0 or a
+ * negative errno. */
+int confine_program_enter(const struct confine_program *program);
 
 #endif

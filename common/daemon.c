@@ -29,6 +29,19 @@ static void daemon_redirect(int fd, int flags)
 	}
 }
 
+static bool reports; /* standard error is the file for a sanitizer's reports: it stays open */
+
+/* A build with sanitizers reports to this file from its start on, and so does what it starts: a
+ * confined process cannot open one any more. */
+static void daemon_redirect_reports(void)
+{
+	const char *path = SANITIZED ? getenv("VMREPLICA_SANITIZER_LOG") : NULL;
+	cleanup_close int fd =
+		path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	reports = fd >= 0 && dup2(fd, STDERR_FILENO) >= 0;
+}
+
 /* The parent's part: the child's word, or its end. */
 static void daemon_wait_and_exit(int fd)
 {
@@ -73,6 +86,7 @@ int daemon_detach(int *ret_ready_fd)
 	}
 	daemon_redirect(STDIN_FILENO, O_RDONLY);
 	daemon_redirect(STDOUT_FILENO, O_WRONLY);
+	daemon_redirect_reports();
 	*ret_ready_fd = fds[1];
 	return 0;
 }
@@ -85,7 +99,9 @@ void daemon_ready(int *ready_fd)
 	if (write(*ready_fd, "R", 1) < 0) {
 		fprintf(stderr, "nobody waits for this daemon any more\n");
 	}
-	daemon_redirect(STDERR_FILENO, O_WRONLY);
+	if (!reports) {
+		daemon_redirect(STDERR_FILENO, O_WRONLY);
+	}
 	close(*ready_fd);
 	*ready_fd = -1;
 }

@@ -252,3 +252,10 @@ bool file_access_may_read(int fd, uid_t uid, gid_t gid)
 	}
 	return reader.grouped ? reader.group && reader.mask : reader.other;
 }
+
+bool file_access_is_possible(const char *path)
+{
+	cleanup_acl acl_t acl = acl_get_file(path, ACL_TYPE_ACCESS);
+
+	return acl != NULL || errno != ENOTSUP;
+}

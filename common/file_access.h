@@ -17,6 +17,9 @@ int file_access_grant(int dir_fd, const char *name, uid_t uid, unsigned int righ
 /* The same of a file that is open, O_PATH or otherwise. */
 int file_access_grant_fd(int fd, uid_t uid, unsigned int rights);
 
+/* Has the file system of path ACLs? True also when it cannot be looked at. A link is followed. */
+bool file_access_is_possible(const char *path);
+
 /* The same for what will be made below the directory: files and directories get rights for uid, as
  * far as the mode that they are made with gives the group as much. */
 int file_access_grant_default(int dir_fd, const char *name, uid_t uid, unsigned int rights);

@@ -12,6 +12,7 @@ libvmr_common_la_SOURCES = \
 	common/dns_name.c common/dns_name.h \
 	common/listen_socket.c common/listen_socket.h \
 	common/lock_holder.c common/lock_holder.h \
+	common/net_door.c common/net_door.h common/net_door_serve.c common/net_door_wire.h \
 	common/log.c common/log.h \
 	common/pki.c common/pki.h common/pki_renew.c common/pki_revoke.c common/pki_show.c common/pki_sign.c common/pki_sign.h \
 	common/quorum_steps.c common/quorum_steps.h \
@@ -38,6 +39,12 @@ libvmr_access_la_CFLAGS = $(AM_CFLAGS) $(ACL_CFLAGS)
 libvmr_access_la_LIBADD = $(ACL_LIBS)
 
 # The same for libseccomp.
-libvmr_confine_la_SOURCES = common/confine.c common/confine.h common/confine_calls.c
+libvmr_confine_la_SOURCES = common/confine.c common/confine.h common/confine_calls.c common/confine_program.c
 libvmr_confine_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 libvmr_confine_la_LIBADD = $(SECCOMP_LIBS)
+
+# On a host without a cluster it makes the engine's connections.
+daemon_PROGRAMS += vmreplica-net
+vmreplica_net_SOURCES = common/net_main.c
+vmreplica_net_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS)
+vmreplica_net_LDADD = libvmr-confine.la libvmr-common.la

@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/net_door.h"
 
 #define TLS_KEEPALIVE_IDLE_S	 10
 #define TLS_KEEPALIVE_INTERVAL_S 5
@@ -151,9 +152,13 @@ int tls_dial(const char *host, uint16_t port, int timeout_ms, char error[TLS_ERR
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct addrinfo *list = NULL;
+	const char *door = net_door_path();
 	char service[8];
 	int r;
 
+	if (door != NULL) {
+		return net_door_dial(door, host, port, timeout_ms, error);
+	}
 	snprintf(service, sizeof(service), "%u", port);
 	r = getaddrinfo(host, service, &hints, &list);
 	if (r != 0) {

@@ -402,6 +402,7 @@ static void failover_here(struct admin_call *call, const Vmreplica__Admin__Failo
 	job->engine = engine;
 	job->order.kind = request->kind;
 	job->force = request->force;
+	job->order.forced = job->force && job->order.kind == UNPLANNED;
 	job->estimate = request->estimate;
 	snprintf(job->order.network, sizeof(job->order.network), "%s", request->network);
 	memcpy(job->relationship, replica->settings.relationship, sizeof(job->relationship));

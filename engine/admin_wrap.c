@@ -18,7 +18,30 @@ static void add_task(struct wrap_job *job, unsigned int node, Vmreplica__Admin__
 	job->tasks[job->task_count++] = (struct wrap_task){node, step};
 }
 
-/* Nodes that cannot be asked are named: their own definition, if they have one, stays as it is. */
+/* A node's own definition, if it has one, stays as it is. After a wrap it names the raw disks, and
+ * the VM could run there past its headers; after an unwrap headers that are gone. */
+static void note_absent(struct wrap_job *job, const char *name)
+{
+	if (!job->unwrap) {
+		sentence_list_add(&job->warnings,
+				  "%s was not asked: no engine runs there; once it does, give this "
+				  "command again before %s may run there",
+				  name, job->vm.name);
+	} else if (job->force || job->dry_run) {
+		sentence_list_add(&job->warnings,
+				  "%s was not asked: no engine runs there; once it does, give this "
+				  "command on %s before %s may run there",
+				  name, name, job->vm.name);
+	} else {
+		wrap_job_fail(job, EAGAIN,
+			      "start the engine there; --force leaves that node out: give the "
+			      "command there before the VM may run there",
+			      "no engine runs on %s, whose definition of %s may name the headers",
+			      name, job->vm.name);
+	}
+}
+
+/* Nodes that cannot be asked are named. */
 static void list_nodes(struct wrap_job *job)
 {
 	struct cluster *cluster = &job->engine->cluster;
@@ -37,10 +60,7 @@ static void list_nodes(struct wrap_job *job)
 			continue;
 		}
 		if (node == NULL || !node->present) {
-			sentence_list_add(&job->warnings,
-					  "%s was not asked: no engine runs there; once it does, "
-					  "give this command again before %s may run there",
-					  name, job->vm.name);
+			note_absent(job, name);
 			continue;
 		}
 		snprintf(job->nodes[job->node_count++], sizeof(job->nodes[0]), "%s", name);
@@ -103,7 +123,14 @@ static void leave_out(struct wrap_job *job)
 
 static void nothing_to_do(struct wrap_job *job)
 {
-	if (job->unwrap) {
+	if (job->unwrap && job->node.above) {
+		wrap_job_fail(
+			job, ENOTSUP,
+			"shut it off and copy its disks to raw ones (qemu-img convert)",
+			"%s has come home from the other side: its images stand on the headers "
+			"and hold what was written since, which the raw disks lack",
+			job->vm.name);
+	} else if (job->unwrap) {
 		wrap_job_fail(job, ENOENT, "virsh domblklist shows its disks",
 			      "%s has no wrapped disk", job->vm.name);
 	} else {
@@ -168,6 +195,10 @@ static void look_done(void *arg, int result)
 		return;
 	}
 	list_nodes(job);
+	if (job->failure != 0) {
+		wrap_job_finish(job);
+		return;
+	}
 	job->then = checked;
 	for (unsigned int i = 0; !job->unwrap && i < job->node_count; i++) {
 		add_task(job, i, STEP(CHECK));

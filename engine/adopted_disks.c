@@ -14,9 +14,11 @@
 #include "common/cleanup.h"
 #include "common/file_access.h"
 #include "common/log.h"
+#include "engine/lent_list.h"
 #include "engine/source_access.h"
 #include "engine/source_error.h"
 #include "engine/source_image.h"
+#include "engine/source_json.h"
 #include "engine/store_walk.h"
 #include "engine/wrap_record.h"
 
@@ -41,6 +43,13 @@ int adopted_disks_check_image(const char *image, char error[SOURCE_ERROR_LEN])
 	char at[PATH_MAX], below[PATH_MAX];
 	struct stat status;
 
+	if (!file_access_is_possible(image)) {
+		return source_fail(-ENOTSUP, error,
+				   "%.300s lies on a file system without ACLs: as the replica this "
+				   "side could not let the receiver have it; move the image to one "
+				   "that has them",
+				   image);
+	}
 	snprintf(at, sizeof(at), "%s", image);
 	/* down through the store, to its base or to the VM's own disk */
 	for (unsigned int i = 0; i < LAYERS_MAX && is_in_store(at); i++) {
@@ -239,6 +248,56 @@ int adopted_disks_lend(const char *path, const char *const *exclude,
 	return 0;
 }
 
+/* ---- again ---- */
+
+int adopted_disks_note(const char *directory, const char *path, const char *const *exclude,
+		       const struct adopted_users *users, char error[SOURCE_ERROR_LEN])
+{
+	cleanup_json json_t *list = lent_list_read(directory);
+	struct source_defined_disk *disks = NULL;
+	size_t count = 0;
+	int result = source_defined_disks(path, exclude, &disks, &count, error);
+
+	if (result < 0) {
+		return result;
+	}
+	for (size_t i = 0; i < count && list != NULL; i++) {
+		const char *image = disks[i].path;
+		struct source_image header;
+
+		/* what is noted already has been the receiver's to write */
+		if (store_walk_top(image, users->receiver) != 0 || !lent_list_add(list, image)) {
+			continue;
+		}
+		if (source_image_examine(image, &header) == 0 && header.has_data_file &&
+		    header.data_file_raw) {
+			lent_list_add(list, header.data_file);
+		}
+	}
+	source_defined_disks_free(disks, count);
+	result = list != NULL ? lent_list_write(directory, list) : -EBADMSG;
+	return result == 0 ? 0
+			   : source_fail(result, error,
+					 "%s" LENT_LIST_END " cannot be read or written: %s; it is "
+					 "the list of what was lent to the store, paths in JSON",
+					 directory, strerror(-result));
+}
+
+void adopted_disks_lend_again(const char *directory, const struct adopted_users *users)
+{
+	cleanup_json json_t *list = lent_list_read(directory);
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *path = json_string_value(json_array_get(list, i));
+		char error[SOURCE_ERROR_LEN] = "";
+
+		if (path != NULL && store_walk_top(path, users->receiver) == 0 &&
+		    access(path, F_OK) == 0 && lend_to(path, users, error) < 0) {
+			log_warning("%s", error);
+		}
+	}
+}
+
 /* ---- back ---- */
 
 static void take_entry(const char *path, uid_t uid)
@@ -289,7 +348,16 @@ static void take_back_generation(int store, const char *name, uid_t uid)
 
 void adopted_disks_take_back(const char *directory, uid_t uid)
 {
+	cleanup_json json_t *list = lent_list_read(directory);
 	DIR *listing = opendir(directory);
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *path = json_string_value(json_array_get(list, i));
+
+		if (path != NULL) {
+			take_entry(path, uid);
+		}
+	}
 
 	for (const struct dirent *entry = NULL;
 	     listing != NULL && (entry = readdir(listing)) != NULL;) {

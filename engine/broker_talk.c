@@ -40,8 +40,7 @@ static int talk_unreachable(const struct locate_client *client, int error, const
 				   "the broker %s port %u: %s", client->host, client->port, why);
 	}
 	return trouble_set(trouble, error, SCHEDULE_FAILED, "broker-unreachable",
-			   "the broker %s port %u cannot be reached: %s", client->host,
-			   client->port, why);
+			   "no connection to the broker %s: %s", client->host, why);
 }
 
 /* Connect. On failure there is nothing to end. */

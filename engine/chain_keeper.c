@@ -46,7 +46,7 @@ struct chain_keeper {
 	bool ran_out;	     /* the slice ended by its time */
 	unsigned int layers; /* that went */
 	struct chain_merge merge;
-	volatile bool stop; /* of the slice */
+	atomic_bool stop; /* of the slice */
 };
 
 /* ---- life ---- */
@@ -315,7 +315,7 @@ static void slice_begin(struct chain_keeper *keeper, int64_t now)
 		(struct chain_merge){.libvirt = rel->engine->libvirt,
 				     .taken = keeper->taken,
 				     .reserve_bytes = rel->engine->config->storage_reserve_bytes,
-				     .elsewhere = true, /* it runs here, or not at all */
+				     .running_only = true,
 				     .stop = &keeper->stop};
 	snprintf(keeper->merge.vm, sizeof(keeper->merge.vm), "%s", rel->settings.vm);
 	memcpy(keeper->merge.store, keeper->directory, sizeof(keeper->merge.store));
@@ -398,7 +398,9 @@ static void keeper_watch(struct chain_keeper *keeper, int64_t now)
 	switch (keeper->state) {
 	case KEEPER_MERGES:
 		keeper->ran_out |= now >= keeper->slice_end_ms;
-		keeper->stop |= !is_quiet(rel) || rel->waiters != NULL || keeper->ran_out;
+		if (!is_quiet(rel) || rel->waiters != NULL || keeper->ran_out) {
+			keeper->stop = true;
+		}
 		break;
 	case KEEPER_OPENS:
 	case KEEPER_ASKS:

@@ -254,9 +254,8 @@ int chain_merge_run(struct chain_merge *merge)
 	result = source_run_user(merge->libvirt, &uid, &gid, merge->error);
 	result = result < 0 ? result
 			    : source_run_state(merge->libvirt, merge->vm, &state, merge->error);
-	if (result == 0 && state != SOURCE_RUN_RUNNING && merge->elsewhere) {
-		snprintf(merge->error, sizeof(merge->error),
-			 "the VM runs on another node than the one that has the replica's store");
+	if (result == 0 && state != SOURCE_RUN_RUNNING && merge->running_only) {
+		snprintf(merge->error, sizeof(merge->error), "the VM does not run here");
 		return -EAGAIN;
 	}
 	for (size_t i = 0; i < merge->taken->n_disks && result == 0; i++) {

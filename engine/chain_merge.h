@@ -12,6 +12,7 @@
 #define VMR_ENGINE_CHAIN_MERGE_H
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "engine/source.h"
@@ -23,10 +24,10 @@ struct chain_merge {
 	char vm[RESOURCE_ID_MAX + 1];		 /* its name in libvirt */
 	char store[PATH_LEN_MAX + 1];		 /* the store's directory */
 	const Vmreplica__Ipc__StoreTaken *taken; /* borrowed: what COMMIT answered */
-	uint64_t reserve_bytes;	   /* of the store's file system, to stay free under a running VM */
-	bool elsewhere;		   /* Pacemaker runs the VM, on another node than this */
-	const volatile bool *stop; /* set by another thread: give up */
-	unsigned int merged;	   /* layers that went into the lowest one */
+	uint64_t reserve_bytes;	 /* of the store's file system, to stay free under a running VM */
+	bool running_only;	 /* Pacemaker may start the VM any moment: its images must be free */
+	const atomic_bool *stop; /* set by another thread: give up */
+	unsigned int merged;	 /* layers that went into the lowest one */
 	char error[SOURCE_ERROR_LEN];
 };
 

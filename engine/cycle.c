@@ -79,9 +79,20 @@ int cycle_open_source(struct cycle *cycle)
 		.scratch_cap_bytes = cycle->scratch_cap_bytes,
 		.socket_directory = cycle->socket_directory,
 		.lender = cycle->lender,
+		/* one cut takes as long as reading all does; the scratch space bounds it */
+		.job_max_age_ms = cycle->verify != NULL && cycle->verify->one_cut
+					  ? cycle->verify->slice_ms
+					  : 0,
 	};
 	char error[SOURCE_ERROR_LEN] = "";
-	int result = exclude == NULL
+	int result;
+
+	if (cycle->barrier != NULL) {
+		free(exclude);
+		return trouble_set(&cycle->trouble, -EAGAIN, SCHEDULE_FAILED, "failed-over", "%s",
+				   cycle->barrier);
+	}
+	result = exclude == NULL
 			     ? -ENOMEM
 			     : source_open(cycle->connection, &options, &cycle->source, error);
 

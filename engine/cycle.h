@@ -37,6 +37,7 @@ struct cycle {
 	const char *site, *node;
 	struct source_connection *connection;
 	const struct replica_lender *lender; /* the VM is a replica here: its store is read */
+	const char *barrier; /* why nothing may be read (extended.h); NULL: it may */
 	const char *scratch_directory, *socket_directory;
 	uint64_t scratch_reserve_bytes, scratch_cap_bytes;
 	struct buffer_pool *pool;

@@ -36,10 +36,18 @@ static void note_all(struct cycle *cycle, enum wrap_event event)
 	}
 }
 
+static enum wrap_event found(const struct cycle *cycle)
+{
+	if (source_is_active(cycle->source)) {
+		return WRAP_EVENT_RUNNING;
+	}
+	return cycle->final ? WRAP_EVENT_LAST : WRAP_EVENT_OFF;
+}
+
 /* A doubted disk's bitmaps are as good as lost: the plan then is a resynchronization. */
 void cycle_ask_witness(struct cycle *cycle)
 {
-	note_all(cycle, source_is_active(cycle->source) ? WRAP_EVENT_RUNNING : WRAP_EVENT_OFF);
+	note_all(cycle, found(cycle));
 	if (cycle->doubt[0] != '\0') {
 		cycle->broken += cycle->checkpoint_count > 0 || cycle->broken == 0 ? 1 : 0;
 		cycle->checkpoint_count = 0;

@@ -320,4 +320,5 @@ void domain_fit_destroy(struct domain_fit *fit)
 {
 	sentence_list_destroy(&fit->refusals);
 	sentence_list_destroy(&fit->warnings);
+	sentence_list_destroy(&fit->networks);
 }

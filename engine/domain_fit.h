@@ -35,6 +35,7 @@ struct domain_fit_query {
 struct domain_fit {
 	struct sentence_list refusals; /* the VM cannot start on this host as things are */
 	struct sentence_list warnings; /* it starts, or would after a word to libvirt, but ... */
+	struct sentence_list networks; /* that libvirt must have first: among the warnings, too */
 	uint64_t memory_kib;	       /* that the VM takes; 0 = the definition does not say */
 };
 

@@ -2,6 +2,7 @@
 #include "engine/domain_fit_devices.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/xml_tree.h"
@@ -127,22 +128,31 @@ static const xmlNode *find_named(const xmlNode *parent, const char *element, con
 	return NULL;
 }
 
+/* Until then libvirt refuses to start the VM. */
+static void network_lacks(const struct domain_fit_view *view, const char *sentence)
+{
+	sentence_list_add(&view->fit->warnings, "%s", sentence);
+	sentence_list_add(&view->fit->networks, "%s", sentence);
+}
+
 static void check_network(const struct domain_fit_view *view, const char *name)
 {
 	const xmlNode *network = find_named(view->host, "network", name);
 	const char *active = network != NULL ? xml_attribute(network, "active") : NULL;
+	char sentence[SENTENCE_LEN];
 
 	if (network == NULL) {
-		sentence_list_add(
-			&view->fit->warnings,
-			"%s has no network %s: define it there (virsh net-define), or map "
-			"the VM's network to another: --map net:NAME=THERE",
-			view->node, name);
+		snprintf(sentence, sizeof(sentence),
+			 "%s has no network %s: define it there (virsh net-define), or map the "
+			 "VM's network to another: --map net:NAME=THERE",
+			 view->node, name);
+		network_lacks(view, sentence);
 	} else if (active != NULL && strcmp(active, "no") == 0) {
-		sentence_list_add(&view->fit->warnings,
-				  "network %s is not started on %s: virsh net-start %s; virsh "
-				  "net-autostart %s",
-				  name, view->node, name, name);
+		snprintf(sentence, sizeof(sentence),
+			 "network %s is not started on %s: virsh net-start %s; virsh "
+			 "net-autostart %s",
+			 name, view->node, name, name);
+		network_lacks(view, sentence);
 	}
 }
 

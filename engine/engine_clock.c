@@ -24,6 +24,7 @@
 #include "engine/replica.h"
 #include "engine/replica_takeover.h"
 #include "engine/storage_probe.h"
+#include "engine/wrap_unfinished.h"
 
 #define ENGINE_TICK_MS	  1000
 #define ENGINE_ORPHANS_MS 5000 /* until libvirt answers */
@@ -180,6 +181,7 @@ static void engine_tick_cb(void *data)
 	failover_job_tick(engine);
 	failover_tick(engine, now);
 	host_start_tick(engine, now);
+	wrap_unfinished_tick(engine, now);
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		relationship_tick(rel, now);
 	}

@@ -76,6 +76,33 @@ static void targets_close(struct export *export)
 	export->target_count = 0;
 }
 
+/* Are the files, as far as the mark says, copies of the disks as they are now? A disk that was
+ * grown since, or another set of disks, begins anew. */
+static bool targets_fit(const struct export *export)
+{
+	const struct cycle *cycle = &export->rel->cycle;
+	bool fit = export->target_count == 0 || export->target_count == cycle->disk_count;
+
+	for (uint32_t i = 0; fit && i < cycle->disk_count; i++) {
+		char file[MEDIA_FILE_MAX + 1];
+
+		snprintf(file, sizeof(file), "%s.qcow2", cycle->disks[i].name);
+		fit = export_target_fits(export->dir_fd, file, cycle->disk_sizes[i]);
+	}
+	return fit;
+}
+
+/* What an earlier cut left in the files counts only when this one goes on from it: else they are
+ * made anew, or blocks of then that are zeros now would stay in them. */
+static int targets_ready(struct export *export)
+{
+	if (!export->rel->cycle.plan.resumed) {
+		targets_close(export);
+	}
+	return export->target_count > 0 ? 0
+					: targets_open(export, !export->rel->cycle.plan.resumed);
+}
+
 /* What the reader has read. */
 static int export_sink(void *arg, const struct pipeline_item *item)
 {
@@ -182,9 +209,12 @@ static int export_round(struct export *export)
 	struct cycle *cycle = &export->rel->cycle;
 	int result = cycle_open_source(cycle);
 
+	if (result == 0 && export->mark.present && !targets_fit(export)) {
+		export->mark.present = false;
+	}
 	result = result < 0 ? result : export_plan(export);
-	if (result == 0 && export->target_count == 0) {
-		result = targets_open(export, !cycle->plan.resumed);
+	if (result == 0) {
+		result = targets_ready(export);
 	}
 	if (result == 0) {
 		export->over = cycle->plan.resumed;

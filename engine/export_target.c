@@ -2,13 +2,16 @@
 #include "engine/export_target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/nbd.h"
+#include "engine/source_image.h"
 #include "engine/source_tool.h"
 
 #define BLOCK	      (64u * 1024u)
@@ -78,6 +81,15 @@ int export_target_open(struct export_target *target, const char *path, uint64_t 
 		export_target_close(target);
 	}
 	return result;
+}
+
+bool export_target_fits(int dir_fd, const char *file, uint64_t size_bytes)
+{
+	cleanup_close int fd = openat(dir_fd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct source_image image = {0};
+
+	return fd >= 0 && source_image_examine_fd(fd, &image) == 0 && image.version != 0 &&
+	       image.size_bytes == size_bytes && !image.has_backing && !image.has_data_file;
 }
 
 static bool block_is_zero(const uint8_t *data, uint64_t length)

@@ -21,6 +21,9 @@ struct export_target {
 int export_target_open(struct export_target *target, const char *path, uint64_t size_bytes,
 		       bool fresh, const char *socket_directory, const char *name,
 		       char error[SOURCE_ERROR_LEN]);
+/* Is the file of that name in dir_fd a qcow2 image of size_bytes, which may be written further? No
+ * link is followed. */
+bool export_target_fits(int dir_fd, const char *file, uint64_t size_bytes);
 /* Bytes of a range; those blocks that are zeros are not written, but zeroed where over (the file
  * may hold something there). As nbd_disk_write. */
 int export_target_write(struct export_target *target, const uint8_t *data, uint64_t offset,

@@ -9,9 +9,14 @@
 #include "engine/protect.h"
 #include "engine/replica.h"
 
+static bool is_ours(const Vmreplica__Ipc__CibResource *resource)
+{
+	return strcmp(resource->type, VM_RESOURCE_AGENT) == 0;
+}
+
 static bool is_replica(const Vmreplica__Ipc__CibResource *resource)
 {
-	return strcmp(resource->type, VM_RESOURCE_AGENT) == 0 &&
+	return is_ours(resource) &&
 	       strcmp(protect_parameter(resource, "role"), "replica") == 0;
 }
 
@@ -47,12 +52,12 @@ bool extended_is_other_vm(const Vmreplica__Ipc__CibSettings *settings, const cha
 {
 	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
 		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
-		bool is_ours = strcmp(resource->type, VIRTUAL_DOMAIN_AGENT) != 0;
+		bool made = strcmp(resource->type, VIRTUAL_DOMAIN_AGENT) != 0;
 
-		for (size_t k = 0; k < resource->n_meta && !is_ours; k++) {
-			is_ours = strcmp(resource->meta[k]->name, DOMAIN_META_RELATIONSHIP) == 0;
+		for (size_t k = 0; k < resource->n_meta && !made; k++) {
+			made = strcmp(resource->meta[k]->name, DOMAIN_META_RELATIONSHIP) == 0;
 		}
-		if (!is_ours && strcmp(resource->id, vm) == 0) {
+		if (!made && strcmp(resource->id, vm) == 0) {
 			return true;
 		}
 	}
@@ -103,6 +108,38 @@ bool extended_lender_fill(struct engine *engine, const struct vm_settings *setti
 			 protect_parameter(resource, "relationship"));
 	}
 	return resource != NULL;
+}
+
+const Vmreplica__Ipc__CibResource *
+extended_find_relationship(const Vmreplica__Ipc__CibSettings *settings, const char *vm_resource)
+{
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		if (is_ours(settings->resources[i]) &&
+		    strcmp(settings->resources[i]->id, vm_resource) == 0) {
+			return settings->resources[i];
+		}
+	}
+	return NULL;
+}
+
+const char *extended_barrier(const struct engine *engine, const struct vm_settings *settings)
+{
+	const Vmreplica__Ipc__CibResource *resource =
+		extended_find_relationship(engine_settings(engine), settings->vm_resource);
+	const struct replica *replica =
+		resource != NULL ? replica_attached(engine, settings->vm_resource) : NULL;
+
+	if (resource != NULL && is_replica(resource)) {
+		return replica != NULL && has_failed_over(replica)
+			       ? "it has failed over to here, and is no primary yet: vmreplica "
+				 "reverse makes it one, and replication goes on"
+			       : NULL;
+	}
+	if (resource != NULL && strcmp(protect_parameter(resource, "vm"), settings->vm) != 0) {
+		return "it has failed over to here and runs under another name: vmreplica "
+		       "unprotect this relationship, and protect the VM by that name";
+	}
+	return NULL;
 }
 
 bool extended_reads_store(struct engine *engine, const struct vm_settings *settings)

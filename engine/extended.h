@@ -26,6 +26,14 @@ bool extended_is_other_vm(const Vmreplica__Ipc__CibSettings *settings, const cha
 const Vmreplica__Ipc__CibResource *extended_find_source(const Vmreplica__Ipc__CibSettings *settings,
 							const char *vm_resource);
 
+/* The ocf:vmreplica:vm resource of any role that a relationship's vm_resource names: it is an
+ * extended one. NULL: an ordinary VM's. Pure. */
+const Vmreplica__Ipc__CibResource *
+extended_find_relationship(const Vmreplica__Ipc__CibSettings *settings, const char *vm_resource);
+/* Why neither the store nor a VM may be read for this relationship now: behind a failover a VM of
+ * its name here may be another one, and what nothing stops before a move must not have a job of
+ * ours. NULL: it may. Static. */
+const char *extended_barrier(const struct engine *engine, const struct vm_settings *settings);
 /* Is the store of a replica what this relationship reads? */
 bool extended_reads_store(struct engine *engine, const struct vm_settings *settings);
 /* Fill lender when the store of a replica is what this relationship reads; false: libvirt's VM is.

@@ -7,7 +7,7 @@
  *   failover_steps.c   what goes through the receiver, Pacemaker and the settings
  *   failover_run.c     running and stopping the VM
  *   failover_forward.c planned: what fails behind the point of no return
- *   failover_ask.c     planned: what may make it turn round all the same
+ *   failover_ask.c     what may make it turn round before the VM is started
  *   failover_role.c    becoming the primary: planned failover, reverse replication
  *   failover_images.c  a test's images
  *   failover_consolidate.c  a committed chain made short
@@ -51,8 +51,9 @@ struct failover {
 	int64_t doubt_ms;	  /* monotonic: until then the store's status may be older */
 	char told[REASON_MAX];	  /* the last failure of a step that is tried again */
 	struct consolidate_job *consolidating; /* on its worker */
+	int64_t bound_ms;		       /* monotonic: since when ours stops before a move; 0 */
 	bool gives_way;			       /* another order waits for its end */
-	bool asked;	/* PLANNED: the other side was asked before the VM is started (again) */
+	bool asked;	/* the other side was asked before the VM is started (again) */
 	bool take_back; /* PLANNED: an admin here gives it back */
 };
 
@@ -96,6 +97,9 @@ bool failover_turn_back(struct failover *failover);
 /* Before the VM of a planned failover is started, or started again: has the other side failed over
  * to itself meanwhile? True: it is being asked, or has, and the job turned. */
 bool failover_asks(struct failover *failover);
+/* The same of an unplanned one that is resumed, or took long, before its VM is asked for the first
+ * time and unless it was forced: is the primary back? True: it is being asked. */
+bool failover_asks_primary(struct failover *failover);
 /* The resource of the VM (not of a test's); NULL: none yet. Borrowed until the loop goes on. */
 const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);
 /* See that nobody else's VM runs under the name, then failover_step_resource again. */
@@ -121,6 +125,8 @@ void failover_step_points(struct failover *failover);
 void failover_step_consolidate(struct failover *failover);
 /* The merge under way gives up soon; it is begun again with the step. */
 void failover_consolidate_stop(struct failover *failover);
+/* Is one under way of it? The replica is not let go before it has ended. */
+bool failover_consolidates(const struct engine *engine, const char *relationship);
 void failover_step_forget(struct failover *failover);
 /* failover_role.c */
 void failover_step_extents(struct failover *failover);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A planned failover on the side that has taken the VM, and does not run it yet: it may come too
- * late. The other side may have failed over to itself while this one was away, or an admin here
- * wants to give back what cannot be started. */
+/* A failover that has not started its VM yet may come too late. Planned, on the side that has taken
+ * the VM: the other side may have failed over to itself while this one was away, or an admin here
+ * wants to give back what cannot be started. Unplanned: the primary may be back since it was
+ * ordered. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,13 +14,16 @@
 #include "common/clock.h"
 #include "engine/epoch.h"
 #include "engine/failover.h"
+#include "engine/failover_peer.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
 #include "engine/standing.h"
 
-#define PLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
+#define PLANNED	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
+#define UNPLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED
 
-/* The other side has just ordered it: it has nothing else to say yet. */
+/* The other side has just ordered it, or was asked when it was ordered here: it has nothing else to
+ * say yet. */
 #define FRESH_MS 10000
 
 /* ---- the other way round ---- */
@@ -161,14 +165,35 @@ static int ask_run(void *arg)
 				  &job->epoch, &job->answer, &job->trouble);
 }
 
+/* As when it was ordered. What was taken of the store goes back. */
+static void primary_answered(struct failover *failover, struct order_answer *answer,
+			     const struct peer_contact *contact)
+{
+	const char *advice, *why;
+	char text[REASON_MAX];
+
+	if (answer->site[0] == '\0') {
+		snprintf(answer->site, sizeof(answer->site), "%s", contact->site);
+	}
+	why = failover_peer_objection(UNPLANNED, answer, failover->engine->config->site, text,
+				      sizeof(text), &advice);
+	if (why != NULL) {
+		failover_failed(failover, -EBUSY, advice, "%s", why);
+	} else {
+		engine_wake(failover->engine);
+	}
+}
+
 static void ask_done(void *arg, int result)
 {
 	struct ask_job *job = arg;
 	struct failover *failover = job->failover;
 
 	failover->busy = false;
-	failover->asked = true; /* silent: it handed over, and is waited for no longer */
-	if (result == 0 && job->answer.known &&
+	failover->asked = true; /* silent: it handed over or is gone, and is waited for no longer */
+	if (result == 0 && failover->order.kind == UNPLANNED) {
+		primary_answered(failover, &job->answer, &job->contact);
+	} else if (result == 0 && job->answer.known &&
 	    epoch_judge(&job->epoch, &job->answer.epoch, job->engine->config->site) == EPOCH_LOST) {
 		failover_lost(failover, &job->answer.epoch);
 	} else {
@@ -198,10 +223,24 @@ static bool ask(struct failover *failover)
 	return failover->busy;
 }
 
+static bool is_fresh(const struct failover *failover)
+{
+	return failover->ordered_ms != 0 &&
+	       clock_monotonic_ms() - failover->ordered_ms < FRESH_MS;
+}
+
+bool failover_asks_primary(struct failover *failover)
+{
+	if (failover->order.kind != UNPLANNED || failover->order.forced || failover->state.undo ||
+	    failover->error != 0 || failover->asked || is_fresh(failover) ||
+	    failover_was_started(failover)) {
+		return false;
+	}
+	return ask(failover);
+}
+
 bool failover_asks(struct failover *failover)
 {
-	bool fresh =
-		failover->ordered_ms != 0 && clock_monotonic_ms() - failover->ordered_ms < FRESH_MS;
 	struct epoch known;
 
 	if (failover->order.kind != PLANNED || failover->state.undo || failover->error != 0) {
@@ -214,7 +253,7 @@ bool failover_asks(struct failover *failover)
 		failover_lost(failover, &known); /* heard of before */
 		return true;
 	}
-	if (failover->asked || fresh) {
+	if (failover->asked || is_fresh(failover)) {
 		return false;
 	}
 	return ask(failover);

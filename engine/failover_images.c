@@ -17,6 +17,7 @@
 #include "engine/image_chain.h"
 #include "engine/source_access.h"
 #include "engine/source_run.h"
+#include "engine/host_vm.h"
 #include "engine/source_tool.h"
 #include "proto/names.h"
 
@@ -55,6 +56,7 @@ struct images_job {
 	char directory[PATH_LEN_MAX + 1]; /* the test's */
 	char store[PATH_LEN_MAX + 1];
 	char vm[RESOURCE_ID_MAX + 1];		 /* the test's */
+	char definition[PATH_LEN_MAX + 1];	 /* the test's */
 	const Vmreplica__Ipc__StoreTaken *taken; /* the failover's: it is not changed meanwhile */
 	char error[SOURCE_ERROR_LEN];
 };
@@ -119,7 +121,8 @@ static int disk_check(struct images_job *job, const Vmreplica__Ipc__TakenDisk *d
 	return -EBADMSG;
 }
 
-/* Anew each time, unless the VM runs on what an attempt before made. */
+/* Anew each time, unless the VM runs on what an attempt before made. Another's VM of that name, on or
+ * off, is not touched. */
 static int overlays_run(void *arg)
 {
 	struct images_job *job = arg;
@@ -128,6 +131,8 @@ static int overlays_run(void *arg)
 	gid_t gid = 0;
 	int result = source_run_user(job->libvirt, &uid, &gid, job->error);
 
+	result = result < 0 ? result
+			    : host_vm_check_name(job->libvirt, job->vm, job->definition, job->error);
 	result = result < 0 ? result : source_run_state(job->libvirt, job->vm, &state, job->error);
 	if (result == 0 && state == SOURCE_RUN_RUNNING) {
 		return STANDS;
@@ -185,6 +190,7 @@ static struct images_job *job_new(struct failover *failover)
 		test_directory(replica, job->directory);
 		snprintf(job->store, sizeof(job->store), "%s", replica->directory);
 		failover_test_name(failover, job->vm);
+		failover_definition_path(replica, true, job->definition);
 	}
 	return job;
 }

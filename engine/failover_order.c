@@ -42,6 +42,14 @@ Vmreplica__Admin__FailoverKind failover_kind_from_string(const char *word)
 	return VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_NONE;
 }
 
+static const char *way_word(const struct failover_order *order)
+{
+	if (order->undo) {
+		return "undo";
+	}
+	return order->forced ? "force" : "do";
+}
+
 /* "-" stands for nothing, so that there are always as many words. */
 char *failover_order_encode(const struct failover_order *order, char buf[FAILOVER_ORDER_LEN])
 {
@@ -52,7 +60,7 @@ char *failover_order_encode(const struct failover_order *order, char buf[FAILOVE
 		snprintf(seq, sizeof(seq), "%" PRIu64, order->seq);
 	}
 	snprintf(buf, FAILOVER_ORDER_LEN, "%s %s %s %s %" PRIu64 " %s %s %s %s",
-		 kind != NULL ? kind : "-", order->job, order->undo ? "undo" : "do", seq,
+		 kind != NULL ? kind : "-", order->job, way_word(order), seq,
 		 order->epoch.number, order->epoch.number != 0 ? order->epoch.lineage : "-",
 		 order->epoch.number != 0 ? order->epoch.site : "-",
 		 order->network[0] != '\0' ? order->network : "-",
@@ -85,9 +93,10 @@ bool failover_order_decode(const char *text, struct failover_order *ret_order)
 	}
 	order.kind = failover_kind_from_string(kind);
 	order.undo = strcmp(way, "undo") == 0;
+	order.forced = strcmp(way, "force") == 0;
 	if (order.kind == VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_NONE ||
 	    strspn(order.job, "0123456789abcdef") != JOB_ID_LEN || !decode_seq(seq, &order) ||
-	    (!order.undo && strcmp(way, "do") != 0)) {
+	    (!order.undo && !order.forced && strcmp(way, "do") != 0)) {
 		return false;
 	}
 	if (order.epoch.number == 0) {

@@ -23,6 +23,7 @@ struct failover_order {
 	Vmreplica__Admin__FailoverKind kind;
 	char job[JOB_ID_LEN + 1];
 	bool undo;   /* it could not be done, and is being taken back */
+	bool forced; /* UNPLANNED: whatever the other side says; not in one that is undone */
 	bool latest; /* else seq */
 	uint64_t seq;
 	struct epoch epoch;		    /* to be raised to; number 0: this kind raises none */

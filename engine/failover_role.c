@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cluster/domain_resource.h"
+#include "cluster/placement.h"
 #include "common/clock.h"
 #include "engine/epoch.h"
 #include "engine/failover.h"
@@ -242,6 +243,13 @@ static void role_changed_cb(void *arg, int error, const char *text)
 	}
 }
 
+static bool vm_is_stopped(const struct failover *failover, const char *vm_resource)
+{
+	const struct placement_resource *found = engine_find_place(failover->engine, vm_resource);
+
+	return found != NULL && found->state == PLACEMENT_STOPPED;
+}
+
 static void fill_change(struct failover *failover, const struct peer_contact *contact,
 			const struct replica *replica, const char *vm_resource,
 			struct role_change *change)
@@ -257,6 +265,11 @@ static void fill_change(struct failover *failover, const struct peer_contact *co
 		change->request.vm_resource = (char *)(uintptr_t)vm_resource;
 		change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
 		add_parameter(change, "vm_resource", vm_resource);
+	}
+	if (vm_resource != NULL && failover->error == -ESTALE &&
+	    vm_is_stopped(failover, vm_resource)) {
+		/* the other side has it (failover_ask.c), and Pacemaker would try again here */
+		change->request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
 	}
 	peer_contact_format(contact, change->peer);
 	add_parameter(change, "role", "primary");

@@ -26,6 +26,7 @@
 #define CLEANUP VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
 #define PLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
 #define CANCEL	VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
+#define COMMIT	VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_COMMIT
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
 
@@ -108,6 +109,8 @@ static void forget_order(struct failover *failover)
 	Vmreplica__Ipc__CibNvpair pairs[2], *list[2] = {&pairs[0], &pairs[1]};
 	struct cluster *cluster = &failover->engine->cluster;
 	char names[2][STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], nothing[] = "";
+	struct replica *replica = failover_replica(failover);
+	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	struct epoch epoch;
 	int result;
 
@@ -118,6 +121,11 @@ static void forget_order(struct failover *failover)
 	pairs[0].name = names[0];
 	pairs[0].value = nothing;
 	pairs[1].name = names[1];
+	if (failover->order.kind == COMMIT && replica != NULL && resource != NULL) {
+		request.resource = replica->settings.resource;
+		request.vm_resource = resource->id;
+		request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
+	}
 	request.settings = list;
 	request.n_settings = forget_raises(failover, &epoch) ? 2 : 1;
 	pairs[1].value = epoch_format(&epoch, value);
@@ -402,6 +410,9 @@ void failover_step_resource(struct failover *failover)
 
 	if (replica == NULL) {
 		receiver_away(failover);
+		return;
+	}
+	if (failover_asks_primary(failover)) {
 		return;
 	}
 	if (!failover->name_is_free && !failover_was_started(failover)) {

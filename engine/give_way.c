@@ -14,6 +14,7 @@
 #include "engine/adopted_disks.h"
 #include "engine/become_replica.h"
 #include "engine/epoch.h"
+#include "engine/extended.h"
 #include "engine/host_vm.h"
 #include "engine/own_definition.h"
 #include "engine/replica.h"
@@ -196,6 +197,15 @@ static void give_way_begin(struct peer_order *order)
 		peer_order_later(order->call, job, "another job of the VM is under way there");
 		return;
 	}
+	if (extended_find_relationship(engine_settings(order->engine),
+				       order->contact.vm_resource) != NULL) {
+		peer_order_refuse(order->call,
+				  "at %s it is a replica of another site, or was, and becomes no "
+				  "other's: vmreplica unprotect it on both sides, then protect the "
+				  "VM anew where it runs",
+				  order->engine->config->site);
+		return;
+	}
 	if (replica_is_attached(order->engine, order->contact.relationship)) {
 		peer_order_later(order->call, "", "its store there is still open as a replica's");
 		return;
@@ -330,10 +340,8 @@ static void way_stop(struct give_way *way)
  * is read before. */
 static void way_stopped(struct give_way *way)
 {
-	struct cluster *cluster = &way->engine->cluster;
-	const struct placement *placement = cluster->ops->placement(cluster);
 	const struct placement_resource *place =
-		placement != NULL ? placement_find(placement, way->contact.vm_resource) : NULL;
+		engine_find_place(way->engine, way->contact.vm_resource);
 
 	if (way->engine->config->standalone ||
 	    (place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL)) {

@@ -15,6 +15,7 @@
 #include "engine/host_vm.h"
 #include "engine/source_define.h"
 #include "engine/store_directory.h"
+#include "engine/wrap_record.h"
 #include "proto/extent_file.h"
 
 #define EXTENTS_NAME "adopted.extents"
@@ -184,13 +185,40 @@ static int read_changes(struct reading *reading)
 	return way->bytes > 0 ? write_extents(reading) : 0;
 }
 
+/* Of a wrapped disk the bitmap says less than all when somebody else wrote to the raw disk. What
+ * the record then says stays: nothing but the comparison that follows answers it. */
+static bool is_doubted(struct reading *reading, char why[SOURCE_ERROR_LEN])
+{
+	for (size_t i = 0; i < source_disk_count(reading->source); i++) {
+		const struct source_disk *disk = source_disk_at(reading->source, i);
+		struct wrap_record record;
+
+		if (disk->excluded || disk->problem != NULL || disk->data_path == NULL) {
+			continue;
+		}
+		wrap_record_event(disk->path, disk->data_path, WRAP_EVENT_LAST,
+				  reading->way->engine->config->node, &record);
+		if (record.state == WRAP_DOUBT) {
+			snprintf(why, SOURCE_ERROR_LEN,
+				 "the raw disk of %s may hold changes that nobody tracked: %s",
+				 disk->name, record.why);
+			return true;
+		}
+	}
+	return false;
+}
+
 static int read_source(struct reading *reading)
 {
 	struct give_way *way = reading->way;
+	char why[SOURCE_ERROR_LEN];
 
 	give_way_keep(way, reading->source);
 	if (!list_disks(reading)) {
 		return not_known(way, "a disk cannot be looked at");
+	}
+	if (is_doubted(reading, why)) {
+		return not_known(way, why);
 	}
 	if (!find_since(reading)) {
 		return not_known(way, "the change bitmap since the last cycle that was received is "

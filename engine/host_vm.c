@@ -176,10 +176,12 @@ int host_vm_check_name(struct source_connection *connection, const char *vm, con
 	cleanup_free char *xml = NULL;
 	int other = 0, result = load(path, &xml, error);
 
-	if (result < 0) {
+	if (result < 0 && result != -ENOENT) {
 		return result;
 	}
-	find_uuid(xml, uuid);
+	if (result == 0) {
+		find_uuid(xml, uuid);
+	}
 	result = run_on(connection, vm, compare_uuid, uuid, 0, &other, error);
 	if (result == 0 && other != 0) {
 		return source_fail(-EEXIST, error, "libvirt has another VM called %s on this host",

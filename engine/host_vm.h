@@ -34,7 +34,8 @@ int host_vm_start(struct source_connection *connection, const char *vm, const ch
  * libvirt has another VM of that name. 0 also when it runs already. */
 int host_vm_define_and_start(struct source_connection *connection, const char *vm, const char *path,
 			     char error[SOURCE_ERROR_LEN]);
-/* -EEXIST when libvirt has a VM of that name which is not the one that path defines. */
+/* -EEXIST when libvirt has a VM of that name, on or off, which is not the one that path defines.
+ * Where there is no such file, none is. */
 int host_vm_check_name(struct source_connection *connection, const char *vm, const char *path,
 		       char error[SOURCE_ERROR_LEN]);
 

@@ -115,6 +115,10 @@ static void look_at_definition(struct ready_job *job)
 	if (fit.refusals.count > 0) {
 		snprintf(job->error, sizeof(job->error), "%s cannot start on %s: %s", job->vm,
 			 job->engine->config->node, fit.refusals.items[0]);
+	} else if (fit.networks.count > 0) {
+		/* behind the point of no return it would be off on both sides */
+		snprintf(job->error, sizeof(job->error), "%s cannot start: %s", job->vm,
+			 fit.networks.items[0]);
 	} else {
 		look_at_memory(job, fit.memory_kib);
 	}

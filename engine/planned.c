@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/epoch.h"
+#include "engine/extended.h"
 #include "engine/job_table.h"
 #include "engine/replica.h"
 #include "engine/standing.h"
@@ -83,6 +84,13 @@ int planned_begin(struct relationship *rel, char ret_job[JOB_ID_LEN + 1], char e
 	const char *other = failover_job_running_id(engine, id);
 	struct planned *planned;
 
+	if (extended_find_relationship(engine_settings(engine), rel->settings.vm_resource) != NULL) {
+		snprintf(error, REASON_MAX,
+			 "%s is a replica here, or was: the third site takes it over with vmreplica "
+			 "failover --unplanned there",
+			 rel->settings.vm);
+		return -ENOTSUP;
+	}
 	if (other[0] != '\0' || planned_find(engine, id) != NULL) {
 		snprintf(error, REASON_MAX, "job %s of %s is under way: vmreplica jobs %s", other,
 			 rel->settings.vm, other);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The cycles of a relationship: started on a worker, their results taken into schedule, state and
  * counters. */
+#include "engine/extended.h"
 #include "engine/relationship.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 		.node = config->node,
 		.connection = engine->libvirt,
 		.lender = relationship_lender(rel),
+		.barrier = extended_barrier(engine, &rel->settings),
 		.scratch_directory = config->scratch_directory,
 		.socket_directory = ENGINE_BACKUP_DIR,
 		.scratch_reserve_bytes = config->scratch_reserve_bytes,
@@ -65,6 +67,8 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 	};
 	rel->cycle.verify = relationship_verify_take(rel, now_ms);
 	atomic_store(&rel->progress.give_way, false);
+	/* what the last one sent is counted already */
+	atomic_store(&rel->progress.wire_bytes, 0);
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
 	if (workers_submit(engine->cycle_workers, cycle_job_run, cycle_job_done, rel) < 0) {

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/announcer.h"
+#include "engine/failover.h"
 #include "engine/receiver_child.h"
 #include "engine/relationship.h"
 #include "engine/standing.h"
@@ -426,6 +427,7 @@ void replica_tick(struct replica *replica, int64_t now_ms)
 		}
 		if (replica->phase == REPLICA_GONE && !replica->busy &&
 		    !replica_definition_holds(replica->definition, now_ms) &&
+		    !failover_consolidates(replica->engine, replica->settings.relationship) &&
 		    replica->paused_since_ms == 0 && now_ms >= replica->retry_ms) {
 			replica_release(replica, now_ms);
 		}

@@ -42,15 +42,22 @@ int replica_adopt_lend(struct replica *replica, const struct adopted_users *user
 
 	replica_adopt_destroy(replica);
 	if (!adopt->wanted) {
+		adopted_disks_lend_again(replica->directory, users);
 		return 0;
 	}
 	exclude = vm_settings_exclude_list(&replica->settings);
 	if (exclude != NULL) {
+		result = adopted_disks_note(replica->directory, adopt->definition, exclude, users,
+					    why);
+	}
+	if (result == 0) {
 		result = adopted_disks_lend(adopt->definition, exclude, users, &adopt->disks,
 					    &adopt->count, why);
 	}
 	if (result < 0) {
 		snprintf(error, size, "%s", why);
+	} else { /* what images of a store stand on */
+		adopted_disks_lend_again(replica->directory, users);
 	}
 	return result;
 }

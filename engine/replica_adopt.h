@@ -23,8 +23,8 @@ struct replica_adopt {
 
 /* What the settings say; before the worker, which may not read them. */
 void replica_adopt_note(struct replica *replica);
-/* Lend the disks to users, but for those that exclude_disks names, when it is wanted. On a worker.
- * 0 or a negative errno with a sentence. */
+/* Lend the disks to users, but for those that exclude_disks names, when it is wanted; and again
+ * what was lent to the store before. On a worker. 0 or a negative errno with a sentence. */
 int replica_adopt_lend(struct replica *replica, const struct adopted_users *users, char *error,
 		       size_t size);
 /* Tell the receiver, when there are any. */

@@ -300,8 +300,7 @@ static bool is_due(const struct replica_definition *definition, const char *tops
 	}
 	return definition->seq != replica->status->seq || definition->tops == NULL ||
 	       strcmp(definition->tops, tops) != 0 ||
-	       memcmp(&definition->networks, &replica->settings.networks,
-		      sizeof(definition->networks)) != 0;
+	       !network_map_equals(&definition->networks, &replica->settings.networks);
 }
 
 static struct definition_job *make_job(struct replica_definition *definition)

@@ -55,7 +55,9 @@ void source_export_stop(struct source_export *export)
 	if (!export->ended) {
 		source_tool_stop(export->pid);
 	}
-	unlink(export->socket_path);
+	if (export->socket_path != NULL) {
+		unlink(export->socket_path);
+	}
 	close(export->output);
 	free(export->path);
 	free(export->socket_path);

@@ -281,7 +281,7 @@ static void commit_end(struct source_connection *connection, const char *vm, con
 }
 
 static int commit_wait(struct source_connection *connection, const char *vm, const char *disk,
-		       const volatile bool *stop, char error[SOURCE_ERROR_LEN])
+		       const atomic_bool *stop, char error[SOURCE_ERROR_LEN])
 {
 	int running = 1, lost = 0, result = 0;
 
@@ -301,7 +301,7 @@ static int commit_wait(struct source_connection *connection, const char *vm, con
 }
 
 int source_run_commit(struct source_connection *connection, const char *vm, const char *disk,
-		      const char *base, const char *top, const volatile bool *stop,
+		      const char *base, const char *top, const atomic_bool *stop,
 		      char error[SOURCE_ERROR_LEN])
 {
 	cleanup_source_call struct source_call *call = NULL;

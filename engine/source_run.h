@@ -5,6 +5,7 @@
 #ifndef VMR_ENGINE_SOURCE_RUN_H
 #define VMR_ENGINE_SOURCE_RUN_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "engine/source.h"
@@ -33,13 +34,13 @@ int source_run_end(struct source_connection *connection, const char *vm, int gra
 
 /* Merge all images of a running VM's disk (its target's name) from top down to above base into
  * base, while it runs; top is not the one that it writes to. -ENOTSUP or -EBUSY: another job has
- * that disk. Returns when it is done; *stop (may be set by another thread) gives up, -ECANCELED, and
- * the job is gone then (QEMU had a minute for that, else it is logged). */
+ * that disk. Returns when it is done; *stop (may be set by another thread) gives up, -ECANCELED,
+ * and the job is gone then (QEMU had a minute for that, else it is logged). */
 int source_run_commit(struct source_connection *connection, const char *vm, const char *disk,
-		      const char *base, const char *top, const volatile bool *stop,
+		      const char *base, const char *top, const atomic_bool *stop,
 		      char error[SOURCE_ERROR_LEN]);
-/* End such merges on vm that nobody of this process waits for: an earlier engine left them. Known by
- * their rate; jobs of others are left alone. How many were ended, or a negative errno. */
+/* End such merges on vm that nobody of this process waits for: an earlier engine left them. Known
+ * by their rate; jobs of others are left alone. How many were ended, or a negative errno. */
 int source_run_end_commits(struct source_connection *connection, const char *vm,
 			   char error[SOURCE_ERROR_LEN]);
 

@@ -165,7 +165,7 @@ int source_tool_run(const char *const *argv, int timeout_ms, char **ret_output,
 }
 
 /* Until it ends or is given up; what it says is read, so that it does not wait for us. */
-static int run_long(const char *const *argv, const volatile bool *stop,
+static int run_long(const char *const *argv, const atomic_bool *stop,
 		    char error[SOURCE_ERROR_LEN])
 {
 	struct byte_buffer buffer = {.limit = OUTPUT_MAX};
@@ -191,7 +191,7 @@ static int run_long(const char *const *argv, const volatile bool *stop,
 }
 
 int source_tool_merge(const char *image, const char *base, const char *named, const char *top,
-		      uid_t uid, const volatile bool *stop, char error[SOURCE_ERROR_LEN])
+		      uid_t uid, const atomic_bool *stop, char error[SOURCE_ERROR_LEN])
 {
 	char user[32];
 	const char *commit[] = {"setpriv", user, "--clear-groups", "qemu-img", "commit",

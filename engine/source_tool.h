@@ -4,6 +4,7 @@
 #ifndef VMR_ENGINE_SOURCE_TOOL_H
 #define VMR_ENGINE_SOURCE_TOOL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -32,9 +33,10 @@ int source_tool_run(const char *const *argv, int timeout_ms, char **ret_output,
 		    char error[SOURCE_ERROR_LEN]);
 
 /* Merge the images from top down to above base into base, and make image, which nobody has open,
- * stand on that, by the name it has in the store (named). As uid, which may write all three: what is in the images is not trusted. It takes
- * as long as it takes; *stop gives up (-ECANCELED), and all of it can be done again. */
+ * stand on that, by the name it has in the store (named). As uid, which may write all three: what
+ * is in the images is not trusted. It takes as long as it takes; *stop gives up (-ECANCELED), and
+ * all of it can be done again. */
 int source_tool_merge(const char *image, const char *base, const char *named, const char *top,
-		      uid_t uid, const volatile bool *stop, char error[SOURCE_ERROR_LEN]);
+		      uid_t uid, const atomic_bool *stop, char error[SOURCE_ERROR_LEN]);
 
 #endif

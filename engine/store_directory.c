@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "engine/lent_list.h"
 #include "proto/limits.h"
 #include "proto/store_path.h"
 #include "proto/validate.h"
@@ -157,8 +158,9 @@ static int directory_remove_contents(int fd, int depth)
 /* The definition and the variables, and what a power cut left of new ones. */
 static void remove_definition(int site, const char *name)
 {
-	static const char *const ends[] = {".xml", ".xml.new", ".xml.adopted", NVRAM_END, NVRAM_END ".new",
-					   NVRAM_END ".placed"};
+	static const char *const ends[] = {".xml",	     ".xml.new",	   ".xml.adopted",
+					   LENT_LIST_END,    LENT_LIST_END ".new", NVRAM_END,
+					   NVRAM_END ".new", NVRAM_END ".placed"};
 	char file[STORE_NAME_LEN + 16];
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a verification has found so far. Pure. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,7 @@ static void note_range(struct verify_state *verify, uint32_t disk, uint64_t offs
 		verify->difference_count > 0 ? &verify->differences[verify->difference_count - 1]
 					     : NULL;
 
+	assert(verify->differences != NULL); /* verify_state_init has succeeded */
 	verify->differing_bytes += length;
 	if (last != NULL && strcmp(last->disk, verify->disks[disk].name) == 0 &&
 	    last->offset + last->length == offset) {

@@ -16,6 +16,7 @@ struct wrap_disk {
 	bool block;		      /* the raw disk is a block device */
 	uint64_t size_bytes;
 	bool granted; /* QEMU's user has an ACL entry of it from us */
+	bool made;    /* its header is new: this wrap has made it */
 };
 
 /* The disks that hold what the guest writes, by format: raw ones (in raw), or qcow2 images in files

@@ -9,6 +9,7 @@
 
 #include "engine/standing.h"
 #include "engine/vm_status.h"
+#include "engine/wrap_header.h"
 
 #define STEP(name)	VMREPLICA__ADMIN__WRAP_STEP__WRAP_STEP_##name
 #define WRAP_FORWARD_MS 60000
@@ -35,6 +36,11 @@ bool wrap_job_claim(void)
 
 	under_way = true;
 	return free_before;
+}
+
+bool wrap_job_is_under_way(void)
+{
+	return under_way;
 }
 
 /* ---- the answer ---- */
@@ -130,6 +136,20 @@ void wrap_job_finish(struct wrap_job *job)
 
 /* ---- tasks ---- */
 
+/* Before the first definition names them, the headers go again: those that this wrap has made. One
+ * that was there is another node's as well: its definition names it, and its bitmaps are in use. */
+static void undo(struct wrap_job *job)
+{
+	if (job->defined || job->undone || job->unwrap || job->dry_run) {
+		return;
+	}
+	job->undone = true;
+	job->node.count = wrap_header_keep_made(job->node.disks, job->node.count);
+	for (unsigned int i = job->node.count > 0 ? job->node_count : 0; i-- > 0;) {
+		job->tasks[job->task_count++] = (struct wrap_task){i, STEP(REMOVE)};
+	}
+}
+
 static void task_failed(struct wrap_job *job, const struct wrap_task *task, int error,
 			const char *text)
 {
@@ -144,22 +164,14 @@ static void task_failed(struct wrap_job *job, const struct wrap_task *task, int 
 	} else {
 		wrap_job_fail(job, error, "nothing has been changed", "%s: %s", node, text);
 	}
-	/* before the first definition names them, the headers go again */
 	job->task_count = job->task_next;
-	if (job->made && !job->defined && !job->undone && !job->unwrap && !job->dry_run &&
-	    !job->node.wrapped) {
-		for (unsigned int i = job->node_count; i-- > 0;) {
-			job->tasks[job->task_count++] = (struct wrap_task){i, STEP(REMOVE)};
-		}
-		job->undone = true;
-	}
+	undo(job);
 }
 
 static void task_ended(struct wrap_job *job, int error, const char *text)
 {
 	const struct wrap_task *task = &job->tasks[job->task_next - 1];
 
-	job->made = job->made || task->step == STEP(MAKE);
 	job->defined = job->defined || (error == 0 && task->step == STEP(DEFINE));
 	if (error < 0 && task->step == STEP(REMOVE)) {
 		sentence_list_add(&job->warnings, "%s: %s", job->nodes[task->node], text);

@@ -34,7 +34,6 @@ struct wrap_job {
 	char exclude[DISKS_MAX][DISK_NAME_MAX + 1];
 	size_t exclude_count;
 	bool unwrap, dry_run, restart, force;
-	bool made;    /* headers were begun */
 	bool defined; /* a definition was changed */
 	bool undone;  /* what was done before is being taken back */
 	bool stopped; /* by us, for --restart */
@@ -53,9 +52,10 @@ struct wrap_job {
 	void (*powered)(struct wrap_job *job, int error, const char *text);
 };
 
-/* One at a time on a node: two would make the same files. True when this one may begin; finishing it
- * lets the next one. */
+/* One at a time on a node: two would make the same files. True when this one may begin; finishing
+ * it lets the next one. */
 bool wrap_job_claim(void);
+bool wrap_job_is_under_way(void);
 /* Run what is left of tasks, then call then; after a failure finish. */
 void wrap_job_next(struct wrap_job *job);
 /* Remember the first failure. */
@@ -64,7 +64,8 @@ void wrap_job_fail(struct wrap_job *job, int error, const char *advice, const ch
 /* Start the VM again if we stopped it, answer, free. */
 void wrap_job_finish(struct wrap_job *job);
 
-/* Have Pacemaker (of a single host: libvirt) stop or start the VM, and wait until it is so. */
+/* Have Pacemaker (of a single host: libvirt) stop or start the VM, and wait until it is so. That it
+ * is off for this stands in the settings meanwhile (wrap_unfinished.h). */
 void wrap_power(struct wrap_job *job, bool start,
 		void (*powered)(struct wrap_job *job, int error, const char *text));
 /* Is it off for good: stopped, and wanted so? What to do otherwise, into advice. */

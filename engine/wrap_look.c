@@ -2,20 +2,28 @@
 /* Looking at a raw disk (wrap_record.h). */
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "engine/wrap_record.h"
 
-/* Partition tables, boot blocks and the first file system's superblock lie at the ends. */
+/* Partition tables and boot blocks lie at the ends. Most of what a mounted file system writes lies
+ * elsewhere: these samples find another image in the disk's place, not each change of it. */
 #define EDGE_BYTES   65536u
 #define SAMPLES	     64u
 #define SAMPLE_BYTES 4096u
 #define NS_PER_S     1000000000
+#define MS_PER_S     1000
+#define NS_PER_MS    1000000
 
 /* Hash len bytes at offset; what lies beyond the end counts as nothing. */
 static bool hash_piece(struct sha256 *hash, int fd, uint64_t offset, uint8_t *buffer, size_t len)
@@ -62,6 +70,64 @@ static bool digest_of(int fd, uint64_t size, uint8_t digest[SHA256_LEN])
 	return good;
 }
 
+/* The first line of a file of the kernel's. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+	cleanup_fclose FILE *file = fopen(path, "re");
+
+	if (file == NULL || fgets(line, (int)size, file) == NULL) {
+		return false;
+	}
+	line[strcspn(line, "\n")] = '\0';
+	return true;
+}
+
+static bool read_attribute(dev_t number, const char *name, char *line, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(number), minor(number), name);
+	return read_line(path, line, size);
+}
+
+/* Those of a partition are its whole disk's. */
+static bool read_of_disk(dev_t number, const char *name, char *line, size_t size)
+{
+	char above[64];
+
+	snprintf(above, sizeof(above), "../%s", name);
+	return read_attribute(number, name, line, size) ||
+	       read_attribute(number, above, line, size);
+}
+
+static int64_t since_boot_ms(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / NS_PER_MS;
+}
+
+/* Documentation/admin-guide/iostats.rst; nothing is counted unless queue/iostats is set. */
+static void count_writes(dev_t number, struct wrap_counters *counters)
+{
+	uint64_t *written = counters->written;
+	char line[512], counting[8], disk_seq[32];
+
+	counters->number = (uint64_t)number;
+	counters->at_ms = since_boot_ms();
+	if (read_of_disk(number, "diskseq", disk_seq, sizeof(disk_seq))) {
+		counters->disk_seq = strtoull(disk_seq, NULL, 10);
+	}
+	counters->known =
+		read_line("/proc/sys/kernel/random/boot_id", counters->boot,
+			  sizeof(counters->boot)) &&
+		read_of_disk(number, "queue/iostats", counting, sizeof(counting)) &&
+		strcmp(counting, "1") == 0 && read_attribute(number, "stat", line, sizeof(line)) &&
+		sscanf(line, "%*u %*u %*u %*u %*u %*u %" SCNu64 " %*u %*u %*u %*u %*u %*u %" SCNu64,
+		       &written[WRAP_WRITTEN], &written[WRAP_DISCARDED]) == WRAP_COUNTERS;
+}
+
 static void look_with(const char *path, int flags, struct wrap_look *ret_look)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
@@ -76,6 +142,10 @@ static void look_with(const char *path, int flags, struct wrap_look *ret_look)
 	if (look.device) {
 		if (ioctl(fd, BLKGETSIZE64, &look.size_bytes) < 0) {
 			return;
+		}
+		/* what waits in the page cache is counted when it is written */
+		if (fsync(fd) == 0) {
+			count_writes(status.st_rdev, &look.counters);
 		}
 	} else {
 		look.size_bytes = (uint64_t)status.st_size;

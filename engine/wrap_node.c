@@ -12,10 +12,10 @@
 
 #include "common/cleanup.h"
 #include "engine/source_error.h"
-#include "engine/source_image.h"
 #include "engine/source_rpc.h"
 #include "engine/wrap_access.h"
 #include "engine/wrap_file.h"
+#include "engine/wrap_header.h"
 #include "engine/wrap_image.h"
 #include "engine/wrap_record.h"
 
@@ -158,43 +158,18 @@ static int check(struct wrap_node *node)
 
 /* ---- MAKE ---- */
 
-static int make_one(struct wrap_node *node, const struct wrap_disk *disk)
-{
-	struct wrap_record record = {.state = WRAP_CLOSED};
-	const struct wrap_notes notes = {0};
-	struct source_image image;
-	int result;
-
-	/* Other nodes' definitions may name it already, and its bitmaps be in use. */
-	if (wrap_image_belongs(disk->header, disk->raw) &&
-	    source_image_examine(disk->header, &image) == 0 &&
-	    image.size_bytes == disk->size_bytes) {
-		return 0;
-	}
-	result = wrap_image_make(disk->raw, disk->size_bytes, disk->header, node->error);
-	if (result < 0) {
-		return result;
-	}
-	wrap_look(disk->raw, &record.look);
-	result = wrap_record_write(disk->header, &record, &notes);
-	return result == 0 ? 0
-			   : source_fail(result, node->error,
-					 "the record beside %s cannot be written: %s", disk->header,
-					 strerror(-result));
-}
-
 static int make(struct wrap_node *node)
 {
 	int result = node->dry_run ? 0 : check_off(node);
 
 	for (size_t i = 0; result == 0 && i < node->count; i++) {
-		const struct wrap_disk *disk = &node->disks[i];
+		struct wrap_disk *disk = &node->disks[i];
 
 		sentence_list_add(&node->steps, "%s: the header %s over %s (%llu MiB)", disk->name,
 				  disk->header, disk->raw,
 				  (unsigned long long)(disk->size_bytes >> 20));
 		if (!node->dry_run) {
-			result = make_one(node, disk);
+			result = wrap_header_make(disk, node->error);
 		}
 	}
 	return result;
@@ -257,20 +232,30 @@ static int allow(struct wrap_node *node)
 
 /* ---- DEFINE ---- */
 
+void wrap_node_kept_path(const struct wrap_node *node, bool unwrap, char *buf, size_t size)
+{
+	const char *suffix = unwrap ? KEPT_UNWRAP : KEPT_WRAP;
+
+	if (node->config[0] != '\0') {
+		snprintf(buf, size, "%s%s", node->config, suffix);
+	} else {
+		snprintf(buf, size, VMR_STATEDIR "/%s.xml%s", node->vm, suffix);
+	}
+}
+
 static int put_definition(struct wrap_node *node, const char *old, const char *xml)
 {
 	const char *suffix = node->unwrap ? KEPT_UNWRAP : KEPT_WRAP;
 	char kept[PATH_LEN_MAX + 64];
 	int result;
 
+	wrap_node_kept_path(node, node->unwrap, kept, sizeof(kept));
 	if (node->config[0] != '\0') {
-		snprintf(kept, sizeof(kept), "%s%s", node->config, suffix);
 		result = wrap_file_replace(node->config, suffix, xml);
 		if (result < 0) {
 			source_fail(result, node->error, "%s: %s", node->config, strerror(-result));
 		}
 	} else {
-		snprintf(kept, sizeof(kept), VMR_STATEDIR "/%s.xml%s", node->vm, suffix);
 		result = wrap_file_put(kept, old);
 		result = result < 0 ? source_fail(result, node->error, "%s: %s", kept,
 						  strerror(-result))
@@ -314,20 +299,14 @@ static int define(struct wrap_node *node)
 
 static void remove_files(struct wrap_node *node, const struct wrap_disk *disk)
 {
-	char record[PATH_MAX];
+	int result = wrap_header_remove(disk);
 
-	if (!wrap_image_belongs(disk->header, disk->raw)) {
-		return;
+	if (result < 0) {
+		sentence_list_add(&node->warnings, "%s stays: %s", disk->header, strerror(-result));
+	} else if (result > 0) {
+		sentence_list_add(&node->steps, "%s: the header %s is gone; %s is as it is",
+				  disk->name, disk->header, disk->raw);
 	}
-	if (unlink(disk->header) < 0) {
-		sentence_list_add(&node->warnings, "%s stays: %s", disk->header, strerror(errno));
-		return;
-	}
-	if (wrap_record_path(disk->header, record, sizeof(record)) == 0) {
-		unlink(record);
-	}
-	sentence_list_add(&node->steps, "%s: the header %s is gone; %s is as it is", disk->name,
-			  disk->header, disk->raw);
 }
 
 static int take_back(struct wrap_node *node)

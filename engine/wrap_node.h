@@ -29,6 +29,7 @@ struct wrap_node {
 	/* out */
 	bool running; /* LOOK: the VM runs here */
 	bool wrapped; /* LOOK for wrap: no raw disk is left, disks are the wrapped ones */
+	bool above;   /* LOOK: a disk stands on a header by way of a store's images */
 	struct sentence_list steps, warnings;
 	char error[SOURCE_ERROR_LEN];
 };
@@ -44,6 +45,8 @@ int wrap_node_run(struct wrap_node *node);
  * sentence. */
 int wrap_node_read(struct wrap_node *node, char **ret_xml);
 int wrap_node_look(struct wrap_node *node);
+/* Where the definition is kept as it was before the wrap, or before the unwrap. Into buf. */
+void wrap_node_kept_path(const struct wrap_node *node, bool unwrap, char *buf, size_t size);
 
 /* Between a node's work and its messages. take checks every field: 0, -EINVAL, -ENOMEM. The
  * messages that fill makes borrow from node; disks and pointers have room for DISKS_MAX. */

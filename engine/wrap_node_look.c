@@ -4,16 +4,20 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "engine/source_error.h"
 #include "engine/source_image.h"
+#include "engine/wrap_file.h"
 #include "engine/wrap_node.h"
 #include "engine/wrap_record.h"
 
 #define DEFAULT_DIRECTORY "/var/lib/libvirt/images" /* no definition's file shows a place */
+#define LAYERS_MAX	  300u			    /* more than a store has */
 
 static int find_place(struct wrap_node *node, struct wrap_disk *disk)
 {
@@ -58,32 +62,112 @@ static int look_at_raw(struct wrap_node *node, struct wrap_disk *disk)
 	return find_place(node, disk);
 }
 
-/* Of the qcow2 disks those that wrap has made stay. */
-static void keep_wrapped(struct wrap_node *node)
+static bool has_suffix(const char *path)
 {
-	size_t kept = 0;
+	size_t len = strlen(path), suffix = strlen(WRAP_HEADER_SUFFIX);
 
+	return len > suffix && strcmp(path + len - suffix, WRAP_HEADER_SUFFIX) == 0;
+}
+
+static void take_raw(struct wrap_disk *disk, const char *raw, uint64_t size_bytes)
+{
+	struct stat status;
+
+	snprintf(disk->raw, sizeof(disk->raw), "%s", raw);
+	disk->block = stat(raw, &status) == 0 && S_ISBLK(status.st_mode);
+	disk->size_bytes = size_bytes;
+}
+
+static bool take_header(struct wrap_disk *disk)
+{
+	struct source_image image;
+	struct wrap_record record;
+	struct wrap_notes notes;
+
+	if (source_image_examine(disk->header, &image) != 0 || !image.has_data_file ||
+	    !image.data_file_raw || image.data_file[0] != '/') {
+		return false;
+	}
+	wrap_record_read(disk->header, &record, &notes);
+	take_raw(disk, image.data_file, image.size_bytes);
+	disk->granted = notes.granted;
+	return true;
+}
+
+/* Its header is gone: another node's unwrap removed it, while this node was away and its definition
+ * went on to name it. What the definition said before the wrap is kept. */
+static bool take_kept(struct wrap_disk *disk, const struct wrap_disk *before, size_t count)
+{
+	uint64_t size_bytes;
+
+	if (access(disk->header, F_OK) == 0 || errno != ENOENT) {
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(before[i].name, disk->name) == 0 &&
+		    source_image_raw_size(before[i].raw, &size_bytes) == 0) {
+			take_raw(disk, before[i].raw, size_bytes);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Since its VM came home from the other side, an image of a store stands on the header. */
+static bool is_above_header(const struct wrap_disk *disk)
+{
+	char at[PATH_MAX], below[PATH_MAX];
+
+	memcpy(at, disk->header, sizeof(at));
+	for (unsigned int i = 0; i < LAYERS_MAX && source_image_backing(at, below) == 0; i++) {
+		char *real = realpath(below, NULL);
+		bool found = real != NULL && has_suffix(real);
+
+		free(real);
+		if (found) {
+			return true;
+		}
+		memcpy(at, below, sizeof(at));
+	}
+	return false;
+}
+
+/* The raw disks of the definition as it was before the wrap; none when it is not kept. */
+static size_t read_before(const struct wrap_node *node, struct wrap_disk *before)
+{
+	char path[PATH_LEN_MAX + 64], error[SOURCE_ERROR_LEN];
+	cleanup_free char *xml = NULL;
+	size_t count = 0;
+
+	wrap_node_kept_path(node, false, path, sizeof(path));
+	if (wrap_file_read(path, &xml) < 0 || wrap_domain_raw(xml, before, &count, error) < 0) {
+		return 0;
+	}
+	return count;
+}
+
+/* Of the qcow2 disks those that wrap has made stay. */
+static int keep_wrapped(struct wrap_node *node)
+{
+	cleanup_free struct wrap_disk *before = calloc(DISKS_MAX, sizeof(*before));
+	size_t kept = 0, count;
+
+	if (before == NULL) {
+		return source_fail(-ENOMEM, node->error, "out of memory");
+	}
+	count = node->unwrap ? read_before(node, before) : 0;
 	for (size_t i = 0; i < node->count; i++) {
 		struct wrap_disk *disk = &node->disks[i];
-		size_t len = strlen(disk->header), suffix = strlen(WRAP_HEADER_SUFFIX);
-		struct source_image image;
-		struct wrap_record record;
-		struct wrap_notes notes;
-		struct stat status;
 
-		if (len <= suffix || strcmp(disk->header + len - suffix, WRAP_HEADER_SUFFIX) != 0 ||
-		    source_image_examine(disk->header, &image) != 0 || !image.has_data_file ||
-		    !image.data_file_raw || image.data_file[0] != '/') {
-			continue;
+		if (has_suffix(disk->header) &&
+		    (take_header(disk) || take_kept(disk, before, count))) {
+			node->disks[kept++] = *disk;
+		} else {
+			node->above = node->above || is_above_header(disk);
 		}
-		wrap_record_read(disk->header, &record, &notes);
-		snprintf(disk->raw, sizeof(disk->raw), "%s", image.data_file);
-		disk->block = stat(disk->raw, &status) == 0 && S_ISBLK(status.st_mode);
-		disk->size_bytes = image.size_bytes;
-		disk->granted = notes.granted;
-		node->disks[kept++] = *disk;
 	}
 	node->count = kept;
+	return 0;
 }
 
 int wrap_node_look(struct wrap_node *node)
@@ -99,7 +183,7 @@ int wrap_node_look(struct wrap_node *node)
 	}
 	if (result == 0 && (node->unwrap || node->count == 0)) {
 		result = wrap_domain_qcow2(xml, node->disks, &node->count, node->error);
-		keep_wrapped(node);
+		result = result == 0 ? keep_wrapped(node) : result;
 		node->wrapped = result == 0 && !node->unwrap;
 	}
 	return result;

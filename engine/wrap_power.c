@@ -9,6 +9,7 @@
 #include "engine/source_power.h"
 #include "engine/vm_status.h"
 #include "engine/wrap_job.h"
+#include "engine/wrap_unfinished.h"
 
 #define POLL_MS	   500
 #define TIMEOUT_MS 240000 /* a guest may take its time to shut down */
@@ -118,6 +119,19 @@ static void switched_cb(void *arg, int error, const char *text)
 
 /* ---- libvirt ---- */
 
+static void forgotten_cb(void *arg, int error, const char *text)
+{
+	struct wrap_job *job = arg;
+
+	if (error < 0) {
+		sentence_list_add(&job->warnings,
+				  "that it was shut off stays noted, and it will be started "
+				  "again: %s",
+				  text);
+	}
+	job->powered(job, 0, "");
+}
+
 static int power_run(void *arg)
 {
 	struct wrap_job *job = arg;
@@ -126,32 +140,85 @@ static int power_run(void *arg)
 			    job->node.error);
 }
 
+static void note(struct wrap_job *job, const char *value, cluster_done_cb done)
+{
+	struct cluster *cluster = &job->engine->cluster;
+	char name[WRAP_UNFINISHED_LEN];
+	int result;
+
+	wrap_unfinished_name(job->engine->config->node, name);
+	result = cluster->ops->set_setting(cluster, name, value, done, job);
+	if (result < 0) {
+		done(job, result, strerror(-result));
+	}
+}
+
 static void power_done(void *arg, int result)
 {
 	struct wrap_job *job = arg;
 
-	job->powered(job, result, job->node.error);
+	if (result == 0 && job->target_started) {
+		note(job, NULL, forgotten_cb);
+	} else {
+		job->powered(job, result, job->node.error);
+	}
+}
+
+static void power(struct wrap_job *job)
+{
+	int result = workers_submit(job->engine->task_workers, power_run, power_done, job);
+
+	if (result < 0) {
+		job->powered(job, result, strerror(-result));
+	}
+}
+
+static void noted_cb(void *arg, int error, const char *text)
+{
+	struct wrap_job *job = arg;
+
+	if (error < 0) {
+		job->powered(job, error, text);
+	} else {
+		power(job);
+	}
+}
+
+/* ---- either ---- */
+
+static void switch_target(struct wrap_job *job)
+{
+	struct cluster *cluster = &job->engine->cluster;
+	Vmreplica__Ipc__CibSwitch change = VMREPLICA__IPC__CIB_SWITCH__INIT;
+	Vmreplica__Ipc__CibNvpair pair = VMREPLICA__IPC__CIB_NVPAIR__INIT, *settings[] = {&pair};
+	char name[WRAP_UNFINISHED_LEN];
+	int result;
+
+	wrap_unfinished_name(job->engine->config->node, name);
+	pair.name = name;
+	pair.value = job->target_started ? (char *)"" : job->vm.resource;
+	change.vm_resource = job->vm.resource;
+	change.target = job->target_started ? VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED
+					    : VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
+	change.settings = settings;
+	change.n_settings = 1;
+	result = cluster->ops->switch_role(cluster, &change, switched_cb, job);
+	if (result < 0) {
+		job->powered(job, result, strerror(-result));
+	}
 }
 
 void wrap_power(struct wrap_job *job, bool start,
 		void (*powered)(struct wrap_job *job, int error, const char *text))
 {
-	struct cluster *cluster = &job->engine->cluster;
-	Vmreplica__Ipc__CibSwitch change = VMREPLICA__IPC__CIB_SWITCH__INIT;
-	int result;
-
 	job->powered = powered;
 	job->target_started = start;
 	job->deadline_ms = clock_monotonic_ms() + TIMEOUT_MS;
-	if (job->engine->config->standalone) {
-		result = workers_submit(job->engine->task_workers, power_run, power_done, job);
+	if (!job->engine->config->standalone) {
+		switch_target(job);
+	} else if (start) {
+		power(job);
 	} else {
-		change.vm_resource = job->vm.resource;
-		change.target = start ? VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED
-				      : VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
-		result = cluster->ops->switch_role(cluster, &change, switched_cb, job);
-	}
-	if (result < 0) {
-		powered(job, result, strerror(-result));
+		note(job, job->vm.name, noted_cb);
 	}
 }

@@ -53,6 +53,23 @@ static const char *text_of(const json_t *root, const char *name)
 	return text != NULL ? text : "";
 }
 
+static const char *const counter_names[WRAP_COUNTERS] = {"written", "discarded"};
+
+static void take_counters(const json_t *json, struct wrap_counters *counters)
+{
+	counters->known = json_is_object(json);
+	snprintf(counters->boot, sizeof(counters->boot), "%s", text_of(json, "boot"));
+	counters->number = (uint64_t)json_integer_value(json_object_get(json, "number"));
+	counters->disk_seq = (uint64_t)json_integer_value(json_object_get(json, "disk_seq"));
+	counters->at_ms = json_integer_value(json_object_get(json, "at_ms"));
+	for (size_t i = 0; i < WRAP_COUNTERS; i++) {
+		const json_t *value = json_object_get(json, counter_names[i]);
+
+		counters->known = counters->known && json_is_integer(value);
+		counters->written[i] = (uint64_t)json_integer_value(value);
+	}
+}
+
 static void take_look(const json_t *root, struct wrap_look *look)
 {
 	const json_t *json = json_object_get(root, "look");
@@ -61,6 +78,7 @@ static void take_look(const json_t *root, struct wrap_look *look)
 	look->device = json_is_true(json_object_get(json, "device"));
 	look->size_bytes = (uint64_t)json_integer_value(json_object_get(json, "size"));
 	look->modified_ns = json_integer_value(json_object_get(json, "modified_ns"));
+	take_counters(json_object_get(json, "counters"), &look->counters);
 }
 
 static json_t *read_json(const char *header)
@@ -103,6 +121,23 @@ void wrap_record_read(const char *header, struct wrap_record *ret_record,
 	}
 }
 
+static void add_counters(json_t *look, const struct wrap_counters *counters)
+{
+	json_t *json;
+
+	if (!counters->known) {
+		return;
+	}
+	json = json_pack("{s:s, s:I, s:I, s:I}", "boot", counters->boot, "number",
+			 (json_int_t)counters->number, "disk_seq", (json_int_t)counters->disk_seq,
+			 "at_ms", (json_int_t)counters->at_ms);
+	for (size_t i = 0; i < WRAP_COUNTERS && json != NULL; i++) {
+		json_object_set_new(json, counter_names[i],
+				    json_integer((json_int_t)counters->written[i]));
+	}
+	json_object_set_new(look, "counters", json);
+}
+
 static json_t *to_json(const struct wrap_record *record, const struct wrap_notes *notes)
 {
 	json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:I}", "format", RECORD_FORMAT,
@@ -110,14 +145,15 @@ static json_t *to_json(const struct wrap_record *record, const struct wrap_notes
 				 "previous", record->previous, "why", record->why, "granted",
 				 (int)notes->granted, "uid", (json_int_t)notes->uid);
 	char hex[2 * SHA256_LEN + 1];
+	json_t *look;
 
 	if (root != NULL && record->look.known) {
 		hex_of(record->look.digest, hex);
-		json_object_set_new(root, "look",
-				    json_pack("{s:b, s:I, s:I, s:s}", "device",
-					      (int)record->look.device, "size",
-					      (json_int_t)record->look.size_bytes, "modified_ns",
-					      (json_int_t)record->look.modified_ns, "digest", hex));
+		look = json_pack("{s:b, s:I, s:I, s:s}", "device", (int)record->look.device, "size",
+				 (json_int_t)record->look.size_bytes, "modified_ns",
+				 (json_int_t)record->look.modified_ns, "digest", hex);
+		add_counters(look, &record->look.counters);
+		json_object_set_new(root, "look", look);
 	}
 	return root;
 }

@@ -26,8 +26,9 @@ void wrap_record_read(const char *header, struct wrap_record *ret_record,
 int wrap_record_write(const char *header, const struct wrap_record *record,
 		      const struct wrap_notes *notes);
 
-/* How the raw disk at path looks: its size, its time of change, and a digest over its first and
- * last 64 KiB and 64 places between. Read past the page cache where that can be. */
+/* How the raw disk at path looks: its size, its time of change (a device: what the kernel counted),
+ * and a digest over its first and last 64 KiB and 64 places between. Read past the page cache where
+ * that can be. */
 void wrap_look(const char *path, struct wrap_look *ret_look);
 
 /* Read, judge event and write: what an event means for the header of the raw disk. The record

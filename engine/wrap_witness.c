@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How soon after its end the last word of a VM's bitmaps is taken, if the end was for that. */
+#define LAST_LIMIT_MS (15 * 60 * 1000)
+
 static const char *const state_names[] = {
 	[WRAP_NONE] = "none",	  [WRAP_CLOSED] = "closed", [WRAP_OPEN] = "open",
 	[WRAP_MOVING] = "moving", [WRAP_HANDED] = "handed", [WRAP_DOUBT] = "doubt",
@@ -35,6 +38,7 @@ const char *wrap_event_to_string(enum wrap_event event)
 		[WRAP_EVENT_SETTLED_RUNNING] = "settled-running",
 		[WRAP_EVENT_SETTLED_OFF] = "settled-off",
 		[WRAP_EVENT_HAND] = "hand",
+		[WRAP_EVENT_LAST] = "last",
 	};
 
 	return names[event];
@@ -81,14 +85,42 @@ static const char *difference(const struct wrap_look *was, const struct wrap_loo
 	return NULL;
 }
 
+/* The same for what only a device's counters can tell, or not even they. */
+static const char *device_difference(const struct wrap_look *was, const struct wrap_look *now,
+				     enum wrap_event event)
+{
+	const struct wrap_counters *before = &was->counters, *after = &now->counters;
+
+	if (!was->device && !now->device) {
+		return NULL;
+	}
+	if (event == WRAP_EVENT_START) {
+		return "it is a block device: nobody knows what was written to it while its VM was "
+		       "off";
+	}
+	if (!before->known || !after->known || strcmp(before->boot, after->boot) != 0 ||
+	    before->number != after->number || before->disk_seq != after->disk_seq) {
+		return "it is a block device, and this kernel has not watched it since its VM "
+		       "ended";
+	}
+	if (memcmp(before->written, after->written, sizeof(before->written)) != 0) {
+		return "it was written to while its VM was off";
+	}
+	if (event == WRAP_EVENT_LAST && after->at_ms - before->at_ms > LAST_LIMIT_MS) {
+		return "it is a block device, and its VM has been off for long";
+	}
+	return NULL;
+}
+
 /* The VM is off; the record says how that came, or it does not. */
-static void judge_off(const struct wrap_record *was, const struct wrap_look *now,
-		      struct wrap_record *next)
+static void judge_off(const struct wrap_record *was, enum wrap_event event,
+		      const struct wrap_look *now, struct wrap_record *next)
 {
 	const char *why = NULL;
 
 	if (was->state == WRAP_CLOSED) {
 		why = difference(&was->look, now);
+		why = why == NULL ? device_difference(&was->look, now, event) : why;
 	} else if (was->state == WRAP_NONE) {
 		why = "no record tells how its VM left it";
 	} else {
@@ -106,7 +138,7 @@ static void judge_start(const struct wrap_record *was, const char *node,
 		return; /* the migration that was announced */
 	}
 	if (was->state != WRAP_HANDED) {
-		judge_off(was, now, next);
+		judge_off(was, WRAP_EVENT_START, now, next);
 	}
 	if (next->state != WRAP_DOUBT) {
 		become_open(next, node);
@@ -177,12 +209,24 @@ static void judge(const struct wrap_record *was, enum wrap_event event, const ch
 		/* Open: it is just starting, or has just ended. If nobody saw its end, its next
 		 * start is doubted, and bitmaps that QEMU did not close are inconsistent anyway. */
 		if (was->state == WRAP_CLOSED || was->state == WRAP_NONE) {
-			judge_off(was, now, next);
+			judge_off(was, event, now, next);
+		}
+		break;
+	case WRAP_EVENT_LAST:
+		if (was->state != WRAP_HANDED) {
+			judge_off(was, event, now, next);
 		}
 		break;
 	default:
 		break;
 	}
+}
+
+static bool same_counters(const struct wrap_counters *a, const struct wrap_counters *b)
+{
+	return a->known == b->known && strcmp(a->boot, b->boot) == 0 && a->number == b->number &&
+	       a->disk_seq == b->disk_seq && a->at_ms == b->at_ms &&
+	       memcmp(a->written, b->written, sizeof(a->written)) == 0;
 }
 
 static bool same(const struct wrap_record *a, const struct wrap_record *b)
@@ -191,7 +235,8 @@ static bool same(const struct wrap_record *a, const struct wrap_record *b)
 	       strcmp(a->previous, b->previous) == 0 && strcmp(a->why, b->why) == 0 &&
 	       a->look.known == b->look.known && a->look.size_bytes == b->look.size_bytes &&
 	       a->look.modified_ns == b->look.modified_ns &&
-	       memcmp(a->look.digest, b->look.digest, sizeof(a->look.digest)) == 0;
+	       memcmp(a->look.digest, b->look.digest, sizeof(a->look.digest)) == 0 &&
+	       same_counters(&a->look.counters, &b->look.counters);
 }
 
 bool wrap_witness_next(const struct wrap_record *was, enum wrap_event event, const char *node,
@@ -209,7 +254,7 @@ bool wrap_witness_next(const struct wrap_record *was, enum wrap_event event, con
 		next = (struct wrap_record){.state = WRAP_HANDED};
 	} else if (before.state != WRAP_DOUBT) {
 		judge(&before, event, node, now, &next);
-	} else if (event == WRAP_EVENT_OFF && now->known) {
+	} else if ((event == WRAP_EVENT_OFF || event == WRAP_EVENT_LAST) && now->known) {
 		next.look = *now; /* what a cut that begins now will hold */
 	}
 	*ret_next = next;
@@ -222,6 +267,7 @@ bool wrap_witness_needs_look(const struct wrap_record *was, enum wrap_event even
 	case WRAP_EVENT_START:
 		return was->state == WRAP_CLOSED;
 	case WRAP_EVENT_OFF:
+	case WRAP_EVENT_LAST:
 		return was->state == WRAP_CLOSED || was->state == WRAP_NONE ||
 		       was->state == WRAP_DOUBT;
 	case WRAP_EVENT_END:

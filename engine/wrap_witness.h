@@ -6,6 +6,12 @@
  * disk was when its VM ended; at the VM's next start, before its QEMU runs, it is looked at again
  * (wrap_hook.c, called by libvirt; and by the engine for a VM that is off). Whatever is not proven
  * unchanged is doubted, and a doubt becomes a resynchronization. Pure.
+ *
+ * A file has a time of change. A block device has none: this kernel counts what is written to it,
+ * and nobody knows what other hosts write (shared storage) or what is put under it (a snapshot that
+ * is merged). So each start of a VM whose disk is a device is doubted. The kernel's counters serve
+ * where a start would come too late: while the VM is off, and for the last word of its bitmaps,
+ * soon after its end.
  */
 #ifndef VMR_ENGINE_WRAP_WITNESS_H
 #define VMR_ENGINE_WRAP_WITNESS_H
@@ -18,13 +24,29 @@
 
 #define WRAP_WHY_LEN 256
 
+#define WRAP_BOOT_LEN 40 /* the kernel's boot_id is a UUID */
+
+/* Sectors; a flush counts as a write of none. */
+enum { WRAP_WRITTEN, WRAP_DISCARDED, WRAP_COUNTERS };
+
+/* What a kernel has counted of a block device. */
+struct wrap_counters {
+	bool known;
+	char boot[WRAP_BOOT_LEN + 1];
+	uint64_t number;   /* dev_t */
+	uint64_t disk_seq; /* of the medium; 0 = an older kernel */
+	uint64_t written[WRAP_COUNTERS];
+	int64_t at_ms; /* since the boot, when they were read */
+};
+
 /* How a raw disk looks while no QEMU has it open. */
 struct wrap_look {
 	bool known;  /* it could be looked at */
 	bool device; /* a block device: it has no time of change */
 	uint64_t size_bytes;
-	int64_t modified_ns;	    /* mtime; 0 for a device */
-	uint8_t digest[SHA256_LEN]; /* over samples of its content */
+	int64_t modified_ns;	       /* mtime; 0 for a device */
+	uint8_t digest[SHA256_LEN];    /* over samples of its content */
+	struct wrap_counters counters; /* a device's, from before the samples were read */
 };
 
 enum wrap_state {
@@ -53,15 +75,17 @@ enum wrap_event {
 	WRAP_EVENT_SETTLED_RUNNING, /* a whole copy or a resynchronization was committed */
 	WRAP_EVENT_SETTLED_OFF,	    /* ... of a VM that is off */
 	WRAP_EVENT_HAND,	    /* see WRAP_HANDED */
+	WRAP_EVENT_LAST, /* the engine takes the bitmaps' last word, of a VM that is off: this side
+			    makes way for the other */
 };
 
 const char *wrap_state_to_string(enum wrap_state state); /* never NULL */
 enum wrap_state wrap_state_from_string(const char *text);
 const char *wrap_event_to_string(enum wrap_event event);
 
-/* What the record is after event on node; now is how the disk looks (needed by START, OFF and END,
- * else it may be all zero). Writes *ret_next, which may be was itself. True when it differs from
- * was: the record is to be written. */
+/* What the record is after event on node; now is how the disk looks (needed by START, OFF, LAST and
+ * END, else it may be all zero). Writes *ret_next, which may be was itself. True when it differs
+ * from was: the record is to be written. */
 bool wrap_witness_next(const struct wrap_record *was, enum wrap_event event, const char *node,
 		       const struct wrap_look *now, struct wrap_record *ret_next);
 /* Does the event need a look at the disk? */

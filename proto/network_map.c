@@ -131,3 +131,14 @@ bool network_map_find(const struct network_map *map, const struct network *from,
 	*ret_to = *from;
 	return true;
 }
+
+bool network_map_equals(const struct network_map *a, const struct network_map *b)
+{
+	bool same = a->count == b->count;
+
+	for (size_t i = 0; same && i < a->count; i++) {
+		same = same_network(&a->entries[i].from, &b->entries[i].from) &&
+		       same_network(&a->entries[i].to, &b->entries[i].to);
+	}
+	return same;
+}

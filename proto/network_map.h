@@ -43,6 +43,9 @@ int network_map_parse(struct network_map *map, const char *text, char error[NETW
 bool network_map_find(const struct network_map *map, const struct network *from,
 		      struct network *ret_to);
 
+/* Whether they say the same, in the same order. */
+bool network_map_equals(const struct network_map *a, const struct network_map *b);
+
 /* Letters, digits, '.', '_', '-', ':' is not among them; 1 to NETWORK_NAME_MAX. */
 bool network_name_is_valid(const char *name);
 

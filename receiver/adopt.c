@@ -16,6 +16,7 @@
 #include "proto/validate.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
+#include "receiver/points.h"
 
 #define CHAIN_MAX 200u
 
@@ -330,7 +331,7 @@ static int next_save(struct store *store, struct manifest *next, struct manifest
 {
 	struct answer answer;
 	char generation[32];
-	int rc = manifest_retire(next, image);
+	int rc = points_retire(store, next, image);
 
 	if (rc < 0) {
 		return refuse(error, rc, "out of memory");

@@ -153,16 +153,18 @@ int adopt_extents_send(struct session *session, const struct adopt_extents *exte
 /* ---- our bitmaps ---- */
 
 /* What qemu-img says of an image. NULL: it says nothing. */
-static json_t *image_describe(const char *path)
+static json_t *image_describe(const struct cell *cell, const char *path)
 {
 	const char *argv[] = {"qemu-img", "info", "-U", "-f", "qcow2", "--output=json", path, NULL};
 	cleanup_close int out = memfd_create("info", MFD_CLOEXEC);
+	const struct process_setup setup = {
+		.standard = {-1, out, -1}, .kept = {-1, -1}, .cell = cell};
 	cleanup_free char *text = malloc(INFO_MAX);
 	int status = 0;
 	ssize_t n;
 	pid_t pid;
 
-	if (out < 0 || text == NULL || process_spawn(argv, -1, out, -1, -1, &pid) < 0) {
+	if (out < 0 || text == NULL || process_spawn(argv, &setup, &pid) < 0) {
 		return NULL;
 	}
 	if (process_wait(pid, TOOL_MS, &status) < 0) {
@@ -175,7 +177,8 @@ static json_t *image_describe(const char *path)
 
 static int bitmaps_remove(struct store *store, const char *path, char error[QSD_ERROR_LEN])
 {
-	cleanup_json json_t *info = image_describe(path);
+	const struct cell cell = store_cell(store);
+	cleanup_json json_t *info = image_describe(&cell, path);
 	json_t *bitmaps = NULL, *item;
 	char ours[RELATIONSHIP_LEN + 16];
 	size_t i;
@@ -195,7 +198,7 @@ static int bitmaps_remove(struct store *store, const char *path, char error[QSD_
 		const char *name = json_string_value(json_object_get(item, "name"));
 
 		if (name != NULL && strncmp(name, ours, strlen(ours)) == 0 && rc == 0) {
-			rc = qsd_image_bitmap_remove(path, name, error);
+			rc = qsd_image_bitmap_remove(&cell, path, name, error);
 		}
 	}
 	return rc;

@@ -157,7 +157,7 @@ static int end_record(struct apply *apply, struct answer *answer)
 	next.applied_seq = batch_end(apply);
 	next.batch_seq = 0;
 	next.adopted.pending = false; /* with the first cycle it is a replica as any other */
-	if (!points_are_kept(store)) {
+	if (!points_are_kept(store) && store->log_readers == 0) {
 		pruned = spool_prune(&next);
 	}
 	rc = store_save(store, &next, answer);

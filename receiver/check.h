@@ -16,6 +16,7 @@
 
 #include "receiver/history.h"
 #include "receiver/manifest.h"
+#include "receiver/point_list.h"
 
 /* Exit statuses of the check. */
 enum check_status {

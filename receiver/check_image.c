@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -19,19 +18,16 @@
 #define LOCATE_MS    60000
 #define LOCATE_BYTES "65536"
 
-/* The chain from its base to layer top; prefix: of the files' names. NULL when out of memory. */
-static char *chain_describe(const char *prefix, const struct manifest_disk *disk, size_t top)
+/* The chain from its base to layer top. NULL when out of memory. */
+static char *chain_describe(const struct manifest_disk *disk, size_t top)
 {
 	json_t *node = json_null();
 	char *text, *named = NULL;
 
 	for (size_t i = 0; i <= top && node != NULL; i++) {
-		char path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2];
-
-		snprintf(path, sizeof(path), "%s%s", prefix, disk->layers[i].file);
 		node = json_pack("{s:s, s:b, s:{s:s, s:s, s:s}, s:o}", "driver", "qcow2",
-				 "read-only", 1, "file", "driver", "file", "filename", path,
-				 "locking", "off", "backing", node);
+				 "read-only", 1, "file", "driver", "file", "filename",
+				 disk->layers[i].file, "locking", "off", "backing", node);
 	}
 	text = json_dumps(node, JSON_COMPACT);
 	json_decref(node);
@@ -74,54 +70,40 @@ static int connect_to(struct check_image *image, const char *socket, int err,
 	return 0;
 }
 
-static int image_open(struct check_image *image, const char *prefix, const char *sockets,
-		      const struct manifest_disk *disk, size_t top, char error[NBD_ERROR_LEN])
+int check_image_open(struct check_image *image, const struct manifest_disk *disk, size_t top,
+		     char error[NBD_ERROR_LEN])
 {
-	cleanup_close int err = memfd_create("stderr", MFD_CLOEXEC);
+	cleanup_fclose FILE *err = tmpfile();
 	const char *argv[] = {"qemu-nbd", "-r", "-A", "-t", "-k", NULL, NULL, NULL};
-	char socket[128];
+	const char *parent = getenv("TMPDIR");
+	struct process_setup setup = {.standard = {-1, -1, -1}, .kept = {-1, -1}};
+	char socket[96];
 	int rc;
 
 	*image = (struct check_image){.disk = disk, .top = top};
-	image->chain = chain_describe(prefix, disk, top);
-	snprintf(image->directory, sizeof(image->directory), "%s/vmreplica-check-XXXXXX", sockets);
-	if (err < 0 || image->chain == NULL || mkdtemp(image->directory) == NULL) {
-		snprintf(error, NBD_ERROR_LEN, "no room in %s or in memory", sockets);
+	image->chain = chain_describe(disk, top);
+	snprintf(image->directory, sizeof(image->directory), "%s/vmreplica-check-XXXXXX",
+		 parent == NULL || strlen(parent) > 30 ? "/tmp" : parent);
+	if (err == NULL || image->chain == NULL || mkdtemp(image->directory) == NULL) {
+		snprintf(error, NBD_ERROR_LEN, "no room in /tmp or in memory");
 		image->directory[0] = '\0';
 		return -ENOMEM;
 	}
 	snprintf(socket, sizeof(socket), "%s/nbd", image->directory);
 	argv[5] = socket;
 	argv[6] = image->chain;
-	rc = process_spawn(argv, -1, -1, err, -1, &image->pid);
+	setup.standard[2] = fileno(err);
+	rc = process_spawn(argv, &setup, &image->pid);
 	if (rc < 0) {
 		snprintf(error, NBD_ERROR_LEN, "cannot start qemu-nbd: %s", strerror(-rc));
 		return rc;
 	}
-	return connect_to(image, socket, err, error);
-}
-
-int check_image_open(struct check_image *image, const struct manifest_disk *disk, size_t top,
-		     char error[NBD_ERROR_LEN])
-{
-	const char *parent = getenv("TMPDIR");
-
-	return image_open(image, "", parent == NULL || strlen(parent) > 30 ? "/tmp" : parent, disk,
-			  top, error);
-}
-
-int check_image_open_in(struct check_image *image, const char *store, const char *sockets,
-			const struct manifest_disk *disk, size_t top, char error[NBD_ERROR_LEN])
-{
-	char prefix[PATH_LEN_MAX + 2];
-
-	snprintf(prefix, sizeof(prefix), "%s/", store);
-	return image_open(image, prefix, sockets, disk, top, error);
+	return connect_to(image, socket, fileno(err), error);
 }
 
 void check_image_close(struct check_image *image)
 {
-	char socket[128];
+	char socket[96];
 
 	nbd_disk_close(image->nbd);
 	if (image->pid > 0) {

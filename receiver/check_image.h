@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One disk of a store as it reads through a layer, for the check and for taking sums: a qemu-nbd
- * that opens the chain as the manifest lists it, read-only and without locks, beside whoever else
- * has it open. Blocking. */
+/* One disk of a store as it reads through a layer, for the check: a qemu-nbd that opens the chain
+ * as the manifest lists it, read-only and without locks. Relative to the store, which is the
+ * working directory. Blocking. */
 #ifndef VMR_RECEIVER_CHECK_IMAGE_H
 #define VMR_RECEIVER_CHECK_IMAGE_H
 
@@ -12,21 +12,16 @@
 
 struct check_image {
 	pid_t pid;
-	char directory[96];		  /* of its socket */
+	char directory[64];		  /* of its socket */
 	char *chain;			  /* owned; the chain in QEMU's words */
 	struct nbd_disk *nbd;		  /* extents are dirty when the top layer has them */
 	const struct manifest_disk *disk; /* borrowed */
 	size_t top;			  /* layer that is the image's top */
 };
 
-/* 0 or a negative errno with a sentence; closed with check_image_close in any case. The store is
- * the working directory. */
+/* 0 or a negative errno with a sentence; closed with check_image_close in any case. */
 int check_image_open(struct check_image *image, const struct manifest_disk *disk, size_t top,
 		     char error[NBD_ERROR_LEN]);
-/* The same of the store that is at the absolute path store, with the socket below the directory
- * sockets. */
-int check_image_open_in(struct check_image *image, const char *store, const char *sockets,
-			const struct manifest_disk *disk, size_t top, char error[NBD_ERROR_LEN]);
 void check_image_close(struct check_image *image);
 
 /* Which layer's file holds the byte at offset of the disk, and where. The top's and UINT64_MAX when

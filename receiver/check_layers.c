@@ -22,7 +22,6 @@
 #define AT_BACKING_LEN	    16u
 #define AT_SIZE		    24u
 #define AT_INCOMPATIBLE	    72u
-#define INCOMPATIBLE_DIRTY  1u
 #define INCOMPATIBLE_BROKEN 2u
 #define INCOMPATIBLE_DATA   4u
 
@@ -98,7 +97,7 @@ static void backing_check(struct check *check, const struct check_layer *place, 
 	const struct manifest_merge *merge = &check->manifest.merge;
 	char found[MANIFEST_FILE_MAX + 4] = "", text[CHECK_TEXT_LEN];
 	const char *below = place->below == NULL ? "" : place->below->file;
-	const char *name = found;
+	const char *name;
 
 	if (place->layer->adopted) {
 		return; /* a disk of a VM names what is below it as it likes */
@@ -139,6 +138,9 @@ static void header_check(struct check *check, const struct check_layer *place)
 		return;
 	}
 	flags = big_endian(header + AT_INCOMPATIBLE, 8);
+	if (place->layer->adopted) {
+		flags &= ~(uint64_t)INCOMPATIBLE_DATA; /* a VM's raw disk, wrapped */
+	}
 	if ((flags & (INCOMPATIBLE_BROKEN | INCOMPATIBLE_DATA)) != 0) {
 		layer_find(check, place, CHECK_DAMAGE, AT_INCOMPATIBLE,
 			   (flags & INCOMPATIBLE_BROKEN) != 0

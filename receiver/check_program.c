@@ -28,11 +28,12 @@ int check_run_program(const char *const *argv, int timeout_ms, char **ret_out, c
 {
 	cleanup_close int out = memfd_create("stdout", MFD_CLOEXEC);
 	cleanup_close int err = memfd_create("stderr", MFD_CLOEXEC);
+	const struct process_setup setup = {.standard = {-1, out, err}, .kept = {-1, -1}};
 	int status = 0;
 	pid_t pid;
 	int rc;
 
-	rc = out < 0 || err < 0 ? -errno : process_spawn(argv, -1, out, err, -1, &pid);
+	rc = out < 0 || err < 0 ? -errno : process_spawn(argv, &setup, &pid);
 	if (rc < 0) {
 		return rc;
 	}

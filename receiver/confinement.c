@@ -11,43 +11,17 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "receiver/cell.h"
 
 /* ---- files ---- */
-
-static const struct {
-	const char *path;
-	unsigned int access;
-} always[] = {
-	{"/usr", CONFINE_READ | CONFINE_EXECUTE}, /* qemu-storage-daemon, qemu-img */
-	{"/lib", CONFINE_READ | CONFINE_EXECUTE},
-	{"/lib64", CONFINE_READ | CONFINE_EXECUTE},
-	{"/bin", CONFINE_READ | CONFINE_EXECUTE},
-	{"/etc/ld.so.cache", CONFINE_READ}, /* a newer one is missed: there are default paths */
-	{"/etc/ld.so.preload", CONFINE_READ},
-	{"/etc/localtime", CONFINE_READ},
-	{"/etc/nsswitch.conf", CONFINE_READ}, /* GLib asks who we are */
-	{"/etc/passwd", CONFINE_READ},
-	{"/etc/group", CONFINE_READ},
-	{"/etc/ssl/openssl.cnf", CONFINE_READ},
-	{"/etc/pki/tls/openssl.cnf", CONFINE_READ},
-	{"/etc/crypto-policies", CONFINE_READ},
-	{"/etc/gnutls", CONFINE_READ},
-	{"/proc", CONFINE_READ}, /* what everybody may see: does a lock's holder still run? */
-	{"/sys", CONFINE_READ},	 /* limits of block devices */
-	{"/dev/null", CONFINE_READ | CONFINE_WRITE},
-	{"/dev/zero", CONFINE_READ},
-	{"/dev/urandom", CONFINE_READ},
-	{"/dev/random", CONFINE_READ},
-};
 
 static int add_always(int fd, const char *run_directory)
 {
 	int rc = confine_paths_add(fd, run_directory, CONFINE_READ | CONFINE_WRITE);
 
-	for (size_t i = 0; rc == 0 && i < sizeof(always) / sizeof(always[0]); i++) {
-		rc = confine_paths_add(fd, always[i].path, always[i].access);
-	}
-	return rc;
+	/* what everybody may see: does a lock's holder still run? */
+	rc = rc < 0 ? rc : confine_paths_add(fd, "/proc", CONFINE_READ);
+	return rc < 0 ? rc : cell_add_programs(fd);
 }
 
 /* One replica's storage that cannot be reached must not keep the others from being received. */
@@ -167,10 +141,11 @@ static const char *const more_calls[] = {
 	"inotify_init1",
 	"inotify_add_watch",
 	"inotify_rm_watch",
-	/* a child may be restricted further */
+	/* a child is restricted further (cell.h) */
 	"landlock_create_ruleset",
 	"landlock_add_rule",
 	"landlock_restrict_self",
+	"seccomp",
 	NULL,
 };
 

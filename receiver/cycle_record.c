@@ -68,15 +68,23 @@ int cycle_take_definition(struct cycle *cycle, const void *xml, size_t len, stru
 int cycle_keep_definition(const struct cycle *cycle, struct answer *answer)
 {
 	struct store *store = cycle->store;
+	uint64_t generation;
 	bool uncertain;
 	int rc;
 
 	if (cycle->domain_xml == NULL) {
 		return 0;
 	}
-	rc = ownership_file_replace(store->dir_fd, store->manifest.generation, "domain.xml",
-				    cycle->domain_xml, cycle->domain_xml_len, &uncertain);
-	return rc == -ESTALE ? store_fenced(store, answer)
-	       : rc < 0	     ? answer_storage(answer, rc, "writing domain.xml")
-			     : 0;
+	pthread_mutex_lock(&store->lock); /* the applier replaces the manifest meanwhile */
+	generation = store->manifest.generation;
+	pthread_mutex_unlock(&store->lock);
+	rc = ownership_file_replace(store->dir_fd, generation, "domain.xml", cycle->domain_xml,
+				    cycle->domain_xml_len, &uncertain);
+	if (rc == -ESTALE) {
+		pthread_mutex_lock(&store->lock);
+		rc = store_fenced(store, answer);
+		pthread_mutex_unlock(&store->lock);
+		return rc;
+	}
+	return rc < 0 ? answer_storage(answer, rc, "writing domain.xml") : 0;
 }

@@ -9,6 +9,7 @@
 #include "receiver/image.h"
 #include "receiver/merge.h"
 #include "receiver/pending.h"
+#include "receiver/points.h"
 
 #define MERGE_WAIT_MS  20000
 #define RETRY_APPLY_MS 5000
@@ -105,7 +106,7 @@ static int disks_leave(const struct cycle *cycle, struct manifest *next, struct 
 		}
 	}
 	stay.disk_count = count;
-	if (manifest_retire(next, &stay) < 0) {
+	if (points_retire(cycle->store, next, &stay) < 0) {
 		manifest_image_destroy(&stay);
 		return answer_storage(answer, -ENOMEM, "planning layers");
 	}

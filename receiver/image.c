@@ -110,20 +110,6 @@ struct manifest_layer *image_find_changed(struct store *store, struct manifest_i
 	return NULL;
 }
 
-void image_drop_caches(struct store *store, const struct manifest_image *image)
-{
-	for (size_t i = 0; i < image->disk_count; i++) {
-		for (size_t k = 0; k < image->disks[i].layer_count; k++) {
-			cleanup_close int fd = openat(store->dir_fd, image->disks[i].layers[k].file,
-						      O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-			if (fd >= 0) {
-				posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-			}
-		}
-	}
-}
-
 /* ---- new layers ---- */
 
 int image_layer_make(struct store *store, struct manifest *next, const char *disk,
@@ -133,6 +119,7 @@ int image_layer_make(struct store *store, struct manifest *next, const char *dis
 	struct manifest_layer layer = {.generation = store->manifest.generation};
 	char path[IMAGE_PATH_LEN], below[MANIFEST_FILE_MAX + 4];
 	char generation[32], error[QSD_ERROR_LEN];
+	const struct cell cell = store_cell(store);
 	int rc;
 
 	snprintf(layer.file, sizeof(layer.file), "gen-%" PRIu64 "/%s-%" PRIu64 ".qcow2",
@@ -142,7 +129,7 @@ int image_layer_make(struct store *store, struct manifest *next, const char *dis
 	if (backing != NULL) { /* relative, so that the storage may be mounted elsewhere one day */
 		snprintf(below, sizeof(below), "../%s", backing->file);
 	}
-	rc = qsd_image_create(path, size_bytes, backing == NULL ? NULL : below, error);
+	rc = qsd_image_create(&cell, path, size_bytes, backing == NULL ? NULL : below, error);
 	if (rc < 0) {
 		return answer_busy(answer, "storage-error", RETRY_DAEMON_MS,
 				   "cannot make the layer %s: %.300s", layer.file, error);
@@ -208,6 +195,7 @@ static bool tops_are_at_limit(const struct store *store, const struct manifest_i
 
 static int daemon_ensure(struct store *store, struct answer *answer)
 {
+	const struct cell cell = store_cell(store);
 	char error[QSD_ERROR_LEN] = "";
 	int rc;
 
@@ -222,7 +210,7 @@ static int daemon_ensure(struct store *store, struct answer *answer)
 		return 0;
 	}
 	store->attachment = STORE_DETACHED;
-	rc = qsd_start(store->receiver->run_directory, store->relationship, store->lock_fd,
+	rc = qsd_start(&cell, store->receiver->run_directory, store->relationship, store->lock_fd,
 		       &store->qsd, error);
 	return rc < 0 ? answer_busy(answer, "storage-error", RETRY_DAEMON_MS, "%.400s", error) : 0;
 }

@@ -66,7 +66,8 @@ struct manifest_layer *image_find_changed(struct store *store, struct manifest_i
 					  char *why, size_t why_size);
 
 /* After a failed flush the kernel may show pages that the disk never got: drop them, so that what
- * is read is what is stored. The daemon must be stopped. */
+ * is read is what is stored; those of adopted disks, and of the raw disks that those may wrap, as
+ * well. The daemon must be stopped. */
 void image_drop_caches(struct store *store, const struct manifest_image *image);
 
 /* A write through the daemon has failed with rc. What failed may have been a flush of QEMU's own

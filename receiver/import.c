@@ -92,6 +92,7 @@ static int disk_take(struct import *import, struct import_disk *disk, struct man
 
 static int disks_take(struct import *import, struct manifest *next)
 {
+	char generation[32];
 	int rc = 0;
 
 	next->current.disks = calloc(import->disk_count, sizeof(*next->current.disks));
@@ -102,7 +103,10 @@ static int disks_take(struct import *import, struct manifest *next)
 		next->current.disk_count = i + 1;
 		rc = disk_take(import, &import->disks[i], next, &next->current.disks[i]);
 	}
-	return rc;
+	/* the manifest must not name what a power cut takes back */
+	snprintf(generation, sizeof(generation), "gen-%" PRIu64,
+		 import->store->manifest.generation);
+	return rc < 0 ? rc : durable_directory_sync(import->store->dir_fd, generation);
 }
 
 /* What could not be recorded is where it was. */

@@ -39,6 +39,9 @@ static json_t *image_info(struct look *look, const char *path, const char *forma
 {
 	const char *argv[] = {"qemu-img", "info", "--output=json", "-f", format, path, NULL};
 	cleanup_close int out = memfd_create("info", MFD_CLOEXEC);
+	const struct cell cell = {.directory = look->store->directory};
+	const struct process_setup setup = {
+		.standard = {-1, out, out}, .kept = {-1, -1}, .cell = &cell};
 	char text[65536];
 	int status = -1;
 	pid_t pid;
@@ -47,7 +50,7 @@ static json_t *image_info(struct look *look, const char *path, const char *forma
 	if (out < 0) {
 		return NULL;
 	}
-	if (process_spawn(argv, -1, out, out, -1, &pid) < 0) {
+	if (process_spawn(argv, &setup, &pid) < 0) {
 		return NULL;
 	}
 	if (process_wait(pid, INFO_MS, &status) < 0) {
@@ -97,6 +100,7 @@ static int image_judge(struct look *look, const struct import_disk *disk, const 
 
 static int file_convert(struct look *look, struct import_disk *disk, const char *from)
 {
+	const struct cell cell = {.directory = look->store->directory};
 	char to[IMAGE_PATH_LEN];
 	const char *argv[] = {
 		"qemu-img", "convert", "-f", disk->raw ? "raw" : "qcow2",
@@ -107,14 +111,15 @@ static int file_convert(struct look *look, struct import_disk *disk, const char 
 	image_path(look->store, disk->ready, to);
 	unlink(to);
 	disk->converted = true;
-	return process_run(argv, CONVERT_MS, look->text, STORE_ERROR_LEN);
+	return process_run(argv, &cell, CONVERT_MS, look->text, STORE_ERROR_LEN);
 }
 
 static int file_check(struct look *look, const char *path)
 {
+	const struct cell cell = {.directory = look->store->directory};
 	const char *argv[] = {"qemu-img", "check", "-q", "-f", "qcow2", path, NULL};
 
-	return process_run(argv, CONVERT_MS, look->text, STORE_ERROR_LEN);
+	return process_run(argv, &cell, CONVERT_MS, look->text, STORE_ERROR_LEN);
 }
 
 static int disk_prepare(struct look *look, struct import_disk *disk)

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "receiver/image.h"
 #include "receiver/lend_job.h"
+#include "receiver/spool.h"
 #include "receiver/states.h"
 
 #define IDLE_WAIT_MS 30000 /* until the applier is between two batches */
@@ -274,11 +275,15 @@ int lend_run(void *arg)
 	int rc;
 
 	pthread_mutex_lock(&store->lock);
+	spool_read_begin(store);
 	rc = state_lend(lending);
 	pthread_mutex_unlock(&store->lock);
 	apply_kick(store);
 	if (rc == 0 && !lending->look && lending->after[0] != '\0') {
 		rc = extents_write(lending);
 	}
+	pthread_mutex_lock(&store->lock);
+	spool_read_end(store);
+	pthread_mutex_unlock(&store->lock);
 	return rc;
 }

@@ -5,12 +5,14 @@
 
 #include "common/clock.h"
 #include "common/listen_socket.h"
+#include "common/net_door.h"
 #include "receiver/listener.h"
 
 #define BIND_WAIT_MS 5000
 
 int listener_bind(const char *address, uint16_t port, int *ret_fd, char error[LISTENER_ERROR_LEN])
 {
+	const char *door = net_door_path();
 	int64_t deadline_ms = clock_monotonic_ms() + BIND_WAIT_MS;
 	int fd;
 
@@ -18,7 +20,8 @@ int listener_bind(const char *address, uint16_t port, int *ret_fd, char error[LI
 		address = "::";
 	}
 	for (;;) {
-		fd = listen_socket_open(address, port);
+		fd = door != NULL ? net_door_listen(door, address, port)
+				  : listen_socket_open(address, port);
 		if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && strcmp(address, "::") == 0) {
 			address = "0.0.0.0"; /* a host without IPv6 */
 			continue;

@@ -11,6 +11,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/authorization.c receiver/authorization.h \
 	receiver/batch.c receiver/batch.h \
 	receiver/borrow.h \
+	receiver/cell.c receiver/cell.h \
 	receiver/changes.c receiver/changes.h \
 	receiver/check.c receiver/check.h \
 	receiver/check_content.c \
@@ -24,6 +25,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/check_sums.c \
 	receiver/cycle.c receiver/cycle.h \
 	receiver/cycle_record.c \
+	receiver/data_file.c receiver/data_file.h \
 	receiver/digest.c receiver/digest.h \
 	receiver/durable.c receiver/durable.h \
 	receiver/events.c receiver/receiver.h \
@@ -31,6 +33,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/hello.c receiver/hello.h \
 	receiver/history.c receiver/history.h \
 	receiver/image.c receiver/image.h \
+	receiver/image_cache.c \
 	receiver/image_turn.c \
 	receiver/import.c receiver/import.h \
 	receiver/import_image.c receiver/import_image.h \
@@ -50,6 +53,8 @@ libvmr_receiver_la_SOURCES = \
 	receiver/merge_hold.c receiver/merge_turn.h \
 	receiver/merge_plan.c \
 	receiver/merge_sums.c receiver/merge_sums.h \
+	receiver/merge_trouble.c receiver/merge_trouble.h \
+	receiver/merge_room.c receiver/merge_room.h \
 	receiver/ownership.c receiver/ownership.h \
 	receiver/pending.c receiver/pending.h \
 	receiver/plan.c receiver/plan.h \
@@ -91,9 +96,9 @@ libvmr_receiver_la_SOURCES = \
 	receiver/verify.c receiver/verify.h \
 	receiver/view.c receiver/view.h
 libvmr_receiver_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(JANSSON_CFLAGS) -Wno-cast-qual -Wno-undef
-libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-access.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
+libvmr_receiver_la_LIBADD = libvmr-proto.la libvmr-nbd.la libvmr-access.la libvmr-confine.la libvmr-common.la $(JANSSON_LIBS) $(QB_LIBS) -lpthread
 
 daemon_PROGRAMS += vmreplica-receiver
 vmreplica_receiver_SOURCES = receiver/main.c receiver/confinement.c receiver/confinement.h
 vmreplica_receiver_CFLAGS = $(libvmr_receiver_la_CFLAGS)
-vmreplica_receiver_LDADD = libvmr-receiver.la libvmr-confine.la
+vmreplica_receiver_LDADD = libvmr-receiver.la

@@ -39,6 +39,7 @@ struct manifest_layer {
 	bool adopted;	     /* a disk of the old primary's VM (adopt.h) */
 	bool linked;	     /* ... outside of the store: the file is a link to it */
 	bool sealed;	     /* never written again: the storage once failed to make it durable */
+	bool unfit; /* in memory alone: nothing is merged into it now, it cannot be resized */
 	uint64_t size_bytes, inode;
 	int64_t mtime_ns;
 };
@@ -258,7 +259,8 @@ size_t manifest_point_drop_over(struct manifest *manifest, const char *file);
 /* True when a point's content ends with this layer. */
 bool manifest_point_uses(const struct manifest *manifest, const char *file);
 /* Before current is replaced by next: keep the chains that points or pins still need and that next
- * does not hold. 0 or -ENOMEM (nothing is changed then). */
+ * does not hold. So many chains are kept that DISKS_MAX are the most: returns how many of the
+ * oldest points had to go for that, or -ENOMEM (nothing is changed then). */
 int manifest_retire(struct manifest *manifest, const struct manifest_image *next);
 /* Take the merged layer out: what named it (points, chains) names the one below from now on. */
 void manifest_merge_finish(struct manifest *manifest);

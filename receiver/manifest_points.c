@@ -198,6 +198,7 @@ static bool disk_is_needed(const struct manifest *manifest, const struct manifes
 
 int manifest_retire(struct manifest *manifest, const struct manifest_image *next)
 {
+	size_t before = manifest->point_count;
 	struct manifest_image old = {NULL, 0};
 	struct manifest_image *retired = &manifest->retired;
 	struct manifest_disk *disks;
@@ -224,7 +225,7 @@ int manifest_retire(struct manifest *manifest, const struct manifest_image *next
 		manifest_point_drop(manifest, 1);
 	}
 	retired_trim(manifest);
-	return 0;
+	return (int)(before - manifest->point_count);
 }
 
 /* ---- merges ---- */

@@ -74,11 +74,13 @@ static int disk_attach(const struct materialize *m, struct qsd *qsd,
 static int daemon_start(const struct materialize *m, struct qsd **ret_qsd,
 			char error[TAKEOVER_ERROR_LEN])
 {
+	const struct cell cell = {.directory = m->store->directory, .manifest = m->manifest};
 	char name[RELATIONSHIP_LEN + 8], why[QSD_ERROR_LEN];
 	int rc;
 
 	snprintf(name, sizeof(name), "%s-t", m->store->relationship);
-	rc = qsd_start(m->store->receiver->run_directory, name, m->store->lock_fd, ret_qsd, why);
+	rc = qsd_start(&cell, m->store->receiver->run_directory, name, m->store->lock_fd, ret_qsd,
+		       why);
 	if (rc < 0) {
 		return explain(error, rc, "replaying logs", why);
 	}

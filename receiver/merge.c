@@ -12,15 +12,17 @@
 #include "receiver/adopt.h"
 #include "receiver/durable.h"
 #include "receiver/image.h"
-#include "receiver/lend.h"
 #include "receiver/merge_copy.h"
 #include "receiver/merge_sums.h"
+#include "receiver/merge_trouble.h"
+#include "receiver/merge_room.h"
 #include "receiver/merge_turn.h"
 #include "receiver/points.h"
 #include "receiver/sums_fill.h"
 
 #define FINISH_IDLE_MS 20000
-#define SLICE_MS       20000 /* then the next store has its turn */
+#define SLICE_MS       20000 /* then the next store has its turn, */
+#define TURN_MS	       2000  /* or then, when one waits for it */
 
 static const struct manifest_layer *layer_above(const struct manifest *manifest)
 {
@@ -89,6 +91,19 @@ static int progress_record(struct store *store, uint64_t offset, bool copied, st
 	return merge_save(store, &next, NULL, answer);
 }
 
+/* As it was before begin_record: nothing was copied. */
+static int begin_take_back(struct store *store, struct answer *answer)
+{
+	struct manifest next = {0};
+	int rc = next_make(store, &next, answer);
+
+	if (rc < 0) {
+		return rc;
+	}
+	memset(&next.merge, 0, sizeof(next.merge));
+	return merge_save(store, &next, NULL, answer);
+}
+
 /* A merge whose layer is in no chain any more (the replica got a new base) is forgotten. */
 static int orphan_drop(struct store *store, struct answer *answer)
 {
@@ -106,34 +121,24 @@ static int orphan_drop(struct store *store, struct answer *answer)
 	return merge_save(store, &next, NULL, answer);
 }
 
-/* A flush failed: what the lower layer holds is not known any more, nor is a point over it what it
- * was. It is never written again, the points go, and the replica is compared with the primary. */
-static int merge_distrust(struct store *store, const char *why, struct answer *answer)
-{
-	struct manifest *manifest = &store->manifest;
-
-	image_stop(store);
-	image_drop_caches(store, &manifest->current);
-	for (size_t i = 0; i < manifest->current.disk_count; i++) {
-		struct manifest_disk *disk = &manifest->current.disks[i];
-
-		for (size_t k = 0; k < disk->layer_count; k++) {
-			disk->layers[k].sealed |=
-				strcmp(disk->layers[k].file, manifest->merge.into) == 0;
-		}
-	}
-	memset(&manifest->merge, 0, sizeof(manifest->merge));
-	manifest_point_drop(manifest, manifest->point_count);
-	image_freeze(store, manifest, &manifest->current, false);
-	receiver_event(store->receiver, "error", store->vm,
-		       "the recovery points are dropped: the replica's storage failed to make a "
-		       "merge durable: %.200s",
-		       why);
-	return store_distrust(store, answer,
-			      "the replica's storage failed to make data durable: %.200s", why);
-}
-
 /* ---- the layers' files; the lock is held, nobody writes ---- */
+
+/* A disk of the VM may be of a size that only its admin can change. Nothing is merged into it then,
+ * but into the layers over it. */
+static int resize_failed(struct store *store, uint64_t size, const char *error,
+			 struct answer *answer)
+{
+	struct manifest_merge merge = store->manifest.merge;
+	struct answer ignored;
+
+	if (merge.offset == 0 && merge_trouble_unfit(store, size, error) &&
+	    begin_take_back(store, answer) == 0) {
+		image_attach(store, STORE_CURRENT, true, &ignored, NULL); /* holds its locks */
+		return answer_moved(answer, 0, "it goes on with other layers");
+	}
+	return answer_busy(answer, "storage-error", 0, "cannot resize the layer %s: %.300s",
+			   merge.into, error);
+}
 
 /* The lower layer gets the size of the upper one: beyond it, nothing is read through it any more.
  */
@@ -141,6 +146,7 @@ static int sizes_match(struct store *store, uint64_t *ret_size, struct answer *a
 {
 	const struct manifest_merge *merge = &store->manifest.merge;
 	char path[IMAGE_PATH_LEN], error[QSD_ERROR_LEN];
+	const struct cell cell = store_cell(store);
 	uint64_t from = 0, into = 0;
 	int rc = image_layer_size(store, merge->from, &from);
 
@@ -153,10 +159,8 @@ static int sizes_match(struct store *store, uint64_t *ret_size, struct answer *a
 		return 0;
 	}
 	image_detach(store);
-	rc = qsd_image_resize(image_path(store, merge->into, path), from, error);
-	return rc < 0 ? answer_busy(answer, "storage-error", 0,
-				    "cannot resize the layer %s: %.300s", merge->into, error)
-		      : 0;
+	rc = qsd_image_resize(&cell, image_path(store, merge->into, path), from, error);
+	return rc < 0 ? resize_failed(store, from, error, answer) : 0;
 }
 
 /* Point the layer above to the lower one, and take the merged one out. */
@@ -165,6 +169,7 @@ static int merge_finish(struct store *store, struct merge_sums *sums, struct ans
 	const struct manifest_layer *above = layer_above(&store->manifest);
 	char path[IMAGE_PATH_LEN], below[MANIFEST_FILE_MAX + 4], error[QSD_ERROR_LEN];
 	char from[MANIFEST_FILE_MAX + 1];
+	const struct cell cell = store_cell(store);
 	struct manifest next = {0};
 	int rc;
 
@@ -178,7 +183,7 @@ static int merge_finish(struct store *store, struct merge_sums *sums, struct ans
 	}
 	memcpy(from, store->manifest.merge.from, sizeof(from));
 	snprintf(below, sizeof(below), "../%s", store->manifest.merge.into);
-	rc = qsd_image_rebase(image_path(store, above->file, path), below, error);
+	rc = qsd_image_rebase(&cell, image_path(store, above->file, path), below, error);
 	if (rc < 0) {
 		return answer_busy(answer, "storage-error", 0, "cannot point %s to %s: %.300s",
 				   above->file, store->manifest.merge.into, error);
@@ -213,7 +218,7 @@ static int mark(struct store *store, struct merge_copy *copy, bool copied, struc
 	}
 	pthread_mutex_lock(&store->lock);
 	if (rc < 0 && !target_error_is_lost(rc)) {
-		merge_distrust(store, copy->error, answer);
+		merge_trouble_distrust(store, copy->error, answer);
 		rc = answer_storage(answer, rc, "merging layers");
 	} else if (rc < 0) {
 		rc = answer_busy(answer, "storage-error", 0, "qemu-storage-daemon has died");
@@ -230,23 +235,50 @@ static int copy_failed(struct store *store, struct merge_copy *copy, int rc, str
 
 	if (flush_rc < 0 && !target_error_is_lost(flush_rc)) {
 		pthread_mutex_lock(&store->lock);
-		merge_distrust(store, copy->error, answer);
+		merge_trouble_distrust(store, copy->error, answer);
 		pthread_mutex_unlock(&store->lock);
 	}
 	return answer_storage(answer, target_error_is_lost(rc) ? -EIO : rc, "merging layers");
 }
 
-static int copy_all(struct store *store, struct merge_copy *copy, struct answer *answer)
+/* Somebody else's turn, or no room: what is copied stays copied. */
+static int give_way(struct store *store, struct merge_copy *copy, struct answer *answer)
 {
+	struct answer failed;
+	int rc = mark(store, copy, false, &failed);
+
+	if (rc < 0) {
+		*answer = failed;
+	}
+	return rc < 0 ? rc : -EBUSY;
+}
+
+static int copy_all(struct store *store, struct merge_copy *copy, struct merge_room *room,
+		    struct answer *answer)
+{
+	int64_t begin_ms = clock_monotonic_ms(), turn_ms;
 	int64_t mark_ms = clock_monotonic_ms() + MERGE_MARK_MS;
 	struct merge_pace pace;
-	int rc = 1;
+	int rc = merge_room_find(room, store, copy, answer);
 
+	if (rc < 0) {
+		return rc;
+	}
+	/* to look for room takes no more than half of the time */
+	turn_ms = begin_ms + TURN_MS + 2 * room->walk_ms;
 	merge_pace_init(&pace);
+	rc = 1;
 	while (rc > 0) {
 		rc = merge_pace(store, &pace, copy->read_bytes + copy->written_bytes);
 		if (rc < 0) {
 			return answer_moved(answer, 0, "something else comes first");
+		}
+		if (merge_room_look(room, copy, answer) < 0) {
+			return give_way(store, copy, answer);
+		}
+		if (clock_monotonic_ms() > turn_ms && merge_others_wait(store)) {
+			answer_moved(answer, 0, "another store has its turn");
+			return give_way(store, copy, answer);
 		}
 		rc = merge_copy_step(copy);
 		if (rc < 0) {
@@ -292,6 +324,7 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 	int64_t begin_ms = clock_monotonic_ms();
 	struct merge_copy copy = {0};
 	struct merge_sums sums = {0};
+	struct merge_room room;
 	uint64_t written;
 	int rc;
 
@@ -300,8 +333,9 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 	}
 	rc = merge_begin(store, plan, &copy, &sums, answer);
 	if (rc == 0 && !store->manifest.merge.copied) {
+		merge_room_init(&room, store);
 		pthread_mutex_unlock(&store->lock);
-		rc = copy_all(store, &copy, answer);
+		rc = copy_all(store, &copy, &room, answer);
 		pthread_mutex_lock(&store->lock);
 	}
 	written = copy.written_bytes;
@@ -321,20 +355,6 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 
 /* ---- the job ---- */
 
-static void pinned_report(struct store *store, const struct merge_plan *plan)
-{
-	bool briefly =
-		plan->choice == MERGE_PINNED &&
-		strncmp(plan->pin->holder, LEND_HOLDER_PREFIX, strlen(LEND_HOLDER_PREFIX)) == 0;
-
-	if (plan->choice == MERGE_PINNED && !briefly && !store->merge_pinned) {
-		receiver_event(store->receiver, "notice", store->vm,
-			       "merging layers waits: %s is in use by %s", plan->pin->file,
-			       plan->pin->holder);
-	}
-	store->merge_pinned = plan->choice == MERGE_PINNED;
-}
-
 /* The lock is held. 1: one is merged, 0: nothing (now), negative: the answer. */
 static int merge_next(struct store *store, struct answer *answer)
 {
@@ -349,22 +369,23 @@ static int merge_next(struct store *store, struct answer *answer)
 		return rc;
 	}
 	merge_plan(&store->manifest, &plan);
-	pinned_report(store, &plan);
+	merge_trouble_pinned(store, &plan);
 	if (plan.choice != MERGE_READY) {
 		return 0;
 	}
-	rc = store_check_space(store, true, answer);
+	rc = merge_room_known(store, answer);
 	rc = rc < 0 ? rc : merge_one(store, &plan, answer);
 	return rc < 0 ? rc : 1;
 }
 
 int merge_run(void *arg)
 {
-	int64_t deadline_ms = clock_monotonic_ms() + SLICE_MS;
+	int64_t begin_ms = clock_monotonic_ms(), deadline_ms = begin_ms + SLICE_MS;
 	struct store *store = arg;
 	struct answer answer;
 	int rc = 1;
 
+	atomic_fetch_sub(&store->receiver->merges_waiting, 1);
 	atomic_store(&store->merge_wanted, false);
 	pthread_mutex_lock(&store->lock);
 	store->merging = true;
@@ -373,7 +394,9 @@ int merge_run(void *arg)
 		adopt_tidy(store);
 	}
 	sums_renew_all(store);
-	while (rc > 0 && clock_monotonic_ms() < deadline_ms) {
+	merge_trouble_retry(store);
+	while (rc > 0 && clock_monotonic_ms() < deadline_ms &&
+	       (clock_monotonic_ms() < begin_ms + TURN_MS || !merge_others_wait(store))) {
 		rc = merge_next(store, &answer);
 	}
 	if (rc == 0 && !merge_is_blocked(store)) {
@@ -384,7 +407,9 @@ int merge_run(void *arg)
 	if (rc < 0 && answer.kind == ANSWER_MOVED) {
 		rc = 1;
 	} else if (rc < 0) {
-		log_warning("%s: merging layers waits: %s", store->vm, answer.reason);
+		rc = merge_trouble_wait(store, &answer);
+	} else if (!merge_is_blocked(store)) {
+		merge_trouble_progress(store);
 	}
 	pthread_mutex_unlock(&store->lock);
 	return rc;

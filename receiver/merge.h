@@ -39,8 +39,8 @@ void merge_plan(const struct manifest *manifest, struct merge_plan *ret_plan);
 void merge_kick(struct store *store);
 
 /* Worker: let go of points as the settings say, then merge as long as there is something to, the
- * store is open, and nobody holds merges off. 0: done; 1: there is more, later; negative: failed,
- * and reported. arg is a store. */
+ * store is open, and nobody holds merges off. 0: done; 1: there is more, later; -ENOSPC: it waits for
+ * room; other negative: failed, and reported. arg is a store. */
 int merge_run(void *arg);
 
 /* Keep merges from running, after ending the one that runs (it goes on later from where it was).

@@ -54,6 +54,11 @@ int merge_turn_wait(struct store *store, int timeout_ms)
 	return merge_is_blocked(store) ? -ECANCELED : store->applying ? -EBUSY : 0;
 }
 
+bool merge_others_wait(const struct store *store)
+{
+	return atomic_load(&store->receiver->merges_waiting) > 0;
+}
+
 void merge_pace_init(struct merge_pace *pace)
 {
 	*pace = (struct merge_pace){.done_bytes = 0};

@@ -36,7 +36,7 @@ static bool layer_is_mergeable(const struct manifest *manifest, const struct man
 {
 	const struct manifest_layer *into = &disk->layers[index - 1];
 
-	return !into->sealed && layer_is_the_stores(disk, index) &&
+	return !into->sealed && !into->unfit && layer_is_the_stores(disk, index) &&
 	       !manifest_point_uses(manifest, into->file) && !is_retired(manifest, into->file) &&
 	       !is_retired(manifest, disk->layers[index].file);
 }

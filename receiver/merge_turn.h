@@ -16,6 +16,9 @@ bool merge_is_blocked(const struct store *store);
  * waiting. 0, -EBUSY (one still is), -ECANCELED (blocked). */
 int merge_turn_wait(struct store *store, int timeout_ms);
 
+/* Has another store a merge to begin, or to go on with? There is one thread for all. */
+bool merge_others_wait(const struct store *store);
+
 struct merge_pace {
 	struct rate_bucket bucket;
 	uint64_t done_bytes; /* charged so far */

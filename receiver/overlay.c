@@ -71,6 +71,7 @@ static int disk_make(struct store *store, const struct manifest_takeover *takeov
 	const char *below = disk->built.file[0] != '\0' ? disk->built.file : disk->base;
 	char file[MANIFEST_FILE_MAX + 1], path[IMAGE_PATH_LEN], backing[MANIFEST_FILE_MAX + 4];
 	char bitmap[CHECKPOINT_NAME_LEN];
+	const struct cell cell = store_cell(store);
 	int rc;
 
 	file_name(takeover->epoch, disk->name, file);
@@ -81,10 +82,10 @@ static int disk_make(struct store *store, const struct manifest_takeover *takeov
 		return rc;
 	}
 	snprintf(backing, sizeof(backing), "../%s", below);
-	rc = qsd_image_create(path, disk->size_bytes, backing, error);
+	rc = qsd_image_create(&cell, path, disk->size_bytes, backing, error);
 	if (rc == 0) {
 		bitmap_name(store, takeover, bitmap);
-		rc = qsd_image_bitmap_add(path, bitmap, error);
+		rc = qsd_image_bitmap_add(&cell, path, bitmap, error);
 	}
 	rc = rc < 0 ? rc : access_give(store, file, FILE_ACCESS_READ | FILE_ACCESS_WRITE, error);
 	if (rc < 0) {

@@ -332,7 +332,7 @@ static int image_switch(const struct cycle *cycle, struct manifest *next)
 			       "the points stay, but not every cycle between them can be recovered",
 			       strerror(-rc));
 	}
-	rc = manifest_retire(next, &next->pending);
+	rc = points_retire(cycle->store, next, &next->pending);
 	if (rc < 0) {
 		return rc;
 	}

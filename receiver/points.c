@@ -56,6 +56,29 @@ static struct retention_cut *cuts_make(const struct manifest *manifest)
 	return cuts;
 }
 
+static bool point_has_disk(const struct manifest_point *point, const char *name)
+{
+	for (size_t i = 0; i < point->disk_count; i++) {
+		if (strcmp(point->disks[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A cycle is rebuilt from the point below it, which must have all its disks: so the first cycle with
+ * a new one becomes a point. */
+static bool has_new_disk(const struct manifest *manifest)
+{
+	for (size_t i = 0; manifest->point_count > 0 && i < manifest->current.disk_count; i++) {
+		if (!point_has_disk(&manifest->points[manifest->point_count - 1],
+				    manifest->current.disks[i].name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool cut_is_due(struct store *store, const struct retention_cut *cut)
 {
 	cleanup_free struct retention_cut *cuts = cuts_make(&store->manifest);
@@ -63,7 +86,8 @@ static bool cut_is_due(struct store *store, const struct retention_cut *cut)
 
 	/* A log of format 1 does not tell its time: no point is named after it. */
 	return cuts != NULL && cut->time_ms != 0 &&
-	       retention_is_due(&settings, cuts, store->manifest.point_count, cut);
+	       (has_new_disk(&store->manifest) ||
+		retention_is_due(&settings, cuts, store->manifest.point_count, cut));
 }
 
 bool points_log_is_due(struct store *store, const struct manifest_log *log)
@@ -223,6 +247,9 @@ static int next_trim(struct store *store, struct manifest *next, size_t *ret_dro
 		return rc;
 	}
 	manifest_point_drop(next, decision.drop_points);
+	if (store->log_readers > 0) {
+		decision.drop_logs = 0; /* a replay needs them; they go the next time */
+	}
 	decision_report(store, &decision);
 	if (decision.drop_logs > 0) {
 		next->history_from = store->history.entries[decision.drop_logs - 1].seq + 1;
@@ -261,6 +288,19 @@ static int tend(struct store *store, const struct manifest_cut *cut, bool applic
 	}
 	manifest_destroy(&next);
 	return rc;
+}
+
+int points_retire(struct store *store, struct manifest *next, const struct manifest_image *image)
+{
+	int dropped = manifest_retire(next, image);
+
+	if (dropped > 0) {
+		receiver_event(store->receiver, "warning", store->vm,
+			       "the %d oldest recovery points are dropped: %u images of disks from "
+			       "before they got new ones are kept for points, and these were more",
+			       dropped, DISKS_MAX);
+	}
+	return dropped < 0 ? dropped : 0;
 }
 
 /* Is there anything to let go? */

@@ -32,6 +32,10 @@ void points_tend(struct store *store, const struct manifest_cut *cut, bool appli
 /* As above without a new cut: the settings may have changed. */
 void points_trim(struct store *store);
 
+/* manifest_retire in next, the store's manifest to be: points that it costs are reported. 0 or
+ * -ENOMEM. */
+int points_retire(struct store *store, struct manifest *next, const struct manifest_image *image);
+
 /* Move the applied logs of next but the newest few to the history, which is durable then. Errors as
  * history_append; the logs stay with next then. */
 int points_take_logs(struct store *store, struct manifest *next, size_t keep);

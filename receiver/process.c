@@ -16,11 +16,15 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/log.h"
 
 /* Between fork and exec of a program with threads: async-signal-safe calls only. */
-__attribute__((noreturn)) static void child_run(const char *const *argv, const int fds[3], int kept,
-						pid_t parent)
+__attribute__((noreturn)) static void child_run(const char *const *argv,
+						const struct process_setup *setup,
+						const struct cell_walls *walls, pid_t parent)
 {
+	int fds[3 + PROCESS_KEPT];
+
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -30,38 +34,61 @@ __attribute__((noreturn)) static void child_run(const char *const *argv, const i
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
 		_exit(127);
 	}
-	for (int i = 0; i < 3; i++) {
-		if (dup2(fds[i], i) < 0) {
+	/* Out of the way of the numbers that they get. */
+	for (int i = 0; i < 3 + PROCESS_KEPT; i++) {
+		int from = i < 3 ? setup->standard[i] : setup->kept[i - 3];
+
+		fds[i] = from < 0 ? -1 : fcntl(from, F_DUPFD, 3 + PROCESS_KEPT);
+		if (from >= 0 && fds[i] < 0) {
 			_exit(127);
 		}
 	}
-	if (kept >= 0 && (kept == 3 ? fcntl(kept, F_SETFD, 0) : dup2(kept, 3)) < 0) {
+	for (int i = 0; i < 3 + PROCESS_KEPT; i++) {
+		if (fds[i] < 0) {
+			close(i);
+		} else if (dup2(fds[i], i) < 0) {
+			_exit(127);
+		}
+	}
+	if (setup->cell != NULL && cell_enter(walls) < 0) {
 		_exit(127);
 	}
-	close_range(kept >= 0 ? 4 : 3, ~0u, 0);
+	close_range(3 + PROCESS_KEPT, ~0u, 0);
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(127);
 }
 
-int process_spawn(const char *const *argv, int in, int out, int err, int kept, pid_t *ret_pid)
+int process_spawn(const char *const *argv, const struct process_setup *setup, pid_t *ret_pid)
 {
 	cleanup_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct process_setup filled = *setup;
+	struct cell_walls walls = {.files = -1};
+	char error[CONFINE_ERROR_LEN];
 	pid_t parent = getpid();
-	int fds[3] = {in, out, err};
 	pid_t pid;
+	int rc;
 
 	if (null_fd < 0) {
 		return -errno;
 	}
 	for (int i = 0; i < 3; i++) {
-		fds[i] = fds[i] < 0 ? null_fd : fds[i];
+		filled.standard[i] = setup->standard[i] < 0 ? null_fd : setup->standard[i];
+	}
+	if (setup->cell != NULL) {
+		rc = cell_build(setup->cell, &walls, error);
+		if (rc < 0) {
+			log_error("%s is not started: %s", argv[0], error);
+			return rc;
+		}
 	}
 	pid = fork();
-	if (pid < 0) {
-		return -errno;
-	}
+	rc = pid < 0 ? -errno : 0;
 	if (pid == 0) {
-		child_run(argv, fds, kept, parent);
+		child_run(argv, &filled, &walls, parent);
+	}
+	cell_walls_destroy(&walls);
+	if (rc < 0) {
+		return rc;
 	}
 	*ret_pid = pid;
 	return 0;
@@ -116,21 +143,24 @@ void process_last_words(int fd, char *text, size_t size)
 	snprintf(text, size, "%s", line == NULL ? tail : line + 1);
 }
 
-int process_run(const char *const *argv, int timeout_ms, char *error, size_t error_size)
+int process_run(const char *const *argv, const struct cell *cell, int timeout_ms, char *error,
+		size_t error_size)
 {
-	return process_run_with(argv, -1, timeout_ms, error, error_size);
+	return process_run_with(argv, cell, -1, timeout_ms, error, error_size);
 }
 
-int process_run_with(const char *const *argv, int kept, int timeout_ms, char *error,
-		     size_t error_size)
+int process_run_with(const char *const *argv, const struct cell *cell, int kept, int timeout_ms,
+		     char *error, size_t error_size)
 {
 	cleanup_close int err = memfd_create("stderr", MFD_CLOEXEC);
+	const struct process_setup setup = {
+		.standard = {-1, -1, err}, .kept = {kept, -1}, .cell = cell};
 	char words[512];
 	int status = 0;
 	pid_t pid;
 	int rc;
 
-	rc = err < 0 ? -errno : process_spawn(argv, -1, -1, err, kept, &pid);
+	rc = err < 0 ? -errno : process_spawn(argv, &setup, &pid);
 	if (rc < 0) {
 		snprintf(error, error_size, "cannot start %s: %s", argv[0], strerror(-rc));
 		return rc;

@@ -19,9 +19,10 @@
 #include "receiver/process.h"
 #include "receiver/qmp.h"
 
-#define QSD_PROGRAM   "qemu-storage-daemon"
-#define QSD_STOP_MS   10000
-#define QSD_DETACH_MS 10000
+#define QSD_PROGRAM    "qemu-storage-daemon"
+#define SOCKET_BACKLOG 16
+#define QSD_STOP_MS    10000
+#define QSD_DETACH_MS  10000
 #define QSD_L2_CACHE_BYTES                                                                         \
 	(4 * 1024 * 1024) /* maps 32 GiB; more costs a read, not memory without bound */
 
@@ -66,13 +67,35 @@ static void qsd_free(struct qsd *qsd)
 	free(qsd);
 }
 
-/* The monitor sits on the child's standard input and output, so that no second socket needs a path.
- */
-static int qsd_spawn(struct qsd *qsd, int lock_fd, char error[QSD_ERROR_LEN])
+/* The daemon is given its socket: it cannot make one, nor reach another store's. */
+static int socket_listen(const char *path)
 {
-	char server[256];
-	const char *argv[] = {QSD_PROGRAM,   "--chardev",    "stdio,id=qmp", "--monitor",
-			      "chardev=qmp", "--nbd-server", server,	     NULL};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, SOCKET_BACKLOG) < 0) {
+		return -errno;
+	}
+	return steal_fd(&fd);
+}
+
+/* The monitor sits on the child's standard input and output. */
+static int qsd_spawn(struct qsd *qsd, const struct cell *cell, int lock_fd,
+		     char error[QSD_ERROR_LEN])
+{
+	const char *argv[] = {QSD_PROGRAM,
+			      "--chardev",
+			      "stdio,id=qmp",
+			      "--monitor",
+			      "chardev=qmp",
+			      "--nbd-server",
+			      "addr.type=fd,addr.str=4",
+			      NULL};
+	struct process_setup setup = {.kept = {lock_fd, -1}, .cell = cell};
+	cleanup_close int server = -1;
 	int pair[2];
 	int rc;
 
@@ -83,9 +106,10 @@ static int qsd_spawn(struct qsd *qsd, int lock_fd, char error[QSD_ERROR_LEN])
 		return rc;
 	}
 	qsd->fd = pair[0];
-	unlink(qsd->socket);
-	snprintf(server, sizeof(server), "addr.type=unix,addr.path=%s", qsd->socket);
-	rc = process_spawn(argv, pair[1], pair[1], qsd->err_fd, lock_fd, &qsd->pid);
+	setup.standard[0] = setup.standard[1] = pair[1];
+	setup.standard[2] = qsd->err_fd;
+	setup.kept[1] = server = socket_listen(qsd->socket);
+	rc = server < 0 ? server : process_spawn(argv, &setup, &qsd->pid);
 	close(pair[1]);
 	if (rc < 0) {
 		snprintf(error, QSD_ERROR_LEN, "cannot start " QSD_PROGRAM ": %s", strerror(-rc));
@@ -110,8 +134,8 @@ static void qsd_explain(struct qsd *qsd, int rc, char error[QSD_ERROR_LEN])
 	}
 }
 
-int qsd_start(const char *run_directory, const char *name, int lock_fd, struct qsd **ret_qsd,
-	      char error[QSD_ERROR_LEN])
+int qsd_start(const struct cell *cell, const char *run_directory, const char *name, int lock_fd,
+	      struct qsd **ret_qsd, char error[QSD_ERROR_LEN])
 {
 	struct qsd *qsd = calloc(1, sizeof(*qsd));
 	int rc, n;
@@ -129,7 +153,7 @@ int qsd_start(const char *run_directory, const char *name, int lock_fd, struct q
 		qsd->socket[0] = '\0';
 		rc = -ENAMETOOLONG;
 	} else {
-		rc = qsd_spawn(qsd, lock_fd, error);
+		rc = qsd_spawn(qsd, cell, lock_fd, error);
 	}
 	if (rc == 0) {
 		rc = qmp_open(&qsd->qmp, qsd->fd, error);
@@ -364,10 +388,10 @@ int qsd_disk_attach(struct qsd *qsd, const char *disk, const struct qsd_chain *w
 				merged || (wanted->writable && i + 1 == wanted->count), error);
 	}
 	rc = rc < 0 ? rc
-		    : export_add(qsd, chain, chain->count - 1, disk, wanted->writable, false,
-				 error);
+		    : export_add(qsd, chain, chain->count - 1, disk, wanted->writable,
+				 wanted->depth, error);
 	if (rc == 0 && wanted->merging) {
-		rc = export_add(qsd, chain, wanted->merged - 1, QSD_MERGE_INTO, true, false, error);
+		rc = export_add(qsd, chain, wanted->merged - 1, QSD_MERGE_INTO, true, true, error);
 		rc = rc < 0 ? rc
 			    : export_add(qsd, chain, wanted->merged, QSD_MERGE_FROM, false, true,
 					 error);

@@ -12,15 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "receiver/cell.h"
+
 #define QSD_ERROR_LEN 512
 
 struct qsd;
 
-/* Start one; its socket becomes <run_directory>/<name>.sock. It inherits lock_fd, the store's lock,
- * which so stays held as long as anybody can write the images. 0 or a negative errno with a
- * sentence. */
-int qsd_start(const char *run_directory, const char *name, int lock_fd, struct qsd **ret_qsd,
-	      char error[QSD_ERROR_LEN]);
+/* Start one, in cell; its socket becomes <run_directory>/<name>.sock. It inherits lock_fd, the
+ * store's lock, which so stays held as long as anybody can write the images. 0 or a negative errno
+ * with a sentence. */
+int qsd_start(const struct cell *cell, const char *run_directory, const char *name, int lock_fd,
+	      struct qsd **ret_qsd, char error[QSD_ERROR_LEN]);
 
 /* Make it close its images, and wait until it has exited. 0; -EIO when it had to be killed or was
  * dead already (what it had not flushed is lost). Frees qsd. NULL is allowed. */
@@ -33,12 +35,13 @@ const char *qsd_socket(const struct qsd *qsd);
 
 /* A chain of qcow2 files to open. Only the top is written, and only when writable; but with merging
  * also the layer below the one of index merged, and two more exports are there: QSD_MERGE_FROM
- * (what can be read through the layer merged, which also tells what is allocated in it) and
- * QSD_MERGE_INTO (through the layer below, writable). */
+ * (what can be read through the layer merged) and QSD_MERGE_INTO (through the layer below,
+ * writable), each of which also tells what is allocated in its layer. */
 struct qsd_chain {
 	const char *const *paths; /* absolute, base first */
 	size_t count;
 	bool writable;
+	bool depth; /* its export also tells what is allocated in the top */
 	bool merging;
 	size_t merged; /* > 0, and not the top */
 };
@@ -63,17 +66,21 @@ int qsd_detach_all(struct qsd *qsd, char error[QSD_ERROR_LEN]);
 
 /* Create a qcow2 file (version 3, 64 KiB clusters) of size_bytes; backing is the path of the layer
  * below as the new file shall record it (relative to itself), or NULL. Does not need a running
- * daemon. */
-int qsd_image_create(const char *path, uint64_t size_bytes, const char *backing,
-		     char error[QSD_ERROR_LEN]);
+ * daemon. Here and below, QEMU's program runs in cell. */
+int qsd_image_create(const struct cell *cell, const char *path, uint64_t size_bytes,
+		     const char *backing, char error[QSD_ERROR_LEN]);
 
 /* Offline, on a file that nobody has open: give it size_bytes (more or less than it has). */
-int qsd_image_resize(const char *path, uint64_t size_bytes, char error[QSD_ERROR_LEN]);
+int qsd_image_resize(const struct cell *cell, const char *path, uint64_t size_bytes,
+		     char error[QSD_ERROR_LEN]);
 /* Offline: add an enabled, persistent bitmap to an image whose backing chain opens. */
-int qsd_image_bitmap_add(const char *path, const char *bitmap, char error[QSD_ERROR_LEN]);
+int qsd_image_bitmap_add(const struct cell *cell, const char *path, const char *bitmap,
+			 char error[QSD_ERROR_LEN]);
 /* Offline: remove a bitmap. */
-int qsd_image_bitmap_remove(const char *path, const char *bitmap, char error[QSD_ERROR_LEN]);
+int qsd_image_bitmap_remove(const struct cell *cell, const char *path, const char *bitmap,
+			    char error[QSD_ERROR_LEN]);
 /* Offline: name another file as its backing file, without looking at either's content. */
-int qsd_image_rebase(const char *path, const char *backing, char error[QSD_ERROR_LEN]);
+int qsd_image_rebase(const struct cell *cell, const char *path, const char *backing,
+		     char error[QSD_ERROR_LEN]);
 
 #endif

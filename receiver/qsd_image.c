@@ -17,7 +17,8 @@
 #define PAGE_BYTES	    4096
 
 /* A new image as qemu-img makes it, in memory. */
-static int image_make(int fd, uint64_t size_bytes, const char *backing, char error[QSD_ERROR_LEN])
+static int image_make(const struct cell *cell, int fd, uint64_t size_bytes, const char *backing,
+		      char error[QSD_ERROR_LEN])
 {
 	char size[32];
 	const char *argv[16] = {"qemu-img",
@@ -41,7 +42,7 @@ static int image_make(int fd, uint64_t size_bytes, const char *backing, char err
 	argv[n++] = "/proc/self/fd/3";
 	argv[n++] = size;
 	argv[n] = NULL;
-	return process_run_with(argv, fd, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
+	return process_run_with(argv, cell, fd, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
 }
 
 /* Copy what is not zeros: the rest stays a hole, and is not written. */
@@ -67,11 +68,11 @@ static int image_copy(int from, int to)
 /* A layer has some 400 KiB of tables, nearly all of them zeros, which qemu-img writes out one by
  * one: with a point for each cycle of 12 MiB that was more than half of what was written beyond the
  * data. */
-int qsd_image_create(const char *path, uint64_t size_bytes, const char *backing,
-		     char error[QSD_ERROR_LEN])
+int qsd_image_create(const struct cell *cell, const char *path, uint64_t size_bytes,
+		     const char *backing, char error[QSD_ERROR_LEN])
 {
 	cleanup_close int memory = memfd_create("layer", MFD_CLOEXEC), file = -1;
-	int rc = memory < 0 ? -errno : image_make(memory, size_bytes, backing, error);
+	int rc = memory < 0 ? -errno : image_make(cell, memory, size_bytes, backing, error);
 
 	if (rc < 0 && memory >= 0) {
 		return rc;
@@ -89,34 +90,38 @@ int qsd_image_create(const char *path, uint64_t size_bytes, const char *backing,
 	return rc;
 }
 
-int qsd_image_resize(const char *path, uint64_t size_bytes, char error[QSD_ERROR_LEN])
+int qsd_image_resize(const struct cell *cell, const char *path, uint64_t size_bytes,
+		     char error[QSD_ERROR_LEN])
 {
 	char size[32];
 	const char *argv[] = {"qemu-img", "resize", "-q", "--shrink", "-f",
 			      "qcow2",	  path,	    size, NULL};
 
 	snprintf(size, sizeof(size), "%" PRIu64, size_bytes);
-	return process_run(argv, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
+	return process_run(argv, cell, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
 }
 
-int qsd_image_rebase(const char *path, const char *backing, char error[QSD_ERROR_LEN])
+int qsd_image_rebase(const struct cell *cell, const char *path, const char *backing,
+		     char error[QSD_ERROR_LEN])
 {
 	const char *argv[] = {"qemu-img", "rebase", "-q", "-u",	   "-f", "qcow2",
 			      "-F",	  "qcow2",  "-b", backing, path, NULL};
 
-	return process_run(argv, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
+	return process_run(argv, cell, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
 }
 
-int qsd_image_bitmap_add(const char *path, const char *bitmap, char error[QSD_ERROR_LEN])
+int qsd_image_bitmap_add(const struct cell *cell, const char *path, const char *bitmap,
+			 char error[QSD_ERROR_LEN])
 {
 	const char *argv[] = {"qemu-img", "bitmap", "--add", "-f", "qcow2", path, bitmap, NULL};
 
-	return process_run(argv, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
+	return process_run(argv, cell, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
 }
 
-int qsd_image_bitmap_remove(const char *path, const char *bitmap, char error[QSD_ERROR_LEN])
+int qsd_image_bitmap_remove(const struct cell *cell, const char *path, const char *bitmap,
+			    char error[QSD_ERROR_LEN])
 {
 	const char *argv[] = {"qemu-img", "bitmap", "--remove", "-f", "qcow2", path, bitmap, NULL};
 
-	return process_run(argv, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
+	return process_run(argv, cell, QEMU_IMG_TIMEOUT_MS, error, QSD_ERROR_LEN);
 }

@@ -42,6 +42,7 @@ struct receiver {
 	struct link *link; /* to the engine; NULL once it is gone */
 	struct workers *stream_workers, *store_workers, *apply_workers, *merge_workers,
 		*lend_workers, *takeover_workers;
+	atomic_uint merges_waiting; /* stores whose turn to merge has not come */
 	struct buffer_pool *stream_buffers, *apply_buffers;
 	struct store_table *stores;
 	struct authorization *authorization;
@@ -49,8 +50,8 @@ struct receiver {
 	struct tls_expiry_notes expiries; /* peers' certificates that were told of */
 	char node[NODE_NAME_MAX + 1], site[SITE_NAME_MAX + 1];
 	uint16_t port;
-	char run_directory[64];			/* ours alone: the daemons' sockets */
-	bool confined; /* Landlock: what it can open is what it was told of as it began */
+	char run_directory[64]; /* ours alone: the daemons' sockets */
+	bool confined;		/* Landlock: what it can open is what it was told of as it began */
 	atomic_uint_fast64_t spool_cap_bytes;	/* unapplied logs of one store; 0 = no cap */
 	atomic_uint_fast64_t history_cap_bytes; /* applied logs kept of one store; 0 = no cap */
 	atomic_uint_fast64_t

@@ -17,6 +17,11 @@ int spool_take_over(struct store *store, struct manifest *next);
  * store->manifest's first logs those are is returned, for spool_unlink after next was saved. */
 size_t spool_prune(struct manifest *next);
 
+/* Logs are about to be read without the lock (a replay, a list of changes): retention waits, and no
+ * file of a log is removed, until each reader has said that it is done. The lock is held. */
+void spool_read_begin(struct store *store);
+void spool_read_end(struct store *store);
+
 /* fsync of the partial log part has failed: nobody knows what of it is on disk, and a second fsync
  * would not tell. It goes with its mark, and all of it is asked for again. Takes the lock;
  * blocking.

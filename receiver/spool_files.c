@@ -66,6 +66,22 @@ size_t spool_prune(struct manifest *next)
 	return applied - SPOOL_KEEP_LOGS;
 }
 
+void spool_read_begin(struct store *store)
+{
+	store->log_readers++;
+}
+
+void spool_read_end(struct store *store)
+{
+	struct answer ignored;
+
+	store->log_readers--;
+	if (store->log_readers == 0 && store->logs_linger &&
+	    store_check_open(store, &ignored) == 0) {
+		store_sweep_logs(store);
+	}
+}
+
 void spool_give_up(struct store *store, const char *part)
 {
 	struct answer ignored;

@@ -104,6 +104,10 @@ void status_judge(const struct view *view, Vmreplica__State *ret_state,
 				  "the first cycle from the new one is complete"
 				: "the disks are an old primary's until the first cycle from the "
 				  "new one is complete: they are no point in time";
+	} else if (view->merge.code[0] != '\0') {
+		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
+		*ret_code = view->merge.code;
+		*ret_reason = view->merge.reason;
 	} else if (view->overdue) {
 		*ret_health = VMREPLICA__HEALTH__HEALTH_WARNING;
 		*ret_code = "overdue";

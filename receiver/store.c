@@ -312,6 +312,14 @@ static bool name_ends_with(const char *name, const char *suffix)
 	return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
 }
 
+/* What belongs to a cycle that the stream is bringing, which the manifest does not name yet. The
+ * log has its name before its commit has the lock. */
+static bool file_is_coming(const struct store *store, const char *name)
+{
+	return store->stream != NULL && name[0] >= '1' && name[0] <= '9' &&
+	       strtoull(name, NULL, 10) > store->manifest.committed.seq;
+}
+
 /* Is this file of a generation's directory nothing that counts? */
 static bool file_is_left_over(const struct store *store, const char *generation, const char *name)
 {
@@ -340,7 +348,20 @@ static bool file_is_left_over(const struct store *store, const char *generation,
 	       !history_refers_to(&store->history, file);
 }
 
-static void sweep_generation(struct store *store, const char *generation)
+static bool file_shall_go(struct store *store, const char *generation, const char *name,
+			  bool logs_only)
+{
+	bool is_log = name_ends_with(name, ".vrl");
+
+	if ((logs_only && !is_log) || file_is_coming(store, name) ||
+	    !file_is_left_over(store, generation, name)) {
+		return false;
+	}
+	store->logs_linger |= is_log && store->log_readers > 0;
+	return !is_log || store->log_readers == 0;
+}
+
+static void sweep_generation(struct store *store, const char *generation, bool logs_only)
 {
 	int fd = openat(store->dir_fd, generation, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -353,14 +374,14 @@ static void sweep_generation(struct store *store, const char *generation)
 		return;
 	}
 	while ((entry = readdir(dir)) != NULL) {
-		if (file_is_left_over(store, generation, entry->d_name)) {
+		if (file_shall_go(store, generation, entry->d_name, logs_only)) {
 			unlinkat(dirfd(dir), entry->d_name, 0);
 		}
 	}
 	closedir(dir);
 }
 
-void store_sweep(struct store *store)
+static void sweep(struct store *store, bool logs_only)
 {
 	int fd = openat(store->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -378,12 +399,23 @@ void store_sweep(struct store *store)
 		if (strncmp(entry->d_name, "gen-", 4) != 0) {
 			continue;
 		}
-		sweep_generation(store, entry->d_name);
+		sweep_generation(store, entry->d_name, logs_only);
 		if (strcmp(entry->d_name, own) != 0 &&
 		    !overlay_directories_stay(&store->manifest)) {
 			unlinkat(store->dir_fd, entry->d_name, AT_REMOVEDIR); /* once it is empty */
 		}
 	}
 	closedir(dir);
+}
+
+void store_sweep(struct store *store)
+{
+	sweep(store, false);
 	overlay_sweep(store, &store->manifest.failover);
+}
+
+void store_sweep_logs(struct store *store)
+{
+	store->logs_linger = false;
+	sweep(store, true);
 }

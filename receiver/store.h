@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "receiver/answer.h"
+#include "receiver/cell.h"
 #include "receiver/history.h"
 #include "receiver/manifest.h"
 #include "receiver/qsd.h"
@@ -55,7 +56,10 @@ struct store {
 	atomic_bool suspended;			/* the admin paused the replica */
 	atomic_bool apply_queued, apply_wanted; /* apply.c's */
 	atomic_bool merge_wanted;		/* merge.c's */
-	atomic_bool taken;			/* failed over: streams end */
+	/* merge_trouble.c's: monotonic; when layers that could not be resized are tried again; 0 =
+	 * there are none */
+	_Atomic int64_t merge_again_ms;
+	atomic_bool taken; /* failed over: streams end */
 	_Atomic int64_t
 		lease_ms; /* lend.h: monotonic; what is lent is taken back then; 0 = nothing is */
 	atomic_uint qemu_uid; /* who VMs run as; 0 = root, or not told */
@@ -88,13 +92,28 @@ struct store {
 	bool merging;		 /* a merge works on the lower layers */
 	unsigned int merge_holds;
 	uint64_t sums_generation; /* the merger's: what it has sums of is that owner's */
-	unsigned int apply_holds; /* no batch is begun; one that stands open is ended */
-	bool taking;		  /* a request about a takeover works on the store */
-	struct history history;	  /* of manifest.history_generation */
+	/* the merge that waits for room: how much more it takes, and beside what; path "" = none */
+	struct {
+		char from[MANIFEST_FILE_MAX + 1], path[PATH_LEN_MAX + MANIFEST_FILE_MAX + 2];
+		uint64_t offset, bytes;
+	} merge_lack;
+	char merge_unfit[REASON_MAX + 1]; /* why a layer is unfit (manifest.h), as far as one is */
+	unsigned int merge_failures;	  /* attempts to merge, one after another */
+	unsigned int apply_holds;	  /* no batch is begun; one that stands open is ended */
+	bool taking;			  /* a request about a takeover works on the store */
+	struct history history;		  /* of manifest.history_generation */
+	unsigned int log_readers; /* somebody reads logs without the lock: none is removed */
+	bool logs_linger;	  /* some were to be: store_sweep_logs is due */
 	bool history_short, points_full, merge_pinned; /* already reported */
 	struct session *stream;			       /* the one that may write; borrowed */
 	uint64_t stream_ticket;			       /* of the newest that asked */
 };
+
+/* What QEMU's programs are left with that work on its files. The lock is held. */
+static inline struct cell store_cell(const struct store *store)
+{
+	return (struct cell){.directory = store->directory, .manifest = &store->manifest};
+}
 
 /* ---- life (store.c) ---- */
 /* From a validated StoreOpen; nothing is touched on disk. One reference. NULL when out of memory.
@@ -155,6 +174,8 @@ void store_storage_ok(struct store *store);
 /* Remove files in gen-* that the manifest does not name: what a crash left. Of an emptied manifest
  * (generation 0): all. */
 void store_sweep(struct store *store);
+/* The same of logs alone, which stay while somebody reads them (spool_read_begin). */
+void store_sweep_logs(struct store *store);
 /* Wait for store->changed, at most timeout_ms. The lock is held; may return early for no reason. */
 void store_wait(struct store *store, int timeout_ms);
 

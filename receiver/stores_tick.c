@@ -12,6 +12,7 @@
 #include "receiver/stores_table.h"
 
 #define MERGE_RETRY_MS	30000
+#define MERGE_ROOM_MS	3000 /* a look at the free space costs nothing */
 #define SETTLE_RETRY_MS 5000
 
 void stores_send_status(struct store *store)
@@ -144,7 +145,10 @@ static void merge_done_cb(void *arg, int result)
 	struct store *store = arg;
 
 	store->merge_queued = false;
-	store->merge_retry_ms = result < 0 ? clock_monotonic_ms() + MERGE_RETRY_MS : 0;
+	store->merge_retry_ms =
+		result >= 0 ? 0
+			    : clock_monotonic_ms() +
+				      (result == -ENOSPC ? MERGE_ROOM_MS : MERGE_RETRY_MS);
 	if (result != 0) {
 		merge_kick(store);
 	}
@@ -153,13 +157,18 @@ static void merge_done_cb(void *arg, int result)
 
 static void merge_submit(struct store *store, int64_t now_ms)
 {
+	int64_t again_ms = atomic_load(&store->merge_again_ms);
+	bool again = again_ms != 0 && now_ms >= again_ms;
+
 	if (store->merge_queued || now_ms < store->merge_retry_ms ||
-	    !atomic_load(&store->merge_wanted)) {
+	    (!again && !atomic_load(&store->merge_wanted))) {
 		return;
 	}
 	store->merge_queued = true;
+	atomic_fetch_add(&store->receiver->merges_waiting, 1);
 	if (workers_submit(store->receiver->merge_workers, merge_run, merge_done_cb,
 			   store_ref(store)) < 0) {
+		atomic_fetch_sub(&store->receiver->merges_waiting, 1);
 		merge_done_cb(store, -ENOMEM);
 	}
 }

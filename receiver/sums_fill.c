@@ -11,10 +11,10 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/nbd.h"
-#include "receiver/check_image.h"
 #include "receiver/image.h"
 #include "receiver/merge.h"
 #include "receiver/merge_turn.h"
+#include "receiver/qsd.h"
 #include "receiver/sums.h"
 
 #define PIECE_BYTES  (1024u * 1024u)
@@ -25,7 +25,8 @@ struct fill {
 	struct sums *sums;   /* owned */
 	/* A reader of its own: the store's daemon is driven under the store's lock, and when it
 	 * hangs, logs must still be received. */
-	struct check_image image;
+	struct qsd *qsd;
+	struct nbd_disk *nbd;
 	uint8_t *buffer;	   /* owned; PIECE_BYTES */
 	struct manifest_disk disk; /* its layers are owned */
 	struct manifest_layer layer;
@@ -155,7 +156,7 @@ static int extent_find(struct fill *fill)
 {
 	uint64_t left = fill->disk_bytes - fill->offset;
 	struct search search = {.end = fill->offset};
-	int rc = nbd_disk_extents(fill->image.nbd, fill->offset,
+	int rc = nbd_disk_extents(fill->nbd, fill->offset,
 				  left < WINDOW_BYTES ? left : WINDOW_BYTES, search_cb, &search);
 
 	if ((rc < 0 && rc != SEARCH_FOUND) || search.end <= fill->offset) {
@@ -201,7 +202,7 @@ static int fill_step(struct fill *fill)
 		return extent_find(fill);
 	}
 	if (!zero) {
-		rc = nbd_disk_read(fill->image.nbd, fill->buffer, fill->offset, (size_t)length);
+		rc = nbd_disk_read(fill->nbd, fill->buffer, fill->offset, (size_t)length);
 	}
 	rc = rc < 0 ? rc : blocks_set(fill, zero ? NULL : fill->buffer, (size_t)length);
 	if (rc == 0) {
@@ -224,6 +225,12 @@ static int fill_commit(struct fill *fill)
 	return sums_commit(fill->sums, &head);
 }
 
+/* Another store's merge comes before our sums. */
+static bool turn_is_over(const struct store *store, int64_t deadline_ms)
+{
+	return clock_monotonic_ms() >= deadline_ms || merge_others_wait(store);
+}
+
 /* 0: the layer is done; 1: there is more; -ECANCELED: something else comes first. */
 static int fill_run(struct fill *fill, int64_t deadline_ms)
 {
@@ -232,7 +239,7 @@ static int fill_run(struct fill *fill, int64_t deadline_ms)
 	int rc = 0, commit_rc;
 
 	merge_pace_init(&pace);
-	while (rc == 0 && fill->offset < fill->disk_bytes && clock_monotonic_ms() < deadline_ms) {
+	while (rc == 0 && fill->offset < fill->disk_bytes && !turn_is_over(fill->store, deadline_ms)) {
 		rc = merge_pace(fill->store, &pace, fill->read_bytes);
 		rc = rc < 0 ? rc : fill_step(fill);
 		if (rc == 0 && clock_monotonic_ms() > mark_ms) {
@@ -249,27 +256,59 @@ static int fill_run(struct fill *fill, int64_t deadline_ms)
 
 /* ---- one layer ---- */
 
-static int fill_look(struct fill *fill, int64_t deadline_ms, char error[NBD_ERROR_LEN])
+/* Only layers that nobody writes are opened, so it needs no hold of the store's lock: who takes the
+ * store over does not wait for it. */
+static int reader_attach(struct fill *fill, char error[QSD_ERROR_LEN])
+{
+	cleanup_free char(*paths)[IMAGE_PATH_LEN] = calloc(fill->index + 1, sizeof(*paths));
+	cleanup_free const char **list = calloc(fill->index + 1, sizeof(*list));
+	const struct qsd_chain chain = {.paths = list, .count = fill->index + 1, .depth = true};
+	int rc;
+
+	if (paths == NULL || list == NULL) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i <= fill->index; i++) {
+		list[i] = image_path(fill->store, fill->disk.layers[i].file, paths[i]);
+	}
+	rc = qsd_disk_attach(fill->qsd, fill->disk.name, &chain, error);
+	return rc < 0 ? rc
+		      : nbd_disk_open_depth(qsd_socket(fill->qsd), fill->disk.name, &fill->nbd,
+					    error);
+}
+
+static int reader_start(struct fill *fill, char error[QSD_ERROR_LEN])
+{
+	/* of the store's own copy nothing may be read without the lock */
+	const struct manifest manifest = {.current = {.disks = &fill->disk, .disk_count = 1}};
+	const struct cell cell = {.directory = fill->store->directory, .manifest = &manifest};
+	char name[RELATIONSHIP_LEN + 8];
+	int rc;
+
+	snprintf(name, sizeof(name), "%s-s", fill->store->relationship);
+	rc = qsd_start(&cell, fill->store->receiver->run_directory, name, -1, &fill->qsd, error);
+	return rc < 0 ? rc : reader_attach(fill, error);
+}
+
+static int fill_look(struct fill *fill, int64_t deadline_ms, char error[QSD_ERROR_LEN])
 {
 	int rc;
 
 	fill->buffer = malloc(PIECE_BYTES);
-	rc = fill->buffer == NULL ? -ENOMEM
-				  : check_image_open_in(&fill->image, fill->store->directory,
-							fill->store->receiver->run_directory,
-							&fill->disk, fill->index, error);
-	if (rc == 0 && nbd_disk_size(fill->image.nbd) != fill->disk_bytes) {
+	rc = fill->buffer == NULL ? -ENOMEM : reader_start(fill, error);
+	if (rc == 0 && nbd_disk_size(fill->nbd) != fill->disk_bytes) {
 		rc = -EUCLEAN;
 	}
 	rc = rc < 0 ? rc : fill_run(fill, deadline_ms);
-	check_image_close(&fill->image);
+	nbd_disk_close(fill->nbd);
+	qsd_stop(fill->qsd);
 	return rc;
 }
 
 static int fill_one(struct store *store, int64_t deadline_ms)
 {
 	struct fill fill = {.store = store};
-	char error[NBD_ERROR_LEN] = "";
+	char error[QSD_ERROR_LEN] = "";
 	int rc = fill_begin(&fill);
 	bool found = rc != 0;
 
@@ -295,7 +334,7 @@ int sums_fill(struct store *store, int64_t deadline_ms)
 	struct answer answer;
 	int rc = 1;
 
-	while (rc > 0 && !merge_is_blocked(store) && clock_monotonic_ms() < deadline_ms) {
+	while (rc > 0 && !merge_is_blocked(store) && !turn_is_over(store, deadline_ms)) {
 		if (store_check_space(store, true, &answer) < 0) {
 			return 0;
 		}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "receiver/changes.h"
+#include "receiver/spool.h"
 #include "receiver/takeover_job.h"
 
 #define NAME "reverse.extents"
@@ -101,7 +102,7 @@ static int disks_choose(struct takeover_job *job, struct extents *extents)
 	return rc;
 }
 
-/* Without the lock: what is read stays, for nothing is dropped while a failover stands. */
+/* Without the lock: what is read stays (spool_read_begin). */
 static int logs_read(struct takeover_job *job, struct extents *extents)
 {
 	int rc = 0;
@@ -142,9 +143,11 @@ int takeover_extents_run(struct takeover_job *job)
 
 	rc = rc < 0 ? rc : disks_choose(job, &extents);
 	if (rc == 0) {
+		spool_read_begin(store);
 		pthread_mutex_unlock(&store->lock);
 		rc = logs_read(job, &extents);
 		pthread_mutex_lock(&store->lock);
+		spool_read_end(store);
 	}
 	rc = rc < 0 ? rc : takeover_check(job);
 	rc = rc < 0 ? rc : file_write(job, &extents);

@@ -14,6 +14,7 @@
 #include "receiver/durable.h"
 #include "receiver/image.h"
 #include "receiver/materialize.h"
+#include "receiver/spool.h"
 #include "receiver/states.h"
 #include "receiver/takeover_job.h"
 
@@ -311,10 +312,12 @@ int takeover_build(struct takeover_job *job, const struct takeover_target *targe
 	if (rc < 0) {
 		return rc;
 	}
+	spool_read_begin(store);
 	pthread_mutex_unlock(&store->lock);
 	takeover_tell(job, target->bytes);
 	rc = materialize_run(&work, job->error);
 	pthread_mutex_lock(&store->lock);
+	spool_read_end(store);
 	manifest_destroy(&snapshot);
 	rc = rc < 0 ? rc : takeover_check(job);
 	return rc < 0 ? rc : layers_close(job, record);

@@ -133,6 +133,16 @@ bool view_set_stream(struct view *view, const char *code, const char *reason)
 	return differs;
 }
 
+bool view_set_merge(struct view *view, const char *code, const char *reason)
+{
+	bool differs;
+
+	view_lock(view);
+	differs = fact_set(&view->merge, code, reason);
+	view_unlock(view);
+	return differs;
+}
+
 /* Asked for with every tick: only a difference is a change. */
 bool view_set_trust(struct view *view, const char *code, const char *reason)
 {

@@ -44,7 +44,7 @@ struct view {
 	bool has_image, has_pending, resync_needed;
 	char resync_reason[REASON_MAX + 1];
 	char peer_address[MANIFEST_ADDRESS_MAX + 1];
-	bool adopting; /* the first cycle onto adopted disks is not applied */
+	bool adopting;	    /* the first cycle onto adopted disks is not applied */
 	bool adopted_point; /* ... and those are a recovery point by themselves */
 	struct manifest_takeover test, failover; /* without their disks */
 	struct view_disk *disks;		 /* owned */
@@ -55,6 +55,7 @@ struct view {
 				     or apply logs */
 	struct view_fact
 		stream; /* why the last stream or cycle failed; a committed cycle clears it */
+	struct view_fact merge;	     /* why layers are not merged, though replication goes on */
 	struct view_fact trust;	     /* no authorization entry is the primary's site's any more */
 	Vmreplica__Wire__Mode cycle; /* kind of the cycle that runs now */
 	uint64_t done_bytes, total_bytes;
@@ -85,6 +86,7 @@ void view_set_manifest(struct view *view, const struct manifest *manifest, const
 /* Set or (code "") clear a fact. True when that changed what is shown. */
 bool view_set_storage(struct view *view, const char *code, const char *reason);
 bool view_set_stream(struct view *view, const char *code, const char *reason);
+bool view_set_merge(struct view *view, const char *code, const char *reason);
 bool view_set_trust(struct view *view, const char *code, const char *reason);
 
 void view_cycle_begin(struct view *view, Vmreplica__Wire__Mode mode, uint64_t total_bytes);

@@ -111,6 +111,17 @@ class Lab:
         """What SITE sends over the WAN vanishes; what is sent to it arrives."""
         self.client.ask("break", name=site, how="mute")
 
+    def reset(self, what):
+        """As a stall, and each TCP segment that does not get through is answered by a reset."""
+        self.client.ask("break", name=what, how="reset")
+
+    def lose(self, node, address):
+        """What NODE sends to ADDRESS vanishes, what comes from there arrives; also after a boot.
+        Returns the name for heal()."""
+        name = f"{node}>{address}"
+        self.client.ask("break", name=name, how="lose")
+        return name
+
     def heal(self, what=None):
         self.client.ask("heal", name=what)
 

@@ -92,4 +92,9 @@ class Client:
             ["/usr/bin/python3", "-EsB", f"{shapes.HERE}/command.py", "on", node, *command],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout,
             input=input_text if input_text is not None else "",
-            env=dict(os.environ, VMREPLICA_LAB_STATE=self.folder))
+            env=inherited(self.folder))
+
+
+def inherited(folder):
+    """The environment of a lab's own programs: they find that lab."""
+    return dict(os.environ, VMREPLICA_LAB_STATE=folder)

@@ -24,8 +24,11 @@ USAGE = """usage: ./lab COMMAND ...
   cut A|B|wan|NODE [--in SECONDS] [--for SECONDS]
                           take the links down (a site's: all its nodes' and its WAN)
   stall A|B|wan|NODE ...  the same, but packets vanish silently while links stay up
+  reset A|B|wan|NODE ...  packets vanish, and TCP is answered by a reset
   mute A|B                what the site sends over the WAN vanishes, not what it receives
-  heal [A|B|wan|NODE]     undo cuts and stalls
+  lose NODE ADDRESS       what the node sends to that address vanishes
+  heal [A|B|wan|NODE|NODE>ADDRESS]
+                          undo cuts and stalls
   rate wan RATE           e.g. 10mbit, or none
   judge VDA VDB, compare IMAGE IMAGE
                           the checker on images as this machine sees them (-h for options)
@@ -127,6 +130,18 @@ def command_mute(arguments):
 
 def command_stall(arguments):
     break_network("stall", arguments)
+
+
+def command_reset(arguments):
+    break_network("reset", arguments)
+
+
+def command_lose(arguments):
+    parser = parser_for("lose")
+    parser.add_argument("node")
+    parser.add_argument("address")
+    given = parser.parse_args(arguments)
+    clients.Client().ask("break", name=f"{given.node}>{given.address}", how="lose")
 
 
 def command_heal(arguments):

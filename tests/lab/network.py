@@ -6,13 +6,18 @@ namespace, so that nothing of it is to be seen or collided with on the host.
                                                [brB] upC ===(rate)=== wanC [brC] p-c1 --- eth0 c1
 
 A `stall` drops frames silently (the bridge port is set to `disabled`, the link stays up); a
-`cut` takes the link down; `mute` drops only what a site sends over the WAN.  There is no netem on every kernel: no delay and no loss by chance.
+`reset` does, too, and answers each TCP segment with a reset, as a firewall that has lost its
+state; a `cut` takes the link down; `mute` drops only what a site sends over the WAN; `lose` only
+what one node sends to one address.  There is no netem on every kernel: no delay and no loss by
+chance.
 """
 import subprocess
 
+from resetter import Resetter
 from shape import PREFIX_LENGTH, LabError, address, address6, site_of
 
 PORT_FORWARDING, PORT_DISABLED = "3", "0"
+NOBODY = "02:00:00:00:00:01"    # what is lost goes to this hardware address
 
 
 def run(*command):
@@ -25,8 +30,11 @@ def run(*command):
 class Network:
     def __init__(self, shape):
         self.shape = shape
-        self.faults = {}        # name of what is cut -> "cut" or "stall"
+        self.faults = {}        # name of what is cut -> how; of what is lost: "NODE>ADDRESS"
         self.rate = shape.wan_rate
+        self.inside = {}        # node -> the command that runs `ip` in it
+        self.lost = set()
+        self.resetter = Resetter()
 
     def create(self):
         run("ip", "link", "set", "lo", "up")
@@ -66,17 +74,21 @@ class Network:
         subprocess.run(["ip", "link", "del", port], stderr=subprocess.DEVNULL)
         run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
         run("ip", "link", "set", port, "master", f"br{site_of(node)}", "up")
-        inside = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip"]
+        inside = self.inside[node] = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip"]
         run(*inside, "link", "set", "lo", "up")
         run(*inside, "addr", "add", f"{address(node)}/{PREFIX_LENGTH}", "dev", "eth0")
         subprocess.run([*inside, "addr", "add", f"{address6(node)}/64", "dev", "eth0", "nodad"],
                        stderr=subprocess.DEVNULL)
         run(*inside, "link", "set", "eth0", "up")
+        self.lost = {entry for entry in self.lost if entry[0] != node}
+        self.set_lost()
         self.apply(node)
 
     def ports(self, name):
         if name == "wan":
             return ["wanA", "wanB"]
+        if name.partition(">")[0] in self.shape.all_nodes() and ">" in name:
+            return []
         if name.upper() in self.shape.sites():
             return [f"p-{node}" for node in self.shape.node_names(name.upper())] \
                 + [f"wan{name.upper()}"]
@@ -88,6 +100,8 @@ class Network:
         self.ports(name)
         if how == "mute" and name not in self.shape.sites():
             raise LabError(f"mute {name}: only a site's WAN has a direction")
+        if (how == "lose") != (">" in name):
+            raise LabError(f"{how} {name}: what is lost is NODE>ADDRESS")
         self.faults[name] = how
         self.refresh()
 
@@ -108,6 +122,19 @@ class Network:
         for port in ports:
             self.set_state(port)
         self.set_rate(self.rate)
+        self.set_lost()
+        self.resetter.run("reset" in self.faults.values())
+
+    def set_lost(self):
+        """An address that a node finds at no port: the bridges flood what is sent there, and no
+        network card takes it.  A node without power has nothing to set, hence no check."""
+        wanted = {tuple(name.split(">")) for name, how in self.faults.items() if how == "lose"}
+        for node, address_ in sorted(wanted ^ self.lost):
+            change = ["replace", address_, "lladdr", NOBODY, "nud", "permanent"] \
+                if (node, address_) in wanted else ["del", address_]
+            subprocess.run([*self.inside[node], "neigh", *change, "dev", "eth0"],
+                           stderr=subprocess.DEVNULL)
+        self.lost = wanted
 
     def apply(self, node):
         self.set_link(f"p-{node}")
@@ -126,8 +153,8 @@ class Network:
         how = self.faults_of(port)
         if "cut" in how:
             return
-        state = PORT_DISABLED if "stall" in how else PORT_FORWARDING
+        state = PORT_DISABLED if how & {"stall", "reset"} else PORT_FORWARDING
         result = subprocess.run(["bridge", "link", "set", "dev", port, "state", state],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if result.returncode != 0 and "stall" in how and "Cannot find" not in result.stdout:
+        if result.returncode != 0 and state == PORT_DISABLED and "Cannot find" not in result.stdout:
             raise LabError(f"stall {port}: {result.stdout.strip()}")

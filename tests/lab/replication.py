@@ -106,9 +106,12 @@ def unsent(found):
 
 
 def wait_mid_cycle(lab, least, timeout=60, vm="web1"):
-    """A delta is under way: some of it has travelled, LEAST bytes of it have not."""
+    """A delta is under way: some of it has travelled, LEAST bytes of it have not.  The owner is
+    asked: other nodes hear of it a moment later."""
+    owner = status(lab, "A", vm)["owner"]
+
     def there():
-        found = status(lab, "A", vm)
+        found = lab.vm_status(owner, vm)
         return found if unsent(found) >= least and found["progress"]["done_bytes"] > 0 else None
     return wait_until(f"{vm} is in the middle of a cycle", there, timeout, 0.1)
 

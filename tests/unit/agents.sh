@@ -490,12 +490,14 @@ daemon qemu-storage-daemon "qemu-storage-daemon --nbd-server addr.path=$work/run
 daemon qemu-storage-daemon "qemu-storage-daemon --nbd-server addr.path=$work/elsewhere/x.sock"
 kill -STOP "${children[@]:0:3}"
 echo silent >"$work/engine"
+echo merge >"$work/virsh" # of a committed failover's images
 check 0 5 vm stop
 ! alive "${children[0]}" || fail "a hung engine survived the stop of a replica"
 ! alive "${children[1]}" || fail "a hung receiver survived the stop of a replica"
 ! alive "${children[2]}" || fail "the replica's storage daemon survived its stop"
 alive "${children[3]}" || fail "a storage daemon that is not ours was killed"
-has_not virsh-calls .
+has virsh-calls 'blockjob web1 vda --abort'
+has_not virsh-calls domjobabort
 check 7 2 vm monitor
 
 [ "$failed" -eq 0 ] || echo "$failed failed"

@@ -99,3 +99,8 @@ check_PROGRAMS += tests/unit/test_tls_expiry
 tests_unit_test_tls_expiry_SOURCES = tests/unit/test_tls_expiry.c tests/unit/tempdir.h
 tests_unit_test_tls_expiry_CFLAGS = $(common_test_cflags)
 tests_unit_test_tls_expiry_LDADD = $(common_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_net_door
+tests_unit_test_net_door_SOURCES = tests/unit/test_net_door.c tests/unit/tempdir.h
+tests_unit_test_net_door_CFLAGS = $(common_test_cflags) -DTEST_BUILDDIR='"$(abs_top_builddir)"'
+tests_unit_test_net_door_LDADD = $(common_test_ldadd)

@@ -57,6 +57,10 @@ tests_unit_test_source_freeze_SOURCES = tests/unit/test_source_freeze.c engine/f
 tests_unit_test_source_freeze_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_freeze_LDADD = $(source_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_export_target
+tests_unit_test_export_target_SOURCES = tests/unit/test_export_target.c tests/unit/tempdir.h
+tests_unit_test_export_target_CFLAGS = $(source_test_cflags)
+tests_unit_test_export_target_LDADD = $(source_test_ldadd)
 check_PROGRAMS += tests/unit/test_source_image
 tests_unit_test_source_image_SOURCES = tests/unit/test_source_image.c
 tests_unit_test_source_image_CFLAGS = $(source_test_cflags)
@@ -86,6 +90,11 @@ check_PROGRAMS += tests/unit/test_wrap_disk
 tests_unit_test_wrap_disk_SOURCES = tests/unit/test_wrap_disk.c
 tests_unit_test_wrap_disk_CFLAGS = $(source_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_wrap_disk_LDADD = $(source_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_device
+tests_unit_test_wrap_device_SOURCES = tests/unit/test_wrap_device.c
+tests_unit_test_wrap_device_CFLAGS = $(source_test_cflags)
+tests_unit_test_wrap_device_LDADD = $(source_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_wrap_witness
 tests_unit_test_wrap_witness_SOURCES = tests/unit/test_wrap_witness.c
@@ -143,6 +152,11 @@ check_PROGRAMS += tests/unit/test_peer_take
 tests_unit_test_peer_take_SOURCES = tests/unit/test_peer_take.c engine/peer_take.c engine/promise.c cluster/epoch.c
 tests_unit_test_peer_take_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_peer_take_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_given_back
+tests_unit_test_given_back_SOURCES = tests/unit/test_given_back.c engine/epoch.c cluster/epoch.c
+tests_unit_test_given_back_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_given_back_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_store_manifest
 tests_unit_test_store_manifest_SOURCES = tests/unit/test_store_manifest.c tests/unit/tempdir.h
@@ -238,6 +252,21 @@ check_PROGRAMS += tests/unit/test_store_directory
 tests_unit_test_store_directory_SOURCES = tests/unit/test_store_directory.c
 tests_unit_test_store_directory_CFLAGS = $(engine_test_cflags)
 tests_unit_test_store_directory_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_node
+tests_unit_test_wrap_node_SOURCES = tests/unit/test_wrap_node.c
+tests_unit_test_wrap_node_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_node_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_lent_disks
+tests_unit_test_lent_disks_SOURCES = tests/unit/test_lent_disks.c
+tests_unit_test_lent_disks_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_lent_disks_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_unfinished
+tests_unit_test_wrap_unfinished_SOURCES = tests/unit/test_wrap_unfinished.c
+tests_unit_test_wrap_unfinished_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_unfinished_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_standing
 tests_unit_test_standing_SOURCES = tests/unit/test_standing.c

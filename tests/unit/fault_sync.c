@@ -19,6 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NOTES_MAX 128
+#define NOTE_LEN  256
+
 static struct {
 	pthread_mutex_t lock;
 	enum fault_whom whom;
@@ -27,6 +30,9 @@ static struct {
 	int hold_skip;
 	bool held;
 	pthread_cond_t changed;
+	char notes[NOTES_MAX][NOTE_LEN];
+	size_t note_count;
+	bool noting;
 } fault = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 struct supervised {
@@ -155,6 +161,23 @@ static bool fault_shall_fail(pid_t caller, pid_t child)
 	return fail;
 }
 
+/* What a call of thread tid makes durable. */
+static void note_if_wanted(pid_t tid, pid_t caller, pid_t child, int fd)
+{
+	char link[64];
+	ssize_t n;
+
+	pthread_mutex_lock(&fault.lock);
+	if (fault.noting && caller == child && fault.note_count < NOTES_MAX) {
+		char *note = fault.notes[fault.note_count++];
+
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)tid, fd);
+		n = readlink(link, note, NOTE_LEN - 1);
+		note[n > 0 ? n : 0] = '\0';
+	}
+	pthread_mutex_unlock(&fault.lock);
+}
+
 static void hold_if_wanted(pid_t caller, pid_t child)
 {
 	pthread_mutex_lock(&fault.lock);
@@ -185,6 +208,8 @@ static void *supervise(void *arg)
 			continue; /* the caller died meanwhile */
 		}
 		answer.id = call.id;
+		note_if_wanted((pid_t)call.pid, process_of((pid_t)call.pid), child->pid,
+			       (int)call.data.args[0]);
 		hold_if_wanted(process_of((pid_t)call.pid), child->pid);
 		if (fault_shall_fail(process_of((pid_t)call.pid), child->pid)) {
 			answer.error = -EIO;
@@ -233,6 +258,24 @@ int fault_sync_disarm(void)
 	failed = fault.failed;
 	pthread_mutex_unlock(&fault.lock);
 	return failed;
+}
+
+void fault_sync_note(void)
+{
+	pthread_mutex_lock(&fault.lock);
+	fault.noting = true;
+	fault.note_count = 0;
+	pthread_mutex_unlock(&fault.lock);
+}
+
+const char *fault_sync_noted(size_t index)
+{
+	const char *note;
+
+	pthread_mutex_lock(&fault.lock);
+	note = index < fault.note_count ? fault.notes[index] : NULL;
+	pthread_mutex_unlock(&fault.lock);
+	return note;
 }
 
 void fault_sync_hold(enum fault_whom whom, int skip)

@@ -8,6 +8,7 @@
 #define VMR_TESTS_FAULT_SYNC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 enum fault_whom {
@@ -29,6 +30,10 @@ void fault_sync_supervise(int fd, pid_t pid);
 void fault_sync_arm(enum fault_whom whom, int skip, int count);
 /* Nothing fails any more; returns how many calls failed since the arming. */
 int fault_sync_disarm(void);
+
+/* Write down what the child's own threads make durable, beginning anew; NULL behind the last. */
+void fault_sync_note(void);
+const char *fault_sync_noted(size_t index);
 
 /* Let skip calls of whom pass, then hold one: its caller stands still in it (and whoever calls
  * after it) until fault_sync_release. */

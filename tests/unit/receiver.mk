@@ -13,6 +13,7 @@ check_PROGRAMS += \
 	tests/unit/test_batch \
 	tests/unit/test_merge_plan \
 	tests/unit/test_history \
+	tests/unit/test_image_cache \
 	tests/unit/test_point_list \
 	tests/unit/test_sums
 tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c tests/unit/manifest_sample.c tests/unit/manifest_sample.h
@@ -37,6 +38,9 @@ tests_unit_test_history_LDADD = $(receiver_pure_libs)
 tests_unit_test_sums_SOURCES = tests/unit/test_sums.c tests/unit/tempdir.h
 tests_unit_test_sums_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_sums_LDADD = $(receiver_pure_libs)
+tests_unit_test_image_cache_SOURCES = tests/unit/test_image_cache.c tests/unit/tempdir.h
+tests_unit_test_image_cache_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_image_cache_LDADD = $(receiver_pure_libs)
 tests_unit_test_point_list_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_point_list_LDADD = $(receiver_pure_libs)
 
@@ -45,6 +49,7 @@ tests_unit_test_point_list_LDADD = $(receiver_pure_libs)
 # receiver in the build's folder, so they are made after it.
 check_LTLIBRARIES += tests/unit/librig.la
 tests_unit_librig_la_SOURCES = \
+	tests/unit/adopt_scene.c tests/unit/adopt_scene.h \
 	tests/unit/fault_sync.c tests/unit/fault_sync.h \
 	tests/unit/points_scene.c tests/unit/points_scene.h \
 	tests/unit/receiver_rig.c tests/unit/receiver_rig.h \
@@ -63,6 +68,7 @@ receiver_rig_tests = \
 	tests/unit/test_receiver_e2e \
 	tests/unit/test_receiver_trouble \
 	tests/unit/test_receiver_sync \
+	tests/unit/test_receiver_import \
 	tests/unit/test_receiver_wrong \
 	tests/unit/test_receiver_confined \
 	tests/unit/test_receiver_points \
@@ -77,6 +83,7 @@ receiver_rig_tests = \
 	tests/unit/test_crash_rounds \
 	tests/unit/test_amplification \
 	tests/unit/test_merge_pace \
+	tests/unit/test_merge_room \
 	tests/unit/test_stale_owner \
 	tests/unit/test_receiver_adopt \
 	tests/unit/test_receiver_trips \
@@ -95,8 +102,11 @@ tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_trouble_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_sync_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_import_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_import_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_confined_SOURCES = tests/unit/test_receiver_confined.c tests/unit/tempdir.h receiver/confinement.c
 tests_unit_test_receiver_confined_CFLAGS = $(receiver_test_cflags)
-tests_unit_test_receiver_confined_LDADD = $(receiver_rig_libs) libvmr-confine.la
+tests_unit_test_receiver_confined_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_wrong_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_wrong_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_points_CFLAGS = $(receiver_test_cflags)
@@ -128,6 +138,8 @@ tests_unit_test_amplification_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_amplification_LDADD = $(receiver_rig_libs)
 tests_unit_test_merge_pace_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_merge_pace_LDADD = $(receiver_rig_libs)
+tests_unit_test_merge_room_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_merge_room_LDADD = $(receiver_rig_libs)
 tests_unit_test_stale_owner_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_stale_owner_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_trips_CFLAGS = $(receiver_test_cflags)

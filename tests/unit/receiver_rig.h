@@ -84,6 +84,11 @@ struct rig {
 	uint64_t peak_rss_kib; /* of the receivers stopped so far */
 	char last_event[600];
 	int opened_error, closed_error; /* of the last STORE_OPENED, STORE_CLOSED */
+	struct {
+		bool answered;
+		int error;
+		char text[600];
+	} imported; /* the last STORE_IMPORTED */
 	char opened_text[600];
 	bool opened, closed, gone; /* gone: the link has ended while rig_mortal */
 	struct tls_context *sender_tls,
@@ -151,6 +156,8 @@ int rig_taken_wait(struct rig *rig, int timeout_ms);
 
 /* The pid of the receiver's qemu-storage-daemon, 0 if none. */
 pid_t rig_daemon_pid(const struct rig *rig);
+/* Of another one than that, which replays logs; 0 if none. */
+pid_t rig_daemon_other(const struct rig *rig, pid_t known);
 /* Gone, or a zombie that nobody has reaped yet. */
 bool rig_process_is_dead(pid_t pid);
 /* The process has the store's lock file open. */

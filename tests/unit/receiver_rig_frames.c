@@ -109,6 +109,13 @@ static void lent_take(struct rig *rig, const Vmreplica__Ipc__StoreLent *answer)
 	rig->lent.application = strcmp(answer->consistency, "application") == 0;
 }
 
+static void imported_take(struct rig *rig, const Vmreplica__Ipc__StoreImported *answer)
+{
+	rig->imported.answered = true;
+	rig->imported.error = answer->error;
+	snprintf(rig->imported.text, sizeof(rig->imported.text), "%s", answer->text);
+}
+
 void rig_take(struct rig *rig, const struct frame *frame)
 {
 	switch (frame->type) {
@@ -142,6 +149,9 @@ void rig_take(struct rig *rig, const struct frame *frame)
 		break;
 	case FRAME_STORE_LENT:
 		lent_take(rig, (const Vmreplica__Ipc__StoreLent *)frame->message);
+		break;
+	case FRAME_STORE_IMPORTED:
+		imported_take(rig, (const Vmreplica__Ipc__StoreImported *)frame->message);
 		break;
 	default:
 		rig_die("the receiver sent %s", frame_type_to_string(frame->type));

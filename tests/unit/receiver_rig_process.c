@@ -76,6 +76,11 @@ static bool is_daemon(int pid)
 
 pid_t rig_daemon_pid(const struct rig *rig)
 {
+	return rig_daemon_other(rig, 0);
+}
+
+pid_t rig_daemon_other(const struct rig *rig, pid_t known)
+{
 	char path[64], buf[256];
 	pid_t found = 0;
 	FILE *file;
@@ -91,7 +96,7 @@ pid_t rig_daemon_pid(const struct rig *rig)
 		file = task->d_name[0] == '.' ? NULL : fopen(buf, "re");
 		if (file != NULL) {
 			while (fscanf(file, "%d", &pid) == 1) {
-				found = is_daemon(pid) ? pid : found;
+				found = pid != known && is_daemon(pid) ? pid : found;
 			}
 			fclose(file);
 		}

@@ -90,7 +90,7 @@ const char *taking_lineage(uint64_t epoch, char buf[40])
 	return buf;
 }
 
-int taking_test(const char *holder, uint64_t seq)
+void taking_test_send(const char *holder, uint64_t seq)
 {
 	Vmreplica__Ipc__StoreTakeover request = VMREPLICA__IPC__STORE_TAKEOVER__INIT;
 
@@ -101,6 +101,11 @@ int taking_test(const char *holder, uint64_t seq)
 	request.latest = seq == 0;
 	request.seq = seq;
 	rig_ask(&rig, FRAME_STORE_TAKEOVER, &request.base);
+}
+
+int taking_test(const char *holder, uint64_t seq)
+{
+	taking_test_send(holder, seq);
 	return rig_taken_wait(&rig, ASK_MS);
 }
 

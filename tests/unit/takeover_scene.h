@@ -31,6 +31,7 @@ int taking_extents(uint64_t after_seq);
 int taking_undo(uint64_t number);
 int taking_end_as(Vmreplica__Ipc__TakeoverEnd end, uint64_t epoch);
 /* Without waiting for the answer. */
+void taking_test_send(const char *holder, uint64_t seq);
 void taking_failover_send(uint64_t epoch, uint64_t seq, const char *cut_id, bool planned,
 			  bool estimate);
 void taking_end_send(Vmreplica__Ipc__TakeoverEnd end, uint64_t epoch);

@@ -67,6 +67,14 @@ static void test_a_template_is_refused_and_untouched(void)
 	CU_ASSERT_EQUAL(before.st_mode, after.st_mode);
 }
 
+/* It could not be lent: found before the VM is stopped, not behind it. */
+static void test_without_acls(void)
+{
+	error[0] = '\0';
+	CU_ASSERT_EQUAL(adopted_disks_check_image("/proc/version", error), -ENOTSUP);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error, "without ACLs"));
+}
+
 /* The layers of a store are the store's; what counts is what its lowest leads to. */
 static void test_layers_of_a_store(void)
 {
@@ -190,6 +198,7 @@ static void test_other_files_in_the_store_lend_nothing(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
+	{"without ACLs", test_without_acls},
 		{"a template is refused and untouched", test_a_template_is_refused_and_untouched},
 		{"layers of a store", test_layers_of_a_store},
 		{"an image of the store is lent", test_an_image_of_the_store_is_lent},

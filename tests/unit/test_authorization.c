@@ -91,7 +91,30 @@ static void test_longest(void)
 	entry.max_size_bytes = UINT64_MAX;
 	CU_ASSERT_EQUAL(authorization_decode(authorization_encode(&entry, value), &again, error),
 			0);
-	CU_ASSERT_EQUAL(memcmp(&entry, &again, sizeof(entry)), 0);
+	CU_ASSERT(authorization_entry_equals(&entry, &again));
+}
+
+static void test_equal_in_everything(void)
+{
+	char error[AUTHORIZATION_ERROR_LEN];
+	struct authorization_entry one, others[5];
+
+	CU_ASSERT_EQUAL_FATAL(
+		authorization_entry_init(&one, "a.example", "/srv/replica", "blue", 3, error), 0);
+	for (size_t i = 0; i < 5; i++) {
+		others[i] = one;
+	}
+	others[0].pattern[0] = 'b';
+	others[1].storage[1] = 't';
+	others[2].group[0] = '\0';
+	others[3].max_vms++;
+	others[4].max_size_bytes++;
+	for (size_t i = 0; i < 5; i++) {
+		CU_ASSERT_FALSE(authorization_entry_equals(&one, &others[i]));
+	}
+	others[2] = one;
+	memset(others[2].group + strlen("blue") + 1, 'x', 1); /* behind its end: no part of it */
+	CU_ASSERT(authorization_entry_equals(&one, &others[2]));
 }
 
 static void test_refused(void)
@@ -290,6 +313,7 @@ static const struct unit_test tests[] = {
 	{"patterns", test_patterns},
 	{"an entry's value, there and back", test_round_trip},
 	{"the longest entry", test_longest},
+	{"equal in everything", test_equal_in_everything},
 	{"what is refused", test_refused},
 	{"setting names", test_names},
 	{"the most specific entry", test_most_specific},

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "common/clock.h"
 #include "receiver/batch.h"
 #include "unit.h"
 
@@ -162,6 +162,15 @@ static void test_cases(void)
 	batch_free(batch);
 }
 
+/* What this process used: what else the machine does is no matter of the plan. */
+static int64_t cpu_ms(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+	return (int64_t)spent.tv_sec * 1000 + spent.tv_nsec / 1000000;
+}
+
 /* At the bound, with the worst order that a sender can choose: each record is a run of its own. */
 static void test_bound(void)
 {
@@ -174,15 +183,15 @@ static void test_bound(void)
 			batch_add(batch, 0, (BATCH_RECORDS_MAX - i) * (1u << 17), 1u << 16), 0);
 	}
 	CU_ASSERT_EQUAL(batch_add(batch, 0, 0, 1), -E2BIG);
-	start_ms = clock_monotonic_ms();
+	start_ms = cpu_ms();
 	CU_ASSERT_EQUAL(batch_plan(batch), 0);
-	CU_ASSERT_TRUE(clock_monotonic_ms() - start_ms < 60000);
+	CU_ASSERT_TRUE(cpu_ms() - start_ms < 60000);
 	for (size_t i = 0; i < BATCH_RECORDS_MAX; i++) {
 		batch_pieces(batch, i, &n);
 		written += n;
 	}
 	CU_ASSERT_EQUAL(written, BATCH_RECORDS_MAX);
-	fprintf(stderr, "worst plan: %ld ms\n", (long)(clock_monotonic_ms() - start_ms));
+	fprintf(stderr, "worst plan: %ld ms\n", (long)(cpu_ms() - start_ms));
 	batch_free(batch);
 }
 

@@ -207,6 +207,7 @@ static void begin(size_t left)
 	asked[0] = event[0] = '\0';
 	answer_cb = NULL;
 	slice_run = NULL;
+	slice = NULL;
 	now = clock_monotonic_ms();
 }
 
@@ -375,8 +376,8 @@ static void test_slices_grow_until_a_layer_fits(void)
 	for (int i = 0; i < 12; i++, patience *= 2) {
 		tick(SECOND);
 		asked_is("slice");
-		CU_ASSERT_EQUAL(slice->reserve_bytes, config.storage_reserve_bytes);
 		slice_run(slice_arg);
+		CU_ASSERT_EQUAL(slice->reserve_bytes, config.storage_reserve_bytes);
 		tick((patience - 1) * SECOND);
 		CU_ASSERT_FALSE(*slice->stop);
 		tick(2 * SECOND);

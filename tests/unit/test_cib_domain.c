@@ -256,6 +256,9 @@ static void test_switch(void)
 	request.vm_resource = web1;
 	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
 	print_switch(configuration, &request, golden.file);
+	/* only where the VM goes */
+	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_MOVES;
+	print_switch(configuration, &request, golden.file);
 	/* refused */
 	request.vm_resource = gone;
 	print_switch(configuration, &request, golden.file);

@@ -140,6 +140,12 @@ static void test_order(void)
 	CU_ASSERT_EQUAL(read.seq, UINT64_MAX);
 	CU_ASSERT_EQUAL(read.epoch.number, 3);
 	CU_ASSERT_STRING_EQUAL(read.epoch.site, "b.example");
+	order.forced = true;
+	CU_ASSERT_STRING_EQUAL(failover_order_encode(&order, text),
+			       "unplanned-failover 00c0ffee force 18446744073709551615 3 "
+			       "0b0c6a0e-3f1d-4c53-9d27-2f3f0d3f7a11 b.example - -");
+	CU_ASSERT_FATAL(failover_order_decode(text, &read));
+	CU_ASSERT(read.forced && !read.undo);
 	memset(&order, 0, sizeof(order));
 	order.kind = VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST;
 	strcpy(order.job, "00c0ffee");

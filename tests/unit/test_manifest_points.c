@@ -84,6 +84,34 @@ static void test_retired(void)
 	manifest_destroy(&manifest);
 }
 
+/* One chain too many: the points of the oldest go, and that is told. */
+static void test_retired_too_many(void)
+{
+	struct manifest manifest = with_points();
+	struct manifest_cut cut = {.cut_id = "0123456789abcdef"};
+	int dropped = 0;
+
+	memset(&manifest.merge, 0, sizeof(manifest.merge));
+	manifest_pin_drop(&manifest, "web1-test");
+	manifest_image_destroy(&manifest.pending);
+	manifest_point_drop(&manifest, manifest.point_count);
+	for (unsigned int i = 0; i <= DISKS_MAX; i++) {
+		struct manifest_image fresh = {NULL, 0};
+
+		cut.seq = 100 + i;
+		CU_ASSERT_EQUAL(manifest_point_push(&manifest, &cut, false), 0);
+		sample_disk_add(&fresh, "vda", 1);
+		snprintf(fresh.disks[0].layers[0].file, MANIFEST_FILE_MAX, "gen-3/vda-%u.qcow2", i);
+		dropped += manifest_retire(&manifest, &fresh);
+		manifest_image_destroy(&manifest.current);
+		manifest.current = fresh;
+	}
+	CU_ASSERT_EQUAL(dropped, 1); /* the first image has two disks */
+	CU_ASSERT_EQUAL(manifest.points[0].cut.seq, 101);
+	CU_ASSERT_TRUE(manifest.retired.disk_count <= DISKS_MAX);
+	manifest_destroy(&manifest);
+}
+
 /* Points go with a layer that they stand on, wherever its chain is; those below it stay. */
 static void test_point_drop_over(void)
 {
@@ -160,6 +188,7 @@ static const struct unit_test tests[] = {
 	{"points round trip", test_points_round_trip},
 	{"points dropped over a layer", test_point_drop_over},
 	{"retired", test_retired},
+	{"too many retired", test_retired_too_many},
 	{"takeovers", test_takeovers},
 };
 UNIT_MAIN("manifest_points", tests)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "points_scene.h"
@@ -160,9 +162,113 @@ static void test_yields(void)
 	points_end();
 }
 
+/* ---- two stores ---- */
+
+#define OTHER	   "6f0c1a52-9d2e-4d57-8a4b-0c6c1b2a7e22"
+#define LONG_BYTES (160 * MIB) /* five seconds of merging */
+
+static void other_open(char *directory, uint32_t points)
+{
+	Vmreplica__Ipc__StoreOpen request = VMREPLICA__IPC__STORE_OPEN__INIT;
+	char relationship[] = OTHER, vm[] = "web2", site[] = RIG_SITE, resource[] = "web2-replica";
+
+	request.relationship = relationship;
+	request.vm = vm;
+	request.peer_site = site;
+	request.directory = directory;
+	request.resource = resource;
+	request.frequency_s = 5;
+	request.points = points;
+	request.point_interval_s = 1;
+	rig_ask(&rig, FRAME_STORE_OPEN, &request.base);
+	rig_wait(&rig, NULL, 0, 500);
+}
+
+/* Of the store in that directory. */
+static size_t layers_in(const char *directory)
+{
+	char own[RIG_PATH], of[RIG_PATH];
+	size_t layers;
+
+	memcpy(own, rig.store, sizeof(own));
+	snprintf(of, sizeof(of), "%s", directory);
+	memcpy(rig.store, of, sizeof(rig.store));
+	layers = scene_layers();
+	memcpy(rig.store, own, sizeof(rig.store));
+	return layers;
+}
+
+/* Statuses are of either store: wait for what is on disk. */
+static bool layers_come(const char *directory)
+{
+	for (int i = 0; i < 300 && layers_in(directory) <= 2; i++) {
+		rig_wait(&rig, NULL, 0, 100);
+	}
+	return layers_in(directory) > 2;
+}
+
+/* A small store with a few points, of another VM. */
+static void other_make(char directory[RIG_PATH])
+{
+	struct stat own;
+
+	snprintf(directory, RIG_PATH, "%.400s/other", rig.root);
+	CU_ASSERT_EQUAL(stat(rig.store, &own), 0);
+	CU_ASSERT_EQUAL(mkdir(directory, 0750), 0);
+	CU_ASSERT_EQUAL(chown(directory, own.st_uid, own.st_gid), 0);
+	other_open(directory, 24);
+	sender_relationship = OTHER;
+	scene_initial();
+	for (int i = 0; i < 3; i++) {
+		points_cycle(4);
+		points_applied_wait();
+	}
+	CU_ASSERT_TRUE(layers_come(directory));
+	sender_drop(&sender);
+	sender_relationship = NULL;
+}
+
+/* One VM's large layer does not keep the other's small ones waiting. */
+static void test_turns(void)
+{
+	char other[RIG_PATH];
+	bool overtaken = false;
+
+	rig_init(&rig);
+	rig.points = 24;
+	rig.point_interval_s = 1;
+	model_init(&model);
+	rig_start(&rig, "b1");
+	sender.cut_time_ms = 1795326900000;
+	sender.cut_step_ms = 5000;
+	other_make(other);
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	model_resize(&model, 0, LONG_BYTES);
+	scene_initial();
+	disk_fill(0, LONG_BYTES);
+	scene_delta_of_dirty();
+	points_cycle(1);
+	CU_ASSERT_TRUE(layers_come(rig.store));
+	merges_begin();
+	for (int i = 0; i < 1000 && !is_merging(); i++) {
+		rig_wait(&rig, NULL, 0, 20);
+	}
+	other_open(other, 1);
+	for (int i = 0; i < 600 && scene_layers() > 2; i++) {
+		overtaken |= layers_in(other) == 2 && scene_layers() > 2;
+		rig_wait(&rig, NULL, 0, 100);
+	}
+	CU_ASSERT_TRUE(overtaken);
+	CU_ASSERT_EQUAL(scene_layers(), 2);
+	CU_ASSERT_EQUAL(layers_in(other), 2);
+	scene_check();
+	points_end();
+}
+
 static const struct unit_test tests[] = {
 	{"rate", test_rate},
 	{"yields to a log", test_yields},
+	{"turns of two stores", test_turns},
 };
 
 int main(void)

@@ -81,6 +81,26 @@ static void test_wrong(void)
 	CU_ASSERT_EQUAL(network_map_add(&map, "net:more=m", error), -E2BIG);
 }
 
+static void test_equals(void)
+{
+	char error[NETWORK_MAP_ERROR_LEN];
+	struct network_map a, b;
+
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0xff, sizeof(b)); /* what is not in use is no part of it */
+	b.count = 0;
+	CU_ASSERT(network_map_equals(&a, &b));
+	CU_ASSERT_EQUAL(network_map_parse(&a, "net:prod=dr,direct:eth0=bridge:br0", error), 0);
+	CU_ASSERT_FALSE(network_map_equals(&a, &b));
+	CU_ASSERT_EQUAL(network_map_parse(&b, "net:prod=dr,direct:eth0=bridge:br0", error), 0);
+	CU_ASSERT(network_map_equals(&a, &b));
+	b.entries[1].to.kind = NETWORK_NET;
+	CU_ASSERT_FALSE(network_map_equals(&a, &b));
+	b = a;
+	b.entries[0].from.name[0] = 'q';
+	CU_ASSERT_FALSE(network_map_equals(&a, &b));
+}
+
 static void test_sentences(void)
 {
 	cleanup_sentences struct sentence_list list = {0};
@@ -101,8 +121,10 @@ static void test_sentences(void)
 
 int main(void)
 {
-	static const struct unit_test tests[] = {
-		{"find", test_find}, {"wrong", test_wrong}, {"sentences", test_sentences}};
+	static const struct unit_test tests[] = {{"find", test_find},
+						 {"wrong", test_wrong},
+						 {"equals", test_equals},
+						 {"sentences", test_sentences}};
 
 	return unit_run("network map", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -29,7 +29,7 @@ static struct {
 	uint64_t free_bytes, host_kib, vm_kib;
 	int storage, libvirt, memory, definition;
 	enum source_run_state state;
-	const char *refusal;
+	const char *refusal, *network;
 } world;
 static char answer[REASON_MAX]; /* "ready", "later: ...", "refused: ..." */
 
@@ -100,12 +100,16 @@ void replica_fit_run(const struct replica_fit *request, struct domain_fit *fit)
 	if (world.refusal != NULL) {
 		sentence_list_add(&fit->refusals, "%s", world.refusal);
 	}
+	if (world.network != NULL) {
+		sentence_list_add(&fit->networks, "%s", world.network);
+	}
 }
 
 void domain_fit_destroy(struct domain_fit *fit)
 {
 	sentence_list_destroy(&fit->refusals);
 	sentence_list_destroy(&fit->warnings);
+	sentence_list_destroy(&fit->networks);
 }
 
 int workers_submit(struct workers *workers, worker_run_cb run, worker_done_cb done, void *arg)
@@ -241,6 +245,8 @@ static void test_node(void)
 	world.definition = -ENOENT;
 	CU_ASSERT(answers("refused", "comes with a cycle"));
 	healthy();
+	world.network = "b1 has no network dr";
+	CU_ASSERT(answers("refused:", "no network dr"));
 	world.refusal = "it has no pc-q35-9.0";
 	CU_ASSERT(answers("refused", "it has no pc-q35-9.0"));
 }

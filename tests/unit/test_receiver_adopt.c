@@ -2,175 +2,29 @@
 /* An old primary's disks become a replica: judged by what they hold. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "proto/extent_file.h"
+#include "adopt_scene.h"
 #include "proto/vm_state.h"
-#include "takeover_scene.h"
 #include "unit.h"
 
-#define CUT_SEQ		7
-#define CUT_ID		"00000000deadbeef"
-#define BITMAP		"vmreplica-" RIG_RELATIONSHIP "-1-7-" CUT_ID
 #define RESYNCHRONIZING VMREPLICA__STATE__STATE_RESYNCHRONIZING
 #define REPLICATING	VMREPLICA__STATE__STATE_REPLICATING
 
 static char lineage[40];
-static char paths[MODEL_DISKS][RIG_PATH], extents[RIG_PATH];
-
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-	char command[4 * RIG_PATH];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0);
-}
-
-static void give(const char *path)
-{
-	uid_t uid;
-	gid_t gid;
-	bool drops;
-
-	rig_user(&uid, &gid, &drops);
-	CU_ASSERT_EQUAL(chown(path, uid, gid), 0);
-}
-
-/* The model's disks as the old primary has them: qcow2 files with a bitmap of ours. */
-static void disks_make(void)
-{
-	char directory[RIG_PATH];
-
-	snprintf(directory, sizeof(directory), "%.400s/disks", rig.root);
-	CU_ASSERT_EQUAL(mkdir(directory, 0755), 0);
-	give(directory);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		char raw[RIG_PATH * 2];
-		int fd;
-
-		snprintf(paths[i], sizeof(paths[i]), "%.430s/%s.img", directory,
-			 model.disks[i].name);
-		snprintf(raw, sizeof(raw), "%.510s.raw", paths[i]);
-		fd = open(raw, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		CU_ASSERT_EQUAL(write(fd, model.disks[i].data, model.disks[i].size),
-				(ssize_t)model.disks[i].size);
-		close(fd);
-		run("qemu-img convert -f raw -O qcow2 '%s' '%s' && rm '%s' && "
-		    "qemu-img bitmap --add -f qcow2 '%s' " BITMAP " && "
-		    "qemu-img bitmap --add -f qcow2 '%s' of-another-tool",
-		    raw, paths[i], raw, paths[i], paths[i]);
-		give(paths[i]);
-	}
-}
-
-static void extents_make(void)
-{
-	struct extent_file_disk disks[MODEL_DISKS] = {0};
-	int dir = open(rig.root, O_RDONLY | O_DIRECTORY);
-
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		strcpy(disks[i].name, model.disks[i].name);
-		disks[i].size_bytes = model.disks[i].size;
-		disks[i].map = dirty_map_new(model.disks[i].size);
-		for (uint64_t c = 0; c < model.disks[i].clusters; c++) {
-			if (model.disks[i].dirty[c] != 0) {
-				dirty_map_set(disks[i].map, c * MODEL_CLUSTER, 1);
-			}
-		}
-	}
-	CU_ASSERT_EQUAL(extent_file_write(dir, "adopted.extents", disks, MODEL_DISKS), 0);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		dirty_map_free(disks[i].map);
-	}
-	close(dir);
-	snprintf(extents, sizeof(extents), "%.400s/adopted.extents", rig.root);
-	give(extents);
-}
-
-static void adopt(uint64_t number, bool digest)
-{
-	Vmreplica__Ipc__StoreAdopt request = VMREPLICA__IPC__STORE_ADOPT__INIT;
-	Vmreplica__Ipc__TakenDisk disks[MODEL_DISKS], *list[MODEL_DISKS];
-	Vmreplica__Epoch epoch = VMREPLICA__EPOCH__INIT;
-	Vmreplica__Cut cut = VMREPLICA__CUT__INIT;
-
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		vmreplica__ipc__taken_disk__init(&disks[i]);
-		disks[i].name = (char *)(uintptr_t)model.disks[i].name;
-		disks[i].path = paths[i];
-		list[i] = &disks[i];
-	}
-	epoch.number = number;
-	epoch.lineage = (char *)(uintptr_t)taking_lineage(number, lineage);
-	epoch.site = (char *)(uintptr_t)RIG_SITE;
-	cut.seq = CUT_SEQ;
-	cut.cut_id = (char *)(uintptr_t)CUT_ID;
-	request.relationship = (char *)(uintptr_t)RIG_RELATIONSHIP;
-	request.disks = list;
-	request.n_disks = MODEL_DISKS;
-	request.epoch = &epoch;
-	request.cut = &cut;
-	request.extents = digest ? NULL : extents;
-	request.extents = request.extents == NULL ? (char *)(uintptr_t) "" : request.extents;
-	request.digest = digest;
-	rig_ask(&rig, FRAME_STORE_ADOPT, &request.base);
-}
-
-/* The new primary, about to connect. */
-static void sender_ready(void)
-{
-	sender_drop(&sender);
-	sender.epoch = 2;
-	sender.lineage = taking_lineage(2, lineage);
-}
-
-/* The old primary went on for a while from the cut that both know; the new one did, too. */
-static void world_make(uint32_t points)
-{
-	struct model common;
-
-	taking_init(points);
-	model_change(&model, 60);
-	model_clear_dirty(&model);
-	model_init(&common);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		memcpy(common.disks[i].data, model.disks[i].data, model.disks[i].size);
-	}
-	model_change(&model, 6); /* of the old primary, in isolation */
-	disks_make();
-	extents_make();
-	model_clear_dirty(&model);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		memcpy(model.disks[i].data, common.disks[i].data, model.disks[i].size);
-	}
-	model_destroy(&common);
-	model_change(&model, 6); /* of the new one */
-	sender_ready();
-	sender.cut_time_ms = 1795326900000;
-	sender.cut_step_ms = 5000;
-}
-
-static void world_end(void)
-{
-	taking_end();
-}
 
 static bool adopted_have(const char *words)
 {
 	char command[2 * RIG_PATH];
 
-	snprintf(command, sizeof(command), "qemu-img info -U '%s' | grep -q '%s'", paths[0], words);
+	snprintf(command, sizeof(command), "qemu-img info -U '%s' | grep -q '%s'", adopted_paths[0],
+		 words);
 	return system(command) == 0;
 }
 
@@ -187,15 +41,15 @@ static void test_delta(void)
 {
 	uint64_t bytes = 0;
 
-	world_make(1);
+	adopted_begin(1);
 	rig_start(&rig, "b1");
-	adopt(2, false);
+	adopted_tell(2, false);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, RESYNCHRONIZING, 5000));
 	CU_ASSERT_STRING_EQUAL(rig.status.code, "adopting");
 	CU_ASSERT_EQUAL(taking_test("web1-test", 0), -ENOENT);
 	for (int i = 0; i < 2; i++) { /* also after a crash, and told again */
-		sender_ready();
+		adopted_sender();
 		CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
 		CU_ASSERT_EQUAL(sender.mode, DELTA);
 		CU_ASSERT_EQUAL(sender.committed.seq, CUT_SEQ);
@@ -206,7 +60,7 @@ static void test_delta(void)
 		if (i == 0) {
 			rig_kill(&rig);
 			rig_start(&rig, "b1");
-			adopt(2, false);
+			adopted_tell(2, false);
 			CU_ASSERT_EQUAL(rig_open(&rig), 0);
 		}
 	}
@@ -217,7 +71,7 @@ static void test_delta(void)
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, REPLICATING, 5000));
 	CU_ASSERT_TRUE(wait_for(adopted_have, BITMAP, false));
 	CU_ASSERT_TRUE(adopted_have("of-another-tool"));
-	sender_ready();
+	adopted_sender();
 	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
 	CU_ASSERT_EQUAL(sender.extents, 0);
 	for (int i = 0; i < 8; i++) {
@@ -233,44 +87,44 @@ static void test_delta(void)
 	taking_judge(sender.committed.seq, true);
 	CU_ASSERT_EQUAL(taking_end_as(CANCEL, 4), 0);
 	CU_ASSERT_EQUAL(rig_close(&rig, true), 0);
-	CU_ASSERT_EQUAL(access(paths[0], F_OK), 0); /* the disk is not the store's */
-	world_end();
+	CU_ASSERT_EQUAL(access(adopted_paths[0], F_OK), 0); /* the disk is not the store's */
+	taking_end();
 }
 
 /* Without a list everything is compared. */
 static void test_digest(void)
 {
-	world_make(2);
+	adopted_begin(2);
 	rig_start(&rig, "b1");
-	adopt(2, true);
+	adopted_tell(2, true);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	scene_resync_whole();
 	scene_note();
 	scene_check();
 	taking_cycle_applied(8);
 	scene_check();
-	world_end();
+	taking_end();
 }
 
 /* The same when the list is lost, or the disks cannot be had. */
 static void test_lost(void)
 {
-	world_make(2);
-	CU_ASSERT_EQUAL(unlink(extents), 0);
+	adopted_begin(2);
+	CU_ASSERT_EQUAL(unlink(adopted_extents), 0);
 	rig_start(&rig, "b1");
-	adopt(2, false);
+	adopted_tell(2, false);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
 	CU_ASSERT_EQUAL(sender.mode, RESYNC);
 	CU_ASSERT_EQUAL(sender.extents, 0);
 	CU_ASSERT_EQUAL(rig_close(&rig, true), 0);
-	snprintf(paths[0], sizeof(paths[0]), "%.400s/none.img", rig.root);
+	snprintf(adopted_paths[0], sizeof(adopted_paths[0]), "%.400s/none.img", rig.root);
 	CU_ASSERT_EQUAL(mkdir(rig.store, 0750) == 0 || errno == EEXIST, true);
-	give(rig.store);
-	adopt(2, false);
+	scene_give(rig.store);
+	adopted_tell(2, false);
 	CU_ASSERT_TRUE(rig_open(&rig) < 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(rig.opened_text, "none.img"));
-	world_end();
+	taking_end();
 }
 
 /* The list is of disks that are no longer the sender's: what the old primary wrote alone cannot be
@@ -278,16 +132,16 @@ static void test_lost(void)
 static void test_grown(void)
 {
 	sender_features = PROTOCOL_FEATURE_DISKS; /* from here on */
-	world_make(2);
+	adopted_begin(2);
 	rig_start(&rig, "b1");
-	adopt(2, false);
+	adopted_tell(2, false);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	model_resize(&model, 0, model.disks[0].size + 4 * MODEL_CLUSTER);
-	sender_ready();
+	adopted_sender();
 	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
 	CU_ASSERT_EQUAL(sender.mode, RESYNC);
 	CU_ASSERT_EQUAL(sender.extents, 0);
-	world_end();
+	taking_end();
 }
 
 /* What a VM of ours wrote over a store becomes that store's own base when it fails back. */
@@ -299,15 +153,15 @@ static void test_back(void)
 	}
 	CU_ASSERT_EQUAL(taking_failover(2, 0), 0);
 	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		memcpy(paths[i], rig.taken.paths[i], sizeof(paths[i]));
+		memcpy(adopted_paths[i], rig.taken.paths[i], sizeof(adopted_paths[i]));
 	}
 	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);
-	run("qemu-io -f qcow2 -c 'write -P 7 1M 64k' '%s' >/dev/null", paths[0]);
+	scene_run("qemu-io -f qcow2 -c 'write -P 7 1M 64k' '%s' >/dev/null", adopted_paths[0]);
 	memset(model.disks[0].data + (1 << 20), 7, 65536);
 	scene_note_as(CUT_SEQ); /* handed over as it is: a point */
 	CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
-	extents[0] = '\0';
-	adopt(3, false);
+	adopted_extents[0] = '\0';
+	adopted_tell(3, false);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	sender_drop(&sender);
 	sender.epoch = 3;
@@ -324,11 +178,11 @@ static void test_back(void)
 	scene_check();
 	scene_points_judge();
 	CU_ASSERT_EQUAL(rig_close(&rig, true), -EPERM); /* the VM's disks are in it */
-	CU_ASSERT_EQUAL(access(paths[0], F_OK), 0);
+	CU_ASSERT_EQUAL(access(adopted_paths[0], F_OK), 0);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	CU_ASSERT_EQUAL(taking_failover(4, 0), 0);
 	taking_judge(sender.committed.seq, true);
-	world_end();
+	taking_end();
 }
 
 /* What the engine left of the VM's UEFI variables. */
@@ -345,12 +199,12 @@ static void state_make(void)
 		.name = VM_STATE_NVRAM, .data = variables, .len = sizeof(variables)};
 	CU_ASSERT_EQUAL_FATAL(vm_state_encode(&state, &archive, &len), 0);
 	CU_ASSERT_EQUAL(mkdir(rig.store, 0750) == 0 || errno == EEXIST, true);
-	give(rig.store);
+	scene_give(rig.store);
 	snprintf(path, sizeof(path), "%s/adopted.state", rig.store);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
 	CU_ASSERT_EQUAL(write(fd, archive, len), (ssize_t)len);
 	close(fd);
-	give(path);
+	scene_give(path);
 	free(archive);
 }
 
@@ -376,16 +230,16 @@ static void handed_over(uint32_t points)
 {
 	taking_init(points);
 	model_change(&model, 60);
-	disks_make();
+	adopted_disks_make();
 	model_clear_dirty(&model);
 	scene_note_as(CUT_SEQ);
-	extents[0] = '\0';
+	adopted_extents[0] = '\0';
 	rig_start(&rig, "b1");
 	state_make();
-	adopt(2, false);
+	adopted_tell(2, false);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, RESYNCHRONIZING, 5000));
-	sender_ready();
+	adopted_sender();
 	sender.cut_time_ms = 1795326900000;
 	sender.cut_step_ms = 5000;
 }
@@ -427,7 +281,7 @@ static void test_lost_primary(void)
 		}
 		CU_ASSERT_EQUAL(taking_failover(7, 0), 0);
 		taking_judge(sender.committed.seq, true);
-		world_end();
+		taking_end();
 	}
 }
 
@@ -436,7 +290,7 @@ static void test_lost_primary_commit(void)
 {
 	handed_over(2);
 	CU_ASSERT_EQUAL(taking_failover(3, CUT_SEQ), 0);
-	run("qemu-io -f qcow2 -c 'write -P 9 1M 64k' '%s' >/dev/null", rig.taken.paths[0]);
+	scene_run("qemu-io -f qcow2 -c 'write -P 9 1M 64k' '%s' >/dev/null", rig.taken.paths[0]);
 	memset(model.disks[0].data + (1 << 20), 9, 65536);
 	scene_note_as(CUT_SEQ);
 	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);
@@ -445,7 +299,46 @@ static void test_lost_primary_commit(void)
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	CU_ASSERT_EQUAL(taking_failover(3, 0), 0);
 	taking_judge(CUT_SEQ, true);
-	world_end();
+	taking_end();
+}
+
+static int store_check(const char *more)
+{
+	char command[2 * RIG_PATH];
+	int status;
+
+	snprintf(command, sizeof(command), "./vmreplica-receiver --check '%.500s' %s >&2",
+		 rig.store, more);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Raw disks that were wrapped: what comes is merged into the raw disk itself, and a check of the
+ * store finds nothing wrong with it. */
+static void test_wrapped(void)
+{
+	char point[40];
+
+	adopted_wrapped = true;
+	adopted_begin(1);
+	rig_start(&rig, "b1");
+	adopted_tell(2, true);
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	scene_resync_whole();
+	scene_note();
+	scene_check();
+	for (int i = 0; i < 3; i++) {
+		taking_cycle_applied(8);
+	}
+	CU_ASSERT_TRUE(scene_layers_wait(2, 30000));
+	CU_ASSERT_EQUAL(store_check(""), 0);
+	snprintf(point, sizeof(point), "--point %" PRIu64, taking_point_seq(0));
+	CU_ASSERT_EQUAL(store_check(point), 0);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		CU_ASSERT_TRUE(scene_reads(adopted_paths[i], taking_point_seq(0), i));
+	}
+	adopted_wrapped = false;
+	taking_end();
 }
 
 static const struct unit_test tests[] = {
@@ -456,6 +349,7 @@ static const struct unit_test tests[] = {
 	{"back and forth", test_back},
 	{"the new primary is lost before its first cycle", test_lost_primary},
 	{"... and the change is committed", test_lost_primary_commit},
+	{"wrapped raw disks", test_wrapped},
 };
 
 int main(void)

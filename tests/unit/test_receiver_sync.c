@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Storage that cannot make data durable: nothing is acknowledged over a failed fsync, and none is
  * tried again. */
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fault_sync.h"
 #include "points_scene.h"
+#include "takeover_scene.h"
 #include "unit.h"
 
 /* One fsync of the receiver's fails, each in turn from the first of a delta's commit to the last of
@@ -154,6 +158,19 @@ static bool is_merging(void)
 	return merging;
 }
 
+/* A merge is under way, and its flush fails; owned: the manifest after it. */
+static struct manifest merge_fails(void)
+{
+	for (int i = 0; i < 400 && !is_merging(); i++) {
+		rig_wait(&rig, NULL, 0, 10);
+	}
+	fault_sync_arm(FAULT_GRANDCHILD, 0, -1);
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
+				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
+	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
+	return scene_manifest();
+}
+
 /* Storage fails in the middle of a merge: the layer that was being written is sealed, the points
  * over it are gone and said to be, and nothing is offered until all is compared. Then it goes on.
  */
@@ -169,14 +186,7 @@ static void test_merge(void)
 	rig_wait(&rig, NULL, 0, 500);
 	points_cycle(200);
 	points_applied_wait();
-	for (int i = 0; i < 400 && !is_merging(); i++) {
-		rig_wait(&rig, NULL, 0, 10);
-	}
-	fault_sync_arm(FAULT_GRANDCHILD, 0, -1);
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
-				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
-	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
-	manifest = scene_manifest();
+	manifest = merge_fails();
 	CU_ASSERT_EQUAL(manifest.point_count, 0);
 	for (size_t i = 0; i < manifest.current.disk_count; i++) {
 		sealed |= manifest.current.disks[i].layers[0].sealed;
@@ -187,6 +197,86 @@ static void test_merge(void)
 	points_end();
 }
 
+/* A test is cleaned up at the very moment when a cycle's log has its name and the manifest does not
+ * name it yet: it is not taken for what a crash left. */
+static void *cleanup_beside(void *unused)
+{
+	(void)unused;
+	if (fault_sync_wait_held(20000)) {
+		taking_end_send(CLEANUP, 1);
+		usleep(300000); /* it has the store's lock */
+	}
+	fault_sync_release();
+	return NULL;
+}
+
+static void test_cleanup(void)
+{
+	char path[RIG_PATH + 64];
+	pthread_t thread;
+
+	taking_begin(2);
+	taking_cycle_applied(8);
+	CU_ASSERT_EQUAL(taking_test("web1-test", 0), 0);
+	model_change(&model, 8);
+	sender_begin(&sender, &model, DELTA, false);
+	sender_dirty(&sender, &model);
+	fault_sync_hold(FAULT_CHILD, 1); /* the log; its directory */
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, cleanup_beside, NULL), 0);
+	CU_ASSERT_TRUE(sender_end(&sender));
+	pthread_join(thread, NULL);
+	model_clear_dirty(&model);
+	CU_ASSERT_EQUAL(rig_taken_wait(&rig, 30000), 0);
+	scene_check();
+	snprintf(path, sizeof(path), "%s/gen-1/%" PRIu64 ".vrl", rig.store, sender.committed.seq);
+	CU_ASSERT_EQUAL(access(path, F_OK), 0);
+	taking_end();
+}
+
+/* The oldest point is that of cycle seq, and reads as it. */
+static void first_judge(uint64_t seq)
+{
+	struct manifest manifest = scene_manifest();
+	char path[RIG_PATH * 2];
+
+	CU_ASSERT_TRUE_FATAL(manifest.point_count > 0);
+	CU_ASSERT_EQUAL(manifest.points[0].cut.seq, seq);
+	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
+		snprintf(path, sizeof(path), "%s/%s", rig.store, manifest.points[0].disks[i].file);
+		CU_ASSERT_TRUE(scene_reads(path, seq, i));
+	}
+	manifest_destroy(&manifest);
+}
+
+/* The same over a layer that no point ends with, but that stands on a point: that one is sound, and
+ * is all that could be failed over to now. */
+static void test_merge_above(void)
+{
+	struct manifest manifest;
+	uint64_t first;
+
+	points_begin(24, 12, 5000); /* each second cycle */
+	first = sender.committed.seq;
+	points_applied_wait();
+	CU_ASSERT_EQUAL(points_wait(1), 1);
+	points_cycle(10);
+	points_applied_wait();
+	sender_drop(&sender);
+	rig_stop(&rig);
+	rig_start(&rig, "b2"); /* a boundary that is no point */
+	CU_ASSERT_EQUAL(rig_open(&rig), 0);
+	scene_enter();
+	points_cycle(200);
+	points_applied_wait();
+	manifest = merge_fails();
+	CU_ASSERT_EQUAL(manifest.point_count, 1);
+	manifest_destroy(&manifest);
+	first_judge(first);
+	scene_resync_now("failed to make data durable");
+	first_judge(first);
+	points_end();
+}
+
 static const struct unit_test tests[] = {
 	{"any fsync of a delta", test_any_sync},
 	{"mark of a log", test_mark_of_log},
@@ -194,6 +284,8 @@ static const struct unit_test tests[] = {
 	{"image", test_image},
 	{"initial", test_initial},
 	{"merge", test_merge},
+	{"cleanup beside a commit", test_cleanup},
+	{"merge above a point", test_merge_above},
 };
 
 int main(void)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,79 @@ static void test_test_of_cycles(void)
 	CU_ASSERT_EQUAL(taking_test("web1-test", 999), -ENOENT);
 	CU_ASSERT_TRUE(scene_layers_wait(4, 30000));
 	taking_cycle_applied(9);
+	scene_check();
+	scene_points_judge();
+	taking_end();
+}
+
+static bool test_is_answered(const struct rig *r, uint64_t unused)
+{
+	(void)unused;
+	return r->taken.answers > 0;
+}
+
+/* Stop the daemon that replays for a test of cycle seq; 0: it was done before. */
+static pid_t replay_stop(uint64_t seq)
+{
+	const pid_t daemon = rig_daemon_pid(&rig);
+	pid_t found = 0;
+
+	taking_test_send("web1-test", seq);
+	while (found == 0 && !rig_wait(&rig, test_is_answered, 0, 1)) {
+		found = rig_daemon_other(&rig, daemon);
+	}
+	if (found != 0) {
+		kill(found, SIGSTOP);
+	}
+	return found;
+}
+
+/* Logs that the manifest lists itself: some 30, then they go into the history, and retention has
+ * its turn with them. */
+static size_t logs_listed(void)
+{
+	struct manifest manifest = scene_manifest();
+	size_t count = manifest.log_count;
+
+	manifest_destroy(&manifest);
+	return count;
+}
+
+/* While logs are replayed, the points and logs that they belong to fall out of the window: the test
+ * is what it was to be, and what it held back goes afterwards. */
+static void test_retention_waits(void)
+{
+	pid_t replay = 0;
+	uint64_t seq = 0;
+
+	taking_begin(2);
+	while (logs_listed() < 29) {
+		taking_cycle_applied(2);
+	}
+	for (int attempt = 0; replay == 0 && attempt < 20; attempt++) {
+		taking_cycle_applied(2);
+		for (int i = 0; i < 100 && taking_point_seq(1) + 1 < sender.committed.seq; i++) {
+			rig_wait(&rig, NULL, 0, 50); /* the newest point is made behind the cycle */
+		}
+		seq = taking_point_seq(0) + 1;
+		replay = replay_stop(seq);
+		if (replay == 0) {
+			CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
+		}
+	}
+	CU_ASSERT_NOT_EQUAL_FATAL(replay, 0);
+	for (int i = 0; i < 3 || logs_listed() > 10; i++) { /* until retention has had its turn */
+		taking_cycle_applied(2);
+	}
+	CU_ASSERT_TRUE(taking_point_seq(0) > seq);
+	kill(replay, SIGCONT);
+	CU_ASSERT_EQUAL(rig_taken_wait(&rig, 30000), 0);
+	taking_judge(seq, false);
+	CU_ASSERT_EQUAL(taking_end_as(CLEANUP, 1), 0);
+	for (int i = 0; i < 2; i++) {
+		taking_cycle_applied(8);
+	}
+	CU_ASSERT_TRUE(taking_files("*.vrl") < 20);
 	scene_check();
 	scene_points_judge();
 	taking_end();
@@ -213,6 +287,7 @@ static void test_permissions(void)
 static const struct unit_test tests[] = {
 	{"test failover of a point", test_test_of_point},
 	{"test failover of cycles", test_test_of_cycles},
+	{"retention waits for a replay", test_retention_waits},
 	{"permissions", test_permissions},
 	{"killed anywhere", test_killed_anywhere},
 };

@@ -314,7 +314,7 @@ static void test_layers_are_merged_between_cycles(void)
 	Vmreplica__Ipc__TakenDisk disk = VMREPLICA__IPC__TAKEN_DISK__INIT, *disks[] = {&disk};
 	Vmreplica__Ipc__StoreTaken taken = VMREPLICA__IPC__STORE_TAKEN__INIT;
 	struct chain_merge merge = {.vm = "live", .taken = &taken};
-	volatile bool stop = true;
+	atomic_bool stop = true;
 	size_t lowest = 9, top = 9;
 	struct source_job *job;
 	int result;

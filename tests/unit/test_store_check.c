@@ -364,6 +364,9 @@ static void test_damage(void)
 	expect_sound();
 	CU_ASSERT_TRUE(json_integer_value(json_object_get(json_object_get(verdict, "checked"),
 							  "compared_bytes")) > 1000000);
+	/* the base: the initial copy went into it without a log */
+	CU_ASSERT_TRUE(json_integer_value(json_object_get(json_object_get(verdict, "checked"),
+							  "not_covered_bytes")) > 1000000);
 	logs_damage(&m);
 	index_damage(&m);
 	manifest_damage();

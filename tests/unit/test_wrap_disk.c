@@ -438,6 +438,7 @@ static void test_lending_excluded(void)
 		 "<target dev='vdb'/></disk></devices></domain>",
 		 header_a, header_b);
 	temp_file(adopt->definition, "adopt.xml", text);
+	temp_path(replica.directory, "adopting");
 	CU_ASSERT_EQUAL(replica_adopt_lend(&replica, &users, error, sizeof(error)), 0);
 	CU_ASSERT_EQUAL(adopt->count, 0); /* the settings do not order it */
 	adopt->wanted = true;

@@ -52,7 +52,7 @@ static void test_every_state_and_event(void)
 
 	golden_begin(&golden);
 	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
-		for (int event = WRAP_EVENT_START; event <= WRAP_EVENT_HAND; event++) {
+		for (int event = WRAP_EVENT_START; event <= WRAP_EVENT_LAST; event++) {
 			struct wrap_record next;
 			bool changed = wrap_witness_next(&records[i], (enum wrap_event)event, NODE,
 							 &as_left, &next);
@@ -94,13 +94,86 @@ static void test_what_is_compared(void)
 	other.digest[31] = 1;
 	expect_start(&as_left, &other, "its content has changed while its VM was off");
 	expect_start(&as_left, &unknown, "it could not be looked at");
-	/* a device has no time of change; one that became a file, or the other way round, is its
-	 * content */
+	/* one that became a file, or the other way round, is its content */
 	device.device = true;
 	device.modified_ns = 0;
-	expect_start(&device, &device, NULL);
 	device.digest[0] = 1;
 	expect_start(&as_left, &device, "its content has changed while its VM was off");
+}
+
+#define MINUTE_MS 60000
+
+static struct wrap_look device_look(void)
+{
+	struct wrap_look look = as_left;
+
+	look.device = true;
+	look.modified_ns = 0;
+	look.counters = (struct wrap_counters){.known = true,
+					       .boot = "one",
+					       .number = 7,
+					       .disk_seq = 3,
+					       .written = {8, 0},
+					       .at_ms = 1000};
+	return look;
+}
+
+static void expect(enum wrap_event event, const struct wrap_look *was, const struct wrap_look *now,
+		   const char *why)
+{
+	struct wrap_record record = {.state = WRAP_CLOSED, .look = *was}, next;
+
+	CU_ASSERT_TRUE(wrap_witness_needs_look(&record, event, NODE));
+	wrap_witness_next(&record, event, NODE, now, &next);
+	if (why == NULL) {
+		CU_ASSERT_EQUAL(next.state, WRAP_CLOSED);
+		return;
+	}
+	CU_ASSERT_EQUAL(next.state, WRAP_DOUBT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(next.why, why));
+}
+
+/* Samples say nothing of the rest of a device, and this kernel's counters nothing of other hosts: a
+ * start is always doubted. While the VM is off they serve, and for the last word soon after. */
+static void test_devices(void)
+{
+	const struct wrap_look was = device_look();
+	struct wrap_look now = device_look();
+	const enum wrap_event events[] = {WRAP_EVENT_OFF, WRAP_EVENT_LAST};
+
+	expect_start(&was, &was,
+		     "it is a block device: nobody knows what was written to it while its VM was "
+		     "off");
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		now = device_look();
+		now.counters.at_ms += 14 * MINUTE_MS;
+		expect(events[i], &was, &now, NULL);
+		for (size_t j = 0; j < WRAP_COUNTERS; j++) {
+			now = device_look();
+			now.counters.written[j]++;
+			expect(events[i], &was, &now, "written to while its VM was off");
+		}
+		now = device_look();
+		now.counters.boot[0] = 'a';
+		expect(events[i], &was, &now, "this kernel has not watched it");
+		now = device_look();
+		now.counters.number++;
+		expect(events[i], &was, &now, "this kernel has not watched it");
+		now = device_look();
+		now.counters.disk_seq++;
+		expect(events[i], &was, &now, "this kernel has not watched it");
+		now = device_look();
+		now.counters.known = false;
+		expect(events[i], &was, &now, "this kernel has not watched it");
+		expect(events[i], &now, &was, "this kernel has not watched it");
+		now = device_look();
+		now.digest[0] = 1;
+		expect(events[i], &was, &now, "content has changed");
+	}
+	now = device_look();
+	now.counters.at_ms += 16 * MINUTE_MS;
+	expect(WRAP_EVENT_OFF, &was, &now, NULL);
+	expect(WRAP_EVENT_LAST, &was, &now, "off for long");
 }
 
 static struct wrap_record follow(const char *steps[][2], size_t count, const struct wrap_look *now)
@@ -108,7 +181,7 @@ static struct wrap_record follow(const char *steps[][2], size_t count, const str
 	struct wrap_record record = {.state = WRAP_CLOSED, .look = as_left};
 
 	for (size_t i = 0; i < count; i++) {
-		for (int event = WRAP_EVENT_START; event <= WRAP_EVENT_HAND; event++) {
+		for (int event = WRAP_EVENT_START; event <= WRAP_EVENT_LAST; event++) {
 			if (strcmp(wrap_event_to_string((enum wrap_event)event), steps[i][1]) ==
 			    0) {
 				wrap_witness_next(&record, (enum wrap_event)event, steps[i][0], now,
@@ -169,6 +242,7 @@ int main(void)
 	static const struct unit_test tests[] = {
 		{"every state and event", test_every_state_and_event},
 		{"what is compared", test_what_is_compared},
+		{"devices", test_devices},
 		{"lives", test_lives},
 		{"settled while off", test_settled_while_off},
 	};

@@ -137,7 +137,7 @@ static void frame_record(enum frame_type type, const ProtobufCMessage *message, 
 	size_t len = raw == NULL ? 0 : frame_encode(type, message, payload_len, raw);
 
 	if (len == 0 || fwrite(raw, 1, len, sender_record) != len ||
-	    fwrite(payload, 1, payload_len, sender_record) != payload_len) {
+	    (payload_len > 0 && fwrite(payload, 1, payload_len, sender_record) != payload_len)) {
 		abort();
 	}
 	free(raw);

@@ -2,6 +2,7 @@
 """A primary's disks change while it is replicated: one is grown, one is added, one is removed. The
 others are never sent again, there is no resynchronization, and the points keep the disks they had."""
 import json
+import time
 
 import replication as rep
 from case import require, say, wait_until
@@ -52,11 +53,18 @@ def grow(lab, node, before):
     rep.compare_at_cut(lab)
 
 
+def point_every(lab, seconds):
+    name = rep.from_owner(lab, "B")["resource"]
+    lab.on("b1", f"pcs resource update {name} point_interval={seconds}", 60)
+    time.sleep(3)       # until the receiver has it
+
+
 def add(lab, node, before):
     old = sizes(lab)
     lab.on(node, f"qemu-img create -q -f qcow2 {ADDED} 256M && "
                  f"qemu-io -f qcow2 -c 'write -P 90 8M {DATA}M' {ADDED} >/dev/null && "
                  f"chmod 666 {ADDED}")
+    point_every(lab, 3600)      # the first cycle with it becomes one all the same
     sent = rep.sent_by(lab, node)
     lab.on(node, f"virsh attach-disk web1 {ADDED} vdc --driver qemu --subdriver qcow2 --live", 60)
     wait_disks(lab, {**old, "vdc": 256 * MIB})
@@ -66,6 +74,9 @@ def add(lab, node, before):
     top = {disk["name"]: disk["top"] for disk in found["disks"]}["vdc"]
     rep.compare(lab, found["owner"], rep.folder_path(lab, "A", ADDED), top)
     require(sent < 3 * MIB, f"{sent / MIB:.1f} MiB were sent for a compressible disk")
+    with_it = [seq for seq, disks in points(lab).items() if "vdc" in disks]
+    require(len(with_it) == 1, f"points with the added disk: {with_it}")
+    point_every(lab, 5)
     rep.no_resync_since(lab, before)
     say(f"an added disk: {sent / MIB:.1f} MiB were sent")
 

@@ -2,7 +2,8 @@
 """After an unplanned failover the old primary becomes the replica by `vmreplica reverse`: its VM is
 stopped, what it wrote alone is gone, and its disks hold what the new primary's hold, block by
 block, though what travelled is a small part of them. Four times, each in the other direction:
-  - P = N: it wrote on in isolation;
+  - P = N: it wrote on in isolation; the failover was committed, and its VM moved live while its
+    images were merged;
   - and a cut N + 1, in whose middle the line broke, was never acknowledged;
   - P = N - 3: the VM began from a cycle three before the last;
   - the old primary's node lost power, and with it the bitmaps: everything is compared, which is
@@ -22,6 +23,15 @@ DIRTY = True            # web1 comes home with a definition made anew, which the
 MIB = 1 << 20
 BALLAST_MIB = 64        # incompressible, on both sides: a copy of the disks would send it
 SMALL = 16 * MIB
+MERGED_MIB = 192
+# On the VM's node: the first merge of which more than 10 MiB are left is made to last, at 1 MiB/s.
+SLOW_MERGE = r"""for round in $(seq 1500); do
+	for disk in vda vdb; do
+		set -- $(virsh blockjob web1 $disk --info --bytes --raw 2>/dev/null | sed -n 's/^ *\(cur\|end\)=//p')
+		if [ $((${2:-0} - ${1:-0})) -gt 10485760 ] && virsh -q blockjob web1 $disk 1; then exit 0; fi
+	done
+done
+echo "no merge was seen" >&2; exit 1"""
 SOON_MS = 15000         # a stream that is silent in the middle of a frame holds up nothing
 # 2 MB/s on the wire: what is unsent when the line is cut would have taken another five seconds.
 RATE, FILL_MIB, UNSENT = "16mbit", 32, 10 * MIB
@@ -37,7 +47,11 @@ def run(lab):
     rep.wait_replicating(lab)
     rep.wait_cycles(lab, 2, 60)
     reached = lab.guest_status()["seq"]
-    reached = round_trip(lab, "A", "B", reached, unacknowledged)
+    # the lab's own; the resource of a VM that runs would be restarted for it
+    lab.on("b1", "pcs resource update web1 migration_transport=tcp migrate_options=--unsafe")
+    lab.guest(f"fill {MERGED_MIB} 1")
+    rep.wait_cycles(lab, 1, 120)
+    reached = round_trip(lab, "A", "B", reached, unacknowledged, then=committed_and_moved)
     reached = round_trip(lab, "B", "A", reached, cut_off)
     reached = round_trip(lab, "A", "B", 0, cut_off, "back 3")
     round_trip(lab, "B", "A", reached, power_cut, known=False)
@@ -98,9 +112,31 @@ def writes(lab, site):
     return found and re.search(r"wr_req [1-9]", lab.on(found[0], "virsh domblkstat web1 vda"))
 
 
-def round_trip(lab, old, new, reached, trouble, point="latest", known=True):
-    """OLD is cut off by TROUBLE and writes on; NEW fails over to POINT; OLD comes back and is
-    reversed. Returns the newest record there; REACHED must be older."""
+def committed_and_moved(lab, site):
+    """A move ends the merge first, stays live, and the merge goes on where the VM is."""
+    source = lab.resource_node("web1", site)
+    output = lab.vmreplica(source, "failover web1 --commit --no-wait", 60)
+    identity = re.search(r"job ([0-9a-f]{8})", output).group(1)
+    lab.on(source, SLOW_MERGE, 90)
+    target = lab.other_node(source)
+    lab.on(source, f"crm_resource --move --resource web1 --node {target}")  # at once, unlike pcs
+    lab.wait_resource("web1", target, 90, site)
+    lab.on(source, "crm_resource --clear --resource web1")
+    operations = lab.on(target, "crm_resource --list-all-operations --resource web1")
+    require("web1_migrate_from_0" in operations, f"it was started anew: {operations}")
+    def done():
+        jobs = json.loads(lab.vmreplica(target, f"jobs {identity} --json"))["jobs"]
+        return jobs[0] if jobs[0]["state"] != "running" else None
+    job = wait_until("the commit ends", done, 120, 0.5)
+    require(job["state"] == "done", f"{job}")
+    say(f"committed with its VM moved live from {source}: "
+        + " | ".join(f"{step['name']} on {step.get('node', '?')}" for step in job["steps"]))
+    cib_state.settled(lab, failed_over=True, sites=site)
+
+
+def round_trip(lab, old, new, reached, trouble, point="latest", known=True, then=None):
+    """OLD is cut off by TROUBLE and writes on; NEW fails over to POINT, and THEN; OLD comes back and
+    is reversed. Returns the newest record there; REACHED must be older."""
     target = wanted(lab, new, point)
     trouble(lab, old, new)
     node = rep.node_of(lab, new)
@@ -110,6 +146,8 @@ def round_trip(lab, old, new, reached, trouble, point="latest", known=True):
     require(asked_ms < SOON_MS, f"its start was asked for after {asked_ms} ms: {output}")
     wait_until(f"it runs at {new}, and writes on at {old} in isolation",
                lambda: runs_at(lab) == {"A", "B"} and writes(lab, old), 120, 0.5)
+    if then:
+        then(lab, new)
     lab.heal()
     lab.run(rep.node_of(lab, old), "vmreplica sync web1", 20)   # it need not wait for its retry
     found = rep.wait_health(lab, "Critical", f"{new.lower()}.example", 120, site=old)

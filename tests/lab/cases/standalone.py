@@ -46,7 +46,26 @@ def autostart(lab, node):
                         if line.startswith("Autostart:")]
 
 
+FOREIGN = """<domain type='qemu'><name>web1-test</name><memory unit='MiB'>32</memory><os>
+<type arch='x86_64'>hvm</type></os></domain>"""
+
+
+def anothers(lab):
+    """A VM of somebody else that has the name of the test's is not taken for that, on or off."""
+    lab.on("b1", f"cat > /root/other.xml <<'END'\n{FOREIGN}\nEND\nvirsh -q define /root/other.xml")
+    for step in ("start", "destroy"):
+        lab.on("b1", f"virsh -q {step} web1-test")
+        refused = lab.run("b1", "vmreplica failover web1 --test", 90)
+        require(refused.returncode == 1 and "another VM called web1-test" in refused.stderr,
+                f"{refused.stdout}{refused.stderr}")
+        state = lab.on("b1", "virsh domstate web1-test").strip()
+        require(state == ("running" if step == "start" else "shut off"), f"web1-test is {state}")
+    say(refused.stderr.strip().splitlines()[-1])
+    lab.on("b1", "virsh -q undefine web1-test")
+
+
 def drill(lab):
+    anothers(lab)
     lab.vmreplica("b1", "failover web1 --test", 90)
     names = lab.on("b1", "virsh list --name").split()
     lab.vmreplica("b1", "failover web1 --test-cleanup", 90)

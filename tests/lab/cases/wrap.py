@@ -2,9 +2,10 @@
 """A VM on a raw file and a loop device: `vmreplica wrap` puts headers in front without touching a byte of
 either, what libvirt must be told is said and is enough, and it is then protected, replicated while it
 writes, and moved live like any other.  A raw disk that somebody writes to while the VM is off is
-resynchronized; one that nobody touched is not doubted.  `unwrap` gives back what was there.  Failed
+resynchronized; a file that nobody touched is not doubted.  `unwrap` gives back what was there.  Failed
 over to the other site and home again, it is written through its headers as a replica's base, and
-read without them it is a true point in time."""
+read without them it is a true point in time.  A block device is resynchronized after each start: nobody
+knows what was written to it meanwhile."""
 import contextlib
 import json
 import re
@@ -177,21 +178,20 @@ def doubted(lab, device):
     """One of the disks is written to while the VM is off, the other is left alone."""
     before = rep.status(lab, vm=VM)
     off(lab)
-    # a block of no file and no record: the guest does not mind, the bitmaps do not know
+    # a block of no file, no record and no sample: the guest does not mind, the bitmaps do not know
     stray_block(lab, device, "/dev/urandom")
     on(lab)
     require(state_of(lab, HEADERS[0]) == "open", "what nobody touched is doubted")
-    found = wait_until("it was resynchronized", lambda: resynced(lab, before), 60)
-    require(found["resyncs"] == before["resyncs"] + 1, f"{found['resyncs']} resynchronizations")
+    found = wait_until("it was resynchronized", lambda: resynced(lab, before), 120)
     events = lab.vmreplica(found["owner"], "events")
     require("raw disk of vdb may hold changes" in events
-            and "content has changed while its VM was off" in events, events)
-    require(state_of(lab, HEADERS[1]) == "open", "a doubt is left after the resynchronization")
+            and "raw disk of vda may hold changes" not in events, events)
     compare(lab, records=False)
 
 
 def stray_block(lab, device, source):
-    lab.on("a1", f"dd if={source} of={device} bs=4096 count=1 seek={SIZE_MIB * 256 - 5} "
+    """Between the guest's ring and its load; the samples of a look are a block each 2 MiB, and the edges."""
+    lab.on("a1", f"dd if={source} of={device} bs=4096 count=1 seek={40 * 256 + 100} "
            "oflag=direct conv=notrunc status=none")
 
 
@@ -200,8 +200,10 @@ def state_of(lab, header):
 
 
 def resynced(lab, before):
+    """While the VM was off, it may be, and in any case once it runs: nothing is doubted any more."""
     found = rep.status(lab, vm=VM)
-    good = found["resyncs"] > before["resyncs"] and found["state"] == "Replicating"
+    good = (found["resyncs"] > before["resyncs"] and found["state"] == "Replicating"
+            and state_of(lab, HEADERS[1]) == "open")
     return found if good else None
 
 

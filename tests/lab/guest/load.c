@@ -48,12 +48,13 @@ static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 void *load_main(void *unused)
 {
 	struct load *batch = aligned(sizeof(struct load) * BATCH_BLOCKS);
-	int64_t due = 0, now;
+	int64_t due = 0, now, rate;
 
 	(void)unused;
 	while (!g.ending) {
 		now = clock_ns(CLOCK_MONOTONIC);
-		if (g.stopped || (g.load_left <= 0 && (g.load_rate <= 0 || now < due))) {
+		rate = g.load_rate; /* read once: "load 0" may come while a batch is written */
+		if (g.stopped || (g.load_left <= 0 && (rate <= 0 || now < due))) {
 			usleep(10000);
 			continue;
 		}
@@ -64,7 +65,7 @@ void *load_main(void *unused)
 			g.load_left -= BATCH_BYTES;
 		} else {
 			due = (due < now - 1000000000LL ? now : due) +
-			      BATCH_BYTES * 1000 / (g.load_rate / 1000 + 1) * 1000;
+			      BATCH_BYTES * 1000 / (rate / 1000 + 1) * 1000;
 		}
 	}
 	return NULL;
