@@ -94,8 +94,8 @@ static int json_print(const struct check *check, const char *directory)
 		json_array_append_new(findings, finding_json(&check->findings[i]));
 	}
 	root = json_pack(
-		"{s:o, s:s, s:s, s:I, s:I, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, "
-		"s:{s:I, s:I}, s:o}",
+		"{s:o, s:s, s:s, s:I, s:I, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I}, s:o}",
 		"directory", json_text(directory), "relationship", m->relationship, "vm", m->vm,
 		"generation", (json_int_t)m->generation, "seq", (json_int_t)m->committed.seq,
 		"in_use", check->in_use, "sound", check->damage_count == 0, "checked", "logs",
@@ -103,9 +103,9 @@ static int json_print(const struct check *check, const char *directory)
 		(json_int_t)check->layers, "layers_being_written", (json_int_t)check->layers_left,
 		"points", (json_int_t)m->point_count, "compared_bytes",
 		(json_int_t)check->compared_bytes, "sum_blocks", (json_int_t)check->summed.blocks,
-		"sum_bytes", (json_int_t)check->summed.bytes, "not_covered", "blocks",
-		(json_int_t)check->alone.blocks, "bytes", (json_int_t)check->alone.bytes,
-		"findings", findings);
+		"sum_bytes", (json_int_t)check->summed.bytes, "not_covered_blocks",
+		(json_int_t)check->alone.blocks, "not_covered_bytes",
+		(json_int_t)check->alone.bytes, "findings", findings);
 	if (root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) < 0) {
 		return -EIO;
 	}

@@ -21,8 +21,6 @@
 #include "receiver/sums_fill.h"
 
 #define FINISH_IDLE_MS 20000
-#define SLICE_MS       20000 /* then the next store has its turn, */
-#define TURN_MS	       2000  /* or then, when one waits for it */
 
 static const struct manifest_layer *layer_above(const struct manifest *manifest)
 {
@@ -265,7 +263,7 @@ static int copy_all(struct store *store, struct merge_copy *copy, struct merge_r
 		return rc;
 	}
 	/* to look for room takes no more than half of the time */
-	turn_ms = begin_ms + TURN_MS + 2 * room->walk_ms;
+	turn_ms = begin_ms + MERGE_TURN_MS + 2 * room->walk_ms;
 	merge_pace_init(&pace);
 	rc = 1;
 	while (rc > 0) {
@@ -380,7 +378,7 @@ static int merge_next(struct store *store, struct answer *answer)
 
 int merge_run(void *arg)
 {
-	int64_t begin_ms = clock_monotonic_ms(), deadline_ms = begin_ms + SLICE_MS;
+	const struct merge_turn turn = merge_turn_begin();
 	struct store *store = arg;
 	struct answer answer;
 	int rc = 1;
@@ -395,12 +393,11 @@ int merge_run(void *arg)
 	}
 	sums_renew_all(store);
 	merge_trouble_retry(store);
-	while (rc > 0 && clock_monotonic_ms() < deadline_ms &&
-	       (clock_monotonic_ms() < begin_ms + TURN_MS || !merge_others_wait(store))) {
+	while (rc > 0 && !merge_turn_is_over(store, &turn)) {
 		rc = merge_next(store, &answer);
 	}
 	if (rc == 0 && !merge_is_blocked(store)) {
-		rc = sums_fill(store, deadline_ms);
+		rc = sums_fill(store, &turn);
 	}
 	store->merging = false;
 	pthread_cond_broadcast(&store->changed);

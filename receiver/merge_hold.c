@@ -8,6 +8,7 @@
 #include "receiver/merge.h"
 
 #define BYTES_PER_S (64ull << 20) /* read and written */
+#define SLICE_MS    20000	  /* then the next store has its turn */
 #define CHECK_MS    1000	  /* between looks whether another node took the store */
 
 void merge_kick(struct store *store)
@@ -57,6 +58,20 @@ int merge_turn_wait(struct store *store, int timeout_ms)
 bool merge_others_wait(const struct store *store)
 {
 	return atomic_load(&store->receiver->merges_waiting) > 0;
+}
+
+struct merge_turn merge_turn_begin(void)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	return (struct merge_turn){now_ms + MERGE_TURN_MS, now_ms + SLICE_MS};
+}
+
+bool merge_turn_is_over(const struct store *store, const struct merge_turn *turn)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	return now_ms >= turn->end_ms || (now_ms >= turn->others_ms && merge_others_wait(store));
 }
 
 void merge_pace_init(struct merge_pace *pace)

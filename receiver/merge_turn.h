@@ -8,6 +8,7 @@
 #include "receiver/store.h"
 
 #define MERGE_MARK_MS  5000 /* between records of how far it is */
+#define MERGE_TURN_MS  2000 /* then another store that waits has its turn */
 #define MERGE_YIELD_MS 500  /* to a log that is applied, for each piece */
 
 /* Something else comes first, or the store is not ours to work on. store->lock is held. */
@@ -18,6 +19,14 @@ int merge_turn_wait(struct store *store, int timeout_ms);
 
 /* Has another store a merge to begin, or to go on with? There is one thread for all. */
 bool merge_others_wait(const struct store *store);
+
+/* A store's turn on that thread: until end_ms, or from others_ms on until another store waits. So
+ * each gets on, however many there are. Monotonic. */
+struct merge_turn {
+	int64_t others_ms, end_ms;
+};
+struct merge_turn merge_turn_begin(void);
+bool merge_turn_is_over(const struct store *store, const struct merge_turn *turn);
 
 struct merge_pace {
 	struct rate_bucket bucket;

@@ -225,21 +225,16 @@ static int fill_commit(struct fill *fill)
 	return sums_commit(fill->sums, &head);
 }
 
-/* Another store's merge comes before our sums. */
-static bool turn_is_over(const struct store *store, int64_t deadline_ms)
-{
-	return clock_monotonic_ms() >= deadline_ms || merge_others_wait(store);
-}
-
 /* 0: the layer is done; 1: there is more; -ECANCELED: something else comes first. */
-static int fill_run(struct fill *fill, int64_t deadline_ms)
+static int fill_run(struct fill *fill, const struct merge_turn *turn)
 {
 	int64_t mark_ms = clock_monotonic_ms() + MERGE_MARK_MS;
 	struct merge_pace pace;
 	int rc = 0, commit_rc;
 
 	merge_pace_init(&pace);
-	while (rc == 0 && fill->offset < fill->disk_bytes && !turn_is_over(fill->store, deadline_ms)) {
+	while (rc == 0 && fill->offset < fill->disk_bytes &&
+	       !merge_turn_is_over(fill->store, turn)) {
 		rc = merge_pace(fill->store, &pace, fill->read_bytes);
 		rc = rc < 0 ? rc : fill_step(fill);
 		if (rc == 0 && clock_monotonic_ms() > mark_ms) {
@@ -290,7 +285,7 @@ static int reader_start(struct fill *fill, char error[QSD_ERROR_LEN])
 	return rc < 0 ? rc : reader_attach(fill, error);
 }
 
-static int fill_look(struct fill *fill, int64_t deadline_ms, char error[QSD_ERROR_LEN])
+static int fill_look(struct fill *fill, const struct merge_turn *turn, char error[QSD_ERROR_LEN])
 {
 	int rc;
 
@@ -299,13 +294,13 @@ static int fill_look(struct fill *fill, int64_t deadline_ms, char error[QSD_ERRO
 	if (rc == 0 && nbd_disk_size(fill->nbd) != fill->disk_bytes) {
 		rc = -EUCLEAN;
 	}
-	rc = rc < 0 ? rc : fill_run(fill, deadline_ms);
+	rc = rc < 0 ? rc : fill_run(fill, turn);
 	nbd_disk_close(fill->nbd);
 	qsd_stop(fill->qsd);
 	return rc;
 }
 
-static int fill_one(struct store *store, int64_t deadline_ms)
+static int fill_one(struct store *store, const struct merge_turn *turn)
 {
 	struct fill fill = {.store = store};
 	char error[QSD_ERROR_LEN] = "";
@@ -314,7 +309,7 @@ static int fill_one(struct store *store, int64_t deadline_ms)
 
 	if (rc > 0) {
 		pthread_mutex_unlock(&store->lock);
-		rc = fill_look(&fill, deadline_ms, error);
+		rc = fill_look(&fill, turn, error);
 		pthread_mutex_lock(&store->lock);
 	}
 	if (rc < 0 && rc != -ECANCELED) {
@@ -329,16 +324,16 @@ static int fill_one(struct store *store, int64_t deadline_ms)
 	return rc < 0 ? rc : found;
 }
 
-int sums_fill(struct store *store, int64_t deadline_ms)
+int sums_fill(struct store *store, const struct merge_turn *turn)
 {
 	struct answer answer;
 	int rc = 1;
 
-	while (rc > 0 && !merge_is_blocked(store) && !turn_is_over(store, deadline_ms)) {
+	while (rc > 0 && !merge_is_blocked(store) && !merge_turn_is_over(store, turn)) {
 		if (store_check_space(store, true, &answer) < 0) {
 			return 0;
 		}
-		rc = fill_one(store, deadline_ms);
+		rc = fill_one(store, turn);
 	}
 	return rc > 0;
 }

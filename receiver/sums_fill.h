@@ -7,12 +7,13 @@
 #define VMR_RECEIVER_SUMS_FILL_H
 
 #include "receiver/point_list.h"
+#include "receiver/merge_turn.h"
 #include "receiver/store.h"
 
-/* Go on taking sums until there is none missing, deadline_ms (monotonic) or something else comes
+/* Go on taking sums until there is none missing, turn is over or something else comes
  * first. store->lock is held, and let go while data is read; store->merging is set. 0: nothing more
  * to do now; 1: there is. */
-int sums_fill(struct store *store, int64_t deadline_ms);
+int sums_fill(struct store *store, const struct merge_turn *turn);
 
 /* Make the sums that an earlier owner of the store took our own, before anything is done with
  * them. store->lock is held, and let go while they are copied; store->merging is set. What cannot

@@ -289,21 +289,21 @@ static void sums_damage(const char *sums)
 
 	expect_sound();
 	all = number_of("checked", "sum_blocks");
-	none = number_of("not_covered", "blocks");
+	none = number_of("checked", "not_covered_blocks");
 	CU_ASSERT_TRUE(all > 0);
 	CU_ASSERT_EQUAL(none, 0);
 	for (uint64_t at = 40; at < 8192; at += 8110) { /* the head, the last page's own sum */
 		byte_flip(sums, at);
 		expect_sound();
 		CU_ASSERT_TRUE(number_of("checked", "sum_blocks") < all);
-		CU_ASSERT_TRUE(number_of("not_covered", "bytes") > 0);
+		CU_ASSERT_TRUE(number_of("checked", "not_covered_bytes") > 0);
 		byte_flip(sums, at);
 	}
 	snprintf(path, sizeof(path), "%s/%s", rig.store, sums);
 	snprintf(aside, sizeof(aside), "%s.aside", path);
 	CU_ASSERT_EQUAL(rename(path, aside), 0);
 	expect_sound();
-	CU_ASSERT_TRUE(number_of("not_covered", "blocks") > 0);
+	CU_ASSERT_TRUE(number_of("checked", "not_covered_blocks") > 0);
 	CU_ASSERT_EQUAL(rename(aside, path), 0);
 	expect_sound();
 	CU_ASSERT_EQUAL(number_of("checked", "sum_blocks"), all);
@@ -364,9 +364,12 @@ static void test_damage(void)
 	expect_sound();
 	CU_ASSERT_TRUE(json_integer_value(json_object_get(json_object_get(verdict, "checked"),
 							  "compared_bytes")) > 1000000);
-	/* the base: the initial copy went into it without a log */
+	/* the base: the initial copy went into it without a log, and it has sums */
 	CU_ASSERT_TRUE(json_integer_value(json_object_get(json_object_get(verdict, "checked"),
-							  "not_covered_bytes")) > 1000000);
+							  "sum_bytes")) > 1000000);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(json_object_get(verdict, "checked"),
+							   "not_covered_bytes")),
+			0);
 	logs_damage(&m);
 	index_damage(&m);
 	manifest_damage();
