@@ -175,6 +175,13 @@ static uint64_t line_offset(const char *line)
 			       : strtoull(cluster + strlen("cluster "), NULL, 10) * CLUSTER_BYTES;
 }
 
+static bool line_begins(const char *line, const char *with)
+{
+	return strncmp(line, with, strlen(with)) == 0;
+}
+
+/* Returns the lines of damage. A warning is none: QEMU's bitmaps are void while it rewrites their
+ * list, and stay so when it is killed then; whoever needs them sees that. */
 static size_t lines_find(struct check *check, const struct check_layer *place, char *err)
 {
 	size_t found = 0;
@@ -182,14 +189,11 @@ static size_t lines_find(struct check *check, const struct check_layer *place, c
 
 	for (char *line = strtok_r(err, "\n", &rest); line != NULL;
 	     line = strtok_r(NULL, "\n", &rest)) {
-		bool is_leak = strncmp(line, "Leaked", 6) == 0;
-
-		if (!is_leak && strncmp(line, "ERROR", 5) != 0 &&
-		    strncmp(line, "qemu-img:", 9) != 0 && strncmp(line, "qcow2:", 6) != 0) {
-			continue;
-		}
-		found += !is_leak;
-		if (!is_leak && found <= LINES_TOLD) {
+		if (line_begins(line, "qemu-img: warning:")) {
+			layer_find(check, place, CHECK_NOTE, CHECK_NO_OFFSET, line);
+		} else if ((line_begins(line, "ERROR") || line_begins(line, "qemu-img:") ||
+			    line_begins(line, "qcow2:")) &&
+			   found++ < LINES_TOLD) {
 			layer_find(check, place, CHECK_DAMAGE, line_offset(line), line);
 		}
 	}
