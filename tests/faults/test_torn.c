@@ -126,6 +126,7 @@ static void store_make(void)
 		points_applied_wait();
 	}
 	CU_ASSERT_TRUE(scene_layers_wait(4, 20000));
+	CU_ASSERT_TRUE(faults_rest(20000));
 	CU_ASSERT_TRUE(scene_sums_wait(60000));
 	snprintf(copy, sizeof(copy), "%s/copy", rig.root);
 }
@@ -218,6 +219,8 @@ static void test_unapplied_log(void)
 	unsigned int before = CU_get_number_of_failures();
 
 	rounds = flips < FLIPS_WHOLE ? 1 : rounds;
+	points_cycle(4); /* so that the image is open for writing before the daemon is stopped */
+	scene_check();
 	for (; done < rounds && CU_get_number_of_failures() == before; done++) {
 		whole_judge();
 	}

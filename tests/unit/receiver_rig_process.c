@@ -57,12 +57,17 @@ bool rig_holds_lock(pid_t pid, const char *store)
 	return found;
 }
 
-/* Not qemu-img, which comes and goes. */
+/* Not qemu-img, which comes and goes, nor the reader of sums: those that write have the store's
+ * lock. */
 static bool is_daemon(int pid)
 {
-	char path[64], name[32] = "";
+	char path[64], name[32] = "", lock[RIG_PATH * 2] = "";
 	FILE *file;
 
+	snprintf(path, sizeof(path), "/proc/%d/fd/3", pid);
+	if (readlink(path, lock, sizeof(lock) - 1) < 0 || strstr(lock, "/lock") == NULL) {
+		return false;
+	}
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	file = fopen(path, "re");
 	if (file != NULL) {
