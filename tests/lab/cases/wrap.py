@@ -254,6 +254,7 @@ def failed_over(lab, device):
     planned(lab, "A", "B", "A")
     reached = judged(lab, "A", before, boots=boots + 1)
     merged_into_raw(lab, device, reached)
+    lent_again(lab, device)
     planned(lab, "B", "A", "B")
     reached = judged(lab, "B", reached, boots=boots + 2)
     for site, bytes_before in sent.items():
@@ -263,6 +264,17 @@ def failed_over(lab, device):
     relationship = rep.status(lab, vm=VM)["relationship"]
     rep.remove(lab, VM)
     cib_state.gone(lab, relationship, vm=VM)
+
+
+def lent_again(lab, device):
+    """A reboot takes the receiver's access to the device: the store opens all the same."""
+    found = rep.from_owner(lab, "A", VM)
+    lab.on(found["owner"], f"setfacl -x u:vmreplica {device}")
+    resource = f"{VM}-replica"
+    lab.on(found["owner"], f"crm_resource --resource {resource} --restart", 180)
+    wait_until("the device is lent again, and the store open",
+               lambda: rep.from_owner(lab, "A", VM)["applied_seq"] >= found["applied_seq"]
+               and "user:vmreplica:rw" in lab.on("a1", f"getfacl -p {device}"), 60, 0.5)
 
 
 def bytes_sent(lab, site):
