@@ -4,8 +4,9 @@ either, what libvirt must be told is said and is enough, and it is then protecte
 writes, and moved live like any other.  A raw disk that somebody writes to while the VM is off is
 resynchronized; a file that nobody touched is not doubted.  `unwrap` gives back what was there.  Failed
 over to the other site and home again, it is written through its headers as a replica's base, and
-read without them it is a true point in time.  A block device is resynchronized after each start: nobody
-knows what was written to it meanwhile."""
+read without them it is a true point in time; `unwrap` then brings down what stands on the headers, and
+it runs on its raw disks alone.  A block device is resynchronized after each start: nobody knows what
+was written to it meanwhile."""
 import contextlib
 import json
 import re
@@ -262,8 +263,40 @@ def failed_over(lab, device):
         require(took < SMALL, f"{site} sent {took} bytes")
     say(f"over and home: newest record {reached}, was {before}")
     relationship = rep.status(lab, vm=VM)["relationship"]
+    refused(lab, f"unwrap {VM} --force", f"vmreplica unprotect {VM}")
     rep.remove(lab, VM)
     cib_state.gone(lab, relationship, vm=VM)
+    unwrapped_at_home(lab, device, reached)
+
+
+def unwrapped_at_home(lab, device, reached):
+    """It runs on images of the store that it came home with, over the headers: what those hold goes
+    down into the raw disks, and nothing of it all is left."""
+    node = lab.wait_resource(VM)
+    images = [line.split()[1] for line in lab.on(node, f"virsh domblklist {VM}").splitlines()[2:4]]
+    store = images[0].split("/vm-")[0]
+    require(store.startswith(rep.STORAGE) and store.split("/vm-")[0] in images[1], str(images))
+    boots = int(lab.guest_status(VM)["boots"])
+    off(lab)
+    wanted = [lab.on("a1", f"qemu-img convert -O raw {image} {FILE}.sum && sha256sum < {FILE}.sum; "
+                     f"rm {FILE}.sum").split()[0] for image in images]
+    require(sums(lab, device) != wanted, "there is nothing to bring down")
+    require("is merged" in lab.vmreplica("a1", f"unwrap {VM} --dry-run"), "not said beforehand")
+    start = time.monotonic()
+    say(lab.vmreplica("a1", f"unwrap {VM}", 200).strip().replace("\n", "; "))
+    took = time.monotonic() - start
+    require(sums(lab, device) == wanted, "the raw disks are not what the VM had")
+    facts = lab.judge("a1", [FILE, BACKING], unlocked=True)
+    require(facts["newest"] >= reached and facts["boots"] == boots, str(facts))
+    left = lab.on("a1", f"ls -d /srv/vms/*{VM}* {store} 2>/dev/null || true; "
+                  f"getfacl -p {FILE} {device}")
+    require(".vmreplica." not in left and store not in left and "user:vmreplica" not in left
+            and "user:libvirt-qemu" not in left, left)
+    on(lab)
+    lab.records_advance(name=VM)
+    require(lab.on(lab.wait_resource(VM), f"virsh domblklist {VM}").count(store) == 0,
+            "it does not run on the raw disks")
+    say(f"unwrapped at home in {took:.1f} s: newest record {facts['newest']}")
 
 
 def lent_again(lab, device):

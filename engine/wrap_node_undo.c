@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wrap_node.h's MERGE and REMOVE: what unwrap takes back. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "engine/source_error.h"
+#include "engine/source_security.h"
+#include "engine/storage_probe.h"
+#include "engine/wrap_access.h"
+#include "engine/wrap_header.h"
+#include "engine/wrap_layers.h"
+#include "engine/wrap_node.h"
+
+/* ---- MERGE ---- */
+
+static int merge_one(struct wrap_node *node, struct wrap_disk *disk,
+		     const struct wrap_layers_users *users)
+{
+	unsigned int layers = 0;
+	int result;
+
+	if (node->dry_run) {
+		sentence_list_add(&node->steps,
+				  "%s: what was written since %s came home is merged from %s into "
+				  "%s",
+				  disk->name, node->vm, disk->image, disk->raw);
+		return 0;
+	}
+	result = wrap_layers_merge(disk, users, node->reserve_bytes, node->stop, &layers,
+				   node->error);
+	if (result == 0) {
+		sentence_list_add(&node->steps,
+				  "%s: %u image%s above the header merged into %s, as %s came home "
+				  "with",
+				  disk->name, layers, layers == 1 ? " is" : "s are", disk->raw,
+				  node->vm);
+	}
+	return result;
+}
+
+/* What the VM wrote since it came home lies above the header. */
+int wrap_node_merge(struct wrap_node *node)
+{
+	struct wrap_layers_users users = {0};
+	struct source_security security;
+	unsigned int group;
+	int result = node->dry_run ? 0 : wrap_node_check_off(node);
+
+	if (node->stop == NULL) {
+		return source_fail(-ENOSYS, node->error, "no other node merges for this one");
+	}
+	if (result == 0 && !node->dry_run) {
+		result = source_security_ask(node->libvirt, &security, node->error);
+		users.qemu = security.uid;
+	}
+	storage_user(&users.receiver, &group);
+	for (size_t i = 0; result == 0 && i < node->count; i++) {
+		if (node->disks[i].image[0] != '\0') {
+			result = merge_one(node, &node->disks[i], &users);
+		}
+	}
+	return result;
+}
+
+/* ---- REMOVE ---- */
+
+static void remove_files(struct wrap_node *node, const struct wrap_disk *disk)
+{
+	int result = wrap_header_remove(disk);
+
+	if (result < 0) {
+		sentence_list_add(&node->warnings, "%s stays: %s", disk->header, strerror(-result));
+	} else if (result > 0) {
+		sentence_list_add(&node->steps, "%s: the header %s is gone; %s is as it is",
+				  disk->name, disk->header, disk->raw);
+	}
+}
+
+/* Does a disk that the definition still names lie in the store of this one? */
+static bool is_store_used(struct wrap_node *node, const struct wrap_disk *disk, size_t store)
+{
+	cleanup_free struct wrap_disk *left = calloc(DISKS_MAX, sizeof(*left));
+	cleanup_free char *xml = NULL;
+	char error[SOURCE_ERROR_LEN];
+	size_t count = 0;
+
+	if (left == NULL || wrap_node_read(node, &xml) < 0 ||
+	    wrap_domain_qcow2(xml, left, &count, error) < 0) {
+		return true;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (strncmp(left[i].header, disk->image, store + 1) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What came home with the VM goes with its header, unless somebody has written to it since it was
+ * merged. */
+static bool remove_image(struct wrap_node *node, const struct wrap_disk *disk)
+{
+	unsigned int receiver, group;
+	size_t store;
+	bool whole;
+
+	if (!wrap_layers_is_merged(disk)) {
+		sentence_list_add(&node->warnings,
+				  "%s stays with its header: it was written to after it had been "
+				  "merged. Has %s run meanwhile?",
+				  disk->image, node->vm);
+		return false;
+	}
+	storage_user(&receiver, &group);
+	store = wrap_layers_store(disk, receiver);
+	whole = store != 0 && !is_store_used(node, disk, store);
+	if (!wrap_layers_remove(disk, receiver, whole, &node->warnings)) {
+		return false;
+	}
+	sentence_list_add(&node->steps, "%s: %s is gone%s", disk->name, disk->image,
+			  whole ? ", with the store that it lay in" : "");
+	return true;
+}
+
+static void remove_one(struct wrap_node *node, const struct wrap_disk *disk,
+		       const struct source_security *security)
+{
+	if (node->files && disk->image[0] != '\0' && !remove_image(node, disk)) {
+		return;
+	}
+	wrap_access_take(node->vm, disk, security, &node->warnings);
+	if (node->files) {
+		remove_files(node, disk);
+	}
+}
+
+int wrap_node_remove(struct wrap_node *node)
+{
+	struct source_security security = {0};
+	int result = 0;
+
+	if (!node->dry_run) {
+		result = source_security_ask(node->libvirt, &security, node->error);
+	}
+	for (size_t i = 0; result == 0 && i < node->count; i++) {
+		const struct wrap_disk *disk = &node->disks[i];
+
+		if (node->dry_run) {
+			sentence_list_add(&node->steps, "%s: the header %s is removed", disk->name,
+					  disk->header);
+			continue;
+		}
+		remove_one(node, disk, &security);
+	}
+	return result;
+}
