@@ -71,6 +71,10 @@ void wrap_job_finish(struct wrap_job *job);
  * is answered then, and over. */
 bool wrap_refuse_protected(struct wrap_job *job);
 bool wrap_refuse_held(struct wrap_job *job);
+/* Our resource of the relationship whose store the image of a disk lies in, by the end of the
+ * store's name (proto/store_path.h); NULL: there is none. Pure. */
+const Vmreplica__Ipc__CibResource *wrap_find_holder(const Vmreplica__Ipc__CibSettings *settings,
+						    const struct wrap_node *node);
 
 /* Have Pacemaker (of a single host: libvirt) stop or start the VM, and wait until it is so. That it
  * is off for this stands in the settings meanwhile (wrap_unfinished.h). */

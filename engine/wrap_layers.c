@@ -21,8 +21,8 @@
 #include "engine/source_tool.h"
 #include "engine/store_directory.h"
 #include "engine/store_walk.h"
+#include "engine/wrap_header.h"
 #include "engine/wrap_image.h"
-#include "engine/wrap_record.h"
 
 #define LAYERS_MAX   300u /* more than a store has */
 #define BLOCK_BYTES  512u /* of st_blocks */
@@ -30,13 +30,6 @@
 #define BYTES_TO_MIB 20
 
 /* ---- what stands on what ---- */
-
-static bool has_suffix(const char *path)
-{
-	size_t len = strlen(path), suffix = strlen(WRAP_HEADER_SUFFIX);
-
-	return len > suffix && strcmp(path + len - suffix, WRAP_HEADER_SUFFIX) == 0;
-}
 
 /* Where the last name of path is a link or not, the directories on the way are none. */
 static bool plain_path(const char *path, char ret_plain[PATH_MAX])
@@ -66,7 +59,7 @@ static int descend(const char *image, char ret_header[PATH_MAX],
 		if (realpath(below, real) == NULL || !plain_path(below, plain)) {
 			return -ENOENT;
 		}
-		last = has_suffix(real);
+		last = wrap_header_is_name(real);
 		result = take != NULL ? take(arg, plain, last) : 0;
 		if (result < 0) {
 			return result;
@@ -91,27 +84,41 @@ bool wrap_layers_find(const char *image, char ret_header[PATH_MAX])
 	return true;
 }
 
+/* <store>/vm-<epoch>/<disk>.qcow2, as the receiver makes it (receiver/takeover.h); the definition
+ * that says so is root's. */
+static size_t store_of(const char *image, uid_t receiver)
+{
+	char directory[PATH_MAX];
+	struct stat status;
+
+	snprintf(directory, sizeof(directory), "%s", image);
+	for (unsigned int up = 0; up < 2; up++) {
+		char *slash = strrchr(directory, '/');
+
+		if (slash == NULL) {
+			return 0;
+		}
+		*slash = '\0';
+	}
+	return receiver != 0 && stat(directory, &status) == 0 && S_ISDIR(status.st_mode) &&
+			       status.st_uid == receiver
+		       ? strlen(directory)
+		       : 0;
+}
+
 bool wrap_layers_is_lent(const struct wrap_disk *disk, uid_t receiver)
 {
 	char directory[PATH_MAX];
-	size_t store = store_walk_top(disk->image, receiver);
 	json_t *list;
 	bool lent;
 
-	if (store == 0) {
+	if (!wrap_layers_store(disk, receiver, directory)) {
 		return false;
 	}
-	memcpy(directory, disk->image, store);
-	directory[store] = '\0';
 	list = lent_list_read(directory);
 	lent = lent_list_has(list, disk->raw);
 	json_decref(list);
 	return lent;
-}
-
-size_t wrap_layers_store(const struct wrap_disk *disk, uid_t receiver)
-{
-	return store_walk_top(disk->image, receiver);
 }
 
 /* ---- merging ---- */
@@ -242,7 +249,7 @@ int wrap_layers_merge(struct wrap_disk *disk, const struct wrap_layers_users *us
 {
 	struct descent descent = {.disk = disk,
 				  .users = users,
-				  .store = store_walk_top(disk->image, users->receiver),
+				  .store = store_of(disk->image, users->receiver),
 				  .error = error};
 	char header[PATH_MAX] = "";
 	int result;
@@ -291,29 +298,39 @@ static int remove_image(const struct wrap_disk *disk, size_t store)
 	return result < 0 ? result : unlinkat(directory, name, 0) < 0 ? -errno : 0;
 }
 
-bool wrap_layers_remove(const struct wrap_disk *disk, uid_t receiver, bool whole,
+bool wrap_layers_remove(const struct wrap_disk *disk, uid_t receiver,
 			struct sentence_list *problems)
 {
-	size_t store = store_walk_top(disk->image, receiver);
-	char directory[PATH_MAX], error[STORE_DIRECTORY_ERROR_LEN];
+	size_t store = store_of(disk->image, receiver);
 	int result = store == 0 ? -EPERM : remove_image(disk, store);
 
 	if (result < 0) {
 		sentence_list_add(problems, "%s stays: %s", disk->image, strerror(-result));
+	}
+	return result == 0;
+}
+
+bool wrap_layers_remove_store(const char *directory, uid_t receiver, struct sentence_list *problems)
+{
+	char error[STORE_DIRECTORY_ERROR_LEN];
+	int result;
+
+	adopted_disks_take_back(directory, receiver);
+	result = store_directory_remove_images(directory, error);
+	if (result < 0) {
+		sentence_list_add(problems, "%s", error);
+	}
+	return result == 0;
+}
+
+bool wrap_layers_store(const struct wrap_disk *disk, uid_t receiver, char ret_directory[PATH_MAX])
+{
+	size_t store = store_of(disk->image, receiver);
+
+	if (store == 0) {
 		return false;
 	}
-	result = source_access_revoke_image(disk->raw, receiver);
-	if (result < 0) {
-		sentence_list_add(problems, "the ACL entry of uid %u stays on %s: %s",
-				  (unsigned int)receiver, disk->raw, strerror(-result));
-	}
-	if (whole) {
-		memcpy(directory, disk->image, store);
-		directory[store] = '\0';
-		adopted_disks_take_back(directory, receiver);
-		if (store_directory_remove_images(directory, error) < 0) {
-			sentence_list_add(problems, "%s", error);
-		}
-	}
+	memcpy(ret_directory, disk->image, store);
+	ret_directory[store] = '\0';
 	return true;
 }

@@ -39,12 +39,15 @@ int wrap_layers_merge(struct wrap_disk *disk, const struct wrap_layers_users *us
 		      char error[SOURCE_ERROR_LEN]);
 /* Was nothing written to disk->image since? */
 bool wrap_layers_is_merged(const struct wrap_disk *disk);
-/* Nothing stands on disk->image any more: remove it. With whole also the store that it lies in, and
- * what was lent to that is taken back from the receiver. What cannot be done is a sentence in
- * problems. True when the image is gone. */
-bool wrap_layers_remove(const struct wrap_disk *disk, uid_t receiver, bool whole,
+/* Nothing stands on disk->image any more: remove it. True when it is gone, else there is a sentence
+ * in problems. */
+bool wrap_layers_remove(const struct wrap_disk *disk, uid_t receiver,
 			struct sentence_list *problems);
-/* The length of the store's directory in disk->image; 0: it lies in none. */
-size_t wrap_layers_store(const struct wrap_disk *disk, uid_t receiver);
+/* The store that disk->image lies or lay in; false: in none. */
+bool wrap_layers_store(const struct wrap_disk *disk, uid_t receiver, char ret_directory[PATH_MAX]);
+/* Nobody's images lie in it any more: remove that store, and take back from the receiver what was
+ * lent to it, as far as this node can. Likewise. */
+bool wrap_layers_remove_store(const char *directory, uid_t receiver,
+			      struct sentence_list *problems);
 
 #endif

@@ -14,6 +14,7 @@
 #include "engine/source_image.h"
 #include "engine/storage_probe.h"
 #include "engine/wrap_file.h"
+#include "engine/wrap_header.h"
 #include "engine/wrap_layers.h"
 #include "engine/wrap_node.h"
 #include "engine/wrap_record.h"
@@ -61,13 +62,6 @@ static int look_at_raw(struct wrap_node *node, struct wrap_disk *disk)
 		return source_fail(result, node->error, "%s: %s", disk->raw, strerror(-result));
 	}
 	return find_place(node, disk);
-}
-
-static bool has_suffix(const char *path)
-{
-	size_t len = strlen(path), suffix = strlen(WRAP_HEADER_SUFFIX);
-
-	return len > suffix && strcmp(path + len - suffix, WRAP_HEADER_SUFFIX) == 0;
 }
 
 static void take_raw(struct wrap_disk *disk, const char *raw, uint64_t size_bytes)
@@ -160,7 +154,7 @@ static int keep_wrapped(struct wrap_node *node)
 	for (size_t i = 0; i < node->count; i++) {
 		struct wrap_disk *disk = &node->disks[i];
 
-		bool wrapped = has_suffix(disk->header) &&
+		bool wrapped = wrap_header_is_name(disk->header) &&
 			       (take_header(disk) || take_kept(disk, before, count));
 
 		if (wrapped || take_above(node, disk)) {

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "engine/source_access.h"
 #include "engine/source_error.h"
 #include "engine/source_security.h"
 #include "engine/storage_probe.h"
@@ -32,10 +34,10 @@ static int merge_one(struct wrap_node *node, struct wrap_disk *disk,
 				   node->error);
 	if (result == 0) {
 		sentence_list_add(&node->steps,
-				  "%s: %u image%s above the header merged into %s, as %s came home "
-				  "with",
-				  disk->name, layers, layers == 1 ? " is" : "s are", disk->raw,
-				  node->vm);
+				  "%s: %u image%s above the header, with which %s came home, %s "
+				  "merged into %s",
+				  disk->name, layers, layers == 1 ? "" : "s", node->vm,
+				  layers == 1 ? "is" : "are", disk->raw);
 	}
 	return result;
 }
@@ -78,34 +80,10 @@ static void remove_files(struct wrap_node *node, const struct wrap_disk *disk)
 	}
 }
 
-/* Does a disk that the definition still names lie in the store of this one? */
-static bool is_store_used(struct wrap_node *node, const struct wrap_disk *disk, size_t store)
-{
-	cleanup_free struct wrap_disk *left = calloc(DISKS_MAX, sizeof(*left));
-	cleanup_free char *xml = NULL;
-	char error[SOURCE_ERROR_LEN];
-	size_t count = 0;
-
-	if (left == NULL || wrap_node_read(node, &xml) < 0 ||
-	    wrap_domain_qcow2(xml, left, &count, error) < 0) {
-		return true;
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (strncmp(left[i].header, disk->image, store + 1) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* What came home with the VM goes with its header, unless somebody has written to it since it was
  * merged. */
-static bool remove_image(struct wrap_node *node, const struct wrap_disk *disk)
+static bool remove_image(struct wrap_node *node, const struct wrap_disk *disk, uid_t receiver)
 {
-	unsigned int receiver, group;
-	size_t store;
-	bool whole;
-
 	if (!wrap_layers_is_merged(disk)) {
 		sentence_list_add(&node->warnings,
 				  "%s stays with its header: it was written to after it had been "
@@ -113,22 +91,76 @@ static bool remove_image(struct wrap_node *node, const struct wrap_disk *disk)
 				  disk->image, node->vm);
 		return false;
 	}
-	storage_user(&receiver, &group);
-	store = wrap_layers_store(disk, receiver);
-	whole = store != 0 && !is_store_used(node, disk, store);
-	if (!wrap_layers_remove(disk, receiver, whole, &node->warnings)) {
+	if (!wrap_layers_remove(disk, receiver, &node->warnings)) {
 		return false;
 	}
-	sentence_list_add(&node->steps, "%s: %s is gone%s", disk->name, disk->image,
-			  whole ? ", with the store that it lay in" : "");
+	sentence_list_add(&node->steps, "%s: %s is gone", disk->name, disk->image);
 	return true;
 }
 
-static void remove_one(struct wrap_node *node, const struct wrap_disk *disk,
-		       const struct source_security *security)
+static bool lies_in(const char *path, const char *directory)
 {
-	if (node->files && disk->image[0] != '\0' && !remove_image(node, disk)) {
+	size_t len = strlen(directory);
+
+	return strncmp(path, directory, len) == 0 && path[len] == '/';
+}
+
+/* Does an image lie in the store that is still there, or that the definition still names? */
+static bool is_store_used(struct wrap_node *node, const char *directory)
+{
+	cleanup_free struct wrap_disk *left = calloc(DISKS_MAX, sizeof(*left));
+	cleanup_free char *xml = NULL;
+	char error[SOURCE_ERROR_LEN];
+	bool used = false;
+	size_t count = 0;
+
+	if (left == NULL || wrap_node_read(node, &xml) < 0 ||
+	    wrap_domain_qcow2(xml, left, &count, error) < 0) {
+		return true;
+	}
+	for (size_t i = 0; i < count; i++) {
+		used = used || lies_in(left[i].header, directory);
+	}
+	for (size_t i = 0; i < node->count; i++) {
+		used = used || (lies_in(node->disks[i].image, directory) &&
+				access(node->disks[i].image, F_OK) == 0);
+	}
+	return used;
+}
+
+static void remove_stores(struct wrap_node *node, uid_t receiver)
+{
+	char directory[PATH_MAX];
+
+	for (size_t i = 0; i < node->count; i++) {
+		if (wrap_layers_store(&node->disks[i], receiver, directory) &&
+		    !is_store_used(node, directory) &&
+		    wrap_layers_remove_store(directory, receiver, &node->warnings)) {
+			sentence_list_add(&node->steps, "the store %s that they lay in is gone",
+					  directory);
+		}
+	}
+}
+
+/* Of a block device each node has an ACL of its own. */
+static void take_from_receiver(struct wrap_node *node, const struct wrap_disk *disk, uid_t receiver)
+{
+	int result = source_access_revoke_image(disk->raw, receiver);
+
+	if (result < 0 && result != -ENOENT) {
+		sentence_list_add(&node->warnings, "the ACL entry of uid %u stays on %s: %s",
+				  (unsigned int)receiver, disk->raw, strerror(-result));
+	}
+}
+
+static void remove_one(struct wrap_node *node, const struct wrap_disk *disk,
+		       const struct source_security *security, uid_t receiver)
+{
+	if (node->files && disk->image[0] != '\0' && !remove_image(node, disk, receiver)) {
 		return;
+	}
+	if (disk->image[0] != '\0') {
+		take_from_receiver(node, disk, receiver);
 	}
 	wrap_access_take(node->vm, disk, security, &node->warnings);
 	if (node->files) {
@@ -139,8 +171,10 @@ static void remove_one(struct wrap_node *node, const struct wrap_disk *disk,
 int wrap_node_remove(struct wrap_node *node)
 {
 	struct source_security security = {0};
+	unsigned int receiver, group;
 	int result = 0;
 
+	storage_user(&receiver, &group);
 	if (!node->dry_run) {
 		result = source_security_ask(node->libvirt, &security, node->error);
 	}
@@ -152,7 +186,10 @@ int wrap_node_remove(struct wrap_node *node)
 					  disk->header);
 			continue;
 		}
-		remove_one(node, disk, &security);
+		remove_one(node, disk, &security, receiver);
+	}
+	if (result == 0 && node->files && !node->dry_run) {
+		remove_stores(node, receiver);
 	}
 	return result;
 }

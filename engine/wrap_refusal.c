@@ -22,10 +22,8 @@ bool wrap_refuse_protected(struct wrap_job *job)
 	return true;
 }
 
-/* The relationship whose store a disk's image lies in, by the end of the store's name
- * (proto/store_path.h). */
-static const Vmreplica__Ipc__CibResource *find_holder(const Vmreplica__Ipc__CibSettings *settings,
-						      const struct wrap_node *node)
+const Vmreplica__Ipc__CibResource *wrap_find_holder(const Vmreplica__Ipc__CibSettings *settings,
+						    const struct wrap_node *node)
 {
 	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
 		const Vmreplica__Ipc__CibResource *resource = settings->resources[i];
@@ -50,7 +48,7 @@ static const Vmreplica__Ipc__CibResource *find_holder(const Vmreplica__Ipc__CibS
 bool wrap_refuse_held(struct wrap_job *job)
 {
 	const Vmreplica__Ipc__CibResource *holder =
-		find_holder(engine_settings(job->engine), &job->node);
+		wrap_find_holder(engine_settings(job->engine), &job->node);
 	char advice[REASON_MAX];
 
 	if (holder == NULL) {

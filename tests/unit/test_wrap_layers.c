@@ -213,25 +213,25 @@ static bool is_there(const char *path)
 static void test_removed(void)
 {
 	struct sentence_list problems = {0};
-	char beside[TEMP_PATH_LEN];
+	char beside[TEMP_PATH_LEN], directory[PATH_MAX];
 
 	begin();
 	temp_file(beside, "store.xml", "<domain/>");
-	CU_ASSERT_TRUE(wrap_layers_remove(&disk, RECEIVER, false, &problems));
+	CU_ASSERT_TRUE(wrap_layers_remove(&disk, RECEIVER, &problems));
 	CU_ASSERT_FALSE(is_there(image));
 	CU_ASSERT_TRUE(is_there(layer)); /* another disk's may lie there */
-	CU_ASSERT_FALSE(source_access_holds_image(raw, RECEIVER));
-	CU_ASSERT_EQUAL(problems.count, 0);
-	begin();
-	temp_file(beside, "store.xml", "<domain/>");
-	CU_ASSERT_TRUE(wrap_layers_remove(&disk, RECEIVER, true, &problems));
+	CU_ASSERT_TRUE(source_access_holds_image(header, RECEIVER));
+	CU_ASSERT_TRUE(wrap_layers_store(&disk, RECEIVER, directory));
+	CU_ASSERT_STRING_EQUAL(directory, store);
+	CU_ASSERT_TRUE(wrap_layers_remove_store(directory, RECEIVER, &problems));
 	CU_ASSERT_FALSE(is_there(store));
 	CU_ASSERT_TRUE(is_there(beside));
 	CU_ASSERT_TRUE(is_there(header));
 	CU_ASSERT_FALSE(source_access_holds_image(raw, RECEIVER));
 	CU_ASSERT_FALSE(source_access_holds_image(header, RECEIVER));
 	CU_ASSERT_EQUAL(problems.count, 0);
-	CU_ASSERT_FALSE(wrap_layers_remove(&disk, RECEIVER, true, &problems));
+	CU_ASSERT_FALSE(wrap_layers_store(&disk, RECEIVER, directory));
+	CU_ASSERT_FALSE(wrap_layers_remove(&disk, RECEIVER, &problems));
 	CU_ASSERT_EQUAL(problems.count, 1);
 	sentence_list_destroy(&problems);
 }

@@ -266,17 +266,16 @@ def failed_over(lab, device):
     refused(lab, f"unwrap {VM} --force", f"vmreplica unprotect {VM}")
     rep.remove(lab, VM)
     cib_state.gone(lab, relationship, vm=VM)
-    unwrapped_at_home(lab, device, reached)
+    unwrapped_at_home(lab, device, reached, boots + 2)
 
 
-def unwrapped_at_home(lab, device, reached):
+def unwrapped_at_home(lab, device, reached, boots):
     """It runs on images of the store that it came home with, over the headers: what those hold goes
     down into the raw disks, and nothing of it all is left."""
     node = lab.wait_resource(VM)
     images = [line.split()[1] for line in lab.on(node, f"virsh domblklist {VM}").splitlines()[2:4]]
     store = images[0].split("/vm-")[0]
     require(store.startswith(rep.STORAGE) and store.split("/vm-")[0] in images[1], str(images))
-    boots = int(lab.guest_status(VM)["boots"])
     off(lab)
     wanted = [lab.on("a1", f"qemu-img convert -O raw {image} {FILE}.sum && sha256sum < {FILE}.sum; "
                      f"rm {FILE}.sum").split()[0] for image in images]
@@ -288,26 +287,32 @@ def unwrapped_at_home(lab, device, reached):
     require(sums(lab, device) == wanted, "the raw disks are not what the VM had")
     facts = lab.judge("a1", [FILE, BACKING], unlocked=True)
     require(facts["newest"] >= reached and facts["boots"] == boots, str(facts))
-    left = lab.on("a1", f"ls -d /srv/vms/*{VM}* {store} 2>/dev/null || true; "
-                  f"getfacl -p {FILE} {device}")
-    require(".vmreplica." not in left and store not in left and "user:vmreplica" not in left
-            and "user:libvirt-qemu" not in left, left)
-    on(lab)
-    lab.records_advance(name=VM)
+    for name in lab.nodes("A"):
+        left = lab.on(name, f"ls -d /srv/vms/*{VM}* {store}* 2>/dev/null || true; "
+                      f"getfacl -p {FILE} {device}")
+        require(".vmreplica." not in left and f"{store}\n" not in left
+                and f"{store}.lent" not in left and "user:vmreplica" not in left
+                and "user:libvirt-qemu" not in left, f"{name}: {left}")
+    target(lab, "Started")
+    newer = in_the_raw(lab, device, lambda now: now["newest"] > facts["newest"]
+                       and now["boots"] == boots + 1, "a record of the next boot")
     require(lab.on(lab.wait_resource(VM), f"virsh domblklist {VM}").count(store) == 0,
-            "it does not run on the raw disks")
+            f"it does not run on the raw disks that hold record {newer}")
     say(f"unwrapped at home in {took:.1f} s: newest record {facts['newest']}")
 
 
 def lent_again(lab, device):
-    """A reboot takes the receiver's access to the device: the store opens all the same."""
+    """A device's ACL is its node's, and goes with a reboot: it is lent again when the store opens."""
     found = rep.from_owner(lab, "A", VM)
-    lab.on(found["owner"], f"setfacl -x u:vmreplica {device}")
-    resource = f"{VM}-replica"
-    lab.on(found["owner"], f"crm_resource --resource {resource} --restart", 180)
-    wait_until("the device is lent again, and the store open",
-               lambda: rep.from_owner(lab, "A", VM)["applied_seq"] >= found["applied_seq"]
-               and "user:vmreplica:rw" in lab.on("a1", f"getfacl -p {device}"), 60, 0.5)
+    node = found["owner"]
+    lab.on(node, f"setfacl -x u:vmreplica {device}")
+    lab.on(node, f"crm_resource --resource {VM}-replica --restart", 180)
+
+    def opened():
+        now = rep.from_owner(lab, "A", VM)
+        return (now["applied_seq"] >= found["applied_seq"] and "user:vmreplica:rw"
+                in lab.on(now["owner"], f"getfacl -p {device}"))
+    wait_until("the device is lent again, and the store open", opened, 60, 0.5)
 
 
 def bytes_sent(lab, site):
@@ -353,11 +358,17 @@ def judged(lab, site, reached, boots):
 def merged_into_raw(lab, device, reached):
     """The oldest points are merged down to the raw disks: read without their headers they are a
     true point in time again, newer than REACHED."""
+    newest = in_the_raw(lab, device, lambda facts: facts["newest"] > reached,
+                        f"a record after {reached}")
+    say(f"merged into the raw disks: newest record {newest}, was {reached} before")
+
+
+def in_the_raw(lab, device, good, what):
+    """The newest record of the raw disks, once they are a true point in time that is GOOD."""
     node = rep.node_of(lab, "A")
 
-    def newer():
+    def look():
         lab.on(node, f"sync {FILE}; blockdev --flushbufs {device}")
         facts = lab.judge(node, [FILE, BACKING], unlocked=True)
-        return facts["newest"] if facts["newest"] > reached else None
-    newest = wait_until(f"the raw disks hold a record after {reached}", newer, 90, 1)
-    say(f"merged into the raw disks: newest record {newest}, was {reached} before")
+        return facts["newest"] if good(facts) else None
+    return wait_until(f"the raw disks hold {what}", look, 90, 1)
