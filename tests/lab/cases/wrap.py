@@ -294,10 +294,10 @@ def unwrapped_at_home(lab, device, reached, boots):
                 and f"{store}.lent" not in left and "user:vmreplica" not in left
                 and "user:libvirt-qemu" not in left, f"{name}: {left}")
     target(lab, "Started")
-    newer = in_the_raw(lab, device, lambda now: now["newest"] > facts["newest"]
-                       and now["boots"] == boots + 1, "a record of the next boot")
-    require(lab.on(lab.wait_resource(VM), f"virsh domblklist {VM}").count(store) == 0,
-            f"it does not run on the raw disks that hold record {newer}")
+    node = lab.wait_resource(VM, timeout=60)
+    require(lab.on(node, f"virsh domblklist {VM}").count(store) == 0, "it runs on another image")
+    in_the_raw(lab, device, lambda now: now["newest"] > facts["newest"]
+               and now["boots"] == boots + 1, "a record of the next boot", node)
     say(f"unwrapped at home in {took:.1f} s: newest record {facts['newest']}")
 
 
@@ -363,12 +363,19 @@ def merged_into_raw(lab, device, reached):
     say(f"merged into the raw disks: newest record {newest}, was {reached} before")
 
 
-def in_the_raw(lab, device, good, what):
-    """The newest record of the raw disks, once they are a true point in time that is GOOD."""
-    node = rep.node_of(lab, "A")
+def in_the_raw(lab, device, good, what, runs=None):
+    """The newest record of the raw disks, once they are a true point in time that is GOOD.  RUNS: the
+    node where the VM writes to them, and stands still while both are read."""
+    node = runs or rep.node_of(lab, "A")
 
     def look():
-        lab.on(node, f"sync {FILE}; blockdev --flushbufs {device}")
-        facts = lab.judge(node, [FILE, BACKING], unlocked=True)
+        if runs:
+            lab.on(runs, f"virsh suspend {VM}")
+        try:
+            lab.on(node, f"sync {FILE}; blockdev --flushbufs {device}")
+            facts = lab.judge(node, [FILE, BACKING], unlocked=True)
+        finally:
+            if runs:
+                lab.on(runs, f"virsh resume {VM}")
         return facts["newest"] if good(facts) else None
     return wait_until(f"the raw disks hold {what}", look, 90, 1)
