@@ -21,6 +21,9 @@ static int make_definition(const struct replica_fit *request, char **ret_xml,
 	char error[DOMAIN_ERROR_LEN];
 	int result;
 
+	if (request->kept != NULL) {
+		options.own = kept_definition_load(request->kept, &fit->warnings);
+	}
 	if (firmware_list_load_host(&firmwares) == 0) {
 		options.firmwares = &firmwares;
 	}

@@ -153,6 +153,12 @@ tests_unit_test_peer_take_SOURCES = tests/unit/test_peer_take.c engine/peer_take
 tests_unit_test_peer_take_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_peer_take_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_become_replica
+tests_unit_test_become_replica_SOURCES = tests/unit/test_become_replica.c \
+	engine/become_replica.c engine/failover_place.c engine/cluster_table.c engine/vm_status.c
+tests_unit_test_become_replica_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_become_replica_LDADD = libvmr-cluster.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_given_back
 tests_unit_test_given_back_SOURCES = tests/unit/test_given_back.c engine/epoch.c cluster/epoch.c
 tests_unit_test_given_back_CFLAGS = $(engine_test_cflags) -Wno-undef
