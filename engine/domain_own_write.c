@@ -40,7 +40,6 @@ static void write_start(struct domain_walk *walk, const xmlNode *node, bool uppe
 }
 
 /* skip: children of this one that stay out, as words. Depth is bounded by domain_document.h. */
-// NOLINTNEXTLINE(misc-no-recursion)
 static void write_whole(struct domain_walk *walk, const xmlNode *node, const char *skip,
 			bool uppermost)
 {
@@ -62,7 +61,6 @@ static void write_whole(struct domain_walk *walk, const xmlNode *node, const cha
 }
 
 /* VirtualDomain takes the VM's name from a line that looks like this one. */
-// NOLINTNEXTLINE(misc-no-recursion)
 static bool has_name(const xmlNode *node)
 {
 	bool found = node->type == XML_ELEMENT_NODE && node->ns == NULL &&

@@ -34,12 +34,12 @@ NO_JOB = {"id": "", "state": "running", "steps": [{"name": "", "text": ""}]}
 
 def run(lab):
     rep.remove(lab)
-    only_at_a(lab)
     rep.thin(lab)
     rep.authorize(lab)
     rep.authorize(lab, rep.SITE_B, site="A")
-    rep.protect(lab, more="--exclude-disk vdc --map net:prod=dr")
+    rep.protect(lab, more="--map net:prod=dr")
     rep.wait_replicating(lab)
+    only_at_a(lab)
     cut(lab)        # and from here on it has what stands in its definition
     require(has(lab) == AT_HOME, f"{has(lab)}")
     lab.guest("load 100000 20")
@@ -69,7 +69,9 @@ def only_at_a(lab):
                    "<bridge name='lab-br'/></network>\" > /root/network.xml; "
                    f"virsh -q net-define /root/network.xml; virsh -q net-start {network}")
     lab.on("a1", f"truncate -s 16M {SCRATCH}; cat > /root/more.xml <<'END'\n{MORE}END\n"
-           "sed -i '/<devices>/r /root/more.xml' /srv/vms/web1.xml")
+           "sed -i '/<devices>/r /root/more.xml' /srv/vms/web1.xml && "
+           "pcs resource update web1-replica exclude_disks=vdc", 60)
+    rep.wait_cycles(lab, 1, 60)
 
 
 def has(lab):
