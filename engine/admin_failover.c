@@ -20,10 +20,9 @@
 #include "engine/failover_peer.h"
 #include "engine/failover_refusal.h"
 #include "engine/handover.h"
-#include "engine/order_client.h"
-#include "engine/peer_contact.h"
 #include "engine/planned.h"
 #include "engine/point_find.h"
+#include "engine/primary_ask.h"
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
 
@@ -47,11 +46,8 @@ struct failover_call {
 	int64_t wait_until_ms;	/* monotonic: for a job that gives way */
 	Vmreplica__Point point; /* strings are in the buffers below */
 	char cut_id[CUT_ID_LEN + 1], consistency[16];
-	bool found; /* the point is known */
-	/* the worker's */
-	struct peer_contact contact;
-	struct order_answer answer;
-	struct trouble trouble;
+	bool found;		    /* the point is known */
+	struct order_answer answer; /* the other side's, when it answered */
 	bool answered;
 };
 
@@ -191,44 +187,18 @@ static void call_go(struct failover_call *job)
 
 /* ---- does the primary's side answer? ---- */
 
-static int peer_run(void *arg)
+static void primary_cb(void *arg, const struct primary_word *word)
 {
 	struct failover_call *job = arg;
-	struct locate_client client = peer_contact_client(&job->contact, job->engine->tls);
+	int error = job->order.kind == CANCEL ? EPERM : -word->error;
 
-	return order_client_query(&client, job->relationship, job->engine->config->site, NULL,
-				  &job->answer, &job->trouble);
-}
-
-static void peer_done(void *arg, int result)
-{
-	struct failover_call *job = arg;
-	const char *why, *advice;
-	char text[REASON_MAX];
-
-	job->answered = result == 0;
-	if (job->answer.site[0] == '\0') {
-		snprintf(job->answer.site, sizeof(job->answer.site), "%s", job->contact.site);
-	}
-	why = result < 0 ? NULL
-			 : failover_peer_objection(job->order.kind, &job->answer,
-						   job->engine->config->site, text, sizeof(text),
-						   &advice);
-	if (why == NULL) {
-		call_go(job);
+	job->answered = word->answered;
+	job->answer = word->answer;
+	if (word->error != 0) {
+		call_fail(job, error, word->advice, word->text);
 	} else {
-		call_fail(job, job->order.kind == CANCEL ? EPERM : EBUSY, advice, why);
+		call_go(job);
 	}
-}
-
-/* Its last word, for when its broker's address was never told. */
-static bool replicated_lately(const struct replica *replica)
-{
-	int64_t age = replica->status != NULL
-			      ? clock_wall_ms() - replica->status->last_replicated_ms
-			      : INT64_MAX;
-
-	return age < 2000 * (int64_t)replica->settings.frequency_s;
 }
 
 static void call_look_at_peer(struct failover_call *job)
@@ -248,20 +218,7 @@ static void call_look_at_peer(struct failover_call *job)
 		call_go(job);
 		return;
 	}
-	if (peer_contact_find(job->engine, job->relationship, &job->contact) < 0 ||
-	    job->contact.host[0] == '\0') {
-		if (job->order.kind == UNPLANNED && replicated_lately(replica)) {
-			call_fail(
-				job, EBUSY,
-				"vmreplica failover --planned loses nothing; to fail over all the "
-				"same: --force",
-				"the primary has replicated a moment ago");
-			return;
-		}
-		call_go(job);
-		return;
-	}
-	if (workers_submit(job->engine->task_workers, peer_run, peer_done, job) < 0) {
+	if (primary_ask(job->engine, job->relationship, job->order.kind, primary_cb, job) < 0) {
 		call_fail(job, ENOMEM, "try again", "out of memory");
 	}
 }

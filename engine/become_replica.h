@@ -10,8 +10,9 @@
 
 /* role=replica of peer_site, in the storage of its authorization entry; the VM's resource Stopped,
  * no longer followed, and with the replica's definition for its config, so that to enable it starts
- * nothing on the disks; epoch, adopt and the definition that names the disks stand, the handover
- * and the failover's order go: all in one change. done is called once, perhaps before this
+ * nothing on the disks; both bound to this node when the storage is its own, and to none when it is
+ * shared (failover_place.h); epoch, adopt and the definition that names the disks stand, the
+ * handover and the failover's order go: all in one change. done is called once, perhaps before this
  * returns. */
 void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
 			   const char *peer_site, const struct epoch *epoch,

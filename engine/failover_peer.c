@@ -2,6 +2,7 @@
 #include "engine/failover_peer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define UNPLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED
 #define CANCEL	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
@@ -67,6 +68,38 @@ const char *failover_peer_objection(Vmreplica__Admin__FailoverKind kind,
 	*ret_advice =
 		"vmreplica reverse ends the change of sides, vmreplica failover --planned then "
 		"brings the VM back; to give up what was written here all the same: --force";
+	return text;
+}
+
+#define FIRST_MEND                                                                                 \
+	"mend that, and vmreplica failover --planned loses nothing; to fail over all the same, "   \
+	"and "                                                                                     \
+	"give up what has not been replicated: --force"
+
+const char *failover_peer_refusal(const char *site, const struct trouble *trouble, char *text,
+				  size_t size, const char **ret_advice)
+{
+	/* of broker_talk.c: nobody spoke there, or we did not */
+	static const char *const silent[] = {"broker-unreachable", "cancelled", "memory"};
+
+	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
+		if (strcmp(trouble->code, silent[i]) == 0) {
+			return NULL;
+		}
+	}
+	snprintf(text, size,
+		 "the primary's side is alive: %s answers, though not how it stands: %s", site,
+		 trouble->text);
+	*ret_advice = FIRST_MEND;
+	return text;
+}
+
+const char *failover_peer_lives(const char *site, const char *seen, const char *broker, char *text,
+				size_t size, const char **ret_advice)
+{
+	snprintf(text, size, "the primary's side, %s, is alive: %s%s%s", site, seen,
+		 broker[0] != '\0' ? "; its broker does not answer: " : "", broker);
+	*ret_advice = FIRST_MEND;
 	return text;
 }
 

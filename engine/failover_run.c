@@ -349,7 +349,7 @@ void failover_step_running(struct failover *failover)
 	} else if (found != NULL && found->failed && found->pending == NULL &&
 		   since > FAILED_LIMIT_MS) {
 		failover_failed(failover, -EIO, SEE_CLUSTER, "Pacemaker could not start %s",
-				resource->id);
+				found->id);
 	} else {
 		failover_later(failover, LOOK_MS, RUNNING_LIMIT_MS, SEE_CLUSTER,
 			       "waiting for Pacemaker to start it");

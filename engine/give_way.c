@@ -15,6 +15,7 @@
 #include "engine/become_replica.h"
 #include "engine/epoch.h"
 #include "engine/extended.h"
+#include "engine/failover_place.h"
 #include "engine/host_vm.h"
 #include "engine/own_definition.h"
 #include "engine/replica.h"
@@ -385,6 +386,15 @@ static void way_read(struct give_way *way)
 	way->busy = workers_submit(way->engine->task_workers, read_run, read_cb, way) == 0;
 }
 
+static void way_role(struct give_way *way)
+{
+	failover_job_step(way->job, "role", "replica of %s", way->peer_site);
+	failover_place_warn(way->job, way->storage, way->contact.vm);
+	way->busy = true;
+	become_replica_switch(way->engine, &way->contact, way->peer_site, &way->epoch, &way->adopt,
+			      way->definition, changed_cb, way);
+}
+
 static void way_run(struct give_way *way)
 {
 	switch (way->step) {
@@ -405,10 +415,7 @@ static void way_run(struct give_way *way)
 		way_read(way);
 		break;
 	case GIVE_WAY_ROLE:
-		failover_job_step(way->job, "role", "replica of %s", way->peer_site);
-		way->busy = true;
-		become_replica_switch(way->engine, &way->contact, way->peer_site, &way->epoch,
-				      &way->adopt, way->definition, changed_cb, way);
+		way_role(way);
 		break;
 	case GIVE_WAY_END:
 		failover_job_finish(way->job, 0, "", "%s is a replica of %s here", way->contact.vm,

@@ -44,8 +44,9 @@ ENGINE_WRAP = \
 	engine/wrap_file.c engine/wrap_file.h \
 	engine/wrap_header.c engine/wrap_header.h \
 	engine/wrap_image.c engine/wrap_image.h \
+	engine/wrap_layers.c engine/wrap_layers.h \
 	engine/wrap_look.c engine/wrap_record.c engine/wrap_record.h \
-	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node.h \
+	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node_undo.c engine/wrap_node.h \
 	engine/wrap_witness.c engine/wrap_witness.h
 
 # Pure decisions: no clock, no I/O.
@@ -54,11 +55,13 @@ ENGINE_PURE = \
 	engine/domain_fit.c engine/domain_fit.h \
 	engine/domain_fit_devices.c engine/domain_fit_devices.h \
 	engine/domain_rules.c engine/domain_rules.h \
+	engine/domain_own.c engine/domain_own_write.c engine/domain_own.h \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/digest_estimate.c engine/digest_estimate.h \
 	engine/extent_list.c engine/extent_list.h \
 	engine/failover_order.c engine/failover_order.h \
 	engine/failover_plan.c engine/failover_plan.h \
+	engine/failover_record.c \
 	engine/guard.c engine/guard.h \
 	engine/handover.c engine/handover.h \
 	engine/health.c engine/health.h \
@@ -97,7 +100,7 @@ ENGINE_CONTROL = \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
 	engine/admin_wrap.c engine/admin_wrap_node.c \
-	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c \
+	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c engine/wrap_refusal.c \
 	engine/wrap_unfinished.c engine/wrap_unfinished.h \
 	engine/admin_verify.c \
 	engine/export.c engine/export_state.c engine/export_state.h engine/export_target.c engine/export_target.h \
@@ -118,6 +121,8 @@ ENGINE_CONTROL = \
 	engine/check_replica.c engine/check_replica.h \
 	engine/cluster_table.c engine/cluster_table.h \
 	engine/definition_file.c engine/definition_file.h \
+	engine/definition_job.c engine/definition_job.h \
+	engine/kept_definition.c engine/kept_definition.h \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \
@@ -130,6 +135,7 @@ ENGINE_CONTROL = \
 	engine/failover_job.c engine/failover_job.h \
 	engine/failover_refusal.c engine/failover_refusal.h \
 	engine/failover_place.c engine/failover_place.h \
+	engine/primary_ask.c engine/primary_ask.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 
 #define REMOVE_DEPTH_MAX 8
 #define NVRAM_END	 "_VARS.fd"
+#define OWN_END		 ".xml.own"
 
 int store_directory_path(const char *storage, const char *peer_site, const char *vm,
 			 const char *relationship, char *buf, size_t size)
@@ -43,6 +45,12 @@ int store_directory_definition(const char *storage, const char *peer_site, const
 			       const char *relationship, char *buf, size_t size)
 {
 	return store_path_definition(storage, peer_site, vm, relationship, buf, size);
+}
+
+int store_directory_own(const char *storage, const char *peer_site, const char *vm,
+			const char *relationship, char *buf, size_t size)
+{
+	return path_beside(storage, peer_site, vm, relationship, OWN_END, buf, size);
 }
 
 int store_directory_nvram(const char *storage, const char *peer_site, const char *vm,
@@ -158,9 +166,10 @@ static int directory_remove_contents(int fd, int depth)
 /* The definition and the variables, and what a power cut left of new ones. */
 static void remove_definition(int site, const char *name)
 {
-	static const char *const ends[] = {".xml",	     ".xml.new",	   ".xml.adopted",
-					   LENT_LIST_END,    LENT_LIST_END ".new", NVRAM_END,
-					   NVRAM_END ".new", NVRAM_END ".placed"};
+	static const char *const ends[] = {
+		".xml",		  ".xml.new",	      ".xml.adopted",	    OWN_END,
+		OWN_END ".new",	  LENT_LIST_END,      LENT_LIST_END ".new", NVRAM_END,
+		NVRAM_END ".new", NVRAM_END ".placed"};
 	char file[STORE_NAME_LEN + 16];
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
@@ -198,5 +207,26 @@ int store_directory_remove(const char *storage, const char *peer_site, const cha
 		return directory_fail(error, "cannot remove", storage, name, -result);
 	}
 	unlinkat(top, peer_site, AT_REMOVEDIR); /* the last store of a site takes it along */
+	return 0;
+}
+
+int store_directory_remove_images(const char *path, char error[STORE_DIRECTORY_ERROR_LEN])
+{
+	char parent[PATH_LEN_MAX + 1], name[PATH_LEN_MAX + 1], list[PATH_LEN_MAX + 16];
+	cleanup_close int site = -1;
+	int result;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	snprintf(name, sizeof(name), "%s", basename(parent));
+	snprintf(list, sizeof(list), "%s" LENT_LIST_END, name);
+	site = open(dirname(parent), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (site < 0) {
+		return directory_fail(error, "cannot open", parent, "", errno);
+	}
+	result = directory_remove_entry(site, name, 0);
+	if (result < 0) {
+		return directory_fail(error, "cannot remove", parent, name, -result);
+	}
+	unlinkat(site, list, 0);
 	return 0;
 }

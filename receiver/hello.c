@@ -16,6 +16,7 @@
 #include "receiver/adopt.h"
 #include "receiver/authorization.h"
 #include "receiver/plan.h"
+#include "receiver/pulse.h"
 #include "receiver/room.h"
 #include "receiver/stores.h"
 
@@ -94,9 +95,9 @@ static int store_find(struct session *session, const Vmreplica__Wire__Hello *hel
 	int rc = hello_check_authorized(session, store, hello->site, answer);
 
 	if (rc == 0 && store == NULL) {
-		return answer_moved(answer, RETRY_MOVED_MS,
-				    "the replica of %s is not open on node %s", hello->vm,
-				    session->receiver->node);
+		answer_moved(answer, RETRY_MOVED_MS, "the replica of %s is not open on node %s",
+			     hello->vm, session->receiver->node);
+		return -ESTALE;
 	}
 	if (rc < 0 && store != NULL && dns_name_equals(store->peer_site, hello->site) &&
 	    certificate_names(session, hello->site)) {
@@ -361,6 +362,7 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 		return rc;
 	}
 	session->store = store; /* session_release gives both back */
+	pulse_greet(session);
 	rc = version_check(hello->version, hello->site, &version, answer);
 	if (rc < 0) {
 		return rc;

@@ -111,8 +111,8 @@ static int fill_begin(struct fill *fill)
 	struct store *store = fill->store;
 	cleanup_free struct point_item *items = NULL;
 	size_t count = 0;
-	int rc = point_list_make(&store->manifest, &store->history, false, any_file, NULL, &items,
-				 &count);
+	int rc = point_list_make(&store->manifest, &store->history, &POINT_RANGE_ALL, false,
+				 any_file, NULL, &items, &count);
 
 	return rc < 0 ? rc : layer_find(fill, items);
 }

@@ -15,6 +15,7 @@ check_PROGRAMS += \
 	tests/unit/test_history \
 	tests/unit/test_image_cache \
 	tests/unit/test_point_list \
+	tests/unit/test_points_page \
 	tests/unit/test_sums
 tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c tests/unit/manifest_sample.c tests/unit/manifest_sample.h
 tests_unit_test_manifest_CFLAGS = $(receiver_test_cflags)
@@ -43,6 +44,9 @@ tests_unit_test_image_cache_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_image_cache_LDADD = $(receiver_pure_libs)
 tests_unit_test_point_list_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_point_list_LDADD = $(receiver_pure_libs)
+tests_unit_test_points_page_SOURCES = tests/unit/test_points_page.c tests/unit/tempdir.h
+tests_unit_test_points_page_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_points_page_LDADD = $(receiver_pure_libs)
 
 # ---- against the real program ----
 # What all of them share is compiled once: the program under test, a sender, scenes. They find the
@@ -66,6 +70,7 @@ tests_unit_librig_la_CFLAGS = $(receiver_test_cflags)
 receiver_rig_libs = tests/unit/librig.la libvmr-receiver.la $(CUNIT_LIBS) -lpthread
 receiver_rig_tests = \
 	tests/unit/test_receiver_e2e \
+	tests/unit/test_receiver_resync \
 	tests/unit/test_receiver_trouble \
 	tests/unit/test_receiver_sync \
 	tests/unit/test_receiver_import \
@@ -89,6 +94,7 @@ receiver_rig_tests = \
 	tests/unit/test_receiver_trips \
 	tests/unit/test_replay \
 	tests/unit/test_receiver_failover \
+	tests/unit/test_receiver_pulse \
 	tests/unit/test_flood_receiver \
 	tests/unit/test_store_fixture
 check_PROGRAMS += $(receiver_rig_tests)
@@ -98,6 +104,8 @@ tests_unit_test_flood_receiver_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_flood_receiver_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_e2e_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_e2e_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_resync_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_resync_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_trouble_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)
@@ -148,6 +156,8 @@ tests_unit_test_receiver_adopt_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_adopt_LDADD = $(receiver_rig_libs)
 tests_unit_test_replay_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_replay_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_pulse_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_pulse_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_failover_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_failover_LDADD = $(receiver_rig_libs)
 tests_unit_test_store_fixture_CFLAGS = $(receiver_test_cflags) -DTEST_FIXTURES='"$(abs_top_srcdir)/tests/fixtures"'
