@@ -19,8 +19,8 @@
 #include "engine/failover.h"
 #include "engine/failover_peer.h"
 #include "engine/failover_refusal.h"
+#include "engine/failover_word.h"
 #include "engine/handover.h"
-#include "engine/order_client.h"
 #include "engine/peer_contact.h"
 #include "engine/planned.h"
 #include "engine/point_find.h"
@@ -48,11 +48,7 @@ struct failover_call {
 	Vmreplica__Point point; /* strings are in the buffers below */
 	char cut_id[CUT_ID_LEN + 1], consistency[16];
 	bool found; /* the point is known */
-	/* the worker's */
-	struct peer_contact contact;
-	struct order_answer answer;
-	struct trouble trouble;
-	bool answered;
+	struct failover_word word; /* the worker's */
 };
 
 static void call_fail(struct failover_call *job, int error, const char *advice, const char *text)
@@ -146,7 +142,7 @@ static int choose_epoch(struct failover_call *job, const struct replica *replica
 	if (job->order.kind == CANCEL) {
 		return epoch_raise(&known, replica->settings.peer, NULL, &job->order.epoch);
 	}
-	return failover_peer_epoch(&known, job->answered ? &job->answer : NULL,
+	return failover_peer_epoch(&known, job->word.answered ? &job->word.answer : NULL,
 				   adopt_order_read(job->engine, job->relationship, &adopt),
 				   job->engine->config->site, &job->order.epoch);
 }
@@ -194,30 +190,22 @@ static void call_go(struct failover_call *job)
 static int peer_run(void *arg)
 {
 	struct failover_call *job = arg;
-	struct locate_client client = peer_contact_client(&job->contact, job->engine->tls);
 
-	return order_client_query(&client, job->relationship, job->engine->config->site, NULL,
-				  &job->answer, &job->trouble);
+	failover_word_ask(&job->word);
+	return 0;
 }
 
 static void peer_done(void *arg, int result)
 {
 	struct failover_call *job = arg;
-	const char *why, *advice;
-	char text[REASON_MAX];
 
-	job->answered = result == 0;
-	if (job->answer.site[0] == '\0') {
-		snprintf(job->answer.site, sizeof(job->answer.site), "%s", job->contact.site);
-	}
-	why = result < 0 ? NULL
-			 : failover_peer_objection(job->order.kind, &job->answer,
-						   job->engine->config->site, text, sizeof(text),
-						   &advice);
-	if (why == NULL) {
+	if (result < 0) {
+		call_fail(job, EAGAIN, "try again", "the engine ends");
+	} else if (job->word.why[0] == '\0') {
 		call_go(job);
 	} else {
-		call_fail(job, job->order.kind == CANCEL ? EPERM : EBUSY, advice, why);
+		call_fail(job, job->order.kind == CANCEL ? EPERM : EBUSY, job->word.advice,
+			  job->word.why);
 	}
 }
 
@@ -229,6 +217,25 @@ static bool replicated_lately(const struct replica *replica)
 			      : INT64_MAX;
 
 	return age < 2000 * (int64_t)replica->settings.frequency_s;
+}
+
+/* With --force alone its word that it stays is worth asking for: it may give it. */
+static bool asks_peer(struct failover_call *job)
+{
+	const char *reversing =
+		job->order.kind == CANCEL
+			? standing_get(job->engine, STANDING_REVERSING, job->relationship)
+			: NULL;
+
+	job->word.kind = job->order.kind;
+	job->word.force = job->force;
+	job->word.tls = job->engine->tls;
+	job->word.site = job->engine->config->site;
+	if (reversing != NULL) {
+		snprintf(job->word.reversing, sizeof(job->word.reversing), "%s", reversing);
+	}
+	return !job->estimate && (job->order.kind == UNPLANNED || job->order.kind == CANCEL) &&
+	       (!job->force || reversing != NULL);
 }
 
 static void call_look_at_peer(struct failover_call *job)
@@ -243,13 +250,12 @@ static void call_look_at_peer(struct failover_call *job)
 		free(job);
 		return;
 	}
-	if ((job->order.kind != UNPLANNED && job->order.kind != CANCEL) || job->force ||
-	    job->estimate) {
+	if (!asks_peer(job)) {
 		call_go(job);
 		return;
 	}
-	if (peer_contact_find(job->engine, job->relationship, &job->contact) < 0 ||
-	    job->contact.host[0] == '\0') {
+	if (peer_contact_find(job->engine, job->relationship, &job->word.contact) < 0 ||
+	    job->word.contact.host[0] == '\0') {
 		if (job->order.kind == UNPLANNED && replicated_lately(replica)) {
 			call_fail(
 				job, EBUSY,
@@ -313,7 +319,7 @@ static void call_find_point(struct failover_call *job, struct replica *replica, 
 	}
 }
 
-/* ---- a commit that merges images gives way ---- */
+/* ---- a commit that merges images gives way, and a reverse that waits for the other side ---- */
 
 #define GIVE_WAY_MS	 30000 /* libvirt ends a block job in moments */
 #define GIVE_WAY_LOOK_MS 300
@@ -340,7 +346,7 @@ static void wait_done(void *arg, int result)
 	} else if (result < 0 || clock_monotonic_ms() > job->wait_until_ms ||
 		   workers_submit(job->engine->task_workers, wait_run, wait_done, job) < 0) {
 		call_fail(job, EBUSY, "order it again in a moment",
-			  "the merging of images after a commit is being ended for it");
+			  "what was under way is being ended for it");
 	}
 }
 
@@ -371,8 +377,12 @@ static void failover_here(struct admin_call *call, const Vmreplica__Admin__Failo
 	const char *running = failover_job_running_id(engine, replica->settings.relationship);
 	const char *advice, *why = failover_refuse_replica(replica, request->kind, &advice);
 	struct failover_call *job;
-	bool waits = why == NULL && request->kind == REVERSE &&
-		     failover_give_way(engine, replica->settings.relationship);
+	bool waits =
+		why == NULL &&
+		((request->kind == REVERSE &&
+		  failover_give_way(engine, replica->settings.relationship)) ||
+		 (request->kind == CANCEL &&
+		  failover_end_reverse(engine, replica->settings.relationship)));
 
 	if (request->kind == CANCEL && failover_take_back(engine, replica->settings.relationship)) {
 		reply_taking_back(call, running);

@@ -49,12 +49,7 @@ static const Vmreplica__Ipc__CibResource *vm_resource(const struct guard_job *jo
 	if (id[0] == '\0') {
 		return domain_resource_find(settings, job->contact.relationship, false);
 	}
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		if (strcmp(settings->resources[i]->id, id) == 0) {
-			return settings->resources[i];
-		}
-	}
-	return NULL;
+	return domain_resource_by_id(settings, id);
 }
 
 /* From the same document as the epoch: a failover changes both at once. */

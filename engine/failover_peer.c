@@ -70,6 +70,18 @@ const char *failover_peer_objection(Vmreplica__Admin__FailoverKind kind,
 	return text;
 }
 
+void failover_peer_no_word(const char *said, const char *site, char *text, size_t size,
+			   const char **ret_advice)
+{
+	snprintf(text, size,
+		 "vmreplica reverse has ordered %s to become the replica, and it has not given its "
+		 "word that it stays what it is: %s",
+		 site[0] != '\0' ? site : "the other side, which is silent,", said);
+	*ret_advice = "try again once it answers; to cancel all the same: --force. Should it become "
+		      "the replica after all, no command reaches what the VM wrote there since the "
+		      "failover";
+}
+
 int failover_peer_epoch(const struct epoch *known, const struct order_answer *answer,
 			bool handed_over, const char *own_site, struct epoch *ret_epoch)
 {

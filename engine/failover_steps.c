@@ -106,9 +106,9 @@ static bool forget_raises(const struct failover *failover, struct epoch *ret_epo
 static void forget_order(struct failover *failover)
 {
 	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
-	Vmreplica__Ipc__CibNvpair pairs[2], *list[2] = {&pairs[0], &pairs[1]};
+	Vmreplica__Ipc__CibNvpair pairs[3], *list[3] = {&pairs[0], &pairs[1], &pairs[2]};
 	struct cluster *cluster = &failover->engine->cluster;
-	char names[2][STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], nothing[] = "";
+	char names[3][STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], nothing[] = "";
 	struct replica *replica = failover_replica(failover);
 	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	struct epoch epoch;
@@ -121,13 +121,19 @@ static void forget_order(struct failover *failover)
 	pairs[0].name = names[0];
 	pairs[0].value = nothing;
 	pairs[1].name = names[1];
+	standing_name(STANDING_REVERSING, failover->relationship, names[2]);
+	vmreplica__ipc__cib_nvpair__init(&pairs[2]);
+	pairs[2].name = names[2];
+	pairs[2].value = nothing;
 	if (failover->order.kind == COMMIT && replica != NULL && resource != NULL) {
 		request.resource = replica->settings.resource;
 		request.vm_resource = resource->id;
 		request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
 	}
 	request.settings = list;
-	request.n_settings = forget_raises(failover, &epoch) ? 2 : 1;
+	request.n_settings = !forget_raises(failover, &epoch)	? 1
+			     : failover->order.kind == CANCEL ? 3
+							      : 2;
 	pairs[1].value = epoch_format(&epoch, value);
 	failover->busy = true;
 	result = cluster->ops->switch_role(cluster, &request, recorded_cb, failover);

@@ -19,7 +19,6 @@
 #include "proto/extent_file.h"
 
 #define EXTENTS_NAME "adopted.extents"
-#define KEPT_SUFFIX  ".adopted"
 
 /* One reading. */
 struct reading {
@@ -230,14 +229,14 @@ static int read_source(struct reading *reading)
 /* One that a failover made here lies where the replica's goes. */
 static int keep_definition(struct give_way *way)
 {
-	char path[PATH_LEN_MAX + 1], kept[PATH_LEN_MAX + sizeof(KEPT_SUFFIX)];
+	char path[PATH_LEN_MAX + 1], kept[PATH_LEN_MAX + sizeof(GIVE_WAY_KEPT_SUFFIX)];
 	int result = store_directory_definition(way->storage, way->peer_site, way->contact.vm,
 						way->contact.relationship, path, sizeof(path));
 
 	if (result < 0 || strcmp(way->definition, path) != 0) {
 		return result;
 	}
-	snprintf(kept, sizeof(kept), "%s" KEPT_SUFFIX, path);
+	snprintf(kept, sizeof(kept), "%s" GIVE_WAY_KEPT_SUFFIX, path);
 	if (rename(path, kept) != 0 && (errno != ENOENT || access(kept, F_OK) != 0)) {
 		result = -errno;
 		snprintf(way->text, sizeof(way->text), "%.200s: %s", path, strerror(-result));
