@@ -43,9 +43,9 @@
 /* "<directory>": the store whose layers the VM's images stand on since its failover: they are put
  * in order (engine/chain_keeper.h). Set with the change of roles, taken away when it is done. */
 #define STANDING_CHAIN "vmreplica-chain-"
-/* "<job> Started|Stopped": this side makes way for the other's failover, as that side's job (its id,
- * or "-") has ordered, and its VM was to run before. Stands from before the VM is stopped until the
- * change of role, or until the VM is given back to this side. */
+/* "<job> Started|Stopped": this side makes way for the other's failover, as that side's job (its
+ * id, or "-") has ordered, and its VM was to run before. Stands from before the VM is stopped until
+ * the change of role, or until the VM is given back to this side. */
 #define STANDING_WAY	 "vmreplica-way-"
 #define STANDING_WAY_RUN "Started"
 /* "<job>": this side has promised not to carry out that job's order to make way any more. Taken

@@ -10,7 +10,7 @@
 #include "cluster/epoch.h"
 
 __attribute__((format(printf, 2, 3))) static int stale(char error[VM_RESOURCE_ERROR_LEN],
-							const char *format, ...)
+						       const char *format, ...)
 {
 	va_list args;
 
@@ -35,7 +35,8 @@ int switch_condition_setting(const char *name, const char *value, const char *st
 	return wanted.number >= known.number
 		       ? 0
 		       : stale(error,
-			       "epoch %" PRIu64 " of %s is known by now: none goes back to %" PRIu64,
+			       "epoch %" PRIu64
+			       " of %s is known by now: none goes back to %" PRIu64,
 			       known.number, known.site, wanted.number);
 }
 

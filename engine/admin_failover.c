@@ -47,7 +47,7 @@ struct failover_call {
 	int64_t wait_until_ms;	/* monotonic: for a job that gives way */
 	Vmreplica__Point point; /* strings are in the buffers below */
 	char cut_id[CUT_ID_LEN + 1], consistency[16];
-	bool found; /* the point is known */
+	bool found;		   /* the point is known */
 	struct failover_word word; /* the worker's */
 };
 
@@ -231,6 +231,7 @@ static bool asks_peer(struct failover_call *job)
 	job->word.force = job->force;
 	job->word.tls = job->engine->tls;
 	job->word.site = job->engine->config->site;
+	engine_epoch_known(job->engine, job->relationship, job->word.site, &job->word.epoch);
 	if (reversing != NULL) {
 		snprintf(job->word.reversing, sizeof(job->word.reversing), "%s", reversing);
 	}
@@ -378,11 +379,10 @@ static void failover_here(struct admin_call *call, const Vmreplica__Admin__Failo
 	const char *advice, *why = failover_refuse_replica(replica, request->kind, &advice);
 	struct failover_call *job;
 	bool waits =
-		why == NULL &&
-		((request->kind == REVERSE &&
-		  failover_give_way(engine, replica->settings.relationship)) ||
-		 (request->kind == CANCEL &&
-		  failover_end_reverse(engine, replica->settings.relationship)));
+		why == NULL && ((request->kind == REVERSE &&
+				 failover_give_way(engine, replica->settings.relationship)) ||
+				(request->kind == CANCEL &&
+				 failover_end_reverse(engine, replica->settings.relationship)));
 
 	if (request->kind == CANCEL && failover_take_back(engine, replica->settings.relationship)) {
 		reply_taking_back(call, running);

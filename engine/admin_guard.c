@@ -9,10 +9,12 @@
 
 #include "cluster/domain_resource.h"
 #include "cluster/nvpair_list.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "engine/admin_service.h"
 #include "engine/epoch.h"
 #include "engine/guard.h"
+#include "engine/guard_patience.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
 #include "engine/standing.h"
@@ -139,7 +141,11 @@ static void guard_answer(struct guard_job *job)
 	answer.may_start = verdict == GUARD_MAY_START;
 	answer.peer_answered = verdict != GUARD_SILENT;
 	if (job->local) {
-		answer.may_start = verdict != GUARD_REFUSED || !vm_is_stopped(job);
+		bool refused = verdict == GUARD_REFUSED && vm_is_stopped(job);
+		int64_t refused_ms = guard_patience_note(job->engine, job->contact.relationship,
+							 refused, clock_monotonic_ms());
+
+		answer.may_start = !guard_monitor_fails(&facts, verdict, refused, refused_ms);
 		answer.peer_answered = true;
 	}
 	answer.text = text;

@@ -73,8 +73,7 @@ static void change_init(struct change *change, const struct peer_contact *contac
 void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
 			   const char *peer_site, const struct epoch *epoch,
 			   const struct adopt_order *adopt, const char *definition,
-			   const char *stays,
-			   cluster_done_cb done, void *arg)
+			   const char *stays, cluster_done_cb done, void *arg)
 {
 	struct cluster *cluster = &engine->cluster;
 	struct authorization_table table = {0};

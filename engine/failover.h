@@ -51,10 +51,10 @@ struct failover {
 	int64_t doubt_ms;	  /* monotonic: until then the store's status may be older */
 	char told[REASON_MAX];	  /* the last failure of a step that is tried again */
 	struct consolidate_job *consolidating; /* on its worker */
-	int64_t bound_ms;		       /* monotonic: since when ours stops before a move; 0 */
-	bool gives_way;			       /* another order waits for its end */
-	bool asked;	/* the other side was asked before the VM is started (again) */
-	bool take_back; /* PLANNED: an admin here gives it back */
+	int64_t bound_ms; /* monotonic: since when ours stops before a move; 0 */
+	bool gives_way;	  /* another order waits for its end */
+	bool asked;	  /* the other side was asked before the VM is started (again) */
+	bool take_back;	  /* PLANNED: an admin here gives it back */
 };
 
 /* Begin what order says for a replica that is open here; its job has an id when this returns.

@@ -77,9 +77,10 @@ void failover_peer_no_word(const char *said, const char *site, char *text, size_
 		 "vmreplica reverse has ordered %s to become the replica, and it has not given its "
 		 "word that it stays what it is: %s",
 		 site[0] != '\0' ? site : "the other side, which is silent,", said);
-	*ret_advice = "try again once it answers; to cancel all the same: --force. Should it become "
-		      "the replica after all, no command reaches what the VM wrote there since the "
-		      "failover";
+	*ret_advice =
+		"try again once it answers; to cancel all the same: --force. Should it become "
+		"the replica after all, no command reaches what the VM wrote there since the "
+		"failover";
 }
 
 int failover_peer_epoch(const struct epoch *known, const struct order_answer *answer,

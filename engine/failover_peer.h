@@ -16,8 +16,9 @@ const char *failover_peer_objection(Vmreplica__Admin__FailoverKind kind,
 				    const struct order_answer *answer, const char *own_site,
 				    char *text, size_t size, const char **ret_advice);
 
-/* A cancel, after the other side was ordered to make way, without its word that it stays. said: what
- * it answered, or why there is no answer; site: "" when it is silent. Fills text and advice. */
+/* A cancel, after the other side was ordered to make way, without its word that it stays. said:
+ * what it answered, or why there is no answer; site: "" when it is silent. Fills text and advice.
+ */
 void failover_peer_no_word(const char *said, const char *site, char *text, size_t size,
 			   const char **ret_advice);
 

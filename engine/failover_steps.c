@@ -131,7 +131,7 @@ static void forget_order(struct failover *failover)
 		request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
 	}
 	request.settings = list;
-	request.n_settings = !forget_raises(failover, &epoch)	? 1
+	request.n_settings = !forget_raises(failover, &epoch) ? 1
 			     : failover->order.kind == CANCEL ? 3
 							      : 2;
 	pairs[1].value = epoch_format(&epoch, value);

@@ -15,7 +15,10 @@ static int order_stay(const struct failover_word *word, struct order_result *ret
 {
 	struct locate_client client = peer_contact_client(&word->contact, word->tls);
 	Vmreplica__Wire__Order order = VMREPLICA__WIRE__ORDER__INIT;
+	Vmreplica__Epoch epoch;
 
+	epoch_to_message(&word->epoch, &epoch);
+	order.epoch = &epoch;
 	order.kind = VMREPLICA__WIRE__ORDER_KIND__ORDER_STAY;
 	order.relationship = (char *)(uintptr_t)word->contact.relationship; /* only read */
 	order.site = (char *)(uintptr_t)word->site;

@@ -19,9 +19,10 @@ struct failover_word {
 	Vmreplica__Admin__FailoverKind kind;
 	bool force; /* it is asked all the same, but may say what it wants */
 	struct peer_contact contact;
-	struct tls_store *tls; /* borrowed */
-	const char *site;      /* ours, borrowed */
+	struct tls_store *tls;		/* borrowed */
+	const char *site;		/* ours, borrowed */
 	char reversing[JOB_ID_LEN + 1]; /* whose order to make way stands; "" = none */
+	struct epoch epoch;		/* in which it was ordered: the one that this side holds */
 	/* what came of it */
 	bool answered;
 	struct order_answer answer;

@@ -80,8 +80,7 @@ static bool find_settings(struct give_way *way)
 		domain_resource_by_id(engine_settings(way->engine), way->contact.resource);
 	char error[VM_SETTINGS_ERROR_LEN];
 
-	return resource != NULL &&
-	       vm_settings_from_resource(resource, &way->settings, error) == 0;
+	return resource != NULL && vm_settings_from_resource(resource, &way->settings, error) == 0;
 }
 
 /* The promise to stay, as it stands; "" = none. */
@@ -161,7 +160,8 @@ static void check_done(void *arg, int result)
 		peer_order_later(call, "",
 				 way->text[0] != '\0' ? way->text
 						      : "its disks cannot be looked at now");
-	} else if (give_way_find(engine, id) != NULL || failover_job_running_id(engine, id)[0] != '\0') {
+	} else if (give_way_find(engine, id) != NULL ||
+		   failover_job_running_id(engine, id)[0] != '\0') {
 		peer_order_later(call, "", "it is under way");
 	} else {
 		way->job = failover_job_begin(engine, JOB_KIND_REVERSE, way->contact.vm, id, NULL);
@@ -296,18 +296,33 @@ static void stayed_cb(void *arg, int error, const char *text)
 	}
 }
 
+static void heard_cb(void *arg, int error, const char *text)
+{
+	peer_order_later(arg, "", error < 0 ? text : "its epoch is recorded");
+}
+
 void give_way_stay(struct peer_order *order)
 {
 	struct engine *engine = order->engine;
 	const char *id = order->contact.relationship, *job = order->order->job;
 	struct give_way *way = give_way_find(engine, id);
+	struct epoch known, theirs;
 
-	if (job[0] == '\0' || strlen(job) > JOB_ID_LEN) {
-		peer_order_refuse(order->call, "STAY without the job whose order it takes back");
+	epoch_from_message(order->order->epoch, &theirs);
+	engine_epoch_known(engine, id, engine->config->site, &known);
+	if (job[0] == '\0' || strlen(job) > JOB_ID_LEN ||
+	    !epoch_is_held_by(&theirs, order->order->site)) {
+		peer_order_refuse(order->call,
+				  "STAY without the job whose order it takes back, or its epoch");
+	} else if (!epoch_is_near(&known, &theirs)) {
+		peer_order_refuse_far(order, &known, &theirs);
 	} else if (order->contact.role == VMREPLICA__ROLE__ROLE_REPLICA) {
 		peer_order_refuse(order->call,
 				  "%s has become its replica: nothing would be left to start",
 				  engine->config->site);
+	} else if (theirs.number > known.number) {
+		/* what is taken back must not look as if it had been given back */
+		engine_epoch_store(engine, id, &theirs, heard_cb, order->call);
 	} else if (way != NULL) {
 		snprintf(way->promised, sizeof(way->promised), "%s", job);
 		way->retry_ms = 0;

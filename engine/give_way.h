@@ -57,9 +57,10 @@ struct give_way {
 	char from_cut_id[CUT_ID_LEN + 1];
 	uint64_t last_seq; /* the last one that it received */
 	char last_cut_id[CUT_ID_LEN + 1];
-	char order_job[JOB_ID_LEN + 1];	 /* of the other side; "" = an older one's */
-	char stays[JOB_ID_LEN + 1];	 /* STANDING_STAYS when it began; "" = none */
-	char promised[JOB_ID_LEN + 1]; /* that it is taken back, to be recorded; "" = not asked for */
+	char order_job[JOB_ID_LEN + 1]; /* of the other side; "" = an older one's */
+	char stays[JOB_ID_LEN + 1];	/* STANDING_STAYS when it began; "" = none */
+	char promised[JOB_ID_LEN +
+		      1]; /* that it is taken back, to be recorded; "" = not asked for */
 	enum give_way_step step;
 	bool busy;
 	int64_t step_ms, retry_ms;	   /* monotonic */

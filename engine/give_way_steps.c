@@ -51,8 +51,7 @@ static void changed_cb(void *arg, int error, const char *text)
 /* A VM that was off is not started when all is taken back. What an earlier order found stands. */
 static void note_record(struct give_way *way, bool runs)
 {
-	const char *standing =
-		standing_get(way->engine, STANDING_WAY, way->contact.relationship);
+	const char *standing = standing_get(way->engine, STANDING_WAY, way->contact.relationship);
 	char value[JOB_ID_LEN + sizeof(" " STANDING_WAY_RUN) + 1];
 
 	if (standing != NULL) {
@@ -68,8 +67,7 @@ static int note_run(void *arg)
 {
 	struct give_way *way = arg;
 	enum source_run_state state = SOURCE_RUN_ABSENT;
-	int result =
-		source_run_state(way->engine->libvirt, way->contact.vm, &state, way->text);
+	int result = source_run_state(way->engine->libvirt, way->contact.vm, &state, way->text);
 
 	way->ran = state == SOURCE_RUN_RUNNING;
 	return result;
@@ -155,7 +153,8 @@ static void way_stopped(struct give_way *way)
 	    (place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL)) {
 		give_way_next(way);
 	} else {
-		give_way_later(way, clock_monotonic_ms() - way->step_ms > STOP_LIMIT_MS
+		give_way_later(way,
+			       clock_monotonic_ms() - way->step_ms > STOP_LIMIT_MS
 				       ? "Pacemaker has not stopped it yet: pcs status says why"
 				       : "it is shutting down");
 	}
@@ -315,4 +314,3 @@ void give_way_run(struct give_way *way)
 		break;
 	}
 }
-
