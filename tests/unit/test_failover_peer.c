@@ -75,6 +75,20 @@ static void test_others(void)
 	CU_ASSERT_FALSE(objects(TEST, &answer));
 }
 
+/* A cancel after a reverse was ordered: both the silent side and the one that says no. */
+static void test_no_word(void)
+{
+	const char *advice = NULL;
+	char text[REASON_MAX];
+
+	failover_peer_no_word("no route to host", "", text, sizeof(text), &advice);
+	CU_ASSERT(strstr(text, "silent") != NULL && strstr(text, "no route to host") != NULL);
+	CU_ASSERT(strstr(advice, "--force") != NULL);
+	failover_peer_no_word("it has become its replica", "a.example", text, sizeof(text),
+			      &advice);
+	CU_ASSERT(strstr(text, "a.example") != NULL && strstr(text, "its replica") != NULL);
+}
+
 static void test_epoch(void)
 {
 	struct order_answer answer = say(REPLICA, &given);
@@ -110,6 +124,7 @@ static void test_epoch(void)
 static const struct unit_test tests[] = {
 	{"unplanned failover", test_unplanned},
 	{"cancel and others", test_others},
+	{"no word", test_no_word},
 	{"epoch", test_epoch},
 };
 UNIT_MAIN("failover-peer", tests)
