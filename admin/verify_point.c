@@ -15,7 +15,7 @@
 
 #include "admin/client.h"
 #include "proto/limits.h"
-#include "proto/point_select.h"
+#include "proto/point_search.h"
 
 struct point_store {
 	char directory[PATH_LEN_MAX + 1], owner[NODE_NAME_MAX + 1];
@@ -53,51 +53,49 @@ static int store_find(const struct common_options *common, const char *vm,
 	return result;
 }
 
-/* One page of the list; *after_seq moves to its end. */
-static int page_look(const struct common_options *common, Vmreplica__Admin__PointsRequest *points,
-		     const struct point_wish *wish, struct point_store *store, bool *ret_more,
-		     char error[POINT_SELECT_ERROR_LEN])
+/* One page of the list; *ret_step: what point_search_take said. */
+static int page_take(const struct common_options *common, const char *vm,
+		     struct point_search *search, int *ret_step)
 {
+	Vmreplica__Admin__PointsRequest points = VMREPLICA__ADMIN__POINTS_REQUEST__INIT;
 	Vmreplica__Admin__Request request = VMREPLICA__ADMIN__REQUEST__INIT;
 	const Vmreplica__Admin__Response *response;
+	char error[POINT_SELECT_ERROR_LEN];
 	struct client client;
 	int result;
 
+	points.vm = (char *)(uintptr_t)vm;
+	points.cycles = search->cycles;
+	points.after_seq = search->after_seq;
 	request.body_case = VMREPLICA__ADMIN__REQUEST__BODY_POINTS;
-	request.points = points;
+	request.points = &points;
 	client_init(&client);
 	result = client_ask(&client, common, &request, CLIENT_TIMEOUT_MS,
 			    VMREPLICA__ADMIN__RESPONSE__BODY_POINTS, &response);
-	*ret_more = false;
-	if (result == STATUS_DONE && response->points->n_points > 0) {
-		const Vmreplica__Admin__PointsResponse *page = response->points;
-		size_t index;
-
-		if (point_select(wish, page->points, page->n_points, &index, error) == 0) {
-			store->seq = page->points[index]->seq;
-		}
-		points->after_seq = page->points[page->n_points - 1]->seq;
-		*ret_more = page->more;
+	if (result == STATUS_DONE) {
+		*ret_step = point_search_take(search, response->points->points,
+					      response->points->n_points, response->points->more,
+					      error);
+		result = *ret_step < 0 ? command_failed(error, "") : STATUS_DONE;
 	}
 	client_destroy(&client);
 	return result;
 }
 
 static int point_find(const struct common_options *common, const char *vm,
-		      const struct point_wish *wish, struct point_store *store)
+		      const struct point_wish *wish, uint64_t *ret_seq)
 {
-	Vmreplica__Admin__PointsRequest points = VMREPLICA__ADMIN__POINTS_REQUEST__INIT;
-	char error[POINT_SELECT_ERROR_LEN] = "the replica has no recovery points";
-	bool more = true;
-	int result = STATUS_DONE;
+	struct point_search search;
+	int step = POINT_SEARCH_ASK, result = STATUS_DONE;
 
-	points.vm = (char *)(uintptr_t)vm;
-	while (result == STATUS_DONE && more) {
-		result = page_look(common, &points, wish, store, &more, error);
+	point_search_init(&search, wish, true);
+	while (result == STATUS_DONE && step == POINT_SEARCH_ASK) {
+		result = page_take(common, vm, &search, &step);
 	}
-	if (result == STATUS_DONE && store->seq == 0) {
-		result = command_failed(error, "");
+	if (result == STATUS_DONE) {
+		*ret_seq = search.best->seq;
 	}
+	point_search_destroy(&search);
 	return result;
 }
 
@@ -134,7 +132,7 @@ int verify_point(const struct common_options *common, const char *vm, const char
 	}
 	result = store_find(common, vm, &store);
 	if (result == STATUS_DONE) {
-		result = point_find(common, vm, &wish, &store);
+		result = point_find(common, vm, &wish, &store.seq);
 	}
 	if (result != STATUS_DONE) {
 		return result;

@@ -59,6 +59,13 @@ struct replica *engine_find_replica(const struct engine *engine, const char *rel
 	return NULL;
 }
 
+const struct placement_resource *engine_find_place(struct engine *engine, const char *resource)
+{
+	const struct placement *placement = engine->cluster.ops->placement(&engine->cluster);
+
+	return placement != NULL && resource != NULL ? placement_find(placement, resource) : NULL;
+}
+
 const Vmreplica__Ipc__CibSettings *engine_settings(const struct engine *engine)
 {
 	struct cluster *cluster = (struct cluster *)(uintptr_t)&engine->cluster;

@@ -136,6 +136,9 @@ const char *engine_broker_address(const struct engine *engine);
 struct relationship *engine_find_relationship(const struct engine *engine,
 					      const char *relationship);
 struct replica *engine_find_replica(const struct engine *engine, const char *relationship);
+/* Where Pacemaker has the resource; NULL: it has not said, or knows none of that id (which may be
+ * NULL). Borrowed until the loop goes on. */
+const struct placement_resource *engine_find_place(struct engine *engine, const char *resource);
 /* The cluster's settings, or NULL before they are known. */
 const Vmreplica__Ipc__CibSettings *engine_settings(const struct engine *engine);
 /* The value of a cluster setting, or NULL. */

@@ -329,6 +329,10 @@ static void resume_replica(struct replica *replica)
 	}
 	if (failover_add(replica, &order, &failover) == 0) {
 		log_notice("%s: job %s goes on here", failover->vm, failover->order.job);
+		if (order.undo) {
+			note_failure(failover, -ECANCELED, "order it again once that is mended",
+				     "it was taken back: its steps say why");
+		}
 	}
 }
 

@@ -4,7 +4,8 @@
  * step by step (failover_plan.h), each on workers, the receiver or Pacemaker. Control thread only.
  *
  *   failover.c         begins, resumes and drives
- *   failover_steps.c   what goes through the receiver, Pacemaker and the settings
+ *   failover_record.c  the order in the settings
+ *   failover_steps.c   what goes through the receiver, and the VM's resource
  *   failover_run.c     running and stopping the VM
  *   failover_forward.c planned: what fails behind the point of no return
  *   failover_ask.c     what may make it turn round before the VM is started
@@ -106,6 +107,11 @@ bool failover_asks_primary(struct failover *failover);
 const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);
 /* See that nobody else's VM runs under the name, then failover_step_resource again. */
 void failover_check_name(struct failover *failover);
+/* The epoch that ending it raises to: of a cancel the order's; of one that is taken back the one
+ * after it, or what the other side has raised to meanwhile. Its holder is the primary's site. 0 or
+ * as epoch_raise. */
+int failover_release_epoch(const struct failover *failover, const struct replica *replica,
+			   struct epoch *ret_epoch);
 /* Was Pacemaker told to run the VM? Then it may be ours that runs. */
 bool failover_was_started(const struct failover *failover);
 /* The name of a test failover's VM and resource, "<vm>-test" (RESOURCE_ID_MAX + 1 bytes). */

@@ -2,9 +2,10 @@
 /* A commit's last step: the chain of images is made short (chain_merge.h). It takes as long as the
  * layers are large, and gives way to whatever else is ordered.
  *
- * In a cluster the VM merges them itself, while it runs: what is being merged cannot be started. And
- * it may be moved at any moment, but no live migration goes beside a merge: so for this long Pacemaker
- * stops our resource first (CIB_FOLLOW_MOVES), which is stopped once the merge has ended. */
+ * In a cluster the VM merges them itself, while it runs: what is being merged cannot be started.
+ * And it may be moved at any moment, but no live migration goes beside a merge: so for this long
+ * Pacemaker stops our resource first (CIB_FOLLOW_MOVES), which is stopped once the merge has ended.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,9 +113,8 @@ static const char *in_the_way(const struct failover *failover)
 	struct cluster *cluster = &failover->engine->cluster;
 	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
 	const struct placement *placement = cluster->ops->placement(cluster);
-	const struct placement_resource *found = resource != NULL && placement != NULL
-							 ? placement_find(placement, resource->id)
-							 : NULL;
+	const struct placement_resource *found =
+		engine_find_place(failover->engine, resource != NULL ? resource->id : NULL);
 
 	/* a transition that was under way before we were bound may move it still */
 	if (placement == NULL || (placement->read_ms < failover->bound_ms &&
@@ -144,11 +144,12 @@ static void bound_cb(void *arg, int error, const char *text)
 		failover->bound_ms = clock_monotonic_ms();
 		engine_wake(failover->engine);
 	} else {
-		failover_later(failover, LOOK_AGAIN_MS, LIMIT_MS,
-			       "vmreplica failover --commit goes on with it",
-			       "the replica's resource cannot be ordered before the VM's moves yet: "
-			       "%s",
-			       text);
+		failover_later(
+			failover, LOOK_AGAIN_MS, LIMIT_MS,
+			"vmreplica failover --commit goes on with it",
+			"the replica's resource cannot be ordered before the VM's moves yet: "
+			"%s",
+			text);
 	}
 }
 

@@ -55,19 +55,21 @@ static const struct row rows[] = {
 
 	/* The other side of engine/planned.h: it has handed over, and becomes the replica once the
 	 * epoch is taken. What fails from then on is tried again until somebody has mended it:
-	 * given up, the VM would run nowhere. */
+	 * given up, the VM would run nowhere. Before that the receiver makes sure that nothing was
+	 * taken, and the order is refused from here on, so that the other side goes back. */
 	{PLANNED, false, STEP_RECORD, STEP_END, false},
-	{PLANNED, false, STEP_TAKEOVER, STEP_FORGET, false},
+	{PLANNED, false, STEP_TAKEOVER, STEP_RELEASE, true},
 	{PLANNED, false, STEP_DEFINITION, STEP_DEFINITION, false},
 	{PLANNED, false, STEP_RESOURCE, STEP_RESOURCE, false},
 	{PLANNED, false, STEP_START, STEP_START, false},
 	{PLANNED, false, STEP_RUNNING, STEP_RUNNING, false},
 	{PLANNED, false, STEP_ROLE, STEP_ROLE, false},
 	{PLANNED, false, STEP_FORGET, STEP_FORGET, false},
-	/* Given back: an admin wants it so, or it was taken in the moment in which the other side
-	 * was promised that it is not, or that side has failed over to itself. */
+	/* Given back: an admin wants it so, or it could not be taken, or it was in the moment in
+	 * which the other side was promised that it is not, or that side has failed over to itself.
+	 * While it is not known that the store holds nothing, nothing is promised. */
 	{PLANNED, true, STEP_STOP, STEP_STOP, true},
-	{PLANNED, true, STEP_RELEASE, STEP_FORGET, true},
+	{PLANNED, true, STEP_RELEASE, STEP_RELEASE, true},
 	{PLANNED, true, STEP_FORGET, STEP_FORGET, true},
 
 	{REVERSE, false, STEP_RECORD, STEP_END, false},

@@ -299,10 +299,7 @@ static void role_changed_cb(void *arg, int error, const char *text)
 
 static bool vm_is_stopped(const struct failover *failover, const char *vm_resource)
 {
-	struct cluster *cluster = &failover->engine->cluster;
-	const struct placement *placement = cluster->ops->placement(cluster);
-	const struct placement_resource *found =
-		placement != NULL ? placement_find(placement, vm_resource) : NULL;
+	const struct placement_resource *found = engine_find_place(failover->engine, vm_resource);
 
 	return found != NULL && found->state == PLACEMENT_STOPPED;
 }

@@ -86,9 +86,9 @@ static int run_run(void *arg)
 		if (result == -EEXIST) {
 			return 0;
 		}
-		result = result < 0 ? result
-				    : source_run_end(job->libvirt, job->vm, job->grace_ms,
-						     job->error);
+		result = result < 0
+				 ? result
+				 : source_run_end(job->libvirt, job->vm, job->grace_ms, job->error);
 		return result == 0 && job->persistent
 			       ? host_vm_forget(job->libvirt, job->vm, job->kept, job->error)
 			       : result;
@@ -327,12 +327,9 @@ static void note_running(struct failover *failover, const char *node)
 
 void failover_step_running(struct failover *failover)
 {
-	const struct placement *placement =
-		failover->engine->cluster.ops->placement(&failover->engine->cluster);
 	const Vmreplica__Ipc__CibResource *resource = vm_resource(failover);
-	const struct placement_resource *found = resource != NULL && placement != NULL
-							 ? placement_find(placement, resource->id)
-							 : NULL;
+	const struct placement_resource *found =
+		engine_find_place(failover->engine, resource != NULL ? resource->id : NULL);
 	int64_t since = clock_monotonic_ms() - failover->step_ms;
 
 	if (failover_asks(failover)) {
@@ -352,7 +349,7 @@ void failover_step_running(struct failover *failover)
 	} else if (found != NULL && found->failed && found->pending == NULL &&
 		   since > FAILED_LIMIT_MS) {
 		failover_failed(failover, -EIO, SEE_CLUSTER, "Pacemaker could not start %s",
-				resource->id);
+				found->id);
 	} else {
 		failover_later(failover, LOOK_MS, RUNNING_LIMIT_MS, SEE_CLUSTER,
 			       "waiting for Pacemaker to start it");
@@ -429,12 +426,9 @@ static bool may_run(const struct failover *failover)
 /* A test's resource exists for the test alone, and goes once it is stopped. */
 void failover_step_stop(struct failover *failover)
 {
-	const struct placement *placement =
-		failover->engine->cluster.ops->placement(&failover->engine->cluster);
 	const Vmreplica__Ipc__CibResource *resource = vm_resource(failover);
-	const struct placement_resource *found = resource != NULL && placement != NULL
-							 ? placement_find(placement, resource->id)
-							 : NULL;
+	const struct placement_resource *found =
+		engine_find_place(failover->engine, resource != NULL ? resource->id : NULL);
 
 	if (!may_run(failover)) {
 		failover_done(failover);

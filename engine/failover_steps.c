@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The steps of a failover that go through the receiver and the cluster's settings. */
+/* The steps of a failover that go through the receiver, and those that make the VM's resource. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,130 +26,8 @@
 #define CLEANUP VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_TEST_CLEANUP
 #define PLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
 #define CANCEL	VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
-#define COMMIT	VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_COMMIT
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
-
-/* ---- the order in the settings ---- */
-
-static void recorded_cb(void *arg, int error, const char *text)
-{
-	struct failover *failover = arg;
-
-	failover->busy = false;
-	if (error == 0) {
-		failover_done(failover);
-	} else {
-		failover_later(failover, FAILOVER_RETRY_MS, SETTING_LIMIT_MS, SEE_CLUSTER,
-			       "the order cannot be recorded: %s", text);
-	}
-}
-
-void failover_step_record(struct failover *failover)
-{
-	const char *present =
-		standing_get(failover->engine, STANDING_FAILOVER, failover->relationship);
-	char value[FAILOVER_ORDER_LEN];
-
-	failover_order_encode(&failover->order, value);
-	if (present != NULL && strcmp(present, value) == 0) {
-		failover_done(failover);
-		return;
-	}
-	failover->busy = true;
-	standing_set(failover->engine, STANDING_FAILOVER, failover->relationship, value,
-		     recorded_cb, failover);
-}
-
-/* The end of a failover that was ordered raises to the order's epoch; taking one back that has
- * raised to it, to the next. Its holder is the primary's site again: of an epoch that the other
- * side has raised to meanwhile it is that already. */
-static int release_epoch(const struct failover *failover, const struct replica *replica,
-			 struct epoch *ret_epoch)
-{
-	const struct epoch *ordered = &failover->order.epoch;
-	struct epoch known;
-
-	engine_epoch_known(failover->engine, failover->relationship, replica->settings.peer,
-			   &known);
-	if (failover->order.kind == CANCEL) {
-		*ret_epoch = *ordered;
-		return 0;
-	}
-	if (failover->order.kind == PLANNED && known.number > ordered->number) {
-		*ret_epoch = known;
-		return 0;
-	}
-	return epoch_raise(ordered, replica->settings.peer, ordered->lineage, ret_epoch);
-}
-
-/* Does the epoch that a release has raised to belong into the settings? Of what was taken back in
- * the store alone they know nothing. */
-static bool forget_raises(const struct failover *failover, struct epoch *ret_epoch)
-{
-	const struct replica *replica =
-		engine_find_replica(failover->engine, failover->relationship);
-	struct epoch known;
-
-	engine_epoch_known(failover->engine, failover->relationship, failover->engine->config->site,
-			   &known);
-	*ret_epoch = failover->order.epoch;
-	if (failover->order.kind == CANCEL) {
-		return failover->error == 0;
-	}
-	return failover->order.kind == PLANNED && failover->state.undo && replica != NULL &&
-	       epoch_equal(&known, &failover->order.epoch) &&
-	       release_epoch(failover, replica, ret_epoch) == 0;
-}
-
-/* The order goes, and with a cancel the epoch that it raised comes, in one change. */
-static void forget_order(struct failover *failover)
-{
-	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
-	Vmreplica__Ipc__CibNvpair pairs[3], *list[3] = {&pairs[0], &pairs[1], &pairs[2]};
-	struct cluster *cluster = &failover->engine->cluster;
-	char names[3][STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], nothing[] = "";
-	struct replica *replica = failover_replica(failover);
-	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
-	struct epoch epoch;
-	int result;
-
-	vmreplica__ipc__cib_nvpair__init(&pairs[0]);
-	vmreplica__ipc__cib_nvpair__init(&pairs[1]);
-	standing_name(STANDING_FAILOVER, failover->relationship, names[0]);
-	standing_name(EPOCH_SETTING, failover->relationship, names[1]);
-	pairs[0].name = names[0];
-	pairs[0].value = nothing;
-	pairs[1].name = names[1];
-	standing_name(STANDING_REVERSING, failover->relationship, names[2]);
-	vmreplica__ipc__cib_nvpair__init(&pairs[2]);
-	pairs[2].name = names[2];
-	pairs[2].value = nothing;
-	if (failover->order.kind == COMMIT && replica != NULL && resource != NULL) {
-		request.resource = replica->settings.resource;
-		request.vm_resource = resource->id;
-		request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
-	}
-	request.settings = list;
-	request.n_settings = !forget_raises(failover, &epoch) ? 1
-			     : failover->order.kind == CANCEL ? 3
-							      : 2;
-	pairs[1].value = epoch_format(&epoch, value);
-	failover->busy = true;
-	result = cluster->ops->switch_role(cluster, &request, recorded_cb, failover);
-	if (result < 0) {
-		recorded_cb(failover, result, "Pacemaker is not reached");
-	}
-}
-
-void failover_step_forget(struct failover *failover)
-{
-	if (standing_get(failover->engine, STANDING_FAILOVER, failover->relationship) == NULL) {
-		failover_done(failover);
-		return;
-	}
-	forget_order(failover);
-}
 
 /* ---- the receiver ---- */
 
@@ -289,7 +167,7 @@ void failover_step_release(struct failover *failover)
 	int result = -ENOTCONN;
 
 	if (replica != NULL && !test) {
-		result = release_epoch(failover, replica, &epoch);
+		result = failover_release_epoch(failover, replica, &epoch);
 		if (result < 0) {
 			failover_failed(failover, result, "order it again", "no epoch: %s",
 					strerror(-result));

@@ -144,10 +144,8 @@ static void way_stop(struct give_way *way)
  * is read before. */
 static void way_stopped(struct give_way *way)
 {
-	struct cluster *cluster = &way->engine->cluster;
-	const struct placement *placement = cluster->ops->placement(cluster);
 	const struct placement_resource *place =
-		placement != NULL ? placement_find(placement, way->contact.vm_resource) : NULL;
+		engine_find_place(way->engine, way->contact.vm_resource);
 
 	if (way->engine->config->standalone ||
 	    (place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL)) {

@@ -59,6 +59,7 @@ ENGINE_PURE = \
 	engine/extent_list.c engine/extent_list.h \
 	engine/failover_order.c engine/failover_order.h \
 	engine/failover_plan.c engine/failover_plan.h \
+	engine/failover_record.c \
 	engine/guard.c engine/guard.h \
 	engine/handover.c engine/handover.h \
 	engine/health.c engine/health.h \

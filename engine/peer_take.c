@@ -91,6 +91,28 @@ static void take_begin(struct peer_order *order, const struct epoch *epoch)
 	peer_order_later(order->call, failover_job_id(failover->job), "it has begun");
 }
 
+/* Why an order that is refused will not be carried out: it was tried, or it was cancelled. */
+static const char *refusal_reason(const struct engine *engine, const char *relationship,
+				  const struct failover *failover)
+{
+	const Vmreplica__Job *found = NULL;
+
+	if (failover != NULL && failover->order.kind == PLANNED && failover->error != 0) {
+		return failover->text;
+	}
+	for (size_t i = 0; i < job_table_count(engine->jobs); i++) {
+		const Vmreplica__Job *job = job_table_at(engine->jobs, i);
+
+		if (strcmp(job->relationship, relationship) == 0 &&
+		    strcmp(job->kind, JOB_KIND_PLANNED) == 0) {
+			found = job;
+		}
+	}
+	return found != NULL && !job_message_is_running(found) && found->text[0] != '\0'
+		       ? found->text
+		       : "it was cancelled";
+}
+
 void peer_order_take(struct peer_order *order)
 {
 	const char *id = order->contact.relationship;
@@ -111,8 +133,9 @@ void peer_order_take(struct peer_order *order)
 		   engine_epoch_is_refused(order->engine, id, &epoch)) {
 		peer_order_refuse(order->call, "%s will not be taken in epoch %llu: %s",
 				  order->contact.vm, (unsigned long long)epoch.number,
-				  known.number >= epoch.number ? "a higher one is known here"
-							       : "it was cancelled");
+				  known.number >= epoch.number
+					  ? "a higher one is known here"
+					  : refusal_reason(order->engine, id, failover));
 	} else if (failover != NULL && epoch_equal(&failover->order.epoch, &epoch)) {
 		peer_order_later(order->call, failover_job_id(failover->job), "it is under way");
 	} else {

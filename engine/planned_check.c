@@ -23,10 +23,7 @@ struct relationship *planned_sender(const struct planned *planned)
 
 const struct placement_resource *planned_place(const struct planned *planned)
 {
-	struct cluster *cluster = &planned->engine->cluster;
-	const struct placement *placement = cluster->ops->placement(cluster);
-
-	return placement != NULL ? placement_find(placement, planned->contact.vm_resource) : NULL;
+	return engine_find_place(planned->engine, planned->contact.vm_resource);
 }
 
 bool planned_is_refused(const struct planned *planned)

@@ -18,6 +18,7 @@
 #define CATCH_UP_ROUNDS	  4u
 #define CATCH_UP_BYTES	  (8u << 20) /* a last cycle of this size is short enough */
 #define ANSWER_RETRY_MS	  2000
+#define TAKE_LIMIT_MS	  (10 * 60 * 1000) /* the other side answers, and does not even begin */
 
 /* ---- 2 handover ---- */
 
@@ -176,9 +177,12 @@ static void take_cb(void *arg, int result)
 	if (result == 0 && epoch_equal(&planned->result.epoch, &planned->order.epoch)) {
 		planned_event(planned, PLANNED_EVENT_TAKEN);
 	} else if (result == 0) {
-		planned_later(planned, (int)planned->result.retry_ms, 0, "the other side: %s",
-			      planned->result.text[0] != '\0' ? planned->result.text
-							      : "it is under way");
+		if (planned->result.job[0] != '\0') {
+			planned->step_ms = clock_monotonic_ms(); /* somebody there is at it */
+		}
+		planned_later(
+			planned, (int)planned->result.retry_ms, TAKE_LIMIT_MS, "the other side: %s",
+			planned->result.text[0] != '\0' ? planned->result.text : "it is under way");
 	} else if (planned_is_refused(planned)) {
 		planned_failed(planned, result, "vmreplica jobs and events there say more",
 			       "the other side does not take the VM: %s", planned->trouble.text);

@@ -18,14 +18,6 @@
 #define STOP_GRACE_MS  (90 * 1000) /* VirtualDomain's, by the timeout that it advises */
 #define START_LIMIT_MS (3 * 60 * 1000)
 
-static const struct placement_resource *vm_place(const struct planned *planned)
-{
-	struct cluster *cluster = &planned->engine->cluster;
-	const struct placement *placement = cluster->ops->placement(cluster);
-
-	return placement != NULL ? placement_find(placement, planned->contact.vm_resource) : NULL;
-}
-
 static bool find_definition(struct planned *planned)
 {
 	return own_definition_find(planned->engine, planned->contact.relationship,
@@ -95,7 +87,7 @@ static void defined_cb(void *arg, int result)
 
 void planned_step_stopped(struct planned *planned)
 {
-	const struct placement_resource *place = vm_place(planned);
+	const struct placement_resource *place = planned_place(planned);
 
 	if (!planned->engine->config->standalone &&
 	    (place == NULL || place->state != PLACEMENT_STOPPED || place->pending != NULL)) {
@@ -186,7 +178,7 @@ static void start_cb(void *arg, int result)
 
 void planned_step_back_running(struct planned *planned)
 {
-	const struct placement_resource *place = vm_place(planned);
+	const struct placement_resource *place = planned_place(planned);
 
 	if (planned->engine->config->standalone) {
 		find_definition(planned);

@@ -8,12 +8,10 @@
 
 #include "common/clock.h"
 #include "engine/receiver_child.h"
-#include "proto/message_copy.h"
+#include "proto/point_search.h"
 
-#define PAGE	    500u
-#define POINTS_MOST 200000u	 /* ten days of cycles of 5 s */
-#define WAIT_MS	    15000	 /* for a page */
-#define OUR_IDS	    (1ull << 63) /* those of admin_points.c are below */
+#define WAIT_MS 15000	     /* for a page */
+#define OUR_IDS (1ull << 63) /* those of admin_points.c are below */
 
 struct point_finding {
 	struct point_finding *next;
@@ -21,9 +19,7 @@ struct point_finding {
 	char relationship[RELATIONSHIP_LEN + 1];
 	uint64_t id;
 	int64_t deadline_ms;
-	struct point_wish wish;
-	Vmreplica__Point **points; /* owned, and each */
-	size_t count;
+	struct point_search search;
 	point_find_cb done;
 	void *arg;
 };
@@ -38,10 +34,7 @@ static void finding_end(struct point_finding *finding, int error, const char *te
 	}
 	*from = finding->next;
 	finding->done(finding->arg, error, text, point);
-	for (size_t i = 0; i < finding->count; i++) {
-		vmreplica__point__free_unpacked(finding->points[i], NULL);
-	}
-	free(finding->points);
+	point_search_destroy(&finding->search);
 	free(finding);
 }
 
@@ -54,9 +47,9 @@ static int finding_send(struct point_finding *finding)
 	finding->deadline_ms = clock_monotonic_ms() + WAIT_MS;
 	query.id = finding->id;
 	query.relationship = finding->relationship;
-	query.cycles = true;
-	query.after_seq = finding->count > 0 ? finding->points[finding->count - 1]->seq : 0;
-	query.limit = PAGE;
+	query.cycles = finding->search.cycles;
+	query.no_verdicts = !query.cycles; /* a point can be had whatever leads to it */
+	query.after_seq = finding->search.after_seq;
 	return receiver_child_send(finding->engine->receiver, FRAME_POINTS_QUERY, &query.base);
 }
 
@@ -74,7 +67,7 @@ int point_find(struct replica *replica, const struct point_wish *wish, point_fin
 		return -ENOMEM;
 	}
 	finding->engine = replica->engine;
-	finding->wish = *wish;
+	point_search_init(&finding->search, wish, false);
 	finding->done = done;
 	finding->arg = arg;
 	memcpy(finding->relationship, replica->settings.relationship,
@@ -89,34 +82,19 @@ int point_find(struct replica *replica, const struct point_wish *wish, point_fin
 	return 0;
 }
 
-static int finding_take(struct point_finding *finding, const Vmreplica__Ipc__ReplicaPoints *answer)
-{
-	Vmreplica__Point **points = reallocarray(
-		finding->points, finding->count + answer->n_points + 1, sizeof(*points));
-
-	if (points == NULL || finding->count + answer->n_points > POINTS_MOST) {
-		finding->points = points != NULL ? points : finding->points;
-		return -ENOMEM;
-	}
-	finding->points = points;
-	for (size_t i = 0; i < answer->n_points; i++) {
-		points[finding->count] = (Vmreplica__Point *)message_copy(&answer->points[i]->base);
-		if (points[finding->count] == NULL) {
-			return -ENOMEM;
-		}
-		finding->count++;
-	}
-	return 0;
-}
-
-static void finding_choose(struct point_finding *finding)
+static void finding_take(struct point_finding *finding, const Vmreplica__Ipc__ReplicaPoints *answer)
 {
 	char error[POINT_SELECT_ERROR_LEN];
-	size_t index;
-	int result = point_select(&finding->wish, finding->points, finding->count, &index, error);
+	int step = point_search_take(&finding->search, answer->points, answer->n_points,
+				     answer->more, error);
 
-	finding_end(finding, result, result < 0 ? error : "",
-		    result < 0 ? NULL : finding->points[index]);
+	if (step < 0) {
+		finding_end(finding, step, error, NULL);
+	} else if (step == POINT_SEARCH_FOUND) {
+		finding_end(finding, 0, "", finding->search.best);
+	} else if (finding_send(finding) < 0) {
+		finding_end(finding, -ENOTCONN, "the receiver does not run", NULL);
+	}
 }
 
 bool point_find_answered(struct engine *engine, const Vmreplica__Ipc__ReplicaPoints *answer)
@@ -135,13 +113,8 @@ bool point_find_answered(struct engine *engine, const Vmreplica__Ipc__ReplicaPoi
 	if (answer->error != 0) {
 		finding_end(finding, answer->error > 0 ? -answer->error : answer->error,
 			    answer->text, NULL);
-	} else if (finding_take(finding, answer) < 0) {
-		finding_end(finding, -ENOMEM, "there are more cycles than can be looked through",
-			    NULL);
-	} else if (!answer->more || answer->n_points == 0) {
-		finding_choose(finding);
-	} else if (finding_send(finding) < 0) {
-		finding_end(finding, -ENOTCONN, "the receiver does not run", NULL);
+	} else {
+		finding_take(finding, answer);
 	}
 	return true;
 }

@@ -25,6 +25,7 @@ libvmr_proto_la_SOURCES = \
 	proto/logfile.h proto/logfile_format.c proto/logfile_format.h \
 	proto/logfile_reader.c proto/logfile_verify.c proto/logfile_writer.c \
 	proto/message_copy.c proto/message_copy.h \
+	proto/point_search.c proto/point_search.h \
 	proto/point_select.c proto/point_select.h \
 	proto/store_path.c proto/store_path.h \
 	proto/names.c proto/names.h \

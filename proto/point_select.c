@@ -93,8 +93,11 @@ int point_wish_parse(const char *text, struct point_wish *ret_wish,
 	return 0;
 }
 
-static bool fits(const struct point_wish *wish, const Vmreplica__Point *point)
+bool point_wish_fits(const struct point_wish *wish, const Vmreplica__Point *point)
 {
+	if (!point->point && strcmp(point->verdict, "ok") != 0) {
+		return false;
+	}
 	switch (wish->kind) {
 	case POINT_WISH_LATEST_APP:
 		return strcmp(point->consistency, "application") == 0;
@@ -105,34 +108,4 @@ static bool fits(const struct point_wish *wish, const Vmreplica__Point *point)
 	default:
 		return true;
 	}
-}
-
-int point_select(const struct point_wish *wish, Vmreplica__Point *const *points, size_t count,
-		 size_t *ret_index, char error[POINT_SELECT_ERROR_LEN])
-{
-	for (size_t i = count; i > 0; i--) {
-		const Vmreplica__Point *point = points[i - 1];
-
-		if (fits(wish, point) && (point->point || strcmp(point->verdict, "ok") == 0)) {
-			*ret_index = i - 1;
-			return 0;
-		}
-	}
-	if (count == 0) {
-		snprintf(error, POINT_SELECT_ERROR_LEN, "the replica has no recovery points");
-	} else if (wish->kind == POINT_WISH_LATEST_APP) {
-		snprintf(error, POINT_SELECT_ERROR_LEN,
-			 "none of the %zu recovery points is application-consistent", count);
-	} else if (wish->kind == POINT_WISH_SEQ) {
-		snprintf(error, POINT_SELECT_ERROR_LEN,
-			 "cycle %" PRIu64 " cannot be recovered: there are %" PRIu64 " to %" PRIu64
-			 ", vmreplica points --cycles lists them",
-			 wish->seq, points[0]->seq, points[count - 1]->seq);
-	} else {
-		snprintf(error, POINT_SELECT_ERROR_LEN,
-			 "nothing is as old as that: the oldest recovery point is cycle %" PRIu64
-			 ", vmreplica points lists them",
-			 points[0]->seq);
-	}
-	return -ENOENT;
 }

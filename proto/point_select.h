@@ -3,6 +3,7 @@
 #ifndef VMR_PROTO_POINT_SELECT_H
 #define VMR_PROTO_POINT_SELECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,10 +28,8 @@ struct point_wish {
 int point_wish_parse(const char *text, struct point_wish *ret_wish,
 		     char error[POINT_SELECT_ERROR_LEN]);
 
-/* Pick from the list (ascending by seq, as REPLICA_POINTS gives it, with cycles or without). What
- * is broken or damaged cannot be reached by logs, but a point itself always can. 0 with *ret_index;
- * -ENOENT with a sentence that says what there is. */
-int point_select(const struct point_wish *wish, Vmreplica__Point *const *points, size_t count,
-		 size_t *ret_index, char error[POINT_SELECT_ERROR_LEN]);
+/* May the wish mean this point or cycle? The newest that fits is meant. A cycle that is not "ok"
+ * cannot be reached by logs, but a point itself always can. */
+bool point_wish_fits(const struct point_wish *wish, const Vmreplica__Point *point);
 
 #endif

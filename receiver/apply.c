@@ -96,7 +96,10 @@ static int apply_take(struct store *store, struct apply *apply, struct answer *a
 	rc = store_check_generation(store, answer);
 	rc = rc < 0 ? rc : image_attach(store, STORE_CURRENT, true, answer, &bad_disk);
 	if (rc < 0) {
-		return bad_disk < 0 ? rc : store_distrust(store, answer, "%.400s", answer->reason);
+		if (bad_disk >= 0) {
+			store_distrust(store, answer, "%.400s", answer->reason);
+		}
+		return rc;
 	}
 	store->applying = true;
 	apply->store = store;

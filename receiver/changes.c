@@ -14,11 +14,8 @@ int changes_list_logs(const struct manifest *manifest, const struct history *his
 		      struct history *ret_logs)
 {
 	struct history logs = {0};
-	int rc = 0;
+	int rc = history_slice(history, 0, SIZE_MAX, &logs);
 
-	for (size_t i = 0; i < history->count && rc == 0; i++) {
-		rc = history_push(&logs, &history->entries[i]);
-	}
 	for (size_t i = 0; i < manifest->log_count && rc == 0; i++) {
 		struct history_entry entry;
 

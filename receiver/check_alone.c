@@ -82,8 +82,8 @@ void check_alone(struct check *check)
 	cleanup_free struct point_item *items = NULL;
 	size_t count = 0;
 
-	if (point_list_make(&check->manifest, &check->history, false, any_file, NULL, &items,
-			    &count) < 0) {
+	if (point_list_make(&check->manifest, &check->history, &POINT_RANGE_ALL, false, any_file,
+			    NULL, &items, &count) < 0) {
 		check->out_of_memory = true;
 		return;
 	}

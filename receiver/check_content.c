@@ -369,7 +369,8 @@ void check_content(struct check *check)
 	struct point_item *items = NULL;
 	size_t count = 0;
 
-	if (point_list_make(m, &check->history, false, any_file, NULL, &items, &count) < 0) {
+	if (point_list_make(m, &check->history, &POINT_RANGE_ALL, false, any_file, NULL, &items,
+			    &count) < 0) {
 		check->out_of_memory = true;
 		return;
 	}

@@ -94,9 +94,9 @@ static int store_find(struct session *session, const Vmreplica__Wire__Hello *hel
 	int rc = hello_check_authorized(session, store, hello->site, answer);
 
 	if (rc == 0 && store == NULL) {
-		return answer_moved(answer, RETRY_MOVED_MS,
-				    "the replica of %s is not open on node %s", hello->vm,
-				    session->receiver->node);
+		answer_moved(answer, RETRY_MOVED_MS, "the replica of %s is not open on node %s",
+			     hello->vm, session->receiver->node);
+		return -ESTALE;
 	}
 	if (rc < 0 && store != NULL && dns_name_equals(store->peer_site, hello->site) &&
 	    certificate_names(session, hello->site)) {

@@ -85,15 +85,10 @@ void history_drop(struct history *history, size_t count)
 		history->count * sizeof(*history->entries));
 }
 
-bool history_refers_to(const struct history *history, const char *file)
+size_t history_index(const struct history *history, uint64_t seq)
 {
-	char name[MANIFEST_FILE_MAX + 1];
-	uint64_t generation, seq;
 	size_t low = 0, high = history->count;
 
-	if (sscanf(file, "gen-%" SCNu64 "/%" SCNu64 ".vrl", &generation, &seq) != 2) {
-		return false;
-	}
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -103,8 +98,39 @@ bool history_refers_to(const struct history *history, const char *file)
 			high = middle;
 		}
 	}
-	return low < history->count &&
-	       strcmp(history_file_format(&history->entries[low], name), file) == 0;
+	return low;
+}
+
+int history_slice(const struct history *history, size_t first, size_t most,
+		  struct history *ret_copy)
+{
+	size_t rest = first < history->count ? history->count - first : 0;
+	struct history copy = {.count = rest < most ? rest : most};
+
+	copy.capacity = copy.count;
+	if (copy.count > 0) {
+		copy.entries = malloc(copy.count * sizeof(*copy.entries));
+		if (copy.entries == NULL) {
+			return -ENOMEM;
+		}
+		memcpy(copy.entries, history->entries + first, copy.count * sizeof(*copy.entries));
+	}
+	*ret_copy = copy;
+	return 0;
+}
+
+bool history_refers_to(const struct history *history, const char *file)
+{
+	char name[MANIFEST_FILE_MAX + 1];
+	uint64_t generation, seq;
+	size_t at;
+
+	if (sscanf(file, "gen-%" SCNu64 "/%" SCNu64 ".vrl", &generation, &seq) != 2) {
+		return false;
+	}
+	at = history_index(history, seq);
+	return at < history->count &&
+	       strcmp(history_file_format(&history->entries[at], name), file) == 0;
 }
 
 /* ---- lines ---- */

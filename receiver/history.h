@@ -43,6 +43,11 @@ char *history_file_format(const struct history_entry *entry, char buf[MANIFEST_F
 int history_push(struct history *history, const struct history_entry *entry);
 /* Drop the first count entries. */
 void history_drop(struct history *history, size_t count);
+/* Index of the first entry of that cycle or behind it; the count when there is none. */
+size_t history_index(const struct history *history, uint64_t seq);
+/* A copy of at most most entries from index first on, for the caller to destroy. 0 or -ENOMEM. */
+int history_slice(const struct history *history, size_t first, size_t most,
+		  struct history *ret_copy);
 /* True when a log of that name is kept ("gen-2/17.vrl"). */
 bool history_refers_to(const struct history *history, const char *file);
 

@@ -72,8 +72,7 @@ static const struct manifest_point *application_point(const struct lending *lend
 static int state_choose(struct lending *lending, const struct manifest_point **ret_point)
 {
 	const struct manifest *manifest = &lending->store->manifest;
-	const struct manifest_point *point =
-		manifest->point_count > 0 ? &manifest->points[manifest->point_count - 1] : NULL;
+	const struct manifest_point *newest, *point = NULL;
 
 	if (manifest->failover.kind != VMREPLICA__TAKEOVER_KIND__TAKEOVER_NONE) {
 		return lending_refuse(lending, -EAGAIN,
@@ -83,8 +82,9 @@ static int state_choose(struct lending *lending, const struct manifest_point **r
 		return lending_refuse(lending, -EAGAIN,
 				      "initial replication of the replica is not complete");
 	}
-	if (point != NULL && point->cut.seq != manifest->applied_seq) {
-		point = NULL;
+	if (manifest->point_count > 0) {
+		newest = &manifest->points[manifest->point_count - 1];
+		point = newest->cut.seq == manifest->applied_seq ? newest : NULL;
 	}
 	if (lending->want_application && lending->after[0] != '\0' &&
 	    application_point(lending) != NULL) {

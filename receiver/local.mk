@@ -59,6 +59,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/plan.c receiver/plan.h \
 	receiver/point_list.c receiver/point_list.h \
 	receiver/points.c receiver/points.h \
+	receiver/points_page.c receiver/points_page.h \
 	receiver/points_query.c receiver/points_query.h \
 	receiver/privileges.c receiver/privileges.h \
 	receiver/process.c receiver/process.h \

@@ -117,7 +117,8 @@ static int pending_make(struct cycle *cycle, uint64_t bad, struct answer *answer
 	memset(&next.mark, 0, sizeof(next.mark));
 	next.pending.disks = calloc(cycle->disk_count, sizeof(*next.pending.disks));
 	if (next.pending.disks == NULL) {
-		rc = answer_storage(answer, -ENOMEM, "planning layers");
+		rc = -ENOMEM;
+		answer_storage(answer, rc, "planning layers");
 	}
 	for (size_t i = 0; rc == 0 && i < cycle->disk_count; i++) {
 		next.pending.disk_count = i + 1;

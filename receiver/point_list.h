@@ -32,10 +32,19 @@ struct point_item {
 /* True when the log's file is as it was written. Asked for ascending logs. */
 typedef bool (*point_file_cb)(void *arg, const struct history_entry *log);
 
-/* All points, and with cycles also what can be recovered between and after them (the newest cycle
- * is the last), ascending by seq. 0 with *ret_items (caller frees; NULL for none), or -ENOMEM. */
-int point_list_make(const struct manifest *manifest, const struct history *history, bool cycles,
-		    point_file_cb file_is_right, void *arg, struct point_item **ret_items,
-		    size_t *ret_count);
+/* A part of the list. Behind a log that is kept nothing before it is looked at again: it is the
+ * last one of the part before. */
+struct point_range {
+	uint64_t after_seq, until_seq; /* what is behind the one, up to and with the other */
+};
+#define POINT_RANGE_ALL ((struct point_range){.until_seq = UINT64_MAX})
+
+/* The points in range, and with cycles also what can be recovered between and after them (the
+ * newest cycle is the last), ascending by seq. Of the history that part is enough which begins with
+ * the log of after_seq or, where none of it is kept, behind the point before it. 0 with *ret_items
+ * (caller frees; NULL for none), or -ENOMEM. */
+int point_list_make(const struct manifest *manifest, const struct history *history,
+		    const struct point_range *range, bool cycles, point_file_cb file_is_right,
+		    void *arg, struct point_item **ret_items, size_t *ret_count);
 
 #endif

@@ -19,14 +19,17 @@ static int archive_open(struct cycle *cycle, const Vmreplica__Wire__VmState *mes
 	uint8_t *room = (uint8_t *)buffer + FRAME_PAYLOAD_MAX;
 
 	if (message->codec == VMREPLICA__WIRE__CODEC__CODEC_PLAIN) {
+		if (payload_len != message->length) {
+			answer_failure(answer, "malformed", "a VM's state is cut short");
+			return -EBADMSG;
+		}
 		*ret_archive = buffer;
-		return payload_len == message->length
-			       ? 0
-			       : answer_failure(answer, "malformed", "a VM's state is cut short");
+		return 0;
 	}
 	if (codec_decompress(cycle->codec, (enum codec)message->codec, buffer, payload_len, room,
 			     message->length) < 0) {
-		return answer_failure(answer, "checksum", "the VM's state does not decompress");
+		answer_failure(answer, "checksum", "the VM's state does not decompress");
+		return -EBADMSG;
 	}
 	*ret_archive = room;
 	return 0;

@@ -18,7 +18,7 @@
 #include "fuzz.h"
 #include "mutate_pieces.h"
 #include "proto/network_map.h"
-#include "proto/point_select.h"
+#include "proto/point_search.h"
 #include "proto/resync_policy.h"
 #include "proto/validate.h"
 
@@ -100,8 +100,8 @@ static void check_wish(const char *text)
 {
 	char error[POINT_SELECT_ERROR_LEN] = "";
 	Vmreplica__Point point = VMREPLICA__POINT__INIT, *points[] = {&point};
+	struct point_search search;
 	struct point_wish wish;
-	size_t index = 1;
 	int r = point_wish_parse(text, &wish, error);
 
 	if (r < 0) {
@@ -110,8 +110,10 @@ static void check_wish(const char *text)
 	}
 	point.seq = 7;
 	point.point = true;
-	r = point_select(&wish, points, 1, &index, error);
-	assert(r == 0 ? index == 0 : r == -ENOENT && error[0] != '\0');
+	point_search_init(&search, &wish, true);
+	r = point_search_take(&search, points, 1, false, error);
+	assert(r == POINT_SEARCH_FOUND ? search.best->seq == 7 : r == -ENOENT && error[0] != '\0');
+	point_search_destroy(&search);
 }
 
 static void check_networks(const char *text)

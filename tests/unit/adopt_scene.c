@@ -18,27 +18,6 @@ bool adopted_wrapped;
 
 static char lineage[40];
 
-void scene_run(const char *format, ...)
-{
-	char command[4 * RIG_PATH];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0);
-}
-
-void scene_give(const char *path)
-{
-	uid_t uid;
-	gid_t gid;
-	bool drops;
-
-	rig_user(&uid, &gid, &drops);
-	CU_ASSERT_EQUAL(chown(path, uid, gid), 0);
-}
-
 /* ---- the disks ---- */
 
 /* As `vmreplica wrap` does it: the header is made against another file, then turned to the disk. */

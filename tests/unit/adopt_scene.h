@@ -15,11 +15,6 @@ extern char adopted_paths[MODEL_DISKS][RIG_PATH], adopted_extents[RIG_PATH];
 /* They are raw disks with a header over each. */
 extern bool adopted_wrapped;
 
-/* A command that must succeed. */
-void scene_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Make a file the receiver's user's. */
-void scene_give(const char *path);
-
 /* The model's disks as the old primary has them, with a bitmap of ours and one of another tool. */
 void adopted_disks_make(void);
 /* A model and a store's directory, taking_init; the old primary went on for a while from the cut

@@ -167,26 +167,17 @@ static int switch_role(struct cluster *cluster, Vmreplica__Ipc__CibSwitch *reque
 	return 0;
 }
 
-static const struct placement *placement(struct cluster *cluster)
-{
-	static const struct placement one;
-
-	(void)cluster;
-	return &one;
-}
-
-const struct placement_resource *placement_find(const struct placement *placements, const char *id)
+const struct placement_resource *engine_find_place(struct engine *engine, const char *resource)
 {
 	static struct placement_resource place;
 
-	(void)placements;
-	CU_ASSERT_STRING_EQUAL(id, "web1");
+	(void)engine;
+	CU_ASSERT_STRING_EQUAL(resource, "web1");
 	place.state = world.runs ? PLACEMENT_RUNNING : PLACEMENT_STOPPED;
 	return &place;
 }
 
-static const struct cluster_ops ops = {
-	.set_setting = set_setting, .switch_role = switch_role, .placement = placement};
+static const struct cluster_ops ops = {.set_setting = set_setting, .switch_role = switch_role};
 static struct config config = {.site = (char *)(uintptr_t) "a.example",
 			       .node = (char *)(uintptr_t) "a1"};
 struct engine world_engine = {.config = &config, .cluster = {.ops = &ops}};

@@ -24,8 +24,9 @@ struct world_without without;
 
 static uint8_t b_known(const struct world *w)
 {
-	return world_epochs[w->store].number > world_epochs[w->settings].number ? w->store
-										: w->settings;
+	return !w->untold && world_epochs[w->store].number > world_epochs[w->settings].number
+		       ? w->store
+		       : w->settings;
 }
 
 static bool b_takes(const struct world *w)
@@ -169,7 +170,9 @@ static void a_moves(const struct world *w)
 	if (w->step > PLANNED_HANDOVER && w->step != PLANNED_BACK_RUNNING) {
 		a_restarts(*w);
 	}
-	a_hears(*w, PLANNED_EVENT_CANCEL);
+	if (!without.admins) {
+		a_hears(*w, PLANNED_EVENT_CANCEL);
+	}
 	switch (w->step) {
 	case PLANNED_TAKE:
 		a_orders_take(*w);
@@ -229,20 +232,40 @@ static void b_goes_back(struct world w)
 	world_to(&w);
 }
 
+/* It fails: before anything was taken, or in the moment after, which nobody but the receiver knows
+ * of. Either way the receiver is asked to give it back, and the order is refused from then on. */
+static void b_fails(struct world w)
+{
+	w.job = without.refusing ? NOTHING : RELEASES;
+	world_to(&w);
+}
+
+static void b_takes_store(struct world w)
+{
+	struct world taken = w;
+
+	taken.store = ORDER;
+	taken.failed_over = true;
+	taken.job = DEFINES;
+	if (w.unfit || (w.refused && !without.promise)) {
+		b_fails(w);
+	} else {
+		world_to(&taken);
+	}
+	if (w.fails && !w.refused && !without.refusing) {
+		b_fails(w);
+		taken.untold = true;
+		b_fails(taken);
+	}
+}
+
 static void b_planned(struct world w)
 {
 	bool lost = b_has_lost(&w);
 
 	switch (w.job) {
 	case TAKES:
-		if (w.refused && !without.promise) {
-			w.job = FORGETS; /* nothing was taken */
-		} else {
-			w.store = ORDER;
-			w.failed_over = true;
-			w.job = DEFINES;
-		}
-		world_to(&w);
+		b_takes_store(w);
 		break;
 	case DEFINES:
 		if (lost) {
@@ -284,11 +307,12 @@ static void b_gives_back(struct world w)
 					  ? w.settings
 					  : GIVEN;
 		}
-		w.failed_over = false;
+		w.failed_over = w.untold = false;
 		w.job = FORGETS;
 		break;
 	default: /* FORGETS */
 		w.settings = w.settings == ORDER ? GIVEN : w.settings;
+		w.refused = true;
 		w.job = NOTHING;
 	}
 	world_to(&w);
@@ -358,8 +382,10 @@ static void b_moves(const struct world *w)
 	} else if (w->job >= STOPS && w->job <= FORGETS) {
 		b_gives_back(*w);
 	}
-	b_cancels(*w);
-	b_unplanned(*w);
+	if (!without.admins) {
+		b_cancels(*w);
+		b_unplanned(*w);
+	}
 }
 
 /* ---- once A is the replica, or has lost ---- */
@@ -413,7 +439,9 @@ void world_moves(const struct world *world)
 {
 	a_moves(world);
 	b_moves(world);
-	a_unplanned(*world);
 	first_cycle(*world);
-	a_enables(*world);
+	if (!without.admins) {
+		a_unplanned(*world);
+		a_enables(*world);
+	}
 }

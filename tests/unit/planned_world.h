@@ -35,12 +35,16 @@ struct world {
 	bool refused;
 	uint8_t job, store, settings; /* job; epochs of the store and of the settings */
 	bool failed_over;	      /* a failover stands in the store */
+	bool untold;		      /* ... and its epoch, which the receiver alone knows of */
 	bool broken;		      /* its nodes can never start the VM */
+	bool unfit;		      /* its store can never be taken over */
+	bool fails;		      /* a takeover may fail, or its answer be lost */
 };
 
 /* What the product does against it, left out to see that it is missed. */
 struct world_without {
-	bool asking, own_disks, giving_back, promise;
+	bool asking, own_disks, giving_back, promise, refusing;
+	bool admins; /* no commands: what comes of it by itself */
 };
 extern struct world_without without;
 

@@ -52,6 +52,11 @@ check_PROGRAMS += tests/unit/test_message_copy
 tests_unit_test_message_copy_CFLAGS = $(proto_test_cflags)
 tests_unit_test_message_copy_LDADD = $(proto_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_point_search
+tests_unit_test_point_search_SOURCES = tests/unit/test_point_search.c
+tests_unit_test_point_search_CFLAGS = $(proto_test_cflags)
+tests_unit_test_point_search_LDADD = $(proto_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_point_select
 tests_unit_test_point_select_SOURCES = tests/unit/test_point_select.c
 tests_unit_test_point_select_CFLAGS = $(proto_test_cflags)

@@ -14,7 +14,8 @@ check_PROGRAMS += \
 	tests/unit/test_merge_plan \
 	tests/unit/test_history \
 	tests/unit/test_image_cache \
-	tests/unit/test_point_list
+	tests/unit/test_point_list \
+	tests/unit/test_points_page
 tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c tests/unit/manifest_sample.c tests/unit/manifest_sample.h
 tests_unit_test_manifest_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_manifest_LDADD = $(receiver_pure_libs)
@@ -39,6 +40,9 @@ tests_unit_test_image_cache_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_image_cache_LDADD = $(receiver_pure_libs)
 tests_unit_test_point_list_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_point_list_LDADD = $(receiver_pure_libs)
+tests_unit_test_points_page_SOURCES = tests/unit/test_points_page.c tests/unit/tempdir.h
+tests_unit_test_points_page_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_points_page_LDADD = $(receiver_pure_libs)
 
 # ---- against the real program ----
 # What all of them share is compiled once: the program under test, a sender, scenes. They find the

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -142,4 +144,25 @@ bool scene_layers_wait(size_t most, int timeout_ms)
 		rig_wait(&rig, NULL, 0, 200);
 	}
 	return true;
+}
+
+void scene_run(const char *format, ...)
+{
+	char command[6 * RIG_PATH];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	CU_ASSERT_EQUAL_FATAL(system(command), 0);
+}
+
+void scene_give(const char *path)
+{
+	uid_t uid;
+	gid_t gid;
+	bool drops;
+
+	rig_user(&uid, &gid, &drops);
+	CU_ASSERT_EQUAL(chown(path, uid, gid), 0);
 }

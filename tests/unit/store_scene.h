@@ -24,6 +24,10 @@ bool scene_reads(const char *path, uint64_t seq, unsigned int index);
 
 /* The manifest as it is on disk. Caller destroys. */
 struct manifest scene_manifest(void);
+/* A command that must succeed. */
+void scene_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Make a file or directory the receiver's user's. */
+void scene_give(const char *path);
 /* Every point of the manifest reads as its cut was, while nothing merges. How many there are. */
 size_t scene_points_judge(void);
 /* The longest chain of the current image; wait until it has that many layers at most. */

@@ -93,7 +93,10 @@ static void test_planned_goes_forward(void)
 		CU_ASSERT_FALSE(state.undo);
 	}
 	state = (struct failover_state){STEP_TAKEOVER, false};
-	CU_ASSERT_EQUAL(failover_plan_next(planned, state, EVENT_FAILED).step, STEP_FORGET);
+	state = failover_plan_next(planned, state, EVENT_FAILED);
+	CU_ASSERT_EQUAL(state.step, STEP_RELEASE); /* the receiver knows whether it was taken */
+	CU_ASSERT(state.undo);
+	CU_ASSERT_EQUAL(failover_plan_next(planned, state, EVENT_FAILED).step, STEP_RELEASE);
 	/* but what was promised not to be taken is given back */
 	state = failover_plan_first(planned, true);
 	CU_ASSERT_EQUAL(state.step, STEP_STOP);

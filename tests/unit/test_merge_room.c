@@ -29,28 +29,6 @@
 
 static char mounted[RIG_PATH], ballast[RIG_PATH], disk_paths[MODEL_DISKS][RIG_PATH];
 
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-	char command[4 * RIG_PATH];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0);
-}
-
-static void give(const char *path)
-{
-	uid_t uid;
-	gid_t gid;
-	bool drops;
-
-	rig_user(&uid, &gid, &drops);
-	CU_ASSERT_EQUAL(chown(path, uid, gid), 0);
-}
-
 /* ---- the file system ---- */
 
 static void small_mount(const char *directory)
@@ -59,7 +37,7 @@ static void small_mount(const char *directory)
 	snprintf(ballast, sizeof(ballast), "%.500s/ballast", directory);
 	CU_ASSERT_EQUAL_FATAL(mount("none", mounted, "tmpfs", 0, FS_SIZE), 0);
 	CU_ASSERT_EQUAL(chmod(mounted, 0750), 0);
-	give(mounted);
+	scene_give(mounted);
 }
 
 static uint64_t small_free(void)
@@ -302,12 +280,12 @@ static void adopted_begin(bool stiff)
 	small_mount(directory);
 	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
 		snprintf(disk_paths[i], RIG_PATH, "%.430s/%s.img", directory, model.disks[i].name);
-		run("qemu-img create -q -f qcow2 %s '%s' %" PRIu64, stiff ? "-o compat=0.10" : "",
-		    disk_paths[i], model.disks[i].size);
+		scene_run("qemu-img create -q -f qcow2 %s '%s' %" PRIu64,
+			  stiff ? "-o compat=0.10" : "", disk_paths[i], model.disks[i].size);
 		if (stiff) { /* QEMU does not resize an old one that has a snapshot */
-			run("qemu-img snapshot -c keeps-its-size '%s'", disk_paths[i]);
+			scene_run("qemu-img snapshot -c keeps-its-size '%s'", disk_paths[i]);
 		}
-		give(disk_paths[i]);
+		scene_give(disk_paths[i]);
 	}
 	rig_start(&rig, "b1");
 	adopt();
@@ -358,7 +336,7 @@ static void test_unfit(void)
 	scene_check();
 	CU_ASSERT_STRING_EQUAL(rig.status.code, UNFIT);
 	rig_stop(&rig);
-	run("qemu-img snapshot -d keeps-its-size '%s'", disk_paths[0]);
+	scene_run("qemu-img snapshot -d keeps-its-size '%s'", disk_paths[0]);
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	new_primary();

@@ -44,6 +44,8 @@ static struct {
 static char
 	answer[REASON_MAX * 2]; /* "taken 5", "promised", "known 6", "later: ...", "refused: ..." */
 static unsigned int begun;
+static Vmreplica__Job jobs[4]; /* that ended here */
+static size_t job_count;
 
 /* ---- what it calls ---- */
 
@@ -123,6 +125,23 @@ const char *failover_job_running_id(const struct engine *e, const char *id)
 	(void)e;
 	(void)id;
 	return world.job || world.other_job ? "0000beef" : "";
+}
+
+size_t job_table_count(const struct job_table *table)
+{
+	(void)table;
+	return job_count;
+}
+
+const Vmreplica__Job *job_table_at(const struct job_table *table, size_t index)
+{
+	(void)table;
+	return &jobs[index];
+}
+
+bool job_message_is_running(const Vmreplica__Job *job)
+{
+	return strcmp(job->state, "running") == 0;
 }
 
 int peer_contact_find(const struct engine *e, const char *name, struct peer_contact *ret_contact)
@@ -218,6 +237,7 @@ static void quiet(void)
 	memset(&world, 0, sizeof(world));
 	world.settings = first;
 	begun = 0;
+	job_count = 0;
 	memset(&replica, 0, sizeof(replica));
 	memset(&failover, 0, sizeof(failover));
 	vmreplica__vm_status__init(&status);
@@ -319,6 +339,44 @@ static void test_take_refused(void)
 	CU_ASSERT_EQUAL(begun, 0);
 }
 
+static void job_ended(const char *id, const char *kind, const char *state, const char *text)
+{
+	Vmreplica__Job *job = &jobs[job_count++];
+
+	vmreplica__job__init(job);
+	job->relationship = (char *)(uintptr_t)id;
+	job->kind = (char *)(uintptr_t)kind;
+	job->state = (char *)(uintptr_t)state;
+	job->text = (char *)(uintptr_t)text;
+}
+
+/* The job failed before anything was taken: the order is not begun again, the other side hears why,
+ * and gets its promise. */
+static void test_take_failed(void)
+{
+	quiet();
+	CU_ASSERT(take("later: 0000beef it has begun"));
+	world.refused = order; /* with its order taken out of the settings, in one change */
+	failover.error = -EUCLEAN;
+	strcpy(failover.text, "the replica needs a resynchronization");
+	CU_ASSERT(take("refused: web1 will not be taken in epoch 5: the replica needs"));
+	CU_ASSERT(cancel("later: 0000beef")); /* not before it is over */
+	world.job = false;
+	job_ended("another", "planned-failover", "failed", "not this");
+	job_ended(ID, "planned-failover", "failed", "an older one");
+	job_ended(ID, "planned-failover", "failed", "the replica needs a resynchronization");
+	job_ended(ID, "cancel", "failed", "not this");
+	CU_ASSERT(take("refused: web1 will not be taken in epoch 5: the replica needs"));
+	CU_ASSERT_EQUAL(begun, 1);
+	CU_ASSERT(cancel("promised"));
+	/* what the receiver found taken after all was given back: that is the answer, and no
+	 * promise */
+	store_is_in(&given, false);
+	CU_ASSERT(take("refused: web1 will not be taken in epoch 5: a higher one"));
+	CU_ASSERT(cancel("known 6 a.example"));
+	CU_ASSERT_EQUAL(begun, 1);
+}
+
 static void test_promise(void)
 {
 	quiet();
@@ -395,6 +453,7 @@ static const struct unit_test tests[] = {
 	{"TAKE", test_take},
 	{"TAKE, not now", test_take_later},
 	{"TAKE refused", test_take_refused},
+	{"TAKE whose job failed", test_take_failed},
 	{"CANCEL", test_promise},
 	{"CANCEL without a promise", test_no_promise},
 	{"both at once", test_race},

@@ -7,7 +7,8 @@
  *
  *   - the VM may never run on both sides;
  *   - from each there is a way, by what happens by itself and by commands that exist (none of them
- *     with --force), to one side that runs the VM and no job under way.
+ *     with --force), to one side that runs the VM and no job under way;
+ *   - where the other side cannot take the VM, without any command.
  *
  * What the sides may do is in planned_world.c.
  */
@@ -86,9 +87,12 @@ static void explore(void)
 	memset(&begin, 0, sizeof(begin)); /* padding is compared */
 	begin.step = PLANNED_STOP;
 	begin.a_runs = begin.b_up = true;
-	state_index(&begin);
-	begin.broken = true;
-	state_index(&begin);
+	for (int kind = 0; kind < 4; kind++) {
+		begin.broken = kind == 1 && !without.admins; /* its admin gives it back */
+		begin.unfit = kind == 2;
+		begin.fails = kind == 3;
+		state_index(&begin);
+	}
 	for (at = 0; at < count; at++) {
 		const struct world world = states[at];
 
@@ -170,6 +174,13 @@ static bool is_lost(const struct world *w)
 	return w->step == PLANNED_LOST;
 }
 
+/* A has gone back, and B's store holds the epoch. */
+static bool is_back_too_early(const struct world *w)
+{
+	return w->a_runs && w->store == ORDER &&
+	       (w->step == PLANNED_BACK_RUNNING || w->step == PLANNED_FAILED);
+}
+
 static void test_world(void)
 {
 	explore();
@@ -182,6 +193,7 @@ static void test_world(void)
 		}
 	}
 	CU_ASSERT_EQUAL(dead_ends(true), 0);
+	CU_ASSERT_EQUAL(count_states(is_back_too_early), 0);
 	/* it has been everywhere */
 	CU_ASSERT(count > 500);
 	CU_ASSERT(count_states(is_good) > 0);
@@ -213,8 +225,23 @@ static void test_missed(void)
 	without.giving_back = false;
 }
 
+/* Without an admin's word. */
+static void test_by_itself(void)
+{
+	without.admins = true;
+	explore();
+	CU_ASSERT_EQUAL(both, 0);
+	CU_ASSERT_EQUAL(dead_ends(true), 0);
+	without.refusing = true;
+	explore();
+	CU_ASSERT_EQUAL(both, 0);
+	CU_ASSERT(dead_ends(false) > 0);
+	without.refusing = without.admins = false;
+}
+
 static const struct unit_test tests[] = {
 	{"never both, and always a way out", test_world},
 	{"what would be missed", test_missed},
+	{"a way out by itself", test_by_itself},
 };
 UNIT_MAIN("planned-world", tests)

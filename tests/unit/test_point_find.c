@@ -17,7 +17,7 @@ static bool is_open;
 static struct {
 	int count, result; /* of what was sent */
 	uint64_t id, after_seq;
-	bool cycles;
+	bool cycles, no_verdicts;
 } asked;
 static struct {
 	int count, error;
@@ -43,6 +43,7 @@ int receiver_child_send(struct receiver_child *child, enum frame_type type,
 	asked.id = query->id;
 	asked.after_seq = query->after_seq;
 	asked.cycles = query->cycles;
+	asked.no_verdicts = query->no_verdicts;
 	return asked.result;
 }
 
@@ -68,7 +69,7 @@ static int find(const char *words)
 	return point_find(&replica, &wish, told_cb, &told);
 }
 
-/* A page of cycles first to last. */
+/* A page of cycles first to last; every fifth is a point. */
 static bool answer(uint64_t id, uint64_t first, uint64_t last, bool more)
 {
 	Vmreplica__Ipc__ReplicaPoints page = VMREPLICA__IPC__REPLICA_POINTS__INIT;
@@ -79,6 +80,7 @@ static bool answer(uint64_t id, uint64_t first, uint64_t last, bool more)
 		vmreplica__point__init(&points[page.n_points]);
 		points[page.n_points].seq = seq;
 		points[page.n_points].verdict = (char *)(uintptr_t) "ok";
+		points[page.n_points].point = seq % 5 == 0;
 		list[page.n_points] = &points[page.n_points];
 		page.n_points++;
 	}
@@ -90,26 +92,43 @@ static bool answer(uint64_t id, uint64_t first, uint64_t last, bool more)
 	return ours;
 }
 
-/* Page by page, each behind the last one of the page before. */
+/* The points alone first; a point is told at once. */
+static void test_point(void)
+{
+	CU_ASSERT_EQUAL(find("seq:5"), 0);
+	CU_ASSERT_FALSE(asked.cycles);
+	CU_ASSERT_TRUE(asked.no_verdicts);
+	CU_ASSERT_EQUAL(asked.after_seq, 0);
+	CU_ASSERT_TRUE(answer(asked.id, 5, 5, false));
+	CU_ASSERT_EQUAL(asked.count, 1);
+	CU_ASSERT_EQUAL(told.count, 1);
+	CU_ASSERT_EQUAL(told.seq, 5);
+	CU_ASSERT_PTR_NULL(engine.point_findings);
+}
+
+/* Then cycles, page by page, each behind the last one of the page before. */
 static void test_pages(void)
 {
 	uint64_t first;
 
-	CU_ASSERT_EQUAL(find("seq:4"), 0);
-	CU_ASSERT_TRUE(asked.cycles);
-	CU_ASSERT_EQUAL(asked.after_seq, 0);
+	CU_ASSERT_EQUAL(find("seq:14"), 0);
 	first = asked.id;
-	CU_ASSERT_TRUE(answer(asked.id, 1, 5, true));
+	CU_ASSERT_TRUE(answer(asked.id, 10, 10, false));
 	CU_ASSERT_EQUAL(told.count, 0);
 	CU_ASSERT_EQUAL(asked.count, 2);
-	CU_ASSERT_EQUAL(asked.after_seq, 5);
+	CU_ASSERT_TRUE(asked.cycles);
+	CU_ASSERT_FALSE(asked.no_verdicts);
+	CU_ASSERT_EQUAL(asked.after_seq, 10);
 	CU_ASSERT_NOT_EQUAL(asked.id, first);
-	CU_ASSERT_TRUE(answer(first, 1, 5, false)); /* once more, late: nobody's */
+	CU_ASSERT_TRUE(answer(first, 11, 14, false)); /* an old one, late: nobody's */
 	CU_ASSERT_EQUAL(told.count, 0);
-	CU_ASSERT_TRUE(answer(asked.id, 6, 9, false));
+	CU_ASSERT_TRUE(answer(asked.id, 11, 12, true));
+	CU_ASSERT_EQUAL(asked.count, 3);
+	CU_ASSERT_EQUAL(asked.after_seq, 12);
+	CU_ASSERT_TRUE(answer(asked.id, 13, 18, true));
 	CU_ASSERT_EQUAL(told.count, 1);
 	CU_ASSERT_EQUAL(told.error, 0);
-	CU_ASSERT_EQUAL(told.seq, 4);
+	CU_ASSERT_EQUAL(told.seq, 14);
 	CU_ASSERT_PTR_NULL(engine.point_findings);
 }
 
@@ -117,16 +136,20 @@ static void test_pages(void)
 static void test_empty_page(void)
 {
 	CU_ASSERT_EQUAL(find("latest"), 0);
-	CU_ASSERT_TRUE(answer(asked.id, 1, 3, true));
+	CU_ASSERT_TRUE(answer(asked.id, 5, 5, true));
+	CU_ASSERT_TRUE(answer(asked.id, 1, 0, true));
+	CU_ASSERT_TRUE(asked.cycles);
+	CU_ASSERT_TRUE(answer(asked.id, 6, 7, true));
 	CU_ASSERT_TRUE(answer(asked.id, 1, 0, true));
 	CU_ASSERT_EQUAL(told.count, 1);
-	CU_ASSERT_EQUAL(told.seq, 3);
+	CU_ASSERT_EQUAL(told.seq, 7);
 }
 
 static void test_none(void)
 {
 	CU_ASSERT_EQUAL(find("seq:12"), 0);
-	CU_ASSERT_TRUE(answer(asked.id, 1, 5, false));
+	CU_ASSERT_TRUE(answer(asked.id, 5, 5, false));
+	CU_ASSERT_TRUE(answer(asked.id, 6, 9, false));
 	CU_ASSERT_EQUAL(told.count, 1);
 	CU_ASSERT_TRUE(told.error < 0);
 	CU_ASSERT_STRING_NOT_EQUAL(told.text, "");
@@ -147,7 +170,7 @@ static void test_receiver_gone(void)
 
 	CU_ASSERT_EQUAL(find("latest"), 0);
 	asked.result = -ENOTCONN; /* it ends between two pages */
-	CU_ASSERT_TRUE(answer(asked.id, 1, 5, true));
+	CU_ASSERT_TRUE(answer(asked.id, 5, 5, true));
 	CU_ASSERT_EQUAL(told.count, 1);
 	CU_ASSERT_EQUAL(told.error, -ENOTCONN);
 
@@ -180,6 +203,7 @@ static void test_not_begun(void)
 }
 
 static const struct unit_test tests[] = {
+	{"a point", test_point},
 	{"pages", test_pages},
 	{"a page with nothing in it", test_empty_page},
 	{"there is no such point", test_none},

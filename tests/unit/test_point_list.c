@@ -107,13 +107,15 @@ static bool file_is_right(void *arg, const struct history_entry *log)
 	return log->generation == 1;
 }
 
-static void list_format(const struct manifest *m, const struct history *history, char text[400])
+static void list_format(const struct manifest *m, const struct history *history,
+			const struct point_range *range, char text[400])
 {
 	struct point_item *items = NULL;
 	size_t count = 0, at = 0;
 
 	text[0] = '\0';
-	CU_ASSERT_EQUAL(point_list_make(m, history, true, file_is_right, NULL, &items, &count), 0);
+	CU_ASSERT_EQUAL(
+		point_list_make(m, history, range, true, file_is_right, NULL, &items, &count), 0);
 	for (size_t i = 0; i < count; i++) {
 		const struct point_item *item = &items[i];
 
@@ -126,6 +128,58 @@ static void list_format(const struct manifest *m, const struct history *history,
 	free(items);
 }
 
+/* Of the list's words, how many begin in the range. */
+static void words_choose(const char *all, const struct point_range *range, char text[400])
+{
+	char copy[400], *rest = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", all);
+	text[0] = '\0';
+	for (char *word = strtok_r(copy, " ", &rest); word != NULL;
+	     word = strtok_r(NULL, " ", &rest)) {
+		uint64_t seq = strtoull(word, NULL, 10);
+
+		if (seq > range->after_seq && seq <= range->until_seq) {
+			strcat(text, text[0] != '\0' ? " " : "");
+			strcat(text, word);
+		}
+	}
+}
+
+/* Any part of the list that begins behind one that is listed is what it is in the whole, and takes
+ * no more of the history than it is said to. */
+static void parts_compare(const struct manifest *m, const struct history *history, const char *all)
+{
+	char expected[400], found[400];
+
+	for (uint64_t after = 0; after < 9; after++) {
+		struct point_range listed = {after - 1, after}, range = {after, UINT64_MAX};
+		struct history part = {0};
+
+		words_choose(all, &listed, expected);
+		if (after > 0 && expected[0] == '\0') {
+			continue;
+		}
+		for (range.until_seq = after; range.until_seq < 10; range.until_seq++) {
+			words_choose(all, &range, expected);
+			list_format(m, history, &range, found);
+			CU_ASSERT_STRING_EQUAL(found, expected);
+		}
+		range.until_seq = UINT64_MAX;
+		words_choose(all, &range, expected);
+		if (strchr(expected, '+') != NULL && after > 0 &&
+		    history_index(history, after) < history->count &&
+		    history->entries[history_index(history, after)].seq == after) {
+			CU_ASSERT_EQUAL(history_slice(history, history_index(history, after),
+						      SIZE_MAX, &part),
+					0);
+			list_format(m, &part, &range, found);
+			CU_ASSERT_STRING_EQUAL(found, expected);
+			history_destroy(&part);
+		}
+	}
+}
+
 static void test_golden(void)
 {
 	for (size_t i = 0; i < sizeof(goldens) / sizeof(goldens[0]); i++) {
@@ -135,7 +189,8 @@ static void test_golden(void)
 
 		world_make(goldens[i].cycles, &m, &history);
 		for (int split = 0; split < 2; split++) {
-			list_format(&m, &history, found);
+			list_format(&m, &history, &POINT_RANGE_ALL, found);
+			parts_compare(&m, &history, found);
 			CU_ASSERT_STRING_EQUAL(found, goldens[i].expected);
 			if (strcmp(found, goldens[i].expected) != 0) {
 				fprintf(stderr, "\"%s\": %s, not %s\n", goldens[i].cycles, found,

@@ -158,6 +158,19 @@ static bool is_merging(void)
 	return merging;
 }
 
+/* A merge is under way, and its flush fails; owned: the manifest after it. */
+static struct manifest merge_fails(void)
+{
+	for (int i = 0; i < 400 && !is_merging(); i++) {
+		rig_wait(&rig, NULL, 0, 10);
+	}
+	fault_sync_arm(FAULT_GRANDCHILD, 0, -1);
+	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
+				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
+	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
+	return scene_manifest();
+}
+
 /* Storage fails in the middle of a merge: the layer that was being written is sealed, the points
  * over it are gone and said to be, and nothing is offered until all is compared. Then it goes on.
  */
@@ -173,14 +186,7 @@ static void test_merge(void)
 	rig_wait(&rig, NULL, 0, 500);
 	points_cycle(200);
 	points_applied_wait();
-	for (int i = 0; i < 400 && !is_merging(); i++) {
-		rig_wait(&rig, NULL, 0, 10);
-	}
-	fault_sync_arm(FAULT_GRANDCHILD, 0, -1);
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
-				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
-	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
-	manifest = scene_manifest();
+	manifest = merge_fails();
 	CU_ASSERT_EQUAL(manifest.point_count, 0);
 	for (size_t i = 0; i < manifest.current.disk_count; i++) {
 		sealed |= manifest.current.disks[i].layers[0].sealed;
@@ -262,14 +268,7 @@ static void test_merge_above(void)
 	scene_enter();
 	points_cycle(200);
 	points_applied_wait();
-	for (int i = 0; i < 400 && !is_merging(); i++) {
-		rig_wait(&rig, NULL, 0, 10);
-	}
-	fault_sync_arm(FAULT_GRANDCHILD, 0, -1);
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
-				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 20000));
-	CU_ASSERT_TRUE(fault_sync_disarm() > 0);
-	manifest = scene_manifest();
+	manifest = merge_fails();
 	CU_ASSERT_EQUAL(manifest.point_count, 1);
 	manifest_destroy(&manifest);
 	first_judge(first);

@@ -21,18 +21,6 @@
 static char lineage[40];
 static char paths[MODEL_DISKS][RIG_PATH];
 
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-	char command[6 * RIG_PATH];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0);
-}
-
 /* The VM's disks as they are now, at the cut of cycle seq of epoch number. */
 static void adopt(uint64_t number, uint64_t seq)
 {
@@ -91,11 +79,11 @@ static void consolidate(void)
 		const struct manifest_disk *disk = &manifest.current.disks[i];
 
 		CU_ASSERT_EQUAL(rig.taken.chain_count[i], disk->layer_count);
-		run("cd '%.300s' && qemu-img commit -q -f qcow2 -b \"$PWD/%.150s\" "
-		    "\"$PWD/%.150s\" && qemu-img rebase -q -u -f qcow2 -F qcow2 -b "
-		    "\"$(realpath '%.150s')\" '%.400s'",
-		    rig.store, disk->layers[0].file, manifest_disk_top(disk)->file,
-		    disk->layers[0].file, paths[i]);
+		scene_run("cd '%.300s' && qemu-img commit -q -f qcow2 -b \"$PWD/%.150s\" "
+			  "\"$PWD/%.150s\" && qemu-img rebase -q -u -f qcow2 -F qcow2 -b "
+			  "\"$(realpath '%.150s')\" '%.400s'",
+			  rig.store, disk->layers[0].file, manifest_disk_top(disk)->file,
+			  disk->layers[0].file, paths[i]);
 	}
 	manifest_destroy(&manifest);
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
@@ -114,8 +102,8 @@ static void trip(uint64_t epoch, unsigned int pattern, bool merges)
 	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
 		memcpy(paths[i], rig.taken.paths[i], sizeof(paths[i]));
 	}
-	run("qemu-io -f qcow2 -c 'write -P %u %" PRIu64 " 64k' '%s' >/dev/null", pattern, at,
-	    paths[0]);
+	scene_run("qemu-io -f qcow2 -c 'write -P %u %" PRIu64 " 64k' '%s' >/dev/null", pattern, at,
+		  paths[0]);
 	memset(model.disks[0].data + at, (int)pattern, 65536);
 	if (merges) {
 		consolidate();
@@ -151,7 +139,7 @@ static void trips(uint64_t epoch)
 	/* The directories stay: names that libvirt wrote into headers lead through them. */
 	CU_ASSERT_EQUAL(taking_files("vm-*"), TRIPS);
 	CU_ASSERT_TRUE(taking_files("vda*.qcow2") <= LAYERS);
-	run("test -z \"$(find '%s' -xtype l)\"", rig.store); /* each link leads somewhere */
+	scene_run("test -z \"$(find '%s' -xtype l)\"", rig.store); /* each link leads somewhere */
 	scene_replace_receiver(false);
 	scene_check();
 	CU_ASSERT_EQUAL(taking_failover(epoch + 2 * TRIPS, 0), 0);
@@ -186,9 +174,10 @@ static void disks_make(void)
 		CU_ASSERT_EQUAL(write(fd, model.disks[i].data, model.disks[i].size),
 				(ssize_t)model.disks[i].size);
 		close(fd);
-		run("cd '%s' && qemu-img convert -f raw -O qcow2 '%s' new && mv new '%s' && "
-		    "chown %u:%u '%s'",
-		    directory, paths[i], paths[i], (unsigned int)uid, (unsigned int)gid, paths[i]);
+		scene_run("cd '%s' && qemu-img convert -f raw -O qcow2 '%s' new && mv new '%s' && "
+			  "chown %u:%u '%s'",
+			  directory, paths[i], paths[i], (unsigned int)uid, (unsigned int)gid,
+			  paths[i]);
 	}
 }
 

@@ -17,7 +17,13 @@
 #include "receiver/manifest_json.h"
 #include "unit.h"
 
-static const char *const fixtures[] = {"format-2"};
+/* Format 1 had no points, no kept logs and no checksum of the manifest. Its fixture was made later
+ * than the others, by their maker and the last program that wrote it. */
+static const struct {
+	const char *name;
+	int points, listed;  /* that the store has; with cycles, at least */
+	size_t points_after; /* the stream's cycle was applied */
+} fixtures[] = {{"format-2", 3, 5, 3}, {"format-1", 0, 0, 1}};
 
 static uint64_t stored_seq, last_seq; /* the newest cycle of the store; that of the stream */
 
@@ -103,8 +109,9 @@ static void expected_read(void)
 
 /* The files of an unpacked store are other ones than those that were closed: let their
  * fingerprints say so. All else in the manifest stays as it was written. */
-static void layers_adopt(json_t *disks)
+static bool layers_adopt(json_t *disks)
 {
+	bool changed = false;
 	json_t *disk, *layer;
 	size_t i, k;
 
@@ -118,9 +125,14 @@ static void layers_adopt(json_t *disks)
 			snprintf(path, sizeof(path), "%s/%s", rig.store,
 				 json_string_value(json_object_get(layer, "file")));
 			CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
+			if (json_integer_value(json_object_get(layer, "inode")) == 0) {
+				continue; /* it has none */
+			}
+			changed = true;
 			json_object_set_new(layer, "inode", json_integer((json_int_t)st.st_ino));
 		}
 	}
+	return changed;
 }
 
 static void fingerprints_adopt(void)
@@ -128,18 +140,21 @@ static void fingerprints_adopt(void)
 	size_t len;
 	char *text = file_read(rig.store, MANIFEST_NAME, &len);
 	json_t *root = json_loads(text, 0, NULL);
+	bool changed;
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(root);
-	layers_adopt(json_object_get(root, "current"));
-	layers_adopt(json_object_get(root, "pending"));
-	layers_adopt(json_object_get(root, "retired"));
-	json_object_del(root, "sum");
+	changed = layers_adopt(json_object_get(root, "current"));
+	changed |= layers_adopt(json_object_get(root, "pending"));
+	changed |= layers_adopt(json_object_get(root, "retired"));
 	free(text);
-	text = json_dumps(root, JSON_INDENT(1));
-	len = strlen(text);
-	text = manifest_sum_append(text, &len);
-	file_write(MANIFEST_NAME, text, len);
-	free(text);
+	if (changed) {
+		json_object_del(root, "sum");
+		text = json_dumps(root, JSON_INDENT(1));
+		len = strlen(text);
+		text = manifest_sum_append(text, &len);
+		file_write(MANIFEST_NAME, text, len);
+		free(text);
+	}
 	json_decref(root);
 }
 
@@ -236,16 +251,17 @@ static void test_read(void)
 	char command[RIG_PATH + 64];
 
 	for (size_t i = 0; i < sizeof(fixtures) / sizeof(fixtures[0]); i++) {
-		fixture_begin(fixtures[i]);
+		fixture_begin(fixtures[i].name);
 		snprintf(command, sizeof(command), "./vmreplica-receiver --check '%s' >&2",
 			 rig.store);
 		run(command);
-		CU_ASSERT_EQUAL(scene_points_judge(), 3);
+		CU_ASSERT_EQUAL(scene_points_judge(), fixtures[i].points);
 		rig_start(&rig, "b1");
 		CU_ASSERT_EQUAL_FATAL(rig_open(&rig), 0);
 		replica_judge(stored_seq); /* also what was not applied */
 		rig_list(&rig, true, 0);
-		CU_ASSERT_TRUE(rig.list_count >= 5);
+		CU_ASSERT_TRUE(fixtures[i].listed > 0 ? rig.list_count >= (size_t)fixtures[i].listed
+						      : rig.list_count == 0);
 		for (size_t k = 0; k < rig.list_count; k++) {
 			CU_ASSERT_STRING_EQUAL(rig.list[k].verdict, k == 0 ? "start" : "ok");
 		}
@@ -257,6 +273,7 @@ static void test_read(void)
 		CU_ASSERT_EQUAL(sender_answer(&sender, 20000), FRAME_COMMITTED);
 		CU_ASSERT_EQUAL(sender.committed.seq, last_seq);
 		replica_judge(last_seq);
+		CU_ASSERT_EQUAL(points_wait(fixtures[i].points_after), fixtures[i].points_after);
 		CU_ASSERT_EQUAL(rig.status.health, VMREPLICA__HEALTH__HEALTH_OK);
 		fixture_end();
 	}
@@ -353,7 +370,7 @@ static void test_newer_store(void)
 	char before[128] = "", after[128] = "", *text, *at;
 	size_t len;
 
-	fixture_begin(fixtures[0]);
+	fixture_begin(fixtures[0].name);
 	text = file_read(rig.store, MANIFEST_NAME, &len);
 	at = strstr(text, "\"format\": ");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(at);
@@ -392,7 +409,7 @@ static void test_newer_log(void)
 	uint64_t last = 0;
 	struct manifest manifest;
 
-	fixture_begin(fixtures[0]);
+	fixture_begin(fixtures[0].name);
 	manifest = scene_manifest();
 	last = manifest.committed.seq;
 	CU_ASSERT_TRUE(manifest.applied_seq < last);
