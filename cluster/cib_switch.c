@@ -26,28 +26,36 @@
 
 /* ---- what goes ---- */
 
-static void print_constraint(FILE *out, const Vmreplica__Ipc__CibSwitch *request,
-			     enum vm_constraint kind, const char *before)
+/* One more of those that go, by its id. */
+static void print_constraint(FILE *out, enum vm_constraint kind, const char *resource,
+			     const char **before)
 {
 	char id[VM_RESOURCE_ID_LEN];
 
-	(void)fprintf(out, "%s@id='%s'", before, vm_constraint_id(kind, request->resource, id));
+	(void)fprintf(out, "%s@id='%s'", *before, vm_constraint_id(kind, resource, id));
+	*before = " or ";
 }
 
 static void print_constraints(FILE *out, const Vmreplica__Ipc__CibSwitch *request)
 {
 	bool remove = request->follow == VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
+	const char *ours = request->resource, *first = "//constraints/*[", *before = first;
 
-	if (!remove && request->follow != VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD) {
-		return;
+	if (remove || request->follow == VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD) {
+		print_constraint(out, VM_CONSTRAINT_ORDER_MOVE, ours, &before);
+		print_constraint(out, VM_CONSTRAINT_COLOCATION_MOVE, ours, &before);
 	}
-	print_constraint(out, request, VM_CONSTRAINT_ORDER_MOVE, "//constraints/*[");
-	print_constraint(out, request, VM_CONSTRAINT_COLOCATION_MOVE, " or ");
 	if (remove) {
-		print_constraint(out, request, VM_CONSTRAINT_ORDER_VM, " or ");
-		print_constraint(out, request, VM_CONSTRAINT_COLOCATION_VM, " or ");
+		print_constraint(out, VM_CONSTRAINT_ORDER_VM, ours, &before);
+		print_constraint(out, VM_CONSTRAINT_COLOCATION_VM, ours, &before);
 	}
-	(void)fputc(']', out);
+	if (request->relocate) {
+		print_constraint(out, VM_CONSTRAINT_LOCATION, ours, &before);
+		print_constraint(out, VM_CONSTRAINT_LOCATION, request->vm_resource, &before);
+	}
+	if (before != first) {
+		(void)fputc(']', out);
+	}
 }
 
 static void print_values(FILE *out, const Vmreplica__Ipc__CibSwitch *request)
@@ -217,19 +225,42 @@ static bool add_settings(xmlNode *root, const Vmreplica__Ipc__CibSwitch *request
 	return ok;
 }
 
-static bool add_follow(xmlNode *root, const Vmreplica__Ipc__CibSwitch *request)
+static bool add_follow(xmlNode *constraints, const Vmreplica__Ipc__CibSwitch *request)
 {
 	const char *ours = request->resource, *vm = request->vm_resource;
 
 	switch (request->follow) {
 	case VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD:
-		return cib_add_follow(xml_add(root, "constraints", NULL), ours, vm,
-				      VM_CONSTRAINT_ORDER_VM, VM_CONSTRAINT_COLOCATION_VM);
+		return cib_add_follow(constraints, ours, vm, VM_CONSTRAINT_ORDER_VM,
+				      VM_CONSTRAINT_COLOCATION_VM);
 	case VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_MOVES:
-		return cib_add_move(xml_add(root, "constraints", NULL), ours, vm);
+		return cib_add_move(constraints, ours, vm);
 	default:
 		return true;
 	}
+}
+
+/* What nothing was added to would be a change all the same. */
+static void drop_empty(xmlNode *node)
+{
+	if (node->children == NULL) {
+		xmlUnlinkNode(node);
+		xmlFreeNode(node);
+	}
+}
+
+static bool add_constraints(xmlNode *root, const Vmreplica__Ipc__CibSwitch *request)
+{
+	const char *node = request->location_node;
+	xmlNode *constraints = xml_add(root, "constraints", NULL);
+
+	if (constraints == NULL || !add_follow(constraints, request) ||
+	    (node[0] != '\0' && (!cib_add_location(constraints, request->resource, node) ||
+				 !cib_add_location(constraints, request->vm_resource, node)))) {
+		return false;
+	}
+	drop_empty(constraints);
+	return true;
 }
 
 static bool add_all(xmlNode *root, const xmlNode *ours, const xmlNode *vm,
@@ -245,11 +276,8 @@ static bool add_all(xmlNode *root, const xmlNode *ours, const xmlNode *vm,
 	    !add_vm(resources, vm, request)) {
 		return false;
 	}
-	if (resources->children == NULL) {
-		xmlUnlinkNode(resources);
-		xmlFreeNode(resources);
-	}
-	return add_follow(root, request);
+	drop_empty(resources);
+	return add_constraints(root, request);
 }
 
 static int find_resources(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,
@@ -267,6 +295,11 @@ static int find_resources(const xmlNode *configuration, const Vmreplica__Ipc__Ci
 	if (request->vm_resource[0] != '\0' && !cib_is_resource(*ret_vm)) {
 		return cib_refuse(error, -ENOENT, "Pacemaker has no resource %s",
 				  request->vm_resource);
+	}
+	if (request->location_node[0] != '\0' &&
+	    !cib_has_node(configuration, request->location_node)) {
+		return cib_refuse(error, -ENOENT, "Pacemaker has no node %s",
+				  request->location_node);
 	}
 	return 0;
 }

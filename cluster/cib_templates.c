@@ -14,6 +14,7 @@
 #include "cluster/cib_template.h"
 #include "cluster/xml_tree.h"
 #include "common/cleanup.h"
+#include "proto/validate.h"
 
 int cib_refuse(char error[VM_RESOURCE_ERROR_LEN], int result, const char *format, ...)
 {
@@ -114,14 +115,47 @@ int cib_delete_primitive(const xmlNode *primitive, char **ret_xpath,
 	return 0;
 }
 
+/* A replica whose VM was this side's own may have bound that, too (cib_switch.c), for the sake of a
+ * store that goes with the replica. A VM that has come home stands on it, and stays. */
+static int add_location(const xmlNode *configuration, const xmlNode *primitive, char **xpath,
+			char error[VM_RESOURCE_ERROR_LEN])
+{
+	const char *role = cib_parameter(configuration, primitive, "role");
+	const char *vm = cib_parameter(configuration, primitive, "vm_resource");
+	char id[VM_RESOURCE_ID_LEN], *more = NULL;
+
+	if (role == NULL || strcmp(role, "replica") != 0 || vm == NULL ||
+	    !validate_resource_id(vm)) {
+		return 0;
+	}
+	if (asprintf(&more, "%s|//constraints/rsc_location[@id='%s']", *xpath,
+		     vm_constraint_id(VM_CONSTRAINT_LOCATION, vm, id)) < 0) {
+		return cib_out_of_memory(error);
+	}
+	free(*xpath);
+	*xpath = more;
+	return 0;
+}
+
 int cib_template_delete_vm(const xmlNode *configuration, const char *resource, char **ret_xpath,
 			   char error[VM_RESOURCE_ERROR_LEN])
 {
+	cleanup_free char *xpath = NULL;
 	const xmlNode *primitive;
 	int result;
 
 	primitive = find_ours(configuration, resource, &result, error);
-	return primitive == NULL ? result : cib_delete_primitive(primitive, ret_xpath, error);
+	if (primitive == NULL) {
+		return result;
+	}
+	result = cib_delete_primitive(primitive, &xpath, error);
+	if (result == 0) {
+		result = add_location(configuration, primitive, &xpath, error);
+	}
+	if (result == 0) {
+		*ret_xpath = steal_ptr(xpath);
+	}
+	return result;
 }
 
 /* An XPath of the parameters that lose their value; NULL when there are none. 0 or -ENOMEM. */

@@ -108,7 +108,7 @@ static int check_switch_vm(const Vmreplica__Ipc__CibSwitch *request,
 {
 	bool needed = request->follow != VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_KEEP ||
 		      request->target != VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_KEEP ||
-		      request->n_vm_parameters > 0;
+		      request->n_vm_parameters > 0 || request->relocate;
 
 	if (needed && !validate_resource_id(request->vm_resource)) {
 		return refuse(error, "\"%.64s\" cannot be the id of the VM's resource",
@@ -117,6 +117,14 @@ static int check_switch_vm(const Vmreplica__Ipc__CibSwitch *request,
 	if (request->follow != VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_KEEP &&
 	    request->resource[0] == '\0') {
 		return refuse(error, "what is to follow %.64s is not named", request->vm_resource);
+	}
+	if (request->relocate && request->resource[0] == '\0') {
+		return refuse(error, "what is bound with %.64s is not named", request->vm_resource);
+	}
+	if (request->location_node[0] != '\0' &&
+	    (!request->relocate || !vm_resource_node_is_valid(request->location_node))) {
+		return refuse(error, "\"%.64s\" cannot be the name of a node",
+			      request->location_node);
 	}
 	if (request->n_vm_parameters > 1 ||
 	    (request->n_vm_parameters == 1 &&

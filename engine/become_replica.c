@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cluster/authorization.h"
+#include "engine/failover_place.h"
 #include "engine/standing.h"
 #include "engine/store_directory.h"
 
@@ -70,6 +71,20 @@ static void change_init(struct change *change, const struct peer_contact *contac
 	}
 }
 
+/* As enrollment does. The VM, too: when it comes home its images are there. */
+static void bind_to_storage(struct change *change, const struct engine *engine, const char *storage)
+{
+	enum failover_place place = failover_place_look(engine, storage);
+
+	if (engine->config->standalone || place == FAILOVER_PLACE_UNKNOWN) {
+		return;
+	}
+	change->request.relocate = true;
+	if (place == FAILOVER_PLACE_HERE) {
+		change->request.location_node = engine->config->node;
+	}
+}
+
 void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
 			   const char *peer_site, const struct epoch *epoch,
 			   const struct adopt_order *adopt, const char *definition,
@@ -106,6 +121,7 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 		change.request.n_vm_parameters = 1;
 		add_setting(&change, STANDING_DEFINED, contact->relationship, definition);
 	}
+	bind_to_storage(&change, engine, entry->storage);
 	add_parameter(&change, "role", "replica");
 	add_parameter(&change, "peer", peer_site);
 	add_parameter(&change, "storage", entry->storage);

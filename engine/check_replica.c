@@ -17,6 +17,7 @@ struct check_replica {
 	char disks[DISKS_MAX][DISK_NAME_MAX + 1];
 	size_t disk_count;
 	struct network_map networks;
+	struct kept_definition kept;
 };
 
 static void take_replica(struct check_replica *item, const struct replica *replica)
@@ -26,6 +27,7 @@ static void take_replica(struct check_replica *item, const struct replica *repli
 	snprintf(item->vm, sizeof(item->vm), "%s", replica->settings.vm);
 	snprintf(item->store, sizeof(item->store), "%s", replica->directory);
 	item->networks = replica->settings.networks;
+	kept_definition_take(&item->kept, replica);
 	for (size_t i = 0; status != NULL && i < status->n_disks && i < DISKS_MAX; i++) {
 		snprintf(item->disks[item->disk_count++], sizeof(item->disks[0]), "%s",
 			 status->disks[i]->name);
@@ -66,7 +68,7 @@ static void list_sentences(const struct sentence_list *sentences, enum check_ver
 	}
 }
 
-static void check_one(const struct check_replica *replica, const struct config *config,
+static void check_one(struct check_replica *replica, const struct config *config,
 		      struct source_connection *libvirt, struct check_list *list)
 {
 	const char *disks[DISKS_MAX];
@@ -75,7 +77,8 @@ static void check_one(const struct check_replica *replica, const struct config *
 				      .vm = replica->vm,
 				      .disks = disks,
 				      .disk_count = replica->disk_count,
-				      .networks = &replica->networks};
+				      .networks = &replica->networks,
+				      .kept = &replica->kept};
 	cleanup_free char *xml = NULL;
 	struct domain_fit fit = {0};
 	char item[VM_NAME_MAX + 16];
@@ -112,6 +115,9 @@ void check_replicas_run(const struct check_replicas *replicas, const struct conf
 
 void check_replicas_destroy(struct check_replicas *replicas)
 {
+	for (size_t i = 0; i < replicas->count; i++) {
+		kept_definition_destroy(&replicas->items[i].kept);
+	}
 	free(replicas->items);
 	*replicas = (struct check_replicas){0};
 }

@@ -68,18 +68,18 @@ int definition_file_read(const char *store, char **ret_xml, size_t *ret_len)
 	return read_at(fd, DEFINITION_NAME, DOMAIN_XML_MAX, ret_xml, ret_len);
 }
 
-static int write_new(int dir_fd, const char *name, const char *text)
+static int write_new(int dir_fd, const char *name, mode_t mode, const char *text)
 {
 	cleanup_close int fd = -1;
 	size_t len = strlen(text);
 
 	unlinkat(dir_fd, name, 0); /* what a power cut left */
-	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0) {
 		return -errno;
 	}
 	/* the process's umask may have taken rights */
-	if (fchmod(fd, 0644) < 0) {
+	if (fchmod(fd, mode) < 0) {
 		return -errno;
 	}
 	for (size_t done = 0; done < len;) {
@@ -93,7 +93,7 @@ static int write_new(int dir_fd, const char *name, const char *text)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int replace(int dir_fd, const char *name, const char *text)
+static int replace(int dir_fd, const char *name, mode_t mode, const char *text)
 {
 	char aside[NAME_MAX + 1];
 	int result;
@@ -101,7 +101,7 @@ static int replace(int dir_fd, const char *name, const char *text)
 	if ((size_t)snprintf(aside, sizeof(aside), "%s.new", name) >= sizeof(aside)) {
 		return -ENAMETOOLONG;
 	}
-	result = write_new(dir_fd, aside, text);
+	result = write_new(dir_fd, aside, mode, text);
 	if (result == 0 && renameat(dir_fd, aside, dir_fd, name) < 0) {
 		result = -errno;
 	}
@@ -112,7 +112,7 @@ static int replace(int dir_fd, const char *name, const char *text)
 	return fsync(dir_fd) < 0 ? -errno : 0;
 }
 
-int definition_file_write(const char *path, const char *text, bool *ret_changed)
+int definition_file_write(const char *path, mode_t mode, const char *text, bool *ret_changed)
 {
 	const char *slash = strrchr(path, '/');
 	cleanup_free char *directory = NULL;
@@ -136,7 +136,7 @@ int definition_file_write(const char *path, const char *text, bool *ret_changed)
 		*ret_changed = false;
 		return 0;
 	}
-	result = replace(fd, slash + 1, text);
+	result = replace(fd, slash + 1, mode, text);
 	if (result == 0) {
 		*ret_changed = true;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "engine/domain_own.h"
 
 /* ---- writing ---- */
 
@@ -142,6 +143,7 @@ void domain_copy_children(struct domain_walk *walk, const xmlNode *node, const c
 			 (const char *)child->name);
 		domain_copy(walk, child, child_path);
 	}
+	domain_own_put_back(walk, path);
 }
 
 void domain_copy_plainly(struct domain_walk *walk, const xmlNode *node,

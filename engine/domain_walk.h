@@ -17,6 +17,8 @@ struct domain_walk {
 	xmlTextWriterPtr writer;
 	const struct replica_domain_options *options;
 	struct sentence_list *notes;
+	const xmlNode *theirs;	   /* <domain> of what the peer sent */
+	const xmlNode *own;	   /* <domain> of what the VM was here; NULL = nothing is known */
 	bool disk_seen[DISKS_MAX]; /* beside options->disks */
 	unsigned int interfaces;
 	bool kernel_taken; /* direct boot: an initrd or a command line without a kernel is an error
@@ -71,5 +73,7 @@ void domain_make_graphics(struct domain_walk *walk, const xmlNode *node,
 			  const struct domain_rule *rule);
 void domain_make_rng(struct domain_walk *walk, const xmlNode *node, const struct domain_rule *rule);
 void domain_make_tpm(struct domain_walk *walk, const xmlNode *node, const struct domain_rule *rule);
+/* One that distributions name: the host's own does the same. */
+bool domain_emulator_is_usual(const char *path);
 
 #endif

@@ -141,6 +141,26 @@ void failover_job_note(struct failover_job *job, const char *format, ...)
 	}
 }
 
+void failover_job_warn(struct failover_job *job, const char *format, ...)
+{
+	const Vmreplica__JobStep *step = job_step_current(job->job);
+	char text[JOB_TEXT_MAX + 8];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (step == NULL || strstr(step->text, text) != NULL) {
+		return;
+	}
+	engine_event(job->engine, "warning", job->job->vm, "%s", text);
+	if (step->text[0] == '\0') {
+		failover_job_note(job, "%s", text);
+	} else {
+		failover_job_note(job, "%s; %s", step->text, text);
+	}
+}
+
 static void job_unlink(struct failover_job *job)
 {
 	struct failover_job **link = &job->engine->failover_jobs;

@@ -38,6 +38,10 @@ void failover_job_step(struct failover_job *job, const char *name, const char *f
 /* A new text for the step under way. */
 void failover_job_note(struct failover_job *job, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* What an admin should know, and what hinders nothing: an event, and told with the step under way
+ * after what it says already. Once for the same words. */
+void failover_job_warn(struct failover_job *job, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* The outcome: error 0 is done, -ECANCELED cancelled, everything else failed, which also marks the
  * step under way. advice may be "". Frees the job. */
 void failover_job_finish(struct failover_job *job, int error, const char *advice,

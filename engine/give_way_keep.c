@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "engine/definition_file.h"
 #include "engine/give_way_keep.h"
 #include "engine/store_directory.h"
 
@@ -108,4 +109,63 @@ void give_way_keep(struct give_way *way, const struct source *source)
 			    way->contact.vm, way->text[0] != '\0' ? way->text : strerror(-result));
 	}
 	way->text[0] = '\0';
+}
+
+/* One that a failover made here lies where the replica's goes. */
+static int move_aside(struct give_way *way)
+{
+	char path[PATH_LEN_MAX + 1], kept[PATH_LEN_MAX + sizeof(GIVE_WAY_KEPT_SUFFIX)];
+	int result = store_directory_definition(way->storage, way->peer_site, way->contact.vm,
+						way->contact.relationship, path, sizeof(path));
+
+	if (result < 0 || strcmp(way->definition, path) != 0) {
+		return result;
+	}
+	snprintf(kept, sizeof(kept), "%s" GIVE_WAY_KEPT_SUFFIX, path);
+	if (rename(path, kept) != 0 && (errno != ENOENT || access(kept, F_OK) != 0)) {
+		result = -errno;
+		snprintf(way->text, sizeof(way->text), "%.200s: %s", path, strerror(-result));
+		return result;
+	}
+	if (strlen(kept) >= sizeof(way->definition)) {
+		return -ENAMETOOLONG;
+	}
+	memcpy(way->definition, kept, strlen(kept) + 1);
+	return 0;
+}
+
+int give_way_keep_definition(struct give_way *way)
+{
+	cleanup_free char *xml = NULL;
+	struct give_way_store store;
+	char path[PATH_LEN_MAX + 1];
+	bool changed;
+	int result = move_aside(way);
+
+	if (result < 0) {
+		return result;
+	}
+	result = definition_file_load(way->definition, &xml);
+	if (result < 0) { /* to wait for it would keep this side from being a replica */
+		log_warning("%s: the definition that it has here is not kept, and will be missed "
+			    "when it comes home: %s: %s",
+			    way->contact.vm, way->definition, strerror(-result));
+		return 0;
+	}
+	result = give_way_store_open(way, &store); /* its directory is made */
+	if (result < 0) {
+		return result;
+	}
+	close(store.fd);
+	result = store_directory_own(way->storage, way->peer_site, way->contact.vm,
+				     way->contact.relationship, path, sizeof(path));
+	if (result == 0) {
+		result = definition_file_write(path, DEFINITION_FILE_MODE_PRIVATE, xml, &changed);
+	}
+	if (result < 0) {
+		snprintf(way->text, sizeof(way->text),
+			 "the definition of %.64s that comes home with it is not kept: %s",
+			 way->contact.vm, strerror(-result));
+	}
+	return result;
 }

@@ -21,6 +21,10 @@ struct give_way_store {
 /* Make it, when it is not there, and open it. 0, or a negative errno with a sentence in way->text.
  */
 int give_way_store_open(struct give_way *way, struct give_way_store *ret_store);
+/* The definition that the VM has here is kept for when it comes home (kept_definition.h): before
+ * anything else of it changes. One that a failover made lies where the replica's goes, and is moved
+ * aside; way->definition says where it is. 0, or a negative errno with a sentence in way->text. */
+int give_way_keep_definition(struct give_way *way);
 /* The VM's definition, as a cycle would have brought it, and what it keeps beside its disks. A
  * failure is logged: nothing but a failover before the first cycle needs them. */
 void give_way_keep(struct give_way *way, const struct source *source);

@@ -226,29 +226,6 @@ static int read_source(struct reading *reading)
 	return read_changes(reading);
 }
 
-/* One that a failover made here lies where the replica's goes. */
-static int keep_definition(struct give_way *way)
-{
-	char path[PATH_LEN_MAX + 1], kept[PATH_LEN_MAX + sizeof(GIVE_WAY_KEPT_SUFFIX)];
-	int result = store_directory_definition(way->storage, way->peer_site, way->contact.vm,
-						way->contact.relationship, path, sizeof(path));
-
-	if (result < 0 || strcmp(way->definition, path) != 0) {
-		return result;
-	}
-	snprintf(kept, sizeof(kept), "%s" GIVE_WAY_KEPT_SUFFIX, path);
-	if (rename(path, kept) != 0 && (errno != ENOENT || access(kept, F_OK) != 0)) {
-		result = -errno;
-		snprintf(way->text, sizeof(way->text), "%.200s: %s", path, strerror(-result));
-		return result;
-	}
-	if (strlen(kept) >= sizeof(way->definition)) {
-		return -ENAMETOOLONG;
-	}
-	memcpy(way->definition, kept, strlen(kept) + 1);
-	return 0;
-}
-
 /* What was defined for this reading. Without a cluster the VM's own, too: nobody starts it on disks
  * that a replica is to stand on. */
 static int forget(const struct give_way *way, char error[SOURCE_ERROR_LEN])
@@ -283,7 +260,7 @@ int give_way_read(struct give_way *way)
 		snprintf(way->text, sizeof(way->text), "out of memory");
 		return -ENOMEM;
 	}
-	result = keep_definition(way);
+	result = give_way_keep_definition(way);
 	if (result == 0) {
 		result = source_define(way->engine->libvirt, way->contact.vm, way->definition,
 				       way->text);

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "engine/become_replica.h"
 #include "engine/epoch.h"
+#include "engine/failover_place.h"
 #include "engine/give_way.h"
 #include "engine/host_vm.h"
 #include "engine/standing.h"
@@ -231,6 +232,15 @@ static void way_ask(struct give_way *way)
 	way->busy = workers_submit(way->engine->task_workers, ask_run, ask_cb, way) == 0;
 }
 
+static void way_role(struct give_way *way)
+{
+	failover_job_step(way->job, "role", "replica of %s", way->peer_site);
+	failover_place_warn(way->job, way->storage, way->contact.vm);
+	way->busy = true;
+	become_replica_switch(way->engine, &way->contact, way->peer_site, &way->epoch, &way->adopt,
+			      way->definition, way->stays, changed_cb, way);
+}
+
 /* ---- the way back ---- */
 
 /* -ESTALE: the change of role has been made after all, and only its answer was lost. */
@@ -294,10 +304,7 @@ void give_way_run(struct give_way *way)
 		way_ask(way);
 		break;
 	case GIVE_WAY_ROLE:
-		failover_job_step(way->job, "role", "replica of %s", way->peer_site);
-		way->busy = true;
-		become_replica_switch(way->engine, &way->contact, way->peer_site, &way->epoch,
-				      &way->adopt, way->definition, way->stays, changed_cb, way);
+		way_role(way);
 		break;
 	case GIVE_WAY_END:
 		failover_job_finish(way->job, 0, "", "%s is a replica of %s here", way->contact.vm,

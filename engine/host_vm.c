@@ -39,7 +39,7 @@ int host_vm_save(struct source_connection *connection, const char *vm, const cha
 	/* it may hold passwords */
 	result = mkdir(DEFINITIONS_DIR, 0700) < 0 && errno != EEXIST ? -errno : 0;
 	if (result == 0) {
-		result = definition_file_write(path, xml, &changed);
+		result = definition_file_write(path, DEFINITION_FILE_MODE, xml, &changed);
 	}
 	return result == 0 ? 0
 			   : source_fail(result, error, "the definition of %s is not saved: %s: %s",

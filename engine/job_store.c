@@ -30,7 +30,8 @@ int job_store_write(const char *directory, const char *id, const char *text)
 	bool changed;
 	int result = job_path(directory, id, path);
 
-	return result < 0 ? result : definition_file_write(path, text, &changed);
+	return result < 0 ? result
+			  : definition_file_write(path, DEFINITION_FILE_MODE, text, &changed);
 }
 
 int job_store_remove(const char *directory, const char *id)

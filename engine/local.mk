@@ -54,6 +54,7 @@ ENGINE_PURE = \
 	engine/domain_fit.c engine/domain_fit.h \
 	engine/domain_fit_devices.c engine/domain_fit_devices.h \
 	engine/domain_rules.c engine/domain_rules.h \
+	engine/domain_own.c engine/domain_own_write.c engine/domain_own.h \
 	engine/domain_walk.c engine/domain_walk.h \
 	engine/digest_estimate.c engine/digest_estimate.h \
 	engine/extent_list.c engine/extent_list.h \
@@ -119,6 +120,8 @@ ENGINE_CONTROL = \
 	engine/check_replica.c engine/check_replica.h \
 	engine/cluster_table.c engine/cluster_table.h \
 	engine/definition_file.c engine/definition_file.h \
+	engine/definition_job.c engine/definition_job.h \
+	engine/kept_definition.c engine/kept_definition.h \
 	engine/directories.c engine/directories.h \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \

@@ -33,7 +33,9 @@ struct ready_job {
 	char disks[DISKS_MAX][DISK_NAME_MAX + 1];
 	size_t disk_count;
 	struct network_map networks;
+	struct kept_definition kept;
 	char error[REASON_MAX]; /* "" = it could */
+	char warning[REASON_MAX];
 };
 
 /* ---- on the worker ---- */
@@ -96,7 +98,8 @@ static void look_at_definition(struct ready_job *job)
 				      .vm = job->vm,
 				      .disks = disks,
 				      .disk_count = job->disk_count,
-				      .networks = &job->networks};
+				      .networks = &job->networks,
+				      .kept = &job->kept};
 	cleanup_free char *xml = NULL;
 	struct domain_fit fit = {0};
 	int result = definition_file_read(job->store, &xml, &request.xml_len);
@@ -112,6 +115,10 @@ static void look_at_definition(struct ready_job *job)
 	}
 	request.xml = xml;
 	replica_fit_run(&request, &fit);
+	if (job->kept.is_lost) {
+		snprintf(job->warning, sizeof(job->warning), "the other side says: %s",
+			 fit.warnings.items[0]);
+	}
 	if (fit.refusals.count > 0) {
 		snprintf(job->error, sizeof(job->error), "%s cannot start on %s: %s", job->vm,
 			 job->engine->config->node, fit.refusals.items[0]);
@@ -150,8 +157,10 @@ static void ready_done(void *arg, int result)
 		peer_order_refuse(job->call, "%s", job->error);
 	} else {
 		ordered.done = true;
+		ordered.text = job->warning;
 		peer_order_answer(job->call, &ordered);
 	}
+	kept_definition_destroy(&job->kept);
 	free(job);
 }
 
@@ -188,6 +197,7 @@ static void ready_begin(struct peer_order *order, const struct replica *replica)
 	replica_definition_vm(replica, job->runs_as);
 	snprintf(job->resource, sizeof(job->resource), "%s", replica->settings.resource);
 	job->networks = replica->settings.networks;
+	kept_definition_take(&job->kept, replica);
 	for (size_t i = 0; i < status->n_disks && i < DISKS_MAX; i++) {
 		snprintf(job->disks[job->disk_count++], sizeof(job->disks[0]), "%s",
 			 status->disks[i]->name);

@@ -6,6 +6,7 @@
 
 #include "cluster/authorization.h"
 #include "engine/adopted_disks.h"
+#include "engine/failover_place.h"
 #include "engine/host_vm.h"
 #include "engine/own_definition.h"
 #include "engine/planned.h"
@@ -74,6 +75,9 @@ static void ready_cb(void *arg, int result)
 	bool refused = result < 0 && planned_is_refused(planned);
 
 	planned->busy = false;
+	if (result == 0 && planned->result.done && planned->result.text[0] != '\0') {
+		failover_job_warn(planned->job, "%s", planned->result.text);
+	}
 	if ((result == 0 && planned->result.done) ||
 	    (refused && strstr(planned->trouble.text, OLDER_REFUSAL) != NULL)) {
 		planned_event(planned, PLANNED_EVENT_DONE);
@@ -93,13 +97,18 @@ static void ready_cb(void *arg, int result)
 static bool check_way_back(struct planned *planned)
 {
 	struct authorization_table table = {0};
+	const struct authorization_entry *entry;
 	bool authorized;
 
 	if (authorization_table_load(engine_settings(planned->engine), &table, NULL) < 0) {
 		planned_failed(planned, -ENOMEM, "order it again", "out of memory");
 		return false;
 	}
-	authorized = authorization_match_name(&table, planned->answer.site) != NULL;
+	entry = authorization_match_name(&table, planned->answer.site);
+	authorized = entry != NULL;
+	if (authorized) {
+		failover_place_warn(planned->job, entry->storage, planned->contact.vm);
+	}
 	authorization_table_destroy(&table);
 	if (!authorized) {
 		planned_failed(planned, -EACCES,

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "engine/become_replica.h"
 #include "engine/epoch.h"
+#include "engine/give_way_keep.h"
 #include "engine/host_vm.h"
 #include "engine/planned.h"
 #include "engine/replica.h"
@@ -60,7 +61,12 @@ static int role_run(void *arg)
 		return result;
 	}
 	way->adopt = (struct adopt_order){.digest = true, .cut_id = "0000000000000000"};
-	return undefine_run(planned);
+	result = undefine_run(planned); /* without a cluster its definition is saved with that */
+	if (result == 0) {
+		result = give_way_keep_definition(way);
+		snprintf(planned->text, sizeof(planned->text), "%s", way->text);
+	}
+	return result;
 }
 
 /* Nobody should have written to the disks since the final cycle; who did all the same is heard:

@@ -6,47 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "common/clock.h"
-#include "engine/definition_file.h"
+#include "engine/definition_job.h"
 #include "engine/failover_job.h"
-#include "engine/image_chain.h"
 #include "engine/replica.h"
-#include "engine/replica_domain.h"
-#include "engine/replica_state.h"
 #include "engine/store_directory.h"
 #include "engine/store_release.h"
 
 #define DEFINITION_RETRY_MS 30000
-/* VirtualDomain would take a VM of this site that has the same name for the replica VM, and stop
- * it: until a failover the name is another one. */
-#define NOT_FAILED_OVER_NAME "-not-failed-over"
 /* Said by libvirt when somebody starts the VM all the same. */
 #define NOT_FAILED_OVER_DIRECTORY "not-failed-over"
 /* Of the agent's time for a stop: the store's lock is looked at, and the answer travels. */
 #define RELEASE_TIME_MS (STORE_RELEASE_MIN_MS + 500)
-
-/* A worker's share: copies, so that the control thread goes on. */
-struct definition_job {
-	struct replica_definition *definition;
-	char store[PATH_LEN_MAX + 1];
-	char path[PATH_LEN_MAX + 1];
-	char name[VM_NAME_MAX + 1];				 /* the VM's, in the relationship */
-	char vm[RESOURCE_ID_MAX + sizeof(NOT_FAILED_OVER_NAME)]; /* as libvirt runs it */
-	char nvram[PATH_LEN_MAX + 1];
-	uint64_t nvram_bytes;
-	const char *boot_directory; /* the configuration's */
-	struct network_map networks;
-	struct definition_images images;
-	struct definition_test test; /* its name is "" when this is none */
-	/* ordered by a failover: */
-	replica_definition_cb done;
-	void *arg;
-	/* out */
-	struct sentence_list notes;
-	bool written; /* it is another one than before */
-	char error[DOMAIN_ERROR_LEN];
-};
 
 struct replica_definition {
 	struct replica *replica; /* borrowed */
@@ -91,114 +62,6 @@ bool replica_definition_holds(const struct replica_definition *definition, int64
 	       now_ms < definition->replica->deadline_ms - RELEASE_TIME_MS;
 }
 
-/* ---- on the worker ---- */
-
-/* The receiver names the images, and it parses what peers send: QEMU gets nothing outside of its
- * store by its word, nor by that of the images' headers. A test's images are the engine's own. */
-static bool image_admit(struct definition_job *job, const char *target, const char *path)
-{
-	bool test = job->test.name[0] != '\0';
-	char error[SOURCE_ERROR_LEN] = "it is not in the store";
-
-	if (image_chain_is_below(path, test ? job->test.directory : job->store) &&
-	    (job->done == NULL || test || image_chain_check_store(path, job->store, error) == 0)) {
-		return true;
-	}
-	snprintf(job->error, sizeof(job->error), "the image of disk %.32s: %.200s", target, error);
-	return false;
-}
-
-static int make(struct definition_job *job, const char *theirs, size_t len, char **ret_xml)
-{
-	const struct replica_domain_test test = {
-		.name = job->test.name,
-		.uuid = job->test.uuid,
-		.network = job->test.network[0] != '\0' ? job->test.network : NULL,
-	};
-	const char *boot = job->boot_directory;
-	struct replica_domain_disk disks[DISKS_MAX];
-	struct replica_domain_options options = {.name = job->name,
-						 .runs_as = job->vm,
-						 .disks = disks,
-						 .disk_count = job->images.count,
-						 .networks = &job->networks,
-						 .nvram = job->nvram,
-						 .nvram_bytes = job->nvram_bytes,
-						 .test = job->test.name[0] != '\0' ? &test : NULL,
-						 .boot_directory = boot[0] != '\0' ? boot : NULL};
-	struct firmware_list firmwares = {.count = 0};
-	int result;
-
-	for (size_t i = 0; i < job->images.count; i++) {
-		const char *target = job->images.disks[i].target, *path = job->images.disks[i].path;
-
-		if (!image_admit(job, target, path)) {
-			return -EBADMSG;
-		}
-		disks[i] = (struct replica_domain_disk){target, path};
-	}
-	if (firmware_list_load_host(&firmwares) < 0) {
-		return -ENOMEM;
-	}
-	options.firmwares = &firmwares;
-	result = replica_domain_make(theirs, len, &options, ret_xml, &job->notes, job->error);
-	firmware_list_destroy(&firmwares);
-	return result;
-}
-
-/* The VM's, or a test's, as of where it begins from; nobody's before a failover. */
-static int prepare_state(struct definition_job *job, const char *xml)
-{
-	char error[REPLICA_STATE_ERROR_LEN];
-	int result = 0;
-
-	if (job->done == NULL) {
-		replica_state_forget(job->nvram);
-		return 0;
-	}
-	result = replica_state_prepare(job->store, job->images.state, job->nvram, xml,
-				       job->test.name[0] != '\0', error);
-	if (result < 0) {
-		snprintf(job->error, sizeof(job->error), "%.*s", (int)sizeof(job->error) - 1,
-			 error);
-	}
-	return result;
-}
-
-static int definition_run(void *arg)
-{
-	struct definition_job *job = arg;
-	cleanup_free char *theirs = NULL;
-	cleanup_free char *xml = NULL;
-	size_t len;
-	int result = definition_file_read(job->store, &theirs, &len);
-
-	if (result == -ENOENT && job->done == NULL) {
-		return result; /* it comes with the next cycle that has one */
-	}
-	if (result < 0) {
-		snprintf(job->error, sizeof(job->error), "the definition in %.150s: %s", job->store,
-			 strerror(-result));
-		return result;
-	}
-	result = make(job, theirs, len, &xml);
-	if (result < 0) {
-		return result;
-	}
-	result = prepare_state(job, xml);
-	if (result < 0) {
-		return result;
-	}
-	result = definition_file_write(job->path, xml, &job->written);
-	if (result < 0) {
-		snprintf(job->error, sizeof(job->error), "%.150s cannot be written: %s", job->path,
-			 strerror(-result));
-	}
-	return result;
-}
-
-/* ---- on the control thread ---- */
-
 static void take_notes(struct replica_definition *definition, struct definition_job *job)
 {
 	sentence_list_destroy(&definition->notes);
@@ -232,8 +95,7 @@ static void ordered_done(struct definition_job *job, int result)
 		take_notes(definition, job);
 	}
 	job->done(job->arg, result, job->error);
-	sentence_list_destroy(&job->notes);
-	free(job);
+	definition_job_free(job);
 	replica_tick(replica, clock_monotonic_ms());
 }
 
@@ -264,8 +126,7 @@ static void definition_done(void *arg, int result)
 			engine_changed(replica->engine);
 		}
 	}
-	sentence_list_destroy(&job->notes);
-	free(job);
+	definition_job_free(job);
 	replica_tick(replica, clock_monotonic_ms());
 }
 
@@ -317,12 +178,13 @@ static struct definition_job *make_job(struct replica_definition *definition)
 	job->networks = settings->networks;
 	snprintf(job->name, sizeof(job->name), "%s", settings->vm);
 	snprintf(job->store, sizeof(job->store), "%s", replica->directory);
+	kept_definition_take(&job->kept, replica);
 	job->nvram_bytes = replica->status != NULL ? replica->status->nvram_bytes : 0;
 	if (store_directory_definition(settings->storage, settings->peer, settings->vm,
 				       settings->relationship, job->path, sizeof(job->path)) < 0 ||
 	    store_directory_nvram(settings->storage, settings->peer, settings->vm,
 				  settings->relationship, job->nvram, sizeof(job->nvram)) < 0) {
-		free(job);
+		definition_job_free(job);
 		return NULL;
 	}
 	return job;
@@ -375,9 +237,9 @@ int replica_definition_write(struct replica_definition *definition,
 	}
 	result = definition->busy ? -EBUSY
 				  : workers_submit(definition->replica->engine->storage_workers,
-						   definition_run, definition_done, job);
+						   definition_job_run, definition_done, job);
 	if (result < 0) {
-		free(job);
+		definition_job_free(job);
 		return result;
 	}
 	definition->busy = true;
@@ -408,9 +270,9 @@ void replica_definition_tick(struct replica_definition *definition, int64_t now_
 	tops = join_tops(replica->status);
 	job = tops != NULL && is_due(definition, tops, now_ms) ? make_waiting_job(definition)
 							       : NULL;
-	if (job == NULL || workers_submit(replica->engine->storage_workers, definition_run,
+	if (job == NULL || workers_submit(replica->engine->storage_workers, definition_job_run,
 					  definition_done, job) < 0) {
-		free(job);
+		definition_job_free(job);
 		free(tops);
 		return;
 	}

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "engine/domain_walk.h"
+#include "engine/domain_own.h"
 
 /* <node type='...'>, attributes and children by rule. */
 static void make_typed(struct domain_walk *walk, const xmlNode *node,
@@ -26,6 +26,9 @@ void domain_make_serial(struct domain_walk *walk, const xmlNode *node,
 	bool serial = strcmp((const char *)node->name, "serial") == 0;
 	bool mirror = !serial && domain_value_is(domain_child(node, "target"), "type", "serial");
 
+	if (domain_own_replaces(walk, node)) {
+		return;
+	}
 	if (!domain_value_is(node, "type", "pty") && !mirror) {
 		cleanup_free char *type = domain_value(node, "type");
 
@@ -85,6 +88,9 @@ void domain_make_graphics(struct domain_walk *walk, const xmlNode *node,
 	cleanup_free char *type = domain_value(node, "type");
 	cleanup_free char *passwd = domain_value(node, "passwd");
 
+	if (domain_own_replaces(walk, node)) {
+		return;
+	}
 	if (type == NULL || (strcmp(type, "vnc") != 0 && strcmp(type, "spice") != 0)) {
 		sentence_list_add(walk->notes, "graphics of type %.20s are not taken over",
 				  type != NULL ? type : "none");
@@ -111,6 +117,9 @@ void domain_make_rng(struct domain_walk *walk, const xmlNode *node, const struct
 	bool builtin = domain_value_is(backend, "model", "builtin");
 	cleanup_free char *source = domain_content(backend);
 
+	if (domain_own_replaces(walk, node)) {
+		return;
+	}
 	if (!builtin && (source == NULL || (strcmp(source, "/dev/urandom") != 0 &&
 					    strcmp(source, "/dev/random") != 0))) {
 		sentence_list_add(walk->notes,

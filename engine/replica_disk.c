@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "engine/domain_walk.h"
+#include "engine/domain_own.h"
 
 static bool bus_is_known(const xmlNode *target)
 {
@@ -109,5 +109,6 @@ void domain_make_disk(struct domain_walk *walk, const xmlNode *node, const struc
 	write_driver(walk, domain_child(node, "driver"));
 	write_source(walk, walk->options->disks[disk].path);
 	write_rest(walk, node);
+	domain_own_write_limits(walk, name);
 	domain_end(walk);
 }

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/xml_tree.h"
 #include "common/cleanup.h"
+#include "engine/domain_own.h"
 #include "engine/domain_walk.h"
 
 /* ---- how it boots ---- */
@@ -180,6 +182,9 @@ void domain_make_kernel(struct domain_walk *walk, const xmlNode *node,
 	cleanup_free char *theirs = domain_content(node);
 	char path[PATH_LEN_MAX + 1];
 
+	if (domain_own_has_kernel(walk) && !walk->kernel_taken) {
+		return; /* it is put back */
+	}
 	if (!find_boot_file(walk, theirs, path)) {
 		sentence_list_add(walk->notes,
 				  "the VM boots a file of its host (%s %.80s): keep that file in a "
@@ -228,20 +233,26 @@ void domain_make_os(struct domain_walk *walk, const xmlNode *node, const struct 
 	domain_end(walk);
 }
 
+bool domain_emulator_is_usual(const char *path)
+{
+	static const char *const usual[] = {"/usr/bin/kvm", "/usr/libexec/qemu-kvm",
+					    "/usr/bin/qemu-kvm"};
+	bool is_usual = path != NULL && strncmp(path, "/usr/bin/qemu-system-", 21) == 0;
+
+	for (size_t i = 0; path != NULL && i < sizeof(usual) / sizeof(usual[0]); i++) {
+		is_usual = is_usual || strcmp(path, usual[i]) == 0;
+	}
+	return is_usual;
+}
+
 /* The host's own QEMU runs the VM. That it was another program there is worth a word. */
 void domain_make_emulator(struct domain_walk *walk, const xmlNode *node,
 			  const struct domain_rule *rule)
 {
-	static const char *const usual[] = {"/usr/bin/kvm", "/usr/libexec/qemu-kvm",
-					    "/usr/bin/qemu-kvm"};
 	cleanup_free char *path = domain_content(node);
-	bool is_usual = path != NULL && strncmp(path, "/usr/bin/qemu-system-", 21) == 0;
 
 	(void)rule;
-	for (size_t i = 0; path != NULL && i < sizeof(usual) / sizeof(usual[0]); i++) {
-		is_usual = is_usual || strcmp(path, usual[i]) == 0;
-	}
-	if (!is_usual) {
+	if (!domain_emulator_is_usual(path)) {
 		sentence_list_add(walk->notes,
 				  "emulator %.100s is not taken over: the host's own QEMU runs the "
 				  "replica VM",
@@ -306,10 +317,31 @@ static int make_text(struct domain_walk *walk, const xmlNode *root, const char *
 	return 0;
 }
 
+/* NULL: there is none, or none that could be used. */
+static xmlDoc *read_own(const struct replica_domain_own *own, struct sentence_list *notes)
+{
+	char error[DOMAIN_ERROR_LEN];
+	xmlDoc *document = NULL;
+
+	if (own != NULL && domain_document_read(own->xml, own->len, &document, error) < 0) {
+		sentence_list_add(
+			notes,
+			"what only this side had of the VM does not come home: kept of it "
+			"here, %s",
+			error);
+		return NULL;
+	}
+	return document;
+}
+
 static int make(const xmlNode *root, const struct replica_domain_options *options, char **ret_xml,
 		struct sentence_list *notes, char error[DOMAIN_ERROR_LEN])
 {
-	struct domain_walk walk = {.options = options, .notes = notes};
+	cleanup_xml_doc xmlDoc *own = read_own(options->own, notes);
+	struct domain_walk walk = {.options = options,
+				   .notes = notes,
+				   .theirs = root,
+				   .own = own != NULL ? xmlDocGetRootElement(own) : NULL};
 	cleanup_free char *type = domain_value(root, "type");
 
 	if (type == NULL || (strcmp(type, "kvm") != 0 && strcmp(type, "qemu") != 0)) {

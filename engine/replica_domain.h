@@ -16,8 +16,9 @@
 
 #include "engine/domain_document.h"
 #include "engine/firmware.h"
-#include "proto/network_map.h"
 #include "engine/sentence_list.h"
+#include "proto/limits.h"
+#include "proto/network_map.h"
 
 struct replica_domain_disk {
 	const char *target; /* "vda" */
@@ -29,6 +30,15 @@ struct replica_domain_test {
 	const char *name;    /* "web1-test" */
 	const char *uuid;    /* MACs are made from it */
 	const char *network; /* libvirt's isolated network; NULL = cables pulled */
+};
+
+/* Of a side whose own VM it was before it became the replica: what it had then, and the other side
+ * never had, comes back (domain_own.h). */
+struct replica_domain_own {
+	const char *xml; /* the VM's last definition here: root's file */
+	size_t len;
+	const char (*excluded)[DISK_NAME_MAX + 1]; /* disks of it that are not replicated */
+	size_t excluded_count;
 };
 
 /* All borrowed. */
@@ -43,6 +53,7 @@ struct replica_domain_options {
 	const char *boot_directory; /* where kernels for direct boot are kept here; NULL = none */
 	const struct replica_domain_test *test; /* NULL = the replica VM itself */
 	const char *runs_as;			/* libvirt's name of it here; NULL = name */
+	const struct replica_domain_own *own;	/* NULL = the VM was never this side's own */
 };
 
 /* *ret_xml is to be freed; notes gets what stayed out or was replaced. 0; -E2BIG, -EBADMSG (the

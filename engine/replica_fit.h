@@ -9,6 +9,7 @@
 
 #include "common/config.h"
 #include "engine/domain_fit.h"
+#include "engine/kept_definition.h"
 #include "engine/source.h"
 #include "proto/network_map.h"
 
@@ -22,6 +23,7 @@ struct replica_fit {
 	const char *const *disks; /* target names of those that are replicated */
 	size_t disk_count;	  /* at most DISKS_MAX */
 	const struct network_map *networks;
+	struct kept_definition *kept; /* what the VM was here, taken; NULL = it never was */
 };
 
 /* What stays out of the definition and what the host lacks. A libvirt that does not answer is a

@@ -7,7 +7,7 @@
 
 #include "common/cleanup.h"
 #include "common/sha256.h"
-#include "engine/domain_walk.h"
+#include "engine/domain_own.h"
 
 #define MAC_LEN 17
 
@@ -87,15 +87,37 @@ static bool read_network(const xmlNode *node, struct network *network)
 	return false;
 }
 
-static bool choose_network(struct domain_walk *walk, const xmlNode *node, struct network *network)
+/* An admin has said what stands here for the network that it hangs on there. */
+static bool is_mapped(const struct domain_walk *walk, const xmlNode *node)
+{
+	struct network there, here;
+
+	return read_network(node, &there) &&
+	       network_map_names(walk->options->networks, &there, &here);
+}
+
+/* The guest's cable is pulled, or in another network: which one is all that matters. */
+static bool choose_test_network(const struct domain_walk *walk, const xmlNode *node,
+				struct network *network)
 {
 	const struct replica_domain_test *test = walk->options->test;
-	cleanup_free char *type = domain_value(node, "type");
-	struct network there;
+	const xmlNode *own = domain_own_interface(walk, node);
 
 	if (test != NULL && test->network != NULL) {
 		network->kind = NETWORK_NET;
 		snprintf(network->name, sizeof(network->name), "%s", test->network);
+		return true;
+	}
+	return test != NULL && !is_mapped(walk, node) && own != NULL &&
+	       read_network(own, network) && network->kind != NETWORK_DIRECT;
+}
+
+static bool choose_network(struct domain_walk *walk, const xmlNode *node, struct network *network)
+{
+	cleanup_free char *type = domain_value(node, "type");
+	struct network there;
+
+	if (choose_test_network(walk, node, network)) {
 		return true;
 	}
 	if (!read_network(node, &there)) {
@@ -127,25 +149,48 @@ static void write_link(struct domain_walk *walk, const xmlNode *node)
 	}
 }
 
-void domain_make_interface(struct domain_walk *walk, const xmlNode *node,
-			   const struct domain_rule *rule)
+static void write_source(struct domain_walk *walk, const struct network *network)
 {
-	struct network network;
-	bool bridge;
+	domain_start(walk, "source");
+	domain_attribute(walk, network->kind == NETWORK_BRIDGE ? "bridge" : "network",
+			 network->name);
+	domain_end(walk);
+}
 
-	walk->interfaces++;
-	if (!choose_network(walk, node, &network)) {
-		return;
-	}
-	bridge = network.kind == NETWORK_BRIDGE;
+/* own is what the VM had here: it hangs where it did. */
+static void write_interface(struct domain_walk *walk, const xmlNode *node,
+			    const struct domain_rule *rule, const xmlNode *own,
+			    const struct network *network)
+{
+	cleanup_free char *type =
+		own != NULL ? domain_value(own, "type")
+			    : strdup(network->kind == NETWORK_BRIDGE ? "bridge" : "network");
+
 	domain_start(walk, "interface");
-	domain_attribute(walk, "type", bridge ? "bridge" : "network");
+	domain_attribute(walk, "type", type != NULL ? type : "network");
 	domain_copy_attributes(walk, node, rule);
 	write_mac(walk, node);
-	domain_start(walk, "source");
-	domain_attribute(walk, bridge ? "bridge" : "network", network.name);
-	domain_end(walk);
+	if (own != NULL) {
+		domain_own_write_interface(walk, own);
+	} else {
+		write_source(walk, network);
+	}
 	write_link(walk, node);
 	domain_copy_children(walk, node, rule->path);
 	domain_end(walk);
+}
+
+void domain_make_interface(struct domain_walk *walk, const xmlNode *node,
+			   const struct domain_rule *rule)
+{
+	bool home = walk->options->test == NULL && !is_mapped(walk, node);
+	const xmlNode *own = home ? domain_own_interface(walk, node) : NULL;
+	struct network network;
+
+	walk->interfaces++;
+	if (own != NULL && !read_network(own, &network)) {
+		domain_own_write(walk, own, node, rule->path); /* what no list knows */
+	} else if (own != NULL || choose_network(walk, node, &network)) {
+		write_interface(walk, node, rule, own, &network);
+	}
 }

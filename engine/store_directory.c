@@ -17,6 +17,7 @@
 
 #define REMOVE_DEPTH_MAX 8
 #define NVRAM_END	 "_VARS.fd"
+#define OWN_END		 ".xml.own"
 
 int store_directory_path(const char *storage, const char *peer_site, const char *vm,
 			 const char *relationship, char *buf, size_t size)
@@ -43,6 +44,12 @@ int store_directory_definition(const char *storage, const char *peer_site, const
 			       const char *relationship, char *buf, size_t size)
 {
 	return store_path_definition(storage, peer_site, vm, relationship, buf, size);
+}
+
+int store_directory_own(const char *storage, const char *peer_site, const char *vm,
+			const char *relationship, char *buf, size_t size)
+{
+	return path_beside(storage, peer_site, vm, relationship, OWN_END, buf, size);
 }
 
 int store_directory_nvram(const char *storage, const char *peer_site, const char *vm,
@@ -158,9 +165,10 @@ static int directory_remove_contents(int fd, int depth)
 /* The definition and the variables, and what a power cut left of new ones. */
 static void remove_definition(int site, const char *name)
 {
-	static const char *const ends[] = {".xml",	     ".xml.new",	   ".xml.adopted",
-					   LENT_LIST_END,    LENT_LIST_END ".new", NVRAM_END,
-					   NVRAM_END ".new", NVRAM_END ".placed"};
+	static const char *const ends[] = {
+		".xml",		  ".xml.new",	      ".xml.adopted",	    OWN_END,
+		OWN_END ".new",	  LENT_LIST_END,      LENT_LIST_END ".new", NVRAM_END,
+		NVRAM_END ".new", NVRAM_END ".placed"};
 	char file[STORE_NAME_LEN + 16];
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {

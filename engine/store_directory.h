@@ -17,6 +17,10 @@ int store_directory_path(const char *storage, const char *peer_site, const char 
 /* Path of the replica VM's definition, beside the store's directory. Likewise. */
 int store_directory_definition(const char *storage, const char *peer_site, const char *vm,
 			       const char *relationship, char *buf, size_t size);
+/* Path of the last definition of a VM that was this side's own before (kept_definition.h), likewise
+ * beside the store's directory. */
+int store_directory_own(const char *storage, const char *peer_site, const char *vm,
+			const char *relationship, char *buf, size_t size);
 /* Path of the replica VM's UEFI variables, likewise beside the store's directory. */
 int store_directory_nvram(const char *storage, const char *peer_site, const char *vm,
 			  const char *relationship, char *buf, size_t size);

@@ -116,14 +116,23 @@ int network_map_parse(struct network_map *map, const char *text, char error[NETW
 	return result;
 }
 
-bool network_map_find(const struct network_map *map, const struct network *from,
-		      struct network *ret_to)
+bool network_map_names(const struct network_map *map, const struct network *from,
+		       struct network *ret_to)
 {
 	for (size_t i = 0; map != NULL && i < map->count; i++) {
 		if (same_network(&map->entries[i].from, from)) {
 			*ret_to = map->entries[i].to;
 			return true;
 		}
+	}
+	return false;
+}
+
+bool network_map_find(const struct network_map *map, const struct network *from,
+		      struct network *ret_to)
+{
+	if (network_map_names(map, from, ret_to)) {
+		return true;
 	}
 	if (from->kind == NETWORK_DIRECT) {
 		return false;

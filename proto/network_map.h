@@ -38,6 +38,9 @@ struct network_map {
 int network_map_add(struct network_map *map, const char *text, char error[NETWORK_MAP_ERROR_LEN]);
 /* Add entries separated by commas; "" adds none. Likewise. */
 int network_map_parse(struct network_map *map, const char *text, char error[NETWORK_MAP_ERROR_LEN]);
+/* What was said to stand for a network of the primary side here. False: nothing was. */
+bool network_map_names(const struct network_map *map, const struct network *from,
+		       struct network *ret_to);
 /* What stands for a network of the primary side here; the same name when nothing was said of it.
  * False when a macvtap interface has not been mapped: its name means nothing here. */
 bool network_map_find(const struct network_map *map, const struct network *from,

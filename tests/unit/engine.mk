@@ -153,6 +153,17 @@ tests_unit_test_peer_take_SOURCES = tests/unit/test_peer_take.c engine/peer_take
 tests_unit_test_peer_take_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_peer_take_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_replica_fit
+tests_unit_test_replica_fit_SOURCES = tests/unit/test_replica_fit.c tests/unit/tempdir.h
+tests_unit_test_replica_fit_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
+tests_unit_test_replica_fit_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_become_replica
+tests_unit_test_become_replica_SOURCES = tests/unit/test_become_replica.c \
+	engine/become_replica.c engine/failover_place.c engine/cluster_table.c engine/vm_status.c
+tests_unit_test_become_replica_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_become_replica_LDADD = libvmr-cluster.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_failover_take
 tests_unit_test_failover_take_SOURCES = tests/unit/test_failover_take.c engine/failover.c engine/failover_record.c engine/failover_steps.c \
 	engine/failover_forward.c engine/failover_plan.c engine/failover_order.c engine/planned_plan.c cluster/epoch.c cluster/nvpair_list.c

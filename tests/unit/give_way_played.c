@@ -10,6 +10,7 @@
 #include "cluster/authorization.h"
 #include "engine/adopted_disks.h"
 #include "engine/extended.h"
+#include "engine/failover_place.h"
 #include "engine/give_way.h"
 #include "engine/give_way_keep.h"
 #include "engine/host_vm.h"
@@ -211,6 +212,20 @@ const struct table_vm *cluster_table_find(const struct cluster_table *table,
 	(void)relationship;
 	(void)role;
 	return NULL;
+}
+
+enum failover_place failover_place_look(const struct engine *engine, const char *storage)
+{
+	(void)engine;
+	(void)storage;
+	return FAILOVER_PLACE_UNKNOWN;
+}
+
+void failover_place_warn(struct failover_job *job, const char *storage, const char *vm)
+{
+	(void)job;
+	(void)storage;
+	(void)vm;
 }
 
 void give_way_as_replica(struct peer_order *order, const struct epoch *theirs)

@@ -259,7 +259,26 @@ static void test_switch(void)
 	/* only where the VM goes */
 	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_MOVES;
 	print_switch(configuration, &request, golden.file);
+	/* the storage is a node's own; then it is no more */
+	vmreplica__ipc__cib_switch__init(&request);
+	request.resource = replica;
+	request.vm_resource = web1;
+	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
+	request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
+	request.relocate = true;
+	request.location_node = a1;
+	print_switch(configuration, &request, golden.file);
+	request.location_node = none;
+	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_KEEP;
+	request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_KEEP;
+	print_switch(configuration, &request, golden.file);
 	/* refused */
+	request.location_node = gone;
+	print_switch(configuration, &request, golden.file);
+	request.relocate = false;
+	print_switch(configuration, &request, golden.file);
+	request.location_node = none;
+	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_MOVES;
 	request.vm_resource = gone;
 	print_switch(configuration, &request, golden.file);
 	request.resource = web1; /* not one of ours */

@@ -234,6 +234,43 @@ static void test_delete(void)
 	}
 }
 
+/* A VM that was bound for its replica's sake is free when that goes; one that came home stands on
+ * the store, and one that an admin bound is not ours to free. */
+static void test_delete_location(void)
+{
+	static const char format[] =
+		"<configuration><crm_config/><nodes/><resources>"
+		"<primitive id='r' class='ocf' provider='vmreplica' type='vm'>"
+		"<instance_attributes id='i'><nvpair id='i1' name='role' value='%s'/>"
+		"<nvpair id='i2' name='vm_resource' value='%s'/></instance_attributes></primitive>"
+		"<primitive id='v' class='ocf' provider='heartbeat' type='VirtualDomain'/>"
+		"</resources><constraints>"
+		"<rsc_location id='vmreplica-location-v' rsc='v' node='a' score='1'/>"
+		"<rsc_location id='admins' rsc='v' node='a' score='1'/>"
+		"</constraints></configuration>";
+	static const struct {
+		const char *role, *vm;
+		bool goes;
+	} cases[] = {{"replica", "v", true}, {"primary", "v", false}, {"replica", "x'y", false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[2048], escaped[64], error[VM_RESOURCE_ERROR_LEN];
+		cleanup_xml_doc xmlDoc *doc = NULL;
+		cleanup_free char *xpath = NULL;
+		const xmlNode *root;
+
+		snprintf(escaped, sizeof(escaped), "%s",
+			 strchr(cases[i].vm, '\'') != NULL ? "x&apos;y" : cases[i].vm);
+		snprintf(text, sizeof(text), format, cases[i].role, escaped);
+		doc = xml_document_read(text, strlen(text));
+		root = xmlDocGetRootElement(doc);
+		CU_ASSERT_EQUAL_FATAL(cib_template_delete_vm(root, "r", &xpath, error), 0);
+		CU_ASSERT_EQUAL(apply_delete(doc, xpath), cases[i].goes ? 2 : 1);
+		CU_ASSERT_EQUAL(cib_find_id(root, "vmreplica-location-v") == NULL, cases[i].goes);
+		CU_ASSERT_PTR_NOT_NULL(cib_find_id(root, "admins"));
+	}
+}
+
 static void test_delete_refusals(void)
 {
 	cleanup_xml_doc xmlDoc *doc = xml_document_read(crowded, strlen(crowded));
@@ -362,9 +399,14 @@ static void test_settings_read(void)
 }
 
 static const struct unit_test tests[] = {
-	{"create: refusals", test_create_refusals}, {"create: bad fields", test_bad_fields},
-	{"create again", test_create_again},	    {"delete", test_delete},
-	{"delete: refusals", test_delete_refusals}, {"update", test_update},
-	{"settings: fields", test_settings_fields}, {"settings: read", test_settings_read},
+	{"create: refusals", test_create_refusals},
+	{"create: bad fields", test_bad_fields},
+	{"create again", test_create_again},
+	{"delete", test_delete},
+	{"delete: refusals", test_delete_refusals},
+	{"delete with its location", test_delete_location},
+	{"update", test_update},
+	{"settings: fields", test_settings_fields},
+	{"settings: read", test_settings_read},
 };
 UNIT_MAIN("cib_templates", tests)

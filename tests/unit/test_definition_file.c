@@ -66,7 +66,7 @@ static void test_read_other_kinds(void)
 	CU_ASSERT_PTR_NULL(xml);
 }
 
-static void assert_holds(const char *wanted)
+static void assert_holds(const char *wanted, mode_t mode)
 {
 	char text[64] = "";
 	FILE *file = fopen(path, "r");
@@ -76,7 +76,7 @@ static void assert_holds(const char *wanted)
 	CU_ASSERT_EQUAL(fread(text, 1, sizeof(text) - 1, file), strlen(wanted));
 	CU_ASSERT_STRING_EQUAL(text, wanted);
 	CU_ASSERT_EQUAL(fstat(fileno(file), &st), 0);
-	CU_ASSERT_EQUAL(st.st_mode & 07777, 0644);
+	CU_ASSERT_EQUAL(st.st_mode & 07777, mode);
 	fclose(file);
 }
 
@@ -88,20 +88,23 @@ static void test_write(void)
 	umask(077);
 	put("web1.xml.new", "what a power cut left");
 	below("web1.xml");
-	CU_ASSERT_EQUAL(definition_file_write(path, "one", &changed), 0);
+	CU_ASSERT_EQUAL(definition_file_write(path, DEFINITION_FILE_MODE, "one", &changed), 0);
 	CU_ASSERT_TRUE(changed);
-	assert_holds("one");
+	assert_holds("one", 0644);
 	CU_ASSERT_EQUAL(stat(path, &first), 0);
-	CU_ASSERT_EQUAL(definition_file_write(path, "one", &changed), 0);
+	CU_ASSERT_EQUAL(definition_file_write(path, DEFINITION_FILE_MODE, "one", &changed), 0);
 	CU_ASSERT_FALSE(changed);
 	CU_ASSERT_EQUAL(stat(path, &second), 0);
 	CU_ASSERT_EQUAL(first.st_ino, second.st_ino);
-	CU_ASSERT_EQUAL(definition_file_write(path, "two", &changed), 0);
+	CU_ASSERT_EQUAL(definition_file_write(path, DEFINITION_FILE_MODE, "two", &changed), 0);
 	CU_ASSERT_TRUE(changed);
-	assert_holds("two");
+	assert_holds("two", 0644);
 	CU_ASSERT_EQUAL(access(below("web1.xml.new"), F_OK), -1);
-	CU_ASSERT_EQUAL(definition_file_write(below("none/web1.xml"), "x", &changed), -ENOENT);
-	CU_ASSERT_EQUAL(definition_file_write("web1.xml", "x", &changed), -EINVAL);
+	CU_ASSERT_EQUAL(
+		definition_file_write(below("none/web1.xml"), DEFINITION_FILE_MODE, "x", &changed),
+		-ENOENT);
+	CU_ASSERT_EQUAL(definition_file_write("web1.xml", DEFINITION_FILE_MODE, "x", &changed),
+			-EINVAL);
 	unlink(below("web1.xml"));
 }
 
@@ -113,10 +116,10 @@ static void test_write_over_a_link(void)
 	put("other", "mine");
 	CU_ASSERT_EQUAL(chmod(path, 0644), 0);
 	CU_ASSERT_EQUAL(symlink("other", below("web1.xml")), 0);
-	CU_ASSERT_EQUAL(definition_file_write(path, "ours", &changed), 0);
-	assert_holds("ours");
+	CU_ASSERT_EQUAL(definition_file_write(path, DEFINITION_FILE_MODE, "ours", &changed), 0);
+	assert_holds("ours", 0644);
 	below("other");
-	assert_holds("mine");
+	assert_holds("mine", 0644);
 	unlink(path);
 	unlink(below("web1.xml"));
 }

@@ -30,6 +30,7 @@ static struct {
 	int storage, libvirt, memory, definition;
 	enum source_run_state state;
 	const char *refusal, *network;
+	bool lost;
 } world;
 static char answer[REASON_MAX]; /* "ready", "later: ...", "refused: ..." */
 
@@ -97,12 +98,27 @@ void replica_fit_run(const struct replica_fit *request, struct domain_fit *fit)
 	CU_ASSERT_STRING_EQUAL(request->disks[0], "vda");
 	CU_ASSERT_EQUAL(request->xml_len, 9);
 	fit->memory_kib = world.vm_kib;
+	request->kept->is_lost = world.lost;
+	if (world.lost) {
+		sentence_list_add(&fit->warnings, "excluded disks do not come home");
+	}
 	if (world.refusal != NULL) {
 		sentence_list_add(&fit->refusals, "%s", world.refusal);
 	}
 	if (world.network != NULL) {
 		sentence_list_add(&fit->networks, "%s", world.network);
 	}
+}
+
+void kept_definition_take(struct kept_definition *kept, const struct replica *one)
+{
+	CU_ASSERT_PTR_EQUAL(one, &replica);
+	kept->was_own = true;
+}
+
+void kept_definition_destroy(struct kept_definition *kept)
+{
+	CU_ASSERT(kept->was_own);
 }
 
 void domain_fit_destroy(struct domain_fit *fit)
@@ -126,7 +142,7 @@ void peer_order_answer(struct admin_call *call, const Vmreplica__Wire__Ordered *
 {
 	(void)call;
 	CU_ASSERT(ordered->done);
-	strcpy(answer, "ready");
+	snprintf(answer, sizeof(answer), "ready: %.400s", ordered->text);
 }
 
 void peer_order_later(struct admin_call *call, const char *job, const char *text)
@@ -196,6 +212,9 @@ static void test_ready(void)
 	CU_ASSERT(answers("ready", ""));
 	world.state = SOURCE_RUN_OFF;
 	CU_ASSERT(answers("ready", ""));
+	CU_ASSERT_STRING_EQUAL(answer, "ready: ");
+	world.lost = true; /* it could all the same */
+	CU_ASSERT(answers("ready", "excluded disks do not come home"));
 }
 
 /* What passes by itself is no refusal. */

@@ -167,6 +167,40 @@ static void test_variants(void)
 	firmware_list_destroy(&firmwares);
 }
 
+/* A VM that comes home: what the other side never had is as it was here, what it changed is as it
+ * has it. Then as a test's VM, which has nothing of this side but its networks; and with what was
+ * kept here broken, or not there. */
+static void test_home(void)
+{
+	static const char excluded[][DISK_NAME_MAX + 1] = {"vdc", "sdb", "vde"};
+	static const struct replica_domain_disk three[] = {
+		{"vda", "/srv/replica/b.example/web1-0b6f4b1c/vm-3/vda.qcow2"},
+		{"vdb", "/srv/replica/b.example/web1-0b6f4b1c/vm-3/vdb.qcow2"},
+		{"vde", "/srv/replica/b.example/web1-0b6f4b1c/vm-3/vde.qcow2"},
+	};
+	struct replica_domain_own own = {.excluded = excluded, .excluded_count = 3};
+	struct replica_domain_options options = options_make();
+	struct replica_domain_test test = {.name = "web1-test",
+					   .uuid = "11111111-2222-4333-8444-555555555555"};
+	char error[NETWORK_MAP_ERROR_LEN];
+	cleanup_free char *text = fixture_read("home-own", &own.len);
+
+	map.count = 0;
+	CU_ASSERT_EQUAL_FATAL(network_map_parse(&map, "net:mapped=net-of-a", error), 0);
+	own.xml = text;
+	options.disks = three;
+	options.disk_count = 3;
+	options.own = &own;
+	golden_with("home-peer", &options, "domain/home.golden");
+	options.test = &test;
+	golden_with("home-peer", &options, "domain/home-test.golden");
+	options.test = NULL;
+	own.len /= 2;
+	golden_with("home-peer", &options, "domain/home-broken.golden");
+	options.own = NULL;
+	golden_with("home-peer", &options, "domain/home-without.golden");
+}
+
 /* Two tests of one VM at the same time of day, or one VM in two tests, never share a MAC. */
 static void test_macs(void)
 {
@@ -306,6 +340,7 @@ int main(void)
 	static const struct unit_test tests[] = {
 		{"golden", test_golden},
 		{"variants", test_variants},
+		{"home", test_home},
 		{"MACs", test_macs},
 		{"bounds", test_bounds},
 		{"many elements", test_many_elements},

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A planned failover to B, and home to A ordered on the replica's side: no record is lost, at every
 moment one side at most runs the VM, and what travels in the other direction is a small part of the
-disks. First the line is cut in the middle: A goes back to what it was, by an admin's cancel. Both
-sides have a guard, made as README says: it delays nothing, and no action of it has failed."""
+disks. First the line is cut in the middle: A goes back to what it was, by an admin's cancel.
+web1 has what only A gives it: an excluded disk, a serial port on a socket, and a network that has
+another name at B. B runs it without; at A it has all of it again. Both sides have a guard, made as
+README says: it delays nothing, and no action of it has failed."""
 import json
+import xml.etree.ElementTree as tree
 
 import cib_state
 import replication as rep
@@ -12,8 +15,22 @@ from case import Failure, require, say, wait_until
 from cases import guard
 
 TIMEOUT = 300
-DIRTY = True            # web1 comes home with a definition made anew, which the lab cannot ask
+FRESH = True            # the guest has another definition
 SMALL = 24 << 20        # of two disks of 512 MiB
+SCRATCH = "/srv/vms/web1-scratch.img"
+MAC = "52:54:00:0a:0b:0c"
+MORE = f"""    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source file='{SCRATCH}'/>
+      <target dev='vdc' bus='virtio'/>
+    </disk>
+    <interface type='network'>
+      <mac address='{MAC}'/>
+      <source network='prod'/>
+      <model type='virtio'/>
+      <rom enabled='no'/>
+    </interface>
+"""
 NO_JOB = {"id": "", "state": "running", "steps": [{"name": "", "text": ""}]}
 
 
@@ -22,23 +39,60 @@ def run(lab):
     rep.thin(lab)
     rep.authorize(lab)
     rep.authorize(lab, rep.SITE_B, site="A")
-    rep.protect(lab)
+    rep.protect(lab, more="--map net:prod=dr")
     rep.wait_replicating(lab)
     identity = rep.status(lab)["relationship"]
     for site in "AB":
         guard.make_guard(lab, rep.node_of(lab, site), identity)
-    cut(lab)
+    only_at_a(lab)
+    cut(lab)        # and from here on it has what stands in its definition
+    require(has(lab) == AT_HOME, f"{has(lab)}")
     lab.guest("load 100000 20")
     lab.records_advance()
     lab.guest("load 0")
     reached = lab.guest_status()["seq"]
     reached = over_to(lab, "A", "B", "A", reached)
+    require(has(lab) == {"network": "dr", "serial 0": "pty", "serial 1": "pty"}, f"{has(lab)}")
     stands_on_one(lab, "B")
     enabled(lab, "A")
     over_to(lab, "B", "A", "A", reached)
+    require(has(lab) == AT_HOME, f"{has(lab)}")
+    lab.records_advance()   # it answers on its socket
     stands_on_one(lab, "A")
     for site in "AB":
         guard.all_guards(lab, site)
+
+
+AT_HOME = {"vdc": SCRATCH, "network": "prod", "serial 0": "pty", "serial 1": "unix"}
+
+
+def only_at_a(lab):
+    """From its next start on."""
+    for site, network in (("A", "prod"), ("B", "dr")):
+        for node in lab.live_nodes(site):
+            lab.on(node, "mkdir -p /dev/net; [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200; "
+                   "ip link add lab-br type bridge && ip link set lab-br up; "
+                   f"echo \"<network><name>{network}</name><forward mode='bridge'/>"
+                   "<bridge name='lab-br'/></network>\" > /root/network.xml; "
+                   f"virsh -q net-define /root/network.xml; virsh -q net-start {network}")
+    lab.on("a1", f"truncate -s 16M {SCRATCH}; cat > /root/more.xml <<'END'\n{MORE}END\n"
+           "sed -i '/<devices>/r /root/more.xml' /srv/vms/web1.xml && "
+           "pcs resource update web1-replica exclude_disks=vdc", 60)
+    rep.wait_cycles(lab, 1, 60)
+
+
+def has(lab):
+    """What of the running VM is not its replicated disks."""
+    domain = tree.fromstring(lab.on(runs_where(lab)[0], "virsh dumpxml web1"))
+    found = {f"serial {port.find('target').get('port')}": port.get("type")
+             for port in domain.findall("devices/serial")}
+    for disk in domain.findall("devices/disk"):
+        if disk.find("target").get("dev") == "vdc":
+            found["vdc"] = disk.find("source").get("file")
+    for interface in domain.findall("devices/interface"):
+        require(interface.find("mac").get("address") == MAC, tree.tostring(interface))
+        found["network"] = interface.find("source").get("network")
+    return found
 
 
 def runs_where(lab):
