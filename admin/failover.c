@@ -36,7 +36,7 @@ static const char help[] =
 	"      --to POINT      latest (default), latest-app, seq:N, or the newest at or before a\n"
 	"                      time such as 2026-11-22T10:31:00Z; vmreplica points lists them\n"
 	"      --network NET   for --test: a libvirt network that leads nowhere else\n"
-	"      --force         with --unplanned: although the primary's side answers. What has "
+	"      --force         with --unplanned: although the primary's side lives. What has "
 	"not\n"
 	"                      been replicated is given up, and the VM may run on there: stop it.\n"
 	"                      With --cancel of a planned one: without that promise. Make sure\n"

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -407,4 +408,14 @@ const char *tls_peer_address(const struct tls_conn *conn)
 uint64_t tls_bytes_sent(const struct tls_conn *conn)
 {
 	return tls_bio_bytes_sent(conn->bio);
+}
+
+int64_t tls_silent_ms(const struct tls_conn *conn)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0
+		       ? info.tcpi_last_data_recv
+		       : INT64_MAX;
 }

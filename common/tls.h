@@ -96,6 +96,9 @@ int tls_conn_recheck(struct tls_conn *conn, struct tls_context *ctx, char error[
 const char *tls_peer_address(const struct tls_conn *conn); /* numeric address and port */
 /* On the wire, as counted at the TLS record layer's BIO. Any thread. */
 uint64_t tls_bytes_sent(const struct tls_conn *conn);
+/* How long ago, in ms, data of the peer last came to this host, read or not; INT64_MAX: it cannot
+ * be told. Any thread. */
+int64_t tls_silent_ms(const struct tls_conn *conn);
 
 /* Server name in a ClientHello that lies in buf (for the relay, which never decrypts). 1 with
  * *ret_name filled (ret_size bytes, terminated), 0 = no SNI, -EAGAIN = more bytes needed, -EPROTO =

@@ -24,6 +24,7 @@
 #include "engine/peer_contact.h"
 #include "engine/planned.h"
 #include "engine/point_find.h"
+#include "engine/primary_ask.h"
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
 
@@ -47,7 +48,9 @@ struct failover_call {
 	int64_t wait_until_ms;	/* monotonic: for a job that gives way */
 	Vmreplica__Point point; /* strings are in the buffers below */
 	char cut_id[CUT_ID_LEN + 1], consistency[16];
-	bool found;		   /* the point is known */
+	bool found;		    /* the point is known */
+	struct order_answer answer; /* the other side's, when it answered */
+	bool answered;
 	struct failover_word word; /* the worker's */
 };
 
@@ -142,7 +145,7 @@ static int choose_epoch(struct failover_call *job, const struct replica *replica
 	if (job->order.kind == CANCEL) {
 		return epoch_raise(&known, replica->settings.peer, NULL, &job->order.epoch);
 	}
-	return failover_peer_epoch(&known, job->word.answered ? &job->word.answer : NULL,
+	return failover_peer_epoch(&known, job->answered ? &job->answer : NULL,
 				   adopt_order_read(job->engine, job->relationship, &adopt),
 				   job->engine->config->site, &job->order.epoch);
 }
@@ -185,9 +188,9 @@ static void call_go(struct failover_call *job)
 	}
 }
 
-/* ---- does the primary's side answer? ---- */
+/* ---- and does it stay what it is? ---- */
 
-static int peer_run(void *arg)
+static int stay_run(void *arg)
 {
 	struct failover_call *job = arg;
 
@@ -195,48 +198,56 @@ static int peer_run(void *arg)
 	return 0;
 }
 
-static void peer_done(void *arg, int result)
+static void stay_done(void *arg, int result)
 {
 	struct failover_call *job = arg;
 
 	if (result < 0) {
 		call_fail(job, EAGAIN, "try again", "the engine ends");
-	} else if (job->word.why[0] == '\0') {
-		call_go(job);
+	} else if (job->word.why[0] != '\0' && !job->force) {
+		call_fail(job, EPERM, job->word.advice, job->word.why);
 	} else {
-		call_fail(job, job->order.kind == CANCEL ? EPERM : EBUSY, job->word.advice,
-			  job->word.why);
+		call_go(job);
 	}
 }
 
-/* Its last word, for when its broker's address was never told. */
-static bool replicated_lately(const struct replica *replica)
-{
-	int64_t age = replica->status != NULL
-			      ? clock_wall_ms() - replica->status->last_replicated_ms
-			      : INT64_MAX;
-
-	return age < 2000 * (int64_t)replica->settings.frequency_s;
-}
-
-/* With --force alone its word that it stays is worth asking for: it may give it. */
-static bool asks_peer(struct failover_call *job)
+/* Before a cancel, when it was ordered to make way. With --force it is asked as well: it may give
+ * its word. */
+static void call_ask_to_stay(struct failover_call *job)
 {
 	const char *reversing =
-		job->order.kind == CANCEL
+		job->order.kind == CANCEL && !job->estimate
 			? standing_get(job->engine, STANDING_REVERSING, job->relationship)
 			: NULL;
 
-	job->word.kind = job->order.kind;
-	job->word.force = job->force;
+	if (reversing == NULL ||
+	    peer_contact_find(job->engine, job->relationship, &job->word.contact) < 0) {
+		call_go(job);
+		return;
+	}
 	job->word.tls = job->engine->tls;
 	job->word.site = job->engine->config->site;
 	engine_epoch_known(job->engine, job->relationship, job->word.site, &job->word.epoch);
-	if (reversing != NULL) {
-		snprintf(job->word.reversing, sizeof(job->word.reversing), "%s", reversing);
+	snprintf(job->word.reversing, sizeof(job->word.reversing), "%s", reversing);
+	if (workers_submit(job->engine->task_workers, stay_run, stay_done, job) < 0) {
+		call_fail(job, ENOMEM, "try again", "out of memory");
 	}
-	return !job->estimate && (job->order.kind == UNPLANNED || job->order.kind == CANCEL) &&
-	       (!job->force || reversing != NULL);
+}
+
+/* ---- does the primary's side answer? ---- */
+
+static void primary_cb(void *arg, const struct primary_word *word)
+{
+	struct failover_call *job = arg;
+	int error = job->order.kind == CANCEL ? EPERM : -word->error;
+
+	job->answered = word->answered;
+	job->answer = word->answer;
+	if (word->error != 0) {
+		call_fail(job, error, word->advice, word->text);
+	} else {
+		call_ask_to_stay(job);
+	}
 }
 
 static void call_look_at_peer(struct failover_call *job)
@@ -251,24 +262,12 @@ static void call_look_at_peer(struct failover_call *job)
 		free(job);
 		return;
 	}
-	if (!asks_peer(job)) {
-		call_go(job);
+	if ((job->order.kind != UNPLANNED && job->order.kind != CANCEL) || job->force ||
+	    job->estimate) {
+		call_ask_to_stay(job);
 		return;
 	}
-	if (peer_contact_find(job->engine, job->relationship, &job->word.contact) < 0 ||
-	    job->word.contact.host[0] == '\0') {
-		if (job->order.kind == UNPLANNED && replicated_lately(replica)) {
-			call_fail(
-				job, EBUSY,
-				"vmreplica failover --planned loses nothing; to fail over all the "
-				"same: --force",
-				"the primary has replicated a moment ago");
-			return;
-		}
-		call_go(job);
-		return;
-	}
-	if (workers_submit(job->engine->task_workers, peer_run, peer_done, job) < 0) {
+	if (primary_ask(job->engine, job->relationship, job->order.kind, primary_cb, job) < 0) {
 		call_fail(job, ENOMEM, "try again", "out of memory");
 	}
 }

@@ -120,8 +120,11 @@ static void write_unlisted(struct domain_walk *walk, const xmlNode *own, const c
 
 void domain_own_write_interface(struct domain_walk *walk, const xmlNode *own)
 {
-	sentence_list_add(walk->notes,
-			  "an interface hangs on what this side's own definition has it on");
+	if (!walk->options->own->quiet) {
+		sentence_list_add(
+			walk->notes,
+			"an interface hangs on what this side's own definition has it on");
+	}
 	write_unlisted(walk, own, "devices/interface", "source target");
 }
 

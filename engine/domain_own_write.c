@@ -168,7 +168,9 @@ void domain_own_write(struct domain_walk *walk, const xmlNode *own, const xmlNod
 				  path);
 		return;
 	}
-	sentence_list_add(walk->notes, "%s is as this side's own definition had it", path);
+	if (!walk->options->own->quiet) {
+		sentence_list_add(walk->notes, "%s is as this side's own definition had it", path);
+	}
 	write_whole(walk, own, find_clash(walk, own, theirs), true);
 }
 

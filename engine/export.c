@@ -428,6 +428,7 @@ int export_begin(struct transfer *transfer, struct relationship *rel)
 	};
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
+	relationship_unwatch_peer(rel);
 	if (workers_submit(rel->engine->task_workers, export_run, export_done, export) < 0) {
 		free(export);
 		return export_refuse(transfer, -ENOMEM, "out of memory", "");

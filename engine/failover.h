@@ -52,10 +52,11 @@ struct failover {
 	int64_t doubt_ms;	  /* monotonic: until then the store's status may be older */
 	char told[REASON_MAX];	  /* the last failure of a step that is tried again */
 	struct consolidate_job *consolidating; /* on its worker */
-	int64_t bound_ms; /* monotonic: since when ours stops before a move; 0 */
-	bool gives_way;	  /* another order waits for its end */
-	bool asked;	  /* the other side was asked before the VM is started (again) */
-	bool take_back;	  /* PLANNED: an admin here gives it back */
+	int64_t bound_ms;   /* monotonic: since when ours stops before a move; 0 */
+	bool gives_way;	    /* another order waits for its end */
+	bool asked;	    /* PLANNED: the other side was, before the VM is started (again) */
+	int64_t primary_ms; /* UNPLANNED: monotonic, when it was asked again and did not live; 0 */
+	bool take_back;	    /* PLANNED: an admin here gives it back */
 };
 
 /* Begin what order says for a replica that is open here; its job has an id when this returns.
@@ -100,8 +101,9 @@ bool failover_turn_back(struct failover *failover);
 /* Before the VM of a planned failover is started, or started again: has the other side failed over
  * to itself meanwhile? True: it is being asked, or has, and the job turned. */
 bool failover_asks(struct failover *failover);
-/* The same of an unplanned one that is resumed, or took long, before its VM is asked for the first
- * time and unless it was forced: is the primary back? True: it is being asked. */
+/* The same of an unplanned one that is resumed, or takes long, unless it was forced: before the
+ * store is taken, and before its VM is asked for the first time: is the primary back? True: it is
+ * being asked. */
 bool failover_asks_primary(struct failover *failover);
 /* The resource of the VM (not of a test's); NULL: none yet. Borrowed until the loop goes on. */
 const Vmreplica__Ipc__CibResource *failover_vm_resource(const struct failover *failover);

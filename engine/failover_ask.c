@@ -14,9 +14,9 @@
 #include "common/clock.h"
 #include "engine/epoch.h"
 #include "engine/failover.h"
-#include "engine/failover_peer.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
+#include "engine/primary_ask.h"
 #include "engine/standing.h"
 
 #define PLANNED	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
@@ -24,7 +24,8 @@
 
 /* The other side has just ordered it, or was asked when it was ordered here: it has nothing else to
  * say yet. */
-#define FRESH_MS 10000
+#define FRESH_MS	 10000
+#define PRIMARY_LIMIT_MS 120000 /* the receiver comes back */
 
 /* ---- the other way round ---- */
 
@@ -165,25 +166,6 @@ static int ask_run(void *arg)
 				  &job->epoch, &job->answer, &job->trouble);
 }
 
-/* As when it was ordered. What was taken of the store goes back. */
-static void primary_answered(struct failover *failover, struct order_answer *answer,
-			     const struct peer_contact *contact)
-{
-	const char *advice, *why;
-	char text[REASON_MAX];
-
-	if (answer->site[0] == '\0') {
-		snprintf(answer->site, sizeof(answer->site), "%s", contact->site);
-	}
-	why = failover_peer_objection(UNPLANNED, answer, failover->engine->config->site, text,
-				      sizeof(text), &advice);
-	if (why != NULL) {
-		failover_failed(failover, -EBUSY, advice, "%s", why);
-	} else {
-		engine_wake(failover->engine);
-	}
-}
-
 static void ask_done(void *arg, int result)
 {
 	struct ask_job *job = arg;
@@ -191,9 +173,7 @@ static void ask_done(void *arg, int result)
 
 	failover->busy = false;
 	failover->asked = true; /* silent: it handed over or is gone, and is waited for no longer */
-	if (result == 0 && failover->order.kind == UNPLANNED) {
-		primary_answered(failover, &job->answer, &job->contact);
-	} else if (result == 0 && job->answer.known &&
+	if (result == 0 && job->answer.known &&
 	    epoch_judge(&job->epoch, &job->answer.epoch, job->engine->config->site) == EPOCH_LOST) {
 		failover_lost(failover, &job->answer.epoch);
 	} else {
@@ -225,18 +205,42 @@ static bool ask(struct failover *failover)
 
 static bool is_fresh(const struct failover *failover)
 {
-	return failover->ordered_ms != 0 &&
-	       clock_monotonic_ms() - failover->ordered_ms < FRESH_MS;
+	return failover->ordered_ms != 0 && clock_monotonic_ms() - failover->ordered_ms < FRESH_MS;
+}
+
+/* As when it was ordered. What was taken of the store goes back. */
+static void primary_cb(void *arg, const struct primary_word *word)
+{
+	struct failover *failover = arg;
+
+	failover->busy = false;
+	if (word->error == -EAGAIN) {
+		failover_later(failover, FAILOVER_RETRY_MS, PRIMARY_LIMIT_MS, word->advice, "%s",
+			       word->text);
+	} else if (word->error < 0) {
+		failover_failed(failover, word->error, word->advice, "%s", word->text);
+	} else {
+		failover->primary_ms = clock_monotonic_ms();
+		engine_wake(failover->engine);
+	}
 }
 
 bool failover_asks_primary(struct failover *failover)
 {
 	if (failover->order.kind != UNPLANNED || failover->order.forced || failover->state.undo ||
-	    failover->error != 0 || failover->asked || is_fresh(failover) ||
+	    failover->error != 0 || is_fresh(failover) ||
+	    (failover->primary_ms != 0 && clock_monotonic_ms() - failover->primary_ms < FRESH_MS) ||
 	    failover_was_started(failover)) {
 		return false;
 	}
-	return ask(failover);
+	failover->busy = true;
+	if (primary_ask(failover->engine, failover->relationship, UNPLANNED, primary_cb, failover) <
+	    0) {
+		failover->busy = false;
+		failover_later(failover, FAILOVER_RETRY_MS, PRIMARY_LIMIT_MS, "order it again",
+			       "out of memory");
+	}
+	return true;
 }
 
 bool failover_asks(struct failover *failover)

@@ -2,6 +2,7 @@
 #include "engine/failover_peer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define UNPLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED
 #define CANCEL	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_CANCEL
@@ -70,17 +71,48 @@ const char *failover_peer_objection(Vmreplica__Admin__FailoverKind kind,
 	return text;
 }
 
-void failover_peer_no_word(const char *said, const char *site, char *text, size_t size,
-			   const char **ret_advice)
+void failover_peer_no_word(const char *said, char *text, size_t size, const char **ret_advice)
 {
 	snprintf(text, size,
-		 "vmreplica reverse has ordered %s to become the replica, and it has not given its "
-		 "word that it stays what it is: %s",
-		 site[0] != '\0' ? site : "the other side, which is silent,", said);
+		 "vmreplica reverse has ordered the other side to become the replica, and it has "
+		 "not given its word that it stays what it is: %s",
+		 said);
 	*ret_advice =
 		"try again once it answers; to cancel all the same: --force. Should it become "
 		"the replica after all, no command reaches what the VM wrote there since the "
 		"failover";
+}
+
+#define FIRST_MEND                                                                                 \
+	"mend that, and vmreplica failover --planned loses nothing; to fail over all the same, "   \
+	"and "                                                                                     \
+	"give up what has not been replicated: --force"
+
+const char *failover_peer_refusal(const char *site, const struct trouble *trouble, char *text,
+				  size_t size, const char **ret_advice)
+{
+	/* of broker_talk.c: nobody spoke there, or we did not */
+	static const char *const silent[] = {"broker-unreachable", "cancelled", "memory"};
+
+	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
+		if (strcmp(trouble->code, silent[i]) == 0) {
+			return NULL;
+		}
+	}
+	snprintf(text, size,
+		 "the primary's side is alive: %s answers, though not how it stands: %s", site,
+		 trouble->text);
+	*ret_advice = FIRST_MEND;
+	return text;
+}
+
+const char *failover_peer_lives(const char *site, const char *seen, const char *broker, char *text,
+				size_t size, const char **ret_advice)
+{
+	snprintf(text, size, "the primary's side, %s, is alive: %s%s%s", site, seen,
+		 broker[0] != '\0' ? "; its broker does not answer: " : "", broker);
+	*ret_advice = FIRST_MEND;
+	return text;
 }
 
 int failover_peer_epoch(const struct epoch *known, const struct order_answer *answer,

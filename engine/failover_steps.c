@@ -111,7 +111,8 @@ void failover_step_takeover(struct failover *failover)
 	char holder[RESOURCE_ID_MAX + 1];
 	int result = -ENOTCONN;
 
-	if (failover_stops_refused(failover)) {
+	if (failover_stops_refused(failover) ||
+	    (replica != NULL && failover_asks_primary(failover))) {
 		return;
 	}
 	if (replica != NULL) {

@@ -134,6 +134,7 @@ ENGINE_CONTROL = \
 	engine/failover_job.c engine/failover_job.h \
 	engine/failover_refusal.c engine/failover_refusal.h \
 	engine/failover_place.c engine/failover_place.h \
+	engine/primary_ask.c engine/primary_ask.h \
 	engine/health_attribute.c engine/health_attribute.h \
 	engine/inspect.c engine/inspect.h \
 	engine/job_store.c engine/job_store.h \

@@ -79,6 +79,7 @@ void relationship_free(struct relationship *rel)
 	}
 	relationship_verify_free(rel);
 	chain_keeper_free(rel);
+	relationship_unwatch_peer(rel);
 	peer_destroy(&rel->peer);
 	vm_settings_destroy(&rel->settings);
 	vm_settings_destroy(&rel->pending);
@@ -92,6 +93,7 @@ void relationship_take_pending(struct relationship *rel, int64_t now)
 		return;
 	}
 	if (strcmp(rel->pending.peer, rel->settings.peer) != 0) {
+		relationship_unwatch_peer(rel);
 		peer_close(&rel->peer);
 		rel->peer.relay_until_ms = 0;
 		schedule_entry_restart(&rel->schedule, now);
@@ -260,6 +262,7 @@ void relationship_tick(struct relationship *rel, int64_t now)
 	chain_keeper_tick(rel, now);
 	relationship_judge(rel, now);
 	relationship_tell_peer(rel);
+	relationship_watch_peer(rel);
 	rel->schedule.eligible = rel->ready && rel->standing_known && !rel->suspended &&
 				 !rel->dismissed && !rel->handed && !rel->busy &&
 				 !relationship_waits_for_start(rel);

@@ -100,6 +100,8 @@ struct relationship {
 	int64_t paused_since_ms; /* wall clock label; 0 while attached */
 
 	/* work */
+	bool watched; /* the idle connection is, on the loop: no worker has it */
+	int watched_fd;
 	struct replica_lender lender; /* extended.h; filled before each cycle */
 	struct peer peer;
 	struct cycle cycle;
@@ -186,6 +188,11 @@ void relationship_start_release(struct relationship *relationship);
 void relationship_abort_job(struct relationship *relationship);
 /* Tell the other side how this one is, when that changed and it is connected. */
 void relationship_tell_peer(struct relationship *relationship);
+/* While no worker has it the connection to the owner is watched, so that a PING is answered soon,
+ * and its end noticed. Before a worker gets it, or it is closed, it must not be watched any more.
+ */
+void relationship_watch_peer(struct relationship *relationship);
+void relationship_unwatch_peer(struct relationship *relationship);
 void relationship_answer_release(struct relationship *relationship, int error, const char *text);
 /* Read the standing orders, if the cluster's settings are known. */
 void relationship_note_standing(struct relationship *relationship);

@@ -4,6 +4,7 @@
 #include "engine/relationship.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ static void relationship_start_task(struct relationship *rel, worker_run_cb run,
 		.peer = &rel->peer,
 		.progress = &rel->progress,
 	};
+	relationship_unwatch_peer(rel);
 	rel->busy = workers_submit(rel->engine->task_workers, run, done, rel) == 0;
 }
 
@@ -210,6 +212,49 @@ void relationship_tell_peer(struct relationship *rel)
 	if (!peer_state_equal(&state, &rel->peer.told)) {
 		rel->telling = state;
 		relationship_start_task(rel, tell_run, tell_done);
+	}
+}
+
+/* ---- the idle connection ---- */
+
+static int idle_run(void *arg)
+{
+	struct relationship *rel = arg;
+
+	peer_check_idle(&rel->peer);
+	return 0;
+}
+
+/* A PING is answered soon: the other side's failover waits for it. */
+static int32_t peer_readable_cb(int32_t fd, int32_t revents, void *data)
+{
+	struct relationship *rel = data;
+
+	(void)fd;
+	(void)revents;
+	relationship_unwatch_peer(rel); /* the next tick watches again */
+	if (!rel->busy && !rel->gone && !rel->cancelled) {
+		relationship_start_task(rel, idle_run, tell_done);
+	}
+	return 0;
+}
+
+void relationship_watch_peer(struct relationship *rel)
+{
+	if (rel->watched || rel->busy || rel->gone || rel->cancelled ||
+	    !peer_is_connected(&rel->peer)) {
+		return;
+	}
+	rel->watched_fd = tls_fd(rel->peer.conn);
+	rel->watched = qb_loop_poll_add(rel->engine->loop, QB_LOOP_MED, rel->watched_fd, POLLIN,
+					rel, peer_readable_cb) == 0;
+}
+
+void relationship_unwatch_peer(struct relationship *rel)
+{
+	if (rel->watched) {
+		qb_loop_poll_del(rel->engine->loop, rel->watched_fd);
+		rel->watched = false;
 	}
 }
 

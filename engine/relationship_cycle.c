@@ -71,6 +71,7 @@ void relationship_start_cycle(struct relationship *rel, int64_t now_ms)
 	atomic_store(&rel->progress.wire_bytes, 0);
 	canceller_reset(&rel->peer.canceller);
 	rel->cancelled = false;
+	relationship_unwatch_peer(rel);
 	if (workers_submit(engine->cycle_workers, cycle_job_run, cycle_job_done, rel) < 0) {
 		schedule_entry_finish(&rel->schedule, SCHEDULE_MISSED, 1000, now_ms);
 		return;

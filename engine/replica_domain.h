@@ -12,6 +12,7 @@
 #ifndef VMR_ENGINE_REPLICA_DOMAIN_H
 #define VMR_ENGINE_REPLICA_DOMAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/domain_document.h"
@@ -39,6 +40,7 @@ struct replica_domain_own {
 	size_t len;
 	const char (*excluded)[DISK_NAME_MAX + 1]; /* disks of it that are not replicated */
 	size_t excluded_count;
+	bool quiet; /* that something comes from here is no note */
 };
 
 /* All borrowed. */

@@ -26,6 +26,7 @@ static int make_definition(const struct replica_fit *request, char **ret_xml,
 	int result;
 
 	if (request->kept != NULL) {
+		request->kept->own.quiet = true; /* what is missing is asked */
 		options.own = kept_definition_load(request->kept, &fit->warnings);
 	}
 	if (firmware_list_load_host(&firmwares) == 0) {

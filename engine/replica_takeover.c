@@ -12,6 +12,9 @@
 /* Streams are ended and layers merged before the first word. One that works says so each time it
  * knows more, but filling a layer with many logs takes as long as it takes. */
 #define FIRST_WORD_MS 90000
+/* A primary answers at once between two cycles and while it sends; when it begins or ends one,
+ * libvirt has its attention for a moment. */
+#define PULSE_WAIT_MS 4000
 
 struct takeover_wait {
 	struct takeover_wait *next;
@@ -99,6 +102,19 @@ int replica_takeover_extents(struct replica *replica, Vmreplica__Ipc__StoreExten
 	request->relationship = replica->settings.relationship;
 	return wait_send(replica->engine, FRAME_STORE_EXTENTS, &request->base, request->id, done,
 			 arg);
+}
+
+int replica_takeover_pulse(struct replica *replica, replica_takeover_cb done, void *arg)
+{
+	Vmreplica__Ipc__StorePulse request = VMREPLICA__IPC__STORE_PULSE__INIT;
+
+	if (!replica_is_open(replica)) {
+		return -ENOTCONN;
+	}
+	request.id = next_id(replica->engine);
+	request.relationship = replica->settings.relationship;
+	request.wait_ms = PULSE_WAIT_MS;
+	return wait_send(replica->engine, FRAME_STORE_PULSE, &request.base, request.id, done, arg);
 }
 
 void replica_takeover_forget(struct engine *engine, const void *arg)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Asks the receiver about takeovers of a store: STORE_TAKEOVER, STORE_TAKEOVER_END, STORE_EXTENTS,
- * each answered by STORE_TAKEN. Every request may be given again after a failure
+ * STORE_PULSE, each answered by STORE_TAKEN. Every request may be given again after a failure
  * (receiver/takeover.h): it goes on, or gives the same answer. Control thread only.
  */
 #ifndef VMR_ENGINE_REPLICA_TAKEOVER_H
@@ -28,6 +28,9 @@ int replica_takeover_end_at(struct engine *engine, Vmreplica__Ipc__StoreTakeover
 			    replica_takeover_cb done, void *arg);
 int replica_takeover_extents(struct replica *replica, Vmreplica__Ipc__StoreExtents *request,
 			     replica_takeover_cb done, void *arg);
+/* Does its primary live (answer->primary_lives, seen as text says)? Its stream is asked, for four
+ * seconds at most. */
+int replica_takeover_pulse(struct replica *replica, replica_takeover_cb done, void *arg);
 /* Who asked does not want to know any more (all its requests). */
 void replica_takeover_forget(struct engine *engine, const void *arg);
 

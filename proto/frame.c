@@ -83,6 +83,7 @@ static const struct frame_rule frame_rules[] = {
 	IPC(STORE_EXTENTS, store_extents),
 	IPC(STORE_LEND, store_lend),
 	IPC(STORE_LEND_END, store_lend_end),
+	IPC(STORE_PULSE, store_pulse),
 	IPC(STORE_IMPORT, store_import),
 	IPC(RECEIVER_READY, receiver_ready),
 	IPC(STORE_OPENED, store_opened),

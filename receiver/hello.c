@@ -16,6 +16,7 @@
 #include "receiver/adopt.h"
 #include "receiver/authorization.h"
 #include "receiver/plan.h"
+#include "receiver/pulse.h"
 #include "receiver/room.h"
 #include "receiver/stores.h"
 
@@ -361,6 +362,7 @@ int hello_take(struct session *session, const Vmreplica__Wire__Hello *hello, str
 		return rc;
 	}
 	session->store = store; /* session_release gives both back */
+	pulse_greet(session);
 	rc = version_check(hello->version, hello->site, &version, answer);
 	if (rc < 0) {
 		return rc;

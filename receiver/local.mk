@@ -57,6 +57,7 @@ libvmr_receiver_la_SOURCES = \
 	receiver/ownership.c receiver/ownership.h \
 	receiver/pending.c receiver/pending.h \
 	receiver/plan.c receiver/plan.h \
+	receiver/pulse.c receiver/pulse.h \
 	receiver/point_list.c receiver/point_list.h \
 	receiver/points.c receiver/points.h \
 	receiver/points_page.c receiver/points_page.h \

@@ -27,6 +27,7 @@
 #include "receiver/import.h"
 #include "receiver/listener.h"
 #include "receiver/points_query.h"
+#include "receiver/pulse.h"
 #include "receiver/privileges.h"
 #include "receiver/receiver.h"
 #include "receiver/stores.h"
@@ -267,6 +268,9 @@ static void engine_frame_cb(void *arg, struct link *link, const struct frame *fr
 		break;
 	case FRAME_STORE_LEND_END:
 		lend_end(receiver, (const Vmreplica__Ipc__StoreLendEnd *)frame->message);
+		break;
+	case FRAME_STORE_PULSE:
+		pulse_request(receiver, (const Vmreplica__Ipc__StorePulse *)frame->message);
 		break;
 	case FRAME_STORE_IMPORT:
 		store_import(receiver, (const Vmreplica__Ipc__StoreImport *)frame->message);

@@ -223,8 +223,8 @@ static int page_try(struct store *store, const struct points_ask *ask, size_t mo
 		    : point_list_make(&snapshot.manifest, &snapshot.history, &snapshot.range,
 				      ask->cycles, log_is_right, &snapshot, &items, &count);
 	*ret_short = rc == 0 && count < ask->limit && snapshot.range.until_seq != UINT64_MAX;
-	*ret_missed = snapshot.missed;
 	rc = rc < 0 || *ret_short ? rc : page_fill(&snapshot, items, count, page);
+	*ret_missed = snapshot.missed; /* also what page_fill did not find */
 	snapshot_destroy(&snapshot);
 	return rc;
 }

@@ -15,6 +15,7 @@
 #include "receiver/cycle.h"
 #include "receiver/hello.h"
 #include "receiver/listener.h"
+#include "receiver/pulse.h"
 #include "receiver/borrow.h"
 #include "receiver/verify.h"
 
@@ -134,6 +135,7 @@ static int session_wait(struct session *session, int64_t deadline_ms, struct ans
 		int64_t left_ms = deadline_ms - clock_monotonic_ms();
 		int rc = session_interrupted(session, answer);
 
+		rc = rc < 0 ? rc : pulse_ping(session, answer);
 		if (rc < 0 || tls_has_pending(session->conn)) {
 			return rc;
 		}
@@ -229,6 +231,9 @@ int session_handle_common(struct session *session, const struct frame *frame, st
 		pong.value = ((const Vmreplica__Wire__Ping *)frame->message)->value;
 		rc = session_send(session, FRAME_PONG, &pong.base, NULL, 0, answer);
 		return rc < 0 ? rc : 1;
+	case FRAME_PONG:
+		pulse_take(session, ((const Vmreplica__Wire__Pong *)frame->message)->value);
+		return 1;
 	case FRAME_PEER_STATE:
 		view_set_peer(&session->store->view,
 			      (const Vmreplica__Wire__PeerState *)frame->message);

@@ -47,6 +47,7 @@ struct session {
 	uint64_t wire_bytes; /* received */
 	struct store *store; /* with a reference, once HELLO was accepted */
 	bool follows;	     /* PROTOCOL_FEATURE_DISKS */
+	uint64_t pinged;     /* pulse.c: the last PING's value */
 	char site[SITE_NAME_MAX + 1], node[NODE_NAME_MAX + 1];
 
 	atomic_bool ended; /* replaced by a newer stream, or no longer authorized */
@@ -76,8 +77,8 @@ int session_receive(struct session *session, int timeout_ms, struct frame *ret_f
 		    struct answer *answer);
 int session_send(struct session *session, enum frame_type type, const ProtobufCMessage *message,
 		 const void *payload, uint32_t payload_len, struct answer *answer);
-/* Frames that may come at any time (PING, PEER_STATE): 1 handled, 0 not one of them, negative with
- * an answer. */
+/* Frames that may come at any time (PING, PONG, PEER_STATE): 1 handled, 0 not one of them, negative
+ * with an answer. */
 int session_handle_common(struct session *session, const struct frame *frame,
 			  struct answer *answer);
 

@@ -60,6 +60,10 @@ struct store {
 	 * there are none */
 	_Atomic int64_t merge_again_ms;
 	atomic_bool taken; /* failed over: streams end */
+	/* pulse.c's: questions to the primary's stream; monotonic, when a primary last came with
+	 * one to the store that was taken, 0 = none has */
+	atomic_uint_fast64_t pulses_asked;
+	_Atomic int64_t knocked_ms;
 	_Atomic int64_t
 		lease_ms; /* lend.h: monotonic; what is lent is taken back then; 0 = nothing is */
 	atomic_uint qemu_uid; /* who VMs run as; 0 = root, or not told */
@@ -106,6 +110,7 @@ struct store {
 	bool history_short, points_full, merge_pinned; /* already reported */
 	struct session *stream;			       /* the one that may write; borrowed */
 	uint64_t stream_ticket;			       /* of the newest that asked */
+	uint64_t pulses_heard;			       /* the last question that was answered */
 };
 
 /* What QEMU's programs are left with that work on its files. The lock is held. */

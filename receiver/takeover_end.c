@@ -65,6 +65,7 @@ static void receiving_resume(struct store *store)
 	struct answer answer;
 
 	atomic_store(&store->taken, false);
+	atomic_store(&store->knocked_ms, 0);
 	if (store->manifest.current.disk_count > 0 &&
 	    image_attach(store, STORE_CURRENT, false, &answer, NULL) < 0) {
 		store_note(store, &answer); /* the applier tries again */

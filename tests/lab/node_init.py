@@ -44,6 +44,8 @@ def make_devices(root):
     nodes = {name: (number, 0o20666) for name, number in DEVICES.items()
              if os.path.exists(f"/dev/{name}")}
     nodes.update({f"loop{n}": ((7, n), 0o60660) for n in range(8)})
+    nodes["net/tun"] = ((10, 200), 0o20666)     # a VM's cable
+    os.makedirs(f"{dev}/net")
     for name, ((major, minor), mode) in nodes.items():
         os.mknod(f"{dev}/{name}", mode, os.makedev(major, minor))
     if os.path.exists(f"{dev}/kvm"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What cases about replication share: protect web1, wait, and judge the replica by its content."""
 import contextlib
+import json
 import time
 
 import shape as shapes
@@ -203,6 +204,13 @@ def judge_replica(lab, vm="web1"):
         return lab.judge(found["owner"], replica_images(found), unlocked=True)
     finally:
         lab.vmreplica(node, f"resume {vm}")
+
+
+def test_base(lab, found, disks=("vda", "vdb")):
+    """The images that a test failover's VM was begun from: those below its own."""
+    images = [f"{found['store']}.test/{disk}.qcow2" for disk in disks]
+    return [json.loads(lab.on(found["owner"], f"qemu-img info -U --output=json {image}"))
+            ["full-backing-filename"] for image in images]
 
 
 def no_resync_since(lab, before, vm="web1"):

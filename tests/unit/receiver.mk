@@ -89,6 +89,7 @@ receiver_rig_tests = \
 	tests/unit/test_receiver_trips \
 	tests/unit/test_replay \
 	tests/unit/test_receiver_failover \
+	tests/unit/test_receiver_pulse \
 	tests/unit/test_flood_receiver \
 	tests/unit/test_store_fixture
 check_PROGRAMS += $(receiver_rig_tests)
@@ -148,6 +149,8 @@ tests_unit_test_receiver_adopt_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_adopt_LDADD = $(receiver_rig_libs)
 tests_unit_test_replay_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_replay_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_pulse_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_pulse_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_failover_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_failover_LDADD = $(receiver_rig_libs)
 tests_unit_test_store_fixture_CFLAGS = $(receiver_test_cflags) -DTEST_FIXTURES='"$(abs_top_srcdir)/tests/fixtures"'

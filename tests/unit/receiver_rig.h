@@ -50,6 +50,7 @@ struct rig_taken {
 	char names[4][40], paths[4][RIG_PATH], backings[4][RIG_PATH];
 	uint64_t sizes[4];
 	size_t chain_count[4];
+	bool primary_lives;
 };
 
 struct rig {

@@ -71,6 +71,7 @@ static void taken_take(struct rig *rig, const Vmreplica__Ipc__StoreTaken *answer
 	taken->bytes = answer->bytes;
 	taken->seq = answer->seq;
 	taken->last_seq = answer->last_seq;
+	taken->primary_lives = answer->primary_lives;
 	snprintf(taken->text, sizeof(taken->text), "%s", answer->text);
 	snprintf(taken->cut_id, sizeof(taken->cut_id), "%s", answer->cut_id);
 	snprintf(taken->consistency, sizeof(taken->consistency), "%s", answer->consistency);

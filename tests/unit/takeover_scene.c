@@ -189,6 +189,16 @@ int taking_extents(uint64_t after_seq)
 	return rig_taken_wait(&rig, ASK_MS);
 }
 
+void taking_pulse_send(void)
+{
+	Vmreplica__Ipc__StorePulse request = VMREPLICA__IPC__STORE_PULSE__INIT;
+
+	request.id = rig.taken.wanted = ++ask_id;
+	request.relationship = text(RIG_RELATIONSHIP);
+	request.wait_ms = 2000;
+	rig_ask(&rig, FRAME_STORE_PULSE, &request.base);
+}
+
 /* ---- what there is ---- */
 
 uint64_t taking_point_seq(size_t index)

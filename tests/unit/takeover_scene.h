@@ -27,6 +27,8 @@ int taking_test(const char *holder, uint64_t seq);
 int taking_failover(uint64_t epoch, uint64_t seq);
 int taking_planned(uint64_t epoch, uint64_t seq, const char *cut_id);
 int taking_extents(uint64_t after_seq);
+/* Does the primary live? Its answer is to be waited for. */
+void taking_pulse_send(void);
 /* Take back what was ordered in the epoch before number. */
 int taking_undo(uint64_t number);
 int taking_end_as(Vmreplica__Ipc__TakeoverEnd end, uint64_t epoch);

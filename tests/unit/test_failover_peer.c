@@ -4,6 +4,7 @@
  */
 #include "engine/failover_peer.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "unit.h"
@@ -75,18 +76,16 @@ static void test_others(void)
 	CU_ASSERT_FALSE(objects(TEST, &answer));
 }
 
-/* A cancel after a reverse was ordered: both the silent side and the one that says no. */
+/* A cancel after a reverse was ordered: whatever it was that it said. */
 static void test_no_word(void)
 {
 	const char *advice = NULL;
 	char text[REASON_MAX];
 
-	failover_peer_no_word("no route to host", "", text, sizeof(text), &advice);
-	CU_ASSERT(strstr(text, "silent") != NULL && strstr(text, "no route to host") != NULL);
+	failover_peer_no_word("no route to host", text, sizeof(text), &advice);
+	CU_ASSERT(strstr(text, "has not given its word") != NULL);
+	CU_ASSERT(strstr(text, "no route to host") != NULL);
 	CU_ASSERT(strstr(advice, "--force") != NULL);
-	failover_peer_no_word("it has become its replica", "a.example", text, sizeof(text),
-			      &advice);
-	CU_ASSERT(strstr(text, "a.example") != NULL && strstr(text, "its replica") != NULL);
 }
 
 static void test_epoch(void)
@@ -121,10 +120,56 @@ static void test_epoch(void)
 	CU_ASSERT_FALSE(epoch_equal(&next, &given));
 }
 
+static bool refuses(const char *code, int error)
+{
+	const char *advice = "", *why;
+	char text[REASON_MAX] = "";
+	struct trouble trouble;
+
+	CU_ASSERT_EQUAL(trouble_set(&trouble, error, SCHEDULE_FAILED, code, "what it said"), error);
+	why = failover_peer_refusal("b.example", &trouble, text, sizeof(text), &advice);
+	CU_ASSERT(why == NULL ||
+		  (strstr(why, "b.example") != NULL && strstr(why, "is alive") != NULL &&
+		   strstr(why, "what it said") != NULL));
+	CU_ASSERT_EQUAL(why != NULL, strstr(advice, "--force") != NULL);
+	return why != NULL;
+}
+
+/* A refusal is the answer of a living side. */
+static void test_refusal(void)
+{
+	CU_ASSERT(refuses("identity", -EACCES));
+	CU_ASSERT(refuses("starting", -EBUSY));
+	CU_ASSERT(refuses("certificate", -EKEYREJECTED));
+	CU_ASSERT(refuses("peer-no-quorum", -EAGAIN));
+	CU_ASSERT(refuses("version", -EPROTONOSUPPORT));
+	CU_ASSERT(refuses("protocol", -EPROTO));
+	CU_ASSERT_FALSE(refuses("broker-unreachable", -ETIMEDOUT));
+	CU_ASSERT_FALSE(refuses("broker-unreachable", -ECONNREFUSED));
+	CU_ASSERT_FALSE(refuses("memory", -ENOMEM));
+}
+
+static void test_lives(void)
+{
+	const char *advice, *why;
+	char text[REASON_MAX];
+
+	why = failover_peer_lives("b.example", "its engine answered", "no connection", text,
+				  sizeof(text), &advice);
+	CU_ASSERT_STRING_EQUAL(why, "the primary's side, b.example, is alive: its engine answered; "
+				    "its broker does not answer: no connection");
+	CU_ASSERT_PTR_NOT_NULL(strstr(advice, "--force"));
+	why = failover_peer_lives("b.example", "its engine answered", "", text, sizeof(text),
+				  &advice);
+	CU_ASSERT_STRING_EQUAL(why, "the primary's side, b.example, is alive: its engine answered");
+}
+
 static const struct unit_test tests[] = {
 	{"unplanned failover", test_unplanned},
 	{"cancel and others", test_others},
 	{"no word", test_no_word},
 	{"epoch", test_epoch},
+	{"a refusal", test_refusal},
+	{"its engine", test_lives},
 };
 UNIT_MAIN("failover-peer", tests)

@@ -15,15 +15,17 @@
 #include "engine/failover_place.h"
 #include "engine/job_table.h"
 #include "engine/peer_contact.h"
+#include "engine/primary_ask.h"
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/store_directory.h"
 #include "proto/message_copy.h"
 #include "unit.h"
 
-#define ID	"0b0e7d1c-5a4f-4c59-9d3e-2f1a6c7b8d90"
-#define LINEAGE "11111111-2222-4333-8444-555555555555"
-#define PLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
+#define ID	  "0b0e7d1c-5a4f-4c59-9d3e-2f1a6c7b8d90"
+#define LINEAGE	  "11111111-2222-4333-8444-555555555555"
+#define PLANNED	  VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_PLANNED
+#define UNPLANNED VMREPLICA__ADMIN__FAILOVER_KIND__FAILOVER_UNPLANNED
 
 static const struct config config = {.site = (char *)(uintptr_t) "b.example",
 				     .node = (char *)(uintptr_t) "b1"};
@@ -43,6 +45,8 @@ static struct {
 	unsigned int taken, released, changes;
 	uint64_t released_to;
 	bool released_undo;
+	int primary; /* what speaks against an unplanned one */
+	unsigned int asked;
 	int ended; /* how the job did; 1: it has not */
 	char text[REASON_MAX];
 } world;
@@ -161,7 +165,7 @@ int replica_takeover_ask(struct replica *one, Vmreplica__Ipc__StoreTakeover *req
 			 replica_takeover_cb done, void *arg)
 {
 	(void)one;
-	CU_ASSERT(request->planned);
+	CU_ASSERT_EQUAL(request->planned, engine.failovers->order.kind == PLANNED);
 	world.taken++;
 	answer(done, arg, world.taking);
 	return 0;
@@ -361,16 +365,58 @@ int replica_definition_write(struct replica_definition *definition,
 	return -ENOENT;
 }
 
-bool failover_asks_primary(struct failover *failover)
+int workers_submit(struct workers *workers, worker_run_cb run, worker_done_cb done, void *arg)
 {
-	(void)failover;
-	return false;
+	(void)workers;
+	(void)run;
+	(void)done;
+	(void)arg;
+	CU_FAIL("no worker is needed");
+	return -ENOMEM;
 }
 
-bool failover_turn_back(struct failover *failover)
+struct locate_client peer_contact_client(const struct peer_contact *contact, struct tls_store *tls)
 {
-	(void)failover;
-	return false;
+	return (struct locate_client){.tls = tls, .host = contact->host};
+}
+
+int order_client_query(const struct locate_client *client, const char *relationship,
+		       const char *site, const struct epoch *epoch, struct order_answer *ret_answer,
+		       struct trouble *trouble)
+{
+	(void)client;
+	(void)relationship;
+	(void)site;
+	(void)epoch;
+	(void)ret_answer;
+	(void)trouble;
+	return -ENOENT;
+}
+
+void engine_epoch_store(struct engine *e, const char *relationship, const struct epoch *epoch,
+			cluster_done_cb done, void *arg)
+{
+	(void)e;
+	(void)relationship;
+	(void)epoch;
+	(void)done;
+	(void)arg;
+	CU_FAIL("no epoch is heard of");
+}
+
+int primary_ask(struct engine *e, const char *relationship, Vmreplica__Admin__FailoverKind kind,
+		primary_ask_cb done, void *arg)
+{
+	struct primary_word word = {
+		.error = world.primary, .text = "it lives", .advice = "--force"};
+
+	(void)e;
+	(void)relationship;
+	CU_ASSERT_EQUAL(kind, UNPLANNED);
+	CU_ASSERT_EQUAL(world.taken, 0);
+	world.asked++;
+	done(arg, &word);
+	return 0;
 }
 
 void failover_check_name(struct failover *failover)
@@ -493,21 +539,27 @@ static void test_goes_forward(void)
 	failover_free_all(&engine);
 }
 
-/* Another node goes on with what was on its way back. */
-static void test_resumed(void)
+/* What stands in the settings is gone on with here. */
+static void resume(const struct failover_order *standing)
 {
-	struct failover_order back = {.kind = PLANNED, .undo = true, .epoch = order, .seq = 7};
-
-	begin(0, 0);
 	failover_free_all(&engine);
-	strcpy(back.job, "0000beef");
-	failover_order_encode(&back, world.failover);
+	failover_order_encode(standing, world.failover);
 	world.present = true;
 	replica.next = NULL;
 	engine.replicas = &replica;
 	failover_tick(&engine, INT64_MAX);
 	engine.replicas = NULL;
 	ticks(20);
+}
+
+/* Another node goes on with what was on its way back. */
+static void test_resumed(void)
+{
+	struct failover_order back = {
+		.kind = PLANNED, .undo = true, .epoch = order, .seq = 7, .job = "0000beef"};
+
+	begin(0, 0);
+	resume(&back);
 	CU_ASSERT_EQUAL(world.taken, 0);
 	CU_ASSERT_EQUAL(world.released, 1);
 	CU_ASSERT(world.refused[0] != '\0');
@@ -515,10 +567,39 @@ static void test_resumed(void)
 	CU_ASSERT(strstr(world.text, "taken back") != NULL);
 }
 
+/* An unplanned one that is resumed looks at the primary before it takes the store, unless it was
+ * forced. */
+static void test_primary_is_back(void)
+{
+	struct failover_order unplanned = {
+		.kind = UNPLANNED, .epoch = order, .seq = 7, .job = "0000beef"};
+
+	begin(-EIO, 0);
+	world.primary = -EBUSY;
+	resume(&unplanned);
+	CU_ASSERT_EQUAL(world.asked, 1);
+	CU_ASSERT_EQUAL(world.taken, 0);
+	CU_ASSERT_EQUAL(world.released, 1); /* what an earlier attempt took goes back */
+	CU_ASSERT_EQUAL(world.ended, -EBUSY);
+	CU_ASSERT_STRING_EQUAL(world.text, "it lives");
+	CU_ASSERT_STRING_EQUAL(world.refused, ""); /* a promise is for orders of the other side */
+	begin(-EIO, 0);
+	resume(&unplanned);
+	CU_ASSERT_EQUAL(world.asked, 1);
+	CU_ASSERT_EQUAL(world.taken, 1);
+	begin(-EIO, 0);
+	unplanned.forced = true;
+	world.primary = -EBUSY;
+	resume(&unplanned);
+	CU_ASSERT_EQUAL(world.asked, 0);
+	CU_ASSERT_EQUAL(world.taken, 1);
+}
+
 static const struct unit_test tests[] = {
 	{"given up", test_given_up},
 	{"not known yet", test_not_known},
 	{"behind the point of no return", test_goes_forward},
 	{"resumed on its way back", test_resumed},
+	{"the primary is back", test_primary_is_back},
 };
 UNIT_MAIN("failover-take", tests)

@@ -53,7 +53,7 @@ static void test_header_refuses(void)
 		known += r == 0;
 		CU_ASSERT_EQUAL(r == 0, frame_descriptor((enum frame_type)type) != NULL);
 	}
-	CU_ASSERT_EQUAL(known, 73);
+	CU_ASSERT_EQUAL(known, 74);
 	CU_ASSERT_STRING_EQUAL(frame_type_to_string((enum frame_type)9999), "unknown frame");
 	CU_ASSERT_STRING_EQUAL(frame_type_to_string(FRAME_CYCLE_BEGIN), "CYCLE_BEGIN");
 }

@@ -92,9 +92,28 @@ def content(lab):
             and primary["reason"] is None, f"{primary}, {found['application_consistent']}, {newest}")
     require(0 < primary["frozen_ms"] <= FROZEN_MAX_MS, str(primary))
     require(gap <= FROZEN_MAX_MS, f"the guest's writer was held for {gap} ms")
+    latest_app(lab)
     lab.vmreplica(rep.node_of(lab, "A"), f"resume {VM}")
     say(f"ages of the file in records {ages}; frozen {primary['frozen_ms']} ms, longest gap of a "
         f"write {gap:.0f} ms")
+
+
+def latest_app(lab):
+    """A test failover to `latest-app` runs on the newest such point: its journal is empty."""
+    node, point = rep.node_of(lab, "B"), [point for point in listed(lab)
+                                          if point["consistency"] == "application"][-1]
+    output = lab.vmreplica(node, f"failover {VM} --test --to latest-app", 120)
+    try:
+        found = rep.from_owner(lab, "B", VM)
+        require(f"from cycle {point['seq']}" in output, f"not cycle {point['seq']}: {output}")
+        base = rep.test_base(lab, found, ("vda", "vdb", "vdc"))
+        facts = lab.judge(found["owner"], base[:2], unlocked=True)
+        dirty, youngest = file_system(lab, found, base[2])
+        age = facts["newest"] - youngest
+        require(not dirty and age <= lab.shape.record_rate * FROZEN_MAX_MS / 1000,
+                f"journal to be replayed: {dirty}; the file is {age} records old")
+    finally:
+        lab.vmreplica(node, f"failover {VM} --test-cleanup", 120)
 
 
 def kill_when_frozen(lab, node, what):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Unplanned failovers: refused while the primary answers; forced to a cycle between two points, with
-engine and receiver killed in its middle, and cancelled: receiving goes on from where it was. Then
-site A loses power: to the newest cycle, with the node that carries it out, and has the broker, killed
-in its middle; the VM runs under Pacemaker with the right content, and after the commit on one short
-chain. The history of jobs outlives node and broker."""
+"""Unplanned failovers: refused while the primary answers, its broker or, when that is down, its
+engine; forced to a cycle between two points, with engine and receiver killed in its middle, and
+cancelled: receiving goes on from where it was. Then site A loses power: to the newest cycle, with the
+node that carries it out, and has the broker, killed in its middle; the VM runs under Pacemaker with
+the right content, and after the commit on one short chain. The history of jobs outlives node and
+broker."""
 import json
 import re
 
@@ -27,6 +28,7 @@ def run(lab):
     refused = lab.run("b1", "vmreplica failover web1 --unplanned", 90)
     require(refused.returncode == 1 and "--force" in refused.stderr, refused.stderr)
     say(refused.stderr.strip())
+    broker_alone_is_down(lab)
     forced_and_cancelled(lab)
     have_broker(lab, rep.replica(lab)["owner"])
     rep.sync(lab)
@@ -35,6 +37,20 @@ def run(lab):
         lab.kill(node)
     disaster(lab, newest)
     committed(lab)
+
+
+def broker_alone_is_down(lab):
+    """A's engine replicates on without it: A is not gone."""
+    node = lab.live_nodes("A")[0]
+    lab.on(node, "pcs resource disable vmreplica-broker --wait=60", 90)
+    seq = rep.replica(lab)["seq"]
+    refused = lab.run("b1", "vmreplica failover web1 --unplanned", 90)
+    require(refused.returncode == 1, f"allowed: {refused.stdout}")
+    for words in ("is alive", "its engine on ", "broker does not answer", "--force"):
+        require(words in refused.stderr, f"not {words}: {refused.stderr}")
+    say(refused.stderr.strip())
+    lab.on(node, "pcs resource enable vmreplica-broker --wait=60", 90)
+    wait_until("replication goes on", lambda: rep.replica(lab)["seq"] > seq, 60, 0.5)
 
 
 def listed(lab, more=""):
