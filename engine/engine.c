@@ -33,6 +33,7 @@
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/storage_probe.h"
+#include "engine/wrap_job.h"
 
 #define ENGINE_STOP_MS	   15000 /* cycles and stores may take so long to end */
 #define ENGINE_SOCKET_MODE 0660
@@ -349,6 +350,7 @@ void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg
 	}
 	engine->stopping = true;
 	transfers_cancel(engine);
+	wrap_job_stop();
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		if (!rel->stopping) {
 			relationship_stop(rel, ENGINE_STOP_MS, NULL, NULL);

@@ -44,8 +44,9 @@ ENGINE_WRAP = \
 	engine/wrap_file.c engine/wrap_file.h \
 	engine/wrap_header.c engine/wrap_header.h \
 	engine/wrap_image.c engine/wrap_image.h \
+	engine/wrap_layers.c engine/wrap_layers.h \
 	engine/wrap_look.c engine/wrap_record.c engine/wrap_record.h \
-	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node.h \
+	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node_undo.c engine/wrap_node.h \
 	engine/wrap_witness.c engine/wrap_witness.h
 
 # Pure decisions: no clock, no I/O.
@@ -99,7 +100,7 @@ ENGINE_CONTROL = \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
 	engine/admin_wrap.c engine/admin_wrap_node.c \
-	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c \
+	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c engine/wrap_refusal.c \
 	engine/wrap_unfinished.c engine/wrap_unfinished.h \
 	engine/admin_verify.c \
 	engine/export.c engine/export_state.c engine/export_state.h engine/export_target.c engine/export_target.h \

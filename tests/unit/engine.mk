@@ -293,6 +293,11 @@ tests_unit_test_lent_disks_SOURCES = tests/unit/test_lent_disks.c
 tests_unit_test_lent_disks_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_lent_disks_LDADD = $(engine_test_ldadd)
 
+check_PROGRAMS += tests/unit/test_wrap_layers
+tests_unit_test_wrap_layers_SOURCES = tests/unit/test_wrap_layers.c
+tests_unit_test_wrap_layers_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_layers_LDADD = $(engine_test_ldadd)
+
 check_PROGRAMS += tests/unit/test_wrap_unfinished
 tests_unit_test_wrap_unfinished_SOURCES = tests/unit/test_wrap_unfinished.c
 tests_unit_test_wrap_unfinished_CFLAGS = $(engine_test_cflags)

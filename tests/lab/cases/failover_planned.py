@@ -14,8 +14,8 @@ import shape as shapes
 from case import Failure, require, say, wait_until
 from cases import guard
 
-TIMEOUT = 300
-FRESH = True            # the guest has another definition
+TIMEOUT = 420
+DIRTY = True            # the guest has another definition
 SMALL = 24 << 20        # of two disks of 512 MiB
 SCRATCH = "/srv/vms/web1-scratch.img"
 MAC = "52:54:00:0a:0b:0c"
