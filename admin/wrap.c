@@ -29,7 +29,11 @@ static const char wrap_help[] =
 
 static const char unwrap_help[] =
 	"Usage: vmreplica unwrap VM [OPTION]...\n"
-	"Take the headers that `vmreplica wrap` made away again. VM must be shut off meanwhile.\n\n"
+	"Take the headers that `vmreplica wrap` made away again. VM must be shut off meanwhile. What "
+	"it has\n"
+	"written to images above them, since it failed over and came home, is merged into the raw "
+	"disks\n"
+	"first.\n\n"
 	"      --exclude-disk DISK  leave a disk wrapped, by its target name; may be repeated\n"
 	"      --force              also while VM is protected: what was tracked is lost, and it "
 	"is\n"

@@ -67,18 +67,36 @@ static void list_nodes(struct wrap_job *job)
 	}
 }
 
+static void add_tasks(struct wrap_job *job, Vmreplica__Admin__WrapStep step)
+{
+	for (unsigned int i = 0; i < job->node_count; i++) {
+		add_task(job, i, step);
+	}
+}
+
+/* Has the VM come home: do images of a store stand on the headers? */
+static bool has_images(const struct wrap_job *job)
+{
+	for (size_t i = 0; i < job->node.count; i++) {
+		if (job->node.disks[i].image[0] != '\0') {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void plan(struct wrap_job *job)
 {
 	job->then = wrap_job_finish;
 	if (!job->unwrap && !job->node.wrapped) {
 		add_task(job, 0, STEP(MAKE));
 	}
-	for (unsigned int i = 0; i < job->node_count; i++) {
-		add_task(job, i, STEP(ALLOW));
+	add_tasks(job, STEP(ALLOW));
+	if (job->unwrap && has_images(job)) {
+		add_task(job, 0, STEP(MERGE));
+		add_tasks(job, STEP(ALLOW)); /* that took a while: is the VM off still? */
 	}
-	for (unsigned int i = 0; i < job->node_count; i++) {
-		add_task(job, i, STEP(DEFINE));
-	}
+	add_tasks(job, STEP(DEFINE));
 	/* here last: the headers go with it */
 	for (unsigned int i = job->node_count; job->unwrap && i-- > 0;) {
 		add_task(job, i, STEP(REMOVE));
@@ -124,12 +142,13 @@ static void leave_out(struct wrap_job *job)
 static void nothing_to_do(struct wrap_job *job)
 {
 	if (job->unwrap && job->node.above) {
-		wrap_job_fail(
-			job, ENOTSUP,
-			"shut it off and copy its disks to raw ones (qemu-img convert)",
-			"%s has come home from the other side: its images stand on the headers "
-			"and hold what was written since, which the raw disks lack",
-			job->vm.name);
+		wrap_job_fail(job, ENOTSUP,
+			      "merge them into the headers first (virsh blockcommit, qemu-img "
+			      "commit)",
+			      "%s runs on images that stand on the headers and lie in no store "
+			      "that the raw disks were lent to (snapshots?): they hold what the "
+			      "raw disks lack",
+			      job->vm.name);
 	} else if (job->unwrap) {
 		wrap_job_fail(job, ENOENT, "virsh domblklist shows its disks",
 			      "%s has no wrapped disk", job->vm.name);
@@ -194,6 +213,9 @@ static void look_done(void *arg, int result)
 		nothing_to_do(job);
 		return;
 	}
+	if (wrap_refuse_held(job)) {
+		return;
+	}
 	list_nodes(job);
 	if (job->failure != 0) {
 		wrap_job_finish(job);
@@ -217,6 +239,8 @@ static void look(struct wrap_job *job)
 	node->step = STEP(LOOK);
 	node->unwrap = job->unwrap;
 	node->dry_run = job->dry_run;
+	node->reserve_bytes = job->engine->config->storage_reserve_bytes;
+	node->stop = &job->stop;
 	if (workers_submit(job->engine->task_workers, look_run, look_done, job) < 0) {
 		wrap_job_fail(job, ENOMEM, "", "out of memory");
 		wrap_job_finish(job);
@@ -224,21 +248,6 @@ static void look(struct wrap_job *job)
 }
 
 /* ---- the VM ---- */
-
-/* Without its header nothing tells what changes: that ends a replication. */
-static bool refuse_protected(struct wrap_job *job)
-{
-	if (!job->unwrap || job->force || job->dry_run ||
-	    protect_find(engine_settings(job->engine), job->vm.name) == NULL) {
-		return false;
-	}
-	wrap_job_fail(job, EBUSY,
-		      "vmreplica unprotect it first; --force unwraps it all the same: it is not "
-		      "replicated then, and resynchronized once it is wrapped again",
-		      "%s is protected, and its changes are tracked in the headers", job->vm.name);
-	wrap_job_finish(job);
-	return true;
-}
 
 static int choose_run(void *arg)
 {
@@ -276,7 +285,7 @@ static void choose_done(void *arg, int result)
 			      "resource %s names no file with the VM's definition",
 			      job->vm.resource);
 		wrap_job_finish(job);
-	} else if (!refuse_protected(job)) {
+	} else if (!wrap_refuse_protected(job)) {
 		look(job);
 	}
 }
@@ -286,7 +295,7 @@ static void find_vm(struct wrap_job *job)
 	if (job->engine->config->standalone) {
 		snprintf(job->vm.name, sizeof(job->vm.name), "%.*s", (int)VM_NAME_MAX,
 			 job->vm.asked);
-		if (!refuse_protected(job)) {
+		if (!wrap_refuse_protected(job)) {
 			look(job);
 		}
 	} else if (protect_vm_list(&job->vm, engine_settings(job->engine)) < 0 ||
@@ -351,7 +360,7 @@ void admin_wrap(struct admin_call *call, const Vmreplica__Admin__WrapRequest *re
 		admin_call_fail(call, ENOMEM, "", "out of memory");
 		return;
 	}
-	if (!wrap_job_claim()) {
+	if (!wrap_job_claim(job)) {
 		wrap_node_destroy(&job->node);
 		free(job);
 		admin_call_fail(call, EBUSY, "try again when it is done",

@@ -20,6 +20,7 @@
 #include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/give_way.h"
+#include "engine/guard_patience.h"
 #include "engine/host_start.h"
 #include "engine/planned.h"
 #include "engine/job_table.h"
@@ -32,6 +33,7 @@
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
 #include "engine/storage_probe.h"
+#include "engine/wrap_job.h"
 
 #define ENGINE_STOP_MS	   15000 /* cycles and stores may take so long to end */
 #define ENGINE_SOCKET_MODE 0660
@@ -348,6 +350,7 @@ void engine_stop(struct engine *engine, void (*stopped_cb)(void *arg), void *arg
 	}
 	engine->stopping = true;
 	transfers_cancel(engine);
+	wrap_job_stop();
 	for (struct relationship *rel = engine->relationships; rel != NULL; rel = rel->next) {
 		if (!rel->stopping) {
 			relationship_stop(rel, ENGINE_STOP_MS, NULL, NULL);
@@ -388,6 +391,7 @@ void engine_destroy(struct engine *engine)
 	engine_end_workers(engine);
 	planned_free_all(engine);
 	give_way_free_all(engine);
+	guard_patience_free_all(engine);
 	host_start_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
 	transfers_tick(engine, INT64_MAX);

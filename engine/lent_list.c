@@ -36,16 +36,21 @@ json_t *lent_list_read(const char *directory)
 	return list;
 }
 
-bool lent_list_add(json_t *list, const char *path)
+bool lent_list_has(const json_t *list, const char *path)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *other = json_string_value(json_array_get(list, i));
 
 		if (other != NULL && strcmp(other, path) == 0) {
-			return false;
+			return true;
 		}
 	}
-	return json_array_append_new(list, json_string(path)) == 0;
+	return false;
+}
+
+bool lent_list_add(json_t *list, const char *path)
+{
+	return !lent_list_has(list, path) && json_array_append_new(list, json_string(path)) == 0;
 }
 
 int lent_list_write(const char *directory, const json_t *list)

@@ -12,6 +12,8 @@
 /* An array of paths, to free (json_decref); empty when there is no file; NULL when it cannot be
  * read, or without memory. */
 json_t *lent_list_read(const char *directory);
+/* Is path in it? A list that could not be read (NULL) has none. */
+bool lent_list_has(const json_t *list, const char *path);
 /* True when path is new in it. */
 bool lent_list_add(json_t *list, const char *path);
 /* Durably. 0 or a negative errno. */

@@ -44,8 +44,9 @@ ENGINE_WRAP = \
 	engine/wrap_file.c engine/wrap_file.h \
 	engine/wrap_header.c engine/wrap_header.h \
 	engine/wrap_image.c engine/wrap_image.h \
+	engine/wrap_layers.c engine/wrap_layers.h \
 	engine/wrap_look.c engine/wrap_record.c engine/wrap_record.h \
-	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node.h \
+	engine/wrap_message.c engine/wrap_node.c engine/wrap_node_look.c engine/wrap_node_undo.c engine/wrap_node.h \
 	engine/wrap_witness.c engine/wrap_witness.h
 
 # Pure decisions: no clock, no I/O.
@@ -99,7 +100,7 @@ ENGINE_CONTROL = \
 	engine/admin_jobs.c engine/admin_jobs.h \
 	engine/admin_points.c engine/admin_points.h \
 	engine/admin_wrap.c engine/admin_wrap_node.c \
-	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c \
+	engine/wrap_job.c engine/wrap_job.h engine/wrap_power.c engine/wrap_refusal.c \
 	engine/wrap_unfinished.c engine/wrap_unfinished.h \
 	engine/admin_verify.c \
 	engine/export.c engine/export_state.c engine/export_state.h engine/export_target.c engine/export_target.h \
@@ -140,7 +141,8 @@ ENGINE_CONTROL = \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
 	engine/adopted_disks.c engine/adopted_disks.h engine/lent_list.c engine/lent_list.h engine/become_replica.c engine/become_replica.h \
-	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h \
+	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_back.c engine/give_way_read.c engine/give_way_steps.c engine/give_way.h \
+	engine/failover_word.c engine/failover_word.h engine/guard_patience.c engine/guard_patience.h \
 	engine/give_way_keep.c engine/give_way_keep.h engine/give_way_replica.c engine/failover_peer.c engine/failover_peer.h engine/failover_ask.c engine/store_manifest.c engine/store_manifest.h \
 	engine/peer_order.c engine/peer_order.h engine/peer_ready.c engine/peer_take.c \
 	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_check.c \

@@ -22,6 +22,9 @@
 #define END_WAIT_MS  2000
 #define LONG_LOOK_MS 1000
 #define END_POLL_MS  5
+/* The change of user drops what become() had asked for: a tool that outlives us keeps images locked
+ * that a VM is to start from. */
+#define LAST_AS_WE "--pdeathsig=KILL"
 
 /* In the child: only async-signal-safe calls, because the parent has other threads. */
 __attribute__((noreturn)) static void become(const struct source_tool_user *user,
@@ -165,8 +168,7 @@ int source_tool_run(const char *const *argv, int timeout_ms, char **ret_output,
 }
 
 /* Until it ends or is given up; what it says is read, so that it does not wait for us. */
-static int run_long(const char *const *argv, const atomic_bool *stop,
-		    char error[SOURCE_ERROR_LEN])
+static int run_long(const char *const *argv, const atomic_bool *stop, char error[SOURCE_ERROR_LEN])
 {
 	struct byte_buffer buffer = {.limit = OUTPUT_MAX};
 	cleanup_close int output = -1;
@@ -190,19 +192,27 @@ static int run_long(const char *const *argv, const atomic_bool *stop,
 	return result;
 }
 
+int source_tool_commit(const char *base, const char *top, uid_t uid, const atomic_bool *stop,
+		       char error[SOURCE_ERROR_LEN])
+{
+	char user[32];
+	const char *argv[] = {"setpriv", LAST_AS_WE, user, "--clear-groups", "qemu-img",
+			      "commit",	 "-q",	     "-f", "qcow2",	     "-b",
+			      base,	 top,	     NULL};
+
+	snprintf(user, sizeof(user), "--reuid=%u", (unsigned int)uid);
+	return run_long(argv, stop, error);
+}
+
 int source_tool_merge(const char *image, const char *base, const char *named, const char *top,
 		      uid_t uid, const atomic_bool *stop, char error[SOURCE_ERROR_LEN])
 {
 	char user[32];
-	const char *commit[] = {"setpriv", user, "--clear-groups", "qemu-img", "commit",
-				"-q",	   "-f", "qcow2",	   "-b",       base,
-				top,	   NULL};
 	const char *rebase[] = {
-		"setpriv", user, "--clear-groups", "qemu-img", "rebase", "-q",	"-u", "-f",
-		"qcow2",   "-F", "qcow2",	   "-b",       named,	 image, NULL};
-	int result;
+		"setpriv", LAST_AS_WE, user, "--clear-groups", "qemu-img", "rebase", "-q",  "-u",
+		"-f",	   "qcow2",    "-F", "qcow2",	       "-b",	   named,    image, NULL};
+	int result = source_tool_commit(base, top, uid, stop, error);
 
 	snprintf(user, sizeof(user), "--reuid=%u", (unsigned int)uid);
-	result = run_long(commit, stop, error);
 	return result < 0 ? result : run_long(rebase, stop, error);
 }

@@ -32,6 +32,10 @@ bool source_tool_runs(pid_t pid);
 int source_tool_run(const char *const *argv, int timeout_ms, char **ret_output,
 		    char error[SOURCE_ERROR_LEN]);
 
+/* Merge the images from top, which nobody has open, down to above base into base. None of them is
+ * changed but base. Otherwise as source_tool_merge. */
+int source_tool_commit(const char *base, const char *top, uid_t uid, const atomic_bool *stop,
+		       char error[SOURCE_ERROR_LEN]);
 /* Merge the images from top down to above base into base, and make image, which nobody has open,
  * stand on that, by the name it has in the store (named). As uid, which may write all three: what
  * is in the images is not trusted. It takes as long as it takes; *stop gives up (-ECANCELED), and

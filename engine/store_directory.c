@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -206,5 +207,26 @@ int store_directory_remove(const char *storage, const char *peer_site, const cha
 		return directory_fail(error, "cannot remove", storage, name, -result);
 	}
 	unlinkat(top, peer_site, AT_REMOVEDIR); /* the last store of a site takes it along */
+	return 0;
+}
+
+int store_directory_remove_images(const char *path, char error[STORE_DIRECTORY_ERROR_LEN])
+{
+	char parent[PATH_LEN_MAX + 1], name[PATH_LEN_MAX + 1], list[PATH_LEN_MAX + 16];
+	cleanup_close int site = -1;
+	int result;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	snprintf(name, sizeof(name), "%s", basename(parent));
+	snprintf(list, sizeof(list), "%s" LENT_LIST_END, name);
+	site = open(dirname(parent), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (site < 0) {
+		return directory_fail(error, "cannot open", parent, "", errno);
+	}
+	result = directory_remove_entry(site, name, 0);
+	if (result < 0) {
+		return directory_fail(error, "cannot remove", parent, name, -result);
+	}
+	unlinkat(site, list, 0);
 	return 0;
 }

@@ -33,5 +33,8 @@ int store_directory_make(const char *storage, const char *peer_site, const char 
  */
 int store_directory_remove(const char *storage, const char *peer_site, const char *vm,
 			   const char *relationship, char error[STORE_DIRECTORY_ERROR_LEN]);
+/* Remove the directory at path with all that is in it, and the list of what was lent to it. What
+ * lies beside it stays: a VM of this side may be defined by that. 0 also when it is not there. */
+int store_directory_remove_images(const char *path, char error[STORE_DIRECTORY_ERROR_LEN]);
 
 #endif

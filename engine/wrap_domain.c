@@ -123,11 +123,28 @@ static void point_disk(struct disk_view *view, const char *path, bool block, con
 	set(view->driver, "type", format);
 }
 
+/* An image of a store is none of libvirt's to label, the raw disk is. */
+static void label_again(struct disk_view *view)
+{
+	xmlNode *label = child_of(view->source, "seclabel");
+
+	if (label != NULL && source_libxml_attribute_is(label, "relabel", "no")) {
+		xmlUnlinkNode(label);
+		xmlFreeNode(label);
+	}
+}
+
 static bool replace_disk(struct disk_view *view, const struct wrap_disk *disk, bool wrap)
 {
+	bool above = !wrap && disk->image[0] != '\0';
+	const char *old = wrap ? disk->raw : above ? disk->image : disk->header;
+
 	if (strcmp(view->name, disk->name) != 0 || view->raw != wrap ||
-	    strcmp(view->path, wrap ? disk->raw : disk->header) != 0) {
+	    strcmp(view->path, old) != 0) {
 		return false;
+	}
+	if (above) {
+		label_again(view);
 	}
 	point_disk(view, wrap ? disk->header : disk->raw, !wrap && disk->block,
 		   wrap ? "qcow2" : "raw");

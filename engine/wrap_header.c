@@ -10,6 +10,13 @@
 #include "engine/wrap_image.h"
 #include "engine/wrap_record.h"
 
+bool wrap_header_is_name(const char *path)
+{
+	size_t len = strlen(path), suffix = strlen(WRAP_HEADER_SUFFIX);
+
+	return len > suffix && strcmp(path + len - suffix, WRAP_HEADER_SUFFIX) == 0;
+}
+
 int wrap_header_make(struct wrap_disk *disk, char error[SOURCE_ERROR_LEN])
 {
 	struct wrap_record record = {.state = WRAP_CLOSED};

@@ -7,6 +7,8 @@
 #include "engine/source.h"
 #include "engine/wrap_domain.h"
 
+/* Is path named as headers are? */
+bool wrap_header_is_name(const char *path);
 /* Make disk's header and its record. A header of the same raw disk and size that is there already
  * stays as it is: another node's definition may name it, and its bitmaps be in use. disk->made is
  * set when nothing was in its place before. 0 or a negative errno with a sentence. */

@@ -28,26 +28,33 @@ void wrap_job_fail(struct wrap_job *job, int error, const char *advice, const ch
 	snprintf(job->failure_advice, sizeof(job->failure_advice), "%s", advice);
 }
 
-static bool under_way; /* the control thread's */
+static struct wrap_job *under_way; /* the control thread's */
 
-bool wrap_job_claim(void)
+bool wrap_job_claim(struct wrap_job *job)
 {
-	bool free_before = !under_way;
+	bool free_before = under_way == NULL;
 
-	under_way = true;
+	under_way = free_before ? job : under_way;
 	return free_before;
 }
 
 bool wrap_job_is_under_way(void)
 {
-	return under_way;
+	return under_way != NULL;
+}
+
+void wrap_job_stop(void)
+{
+	if (under_way != NULL) {
+		under_way->stop = true;
+	}
 }
 
 /* ---- the answer ---- */
 
 static void job_free(struct wrap_job *job)
 {
-	under_way = false;
+	under_way = NULL;
 	protect_vm_destroy(&job->vm);
 	wrap_node_destroy(&job->node);
 	sentence_list_destroy(&job->steps);

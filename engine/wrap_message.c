@@ -25,7 +25,8 @@ int wrap_node_take_disks(struct wrap_node *node, Vmreplica__Admin__WrapDisk *con
 
 		if (!validate_disk_name(from->name) || strlen(from->name) > DISK_NAME_MAX ||
 		    !is_path(from->raw, sizeof(to->raw), false) ||
-		    !is_path(from->header, sizeof(to->header), false)) {
+		    !is_path(from->header, sizeof(to->header), false) ||
+		    !is_path(from->image, sizeof(to->image), true)) {
 			return -EINVAL;
 		}
 		*to = (struct wrap_disk){.block = from->block,
@@ -34,6 +35,7 @@ int wrap_node_take_disks(struct wrap_node *node, Vmreplica__Admin__WrapDisk *con
 		snprintf(to->name, sizeof(to->name), "%s", from->name);
 		snprintf(to->raw, sizeof(to->raw), "%s", from->raw);
 		snprintf(to->header, sizeof(to->header), "%s", from->header);
+		snprintf(to->image, sizeof(to->image), "%s", from->image);
 	}
 	node->count = count;
 	return 0;
@@ -67,6 +69,7 @@ void wrap_node_fill_disks(const struct wrap_node *node, Vmreplica__Admin__WrapDi
 		disks[i].name = vm_status_borrow(from->name);
 		disks[i].raw = vm_status_borrow(from->raw);
 		disks[i].header = vm_status_borrow(from->header);
+		disks[i].image = vm_status_borrow(from->image);
 		disks[i].block = from->block;
 		disks[i].size_bytes = from->size_bytes;
 		disks[i].granted = from->granted;

@@ -57,7 +57,7 @@ static int ask_running(struct wrap_node *node)
 	return 0;
 }
 
-static int check_off(struct wrap_node *node)
+int wrap_node_check_off(struct wrap_node *node)
 {
 	int result = ask_running(node);
 
@@ -160,7 +160,7 @@ static int check(struct wrap_node *node)
 
 static int make(struct wrap_node *node)
 {
-	int result = node->dry_run ? 0 : check_off(node);
+	int result = node->dry_run ? 0 : wrap_node_check_off(node);
 
 	for (size_t i = 0; result == 0 && i < node->count; i++) {
 		struct wrap_disk *disk = &node->disks[i];
@@ -218,7 +218,7 @@ static int allow_one(struct wrap_node *node, struct wrap_disk *disk,
 static int allow(struct wrap_node *node)
 {
 	struct source_security security;
-	int result = node->may_run ? 0 : check_off(node);
+	int result = node->may_run ? 0 : wrap_node_check_off(node);
 
 	if (result < 0 || node->unwrap || node->dry_run) {
 		return result;
@@ -295,44 +295,6 @@ static int define(struct wrap_node *node)
 	return result == 0 && count > 0 ? put_definition(node, xml, changed) : result;
 }
 
-/* ---- REMOVE ---- */
-
-static void remove_files(struct wrap_node *node, const struct wrap_disk *disk)
-{
-	int result = wrap_header_remove(disk);
-
-	if (result < 0) {
-		sentence_list_add(&node->warnings, "%s stays: %s", disk->header, strerror(-result));
-	} else if (result > 0) {
-		sentence_list_add(&node->steps, "%s: the header %s is gone; %s is as it is",
-				  disk->name, disk->header, disk->raw);
-	}
-}
-
-static int take_back(struct wrap_node *node)
-{
-	struct source_security security = {0};
-	int result = 0;
-
-	if (!node->dry_run) {
-		result = source_security_ask(node->libvirt, &security, node->error);
-	}
-	for (size_t i = 0; result == 0 && i < node->count; i++) {
-		const struct wrap_disk *disk = &node->disks[i];
-
-		if (node->dry_run) {
-			sentence_list_add(&node->steps, "%s: the header %s is removed", disk->name,
-					  disk->header);
-			continue;
-		}
-		wrap_access_take(node->vm, disk, &security, &node->warnings);
-		if (node->files) {
-			remove_files(node, disk);
-		}
-	}
-	return result;
-}
-
 int wrap_node_run(struct wrap_node *node)
 {
 	int result;
@@ -347,10 +309,12 @@ int wrap_node_run(struct wrap_node *node)
 		return make(node);
 	case STEP(ALLOW):
 		return allow(node);
+	case STEP(MERGE):
+		return wrap_node_merge(node);
 	case STEP(DEFINE):
 		return define(node);
 	case STEP(REMOVE):
-		return take_back(node);
+		return wrap_node_remove(node);
 	default:
 		return source_fail(-ENOSYS, node->error, "update the older of the nodes");
 	}

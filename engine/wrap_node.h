@@ -4,11 +4,13 @@
  * stays as it is.
  *
  *   wrap:   LOOK here, CHECK everywhere, [the VM is shut off,] MAKE here, ALLOW everywhere, DEFINE
- * everywhere unwrap: LOOK here, ALLOW everywhere (only that the VM is off), DEFINE everywhere,
- * REMOVE everywhere
+ * everywhere unwrap: LOOK here, ALLOW everywhere (only that the VM is off), [MERGE here, ALLOW
+ * everywhere,] DEFINE everywhere, REMOVE everywhere
  */
 #ifndef VMR_ENGINE_WRAP_NODE_H
 #define VMR_ENGINE_WRAP_NODE_H
+
+#include <stdatomic.h>
 
 #include "engine/sentence_list.h"
 #include "engine/wrap_domain.h"
@@ -23,13 +25,15 @@ struct wrap_node {
 	Vmreplica__Admin__WrapStep step;
 	char directory[PATH_LEN_MAX + 1]; /* headers of block devices; "" = the default */
 	bool unwrap, dry_run, files, may_run;
+	uint64_t reserve_bytes;	 /* MERGE: of the storage, to stay free */
+	const atomic_bool *stop; /* MERGE: give up; borrowed */
 	/* in and out: LOOK fills it */
 	struct wrap_disk *disks; /* owned, room for DISKS_MAX */
 	size_t count;
 	/* out */
 	bool running; /* LOOK: the VM runs here */
 	bool wrapped; /* LOOK for wrap: no raw disk is left, disks are the wrapped ones */
-	bool above;   /* LOOK: a disk stands on a header by way of a store's images */
+	bool above;   /* LOOK: a disk stands on a header by way of images that are no store's */
 	struct sentence_list steps, warnings;
 	char error[SOURCE_ERROR_LEN];
 };
@@ -45,6 +49,10 @@ int wrap_node_run(struct wrap_node *node);
  * sentence. */
 int wrap_node_read(struct wrap_node *node, char **ret_xml);
 int wrap_node_look(struct wrap_node *node);
+/* The steps MERGE and REMOVE; is the VM off here (-EBUSY)? Likewise. */
+int wrap_node_merge(struct wrap_node *node);
+int wrap_node_remove(struct wrap_node *node);
+int wrap_node_check_off(struct wrap_node *node);
 /* Where the definition is kept as it was before the wrap, or before the unwrap. Into buf. */
 void wrap_node_kept_path(const struct wrap_node *node, bool unwrap, char *buf, size_t size);
 

@@ -12,12 +12,14 @@
 #include "common/cleanup.h"
 #include "engine/source_error.h"
 #include "engine/source_image.h"
+#include "engine/storage_probe.h"
 #include "engine/wrap_file.h"
+#include "engine/wrap_header.h"
+#include "engine/wrap_layers.h"
 #include "engine/wrap_node.h"
 #include "engine/wrap_record.h"
 
 #define DEFAULT_DIRECTORY "/var/lib/libvirt/images" /* no definition's file shows a place */
-#define LAYERS_MAX	  300u			    /* more than a store has */
 
 static int find_place(struct wrap_node *node, struct wrap_disk *disk)
 {
@@ -60,13 +62,6 @@ static int look_at_raw(struct wrap_node *node, struct wrap_disk *disk)
 		return source_fail(result, node->error, "%s: %s", disk->raw, strerror(-result));
 	}
 	return find_place(node, disk);
-}
-
-static bool has_suffix(const char *path)
-{
-	size_t len = strlen(path), suffix = strlen(WRAP_HEADER_SUFFIX);
-
-	return len > suffix && strcmp(path + len - suffix, WRAP_HEADER_SUFFIX) == 0;
 }
 
 static void take_raw(struct wrap_disk *disk, const char *raw, uint64_t size_bytes)
@@ -114,22 +109,22 @@ static bool take_kept(struct wrap_disk *disk, const struct wrap_disk *before, si
 }
 
 /* Since its VM came home from the other side, an image of a store stands on the header. */
-static bool is_above_header(const struct wrap_disk *disk)
+static bool take_above(struct wrap_node *node, struct wrap_disk *disk)
 {
-	char at[PATH_MAX], below[PATH_MAX];
+	unsigned int receiver, group;
+	char header[PATH_MAX];
 
-	memcpy(at, disk->header, sizeof(at));
-	for (unsigned int i = 0; i < LAYERS_MAX && source_image_backing(at, below) == 0; i++) {
-		char *real = realpath(below, NULL);
-		bool found = real != NULL && has_suffix(real);
-
-		free(real);
-		if (found) {
-			return true;
-		}
-		memcpy(at, below, sizeof(at));
+	if (!wrap_layers_find(disk->header, header)) {
+		return false;
 	}
-	return false;
+	storage_user(&receiver, &group);
+	memcpy(disk->image, disk->header, sizeof(disk->image));
+	memcpy(disk->header, header, sizeof(header));
+	if (!node->unwrap || !take_header(disk) || !wrap_layers_is_lent(disk, receiver)) {
+		node->above = true;
+		return false;
+	}
+	return true;
 }
 
 /* The raw disks of the definition as it was before the wrap; none when it is not kept. */
@@ -159,11 +154,11 @@ static int keep_wrapped(struct wrap_node *node)
 	for (size_t i = 0; i < node->count; i++) {
 		struct wrap_disk *disk = &node->disks[i];
 
-		if (has_suffix(disk->header) &&
-		    (take_header(disk) || take_kept(disk, before, count))) {
+		bool wrapped = wrap_header_is_name(disk->header) &&
+			       (take_header(disk) || take_kept(disk, before, count));
+
+		if (wrapped || take_above(node, disk)) {
 			node->disks[kept++] = *disk;
-		} else {
-			node->above = node->above || is_above_header(disk);
 		}
 	}
 	node->count = kept;

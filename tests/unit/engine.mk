@@ -181,6 +181,13 @@ tests_unit_test_given_back_SOURCES = tests/unit/test_given_back.c engine/epoch.c
 tests_unit_test_given_back_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_given_back_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_give_way
+tests_unit_test_give_way_SOURCES = tests/unit/test_give_way.c tests/unit/give_way_world.c tests/unit/give_way_played.c tests/unit/give_way_world.h \
+	engine/give_way.c engine/give_way_back.c engine/give_way_steps.c engine/become_replica.c engine/handover.c \
+	engine/standing.c engine/epoch.c
+tests_unit_test_give_way_CFLAGS = $(engine_test_cflags) -Wno-undef
+tests_unit_test_give_way_LDADD = libvmr-cib.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_store_manifest
 tests_unit_test_store_manifest_SOURCES = tests/unit/test_store_manifest.c tests/unit/tempdir.h
 tests_unit_test_store_manifest_CFLAGS = $(engine_test_cflags)
@@ -285,6 +292,11 @@ check_PROGRAMS += tests/unit/test_lent_disks
 tests_unit_test_lent_disks_SOURCES = tests/unit/test_lent_disks.c
 tests_unit_test_lent_disks_CFLAGS = $(engine_test_cflags) $(LIBXML2_CFLAGS)
 tests_unit_test_lent_disks_LDADD = $(engine_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_wrap_layers
+tests_unit_test_wrap_layers_SOURCES = tests/unit/test_wrap_layers.c
+tests_unit_test_wrap_layers_CFLAGS = $(engine_test_cflags)
+tests_unit_test_wrap_layers_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_wrap_unfinished
 tests_unit_test_wrap_unfinished_SOURCES = tests/unit/test_wrap_unfinished.c

@@ -66,6 +66,7 @@ tests_unit_librig_la_CFLAGS = $(receiver_test_cflags)
 receiver_rig_libs = tests/unit/librig.la libvmr-receiver.la $(CUNIT_LIBS) -lpthread
 receiver_rig_tests = \
 	tests/unit/test_receiver_e2e \
+	tests/unit/test_receiver_resync \
 	tests/unit/test_receiver_trouble \
 	tests/unit/test_receiver_sync \
 	tests/unit/test_receiver_import \
@@ -99,6 +100,8 @@ tests_unit_test_flood_receiver_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_flood_receiver_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_e2e_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_e2e_LDADD = $(receiver_rig_libs)
+tests_unit_test_receiver_resync_CFLAGS = $(receiver_test_cflags)
+tests_unit_test_receiver_resync_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_trouble_CFLAGS = $(receiver_test_cflags)
 tests_unit_test_receiver_trouble_LDADD = $(receiver_rig_libs)
 tests_unit_test_receiver_sync_CFLAGS = $(receiver_test_cflags)

@@ -3,7 +3,7 @@
 #ifndef VMR_TESTS_TEMPDIR_H
 #define VMR_TESTS_TEMPDIR_H
 
-#include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,22 +46,18 @@ static inline char *temp_file(char buf[TEMP_PATH_LEN], const char *name, const c
 	return buf;
 }
 
-/* Remove the directory's files and itself (no deeper levels). */
+static inline int tempdir_unlink(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+/* Remove the directory and all below it. */
 static inline void tempdir_remove(void)
 {
-	DIR *dir = opendir(tempdir());
-	const struct dirent *entry;
-	char path[TEMP_PATH_LEN];
-
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-			unlink(temp_path(path, entry->d_name));
-		}
-	}
-	if (dir != NULL) {
-		closedir(dir);
-	}
-	rmdir(tempdir());
+	nftw(tempdir(), tempdir_unlink, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 #endif

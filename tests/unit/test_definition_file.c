@@ -132,6 +132,9 @@ int main(void)
 		{"write", test_write},
 		{"write over a link", test_write_over_a_link},
 	};
+	int result;
 
-	return unit_run("definition file", tests, sizeof(tests) / sizeof(tests[0]));
+	result = unit_run("definition file", tests, sizeof(tests) / sizeof(tests[0]));
+	tempdir_remove();
+	return result;
 }

@@ -208,9 +208,13 @@ static const struct unit_test tests[] = {
 
 int main(void)
 {
+	int result;
+
 	dir_fd = open(tempdir(), O_RDONLY | O_DIRECTORY);
 	if (dir_fd < 0 || mkdirat(dir_fd, "gen-1", 0700) < 0) {
 		return 1;
 	}
-	return unit_run("history", tests, sizeof(tests) / sizeof(tests[0]));
+	result = unit_run("history", tests, sizeof(tests) / sizeof(tests[0]));
+	tempdir_remove();
+	return result;
 }

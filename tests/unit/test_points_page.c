@@ -26,7 +26,6 @@
 
 struct world {
 	struct store store;
-	char directory[TEMP_PATH_LEN];
 	uint64_t stretch; /* logs from point to point */
 };
 
@@ -68,13 +67,16 @@ static void points_make(struct manifest *manifest, uint64_t stretch)
 static void world_init(struct world *world, uint64_t count)
 {
 	struct store *store = &world->store;
+	static unsigned int worlds;
+	char name[32], directory[TEMP_PATH_LEN];
 
 	memset(world, 0, sizeof(*world));
 	world->stretch = count / POINTS;
-	snprintf(world->directory, sizeof(world->directory), "%s-%" PRIu64, tempdir(), count);
-	CU_ASSERT_EQUAL_FATAL(mkdir(world->directory, 0700), 0);
+	snprintf(name, sizeof(name), "world-%u", ++worlds);
+	temp_path(directory, name);
+	CU_ASSERT_EQUAL_FATAL(mkdir(directory, 0700), 0);
 	pthread_mutex_init(&store->lock, NULL);
-	store->dir_fd = open(world->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	store->dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CU_ASSERT_EQUAL_FATAL(mkdirat(store->dir_fd, "gen-1", 0700), 0);
 	points_make(&store->manifest, world->stretch);
 	for (uint64_t seq = 2; seq <= count; seq++) {
@@ -82,14 +84,14 @@ static void world_init(struct world *world, uint64_t count)
 					      .generation = 1,
 					      .size_bytes = LOG_BYTES,
 					      .time_ms = BEGIN_MS + (int64_t)seq * CYCLE_MS};
-		char name[MANIFEST_FILE_MAX + 1];
+		char file[MANIFEST_FILE_MAX + 1];
 
 		memset(entry.cut_id, 'c', CUT_ID_LEN);
 		hash_of(seq, entry.hash);
 		hash_of(seq - 1, entry.previous_hash);
 		CU_ASSERT_EQUAL_FATAL(history_push(&store->history, &entry), 0);
 		if (has_file(world, seq)) {
-			file_make(store->dir_fd, history_file_format(&entry, name));
+			file_make(store->dir_fd, history_file_format(&entry, file));
 		}
 	}
 }
@@ -97,16 +99,7 @@ static void world_init(struct world *world, uint64_t count)
 static void world_destroy(struct world *world)
 {
 	struct store *store = &world->store;
-	char name[MANIFEST_FILE_MAX + 1];
 
-	for (size_t i = 0; i < store->history.count; i++) {
-		if (has_file(world, store->history.entries[i].seq)) {
-			unlinkat(store->dir_fd,
-				 history_file_format(&store->history.entries[i], name), 0);
-		}
-	}
-	unlinkat(store->dir_fd, "gen-1", AT_REMOVEDIR);
-	rmdir(world->directory);
 	close(store->dir_fd);
 	pthread_mutex_destroy(&store->lock);
 	manifest_destroy(&store->manifest);

@@ -166,62 +166,6 @@ static void test_abort_and_go_on(void)
 	scene_end();
 }
 
-static uint64_t resync_all(uint64_t from_disk0)
-{
-	uint64_t sent = sender_resync_range(&sender, &model, 0, from_disk0, model.disks[0].size);
-
-	return sent + sender_resync_range(&sender, &model, 1, 0, model.disks[1].size);
-}
-
-/* The sender asks for it (it lost its bitmaps); it is interrupted; the replica stays the old cut
- * until the commit. */
-static void test_resync(void)
-{
-	struct model before;
-	struct sender_mark mark;
-	uint64_t sent;
-
-	scene_begin();
-	scene_initial();
-	scene_check();
-	model_init(&before);
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		memcpy(before.disks[i].data, model.disks[i].data, model.disks[i].size);
-	}
-	model_change(&model, 12);
-	model_clear_dirty(&model); /* lost */
-	sender_begin(&sender, &model, RESYNC, false);
-	CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, 0, 0, 12u << 20), UINT64_MAX);
-	CU_ASSERT_TRUE(sender_mark(&sender, 0, 12u << 20));
-	mark = sender.mark;
-	CU_ASSERT_NOT_EQUAL(sender_resync_range(&sender, &model, 0, 12u << 20, 14u << 20),
-			    UINT64_MAX);
-	scene_replace_receiver(true);
-	sender_drop(&sender);
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state,
-				VMREPLICA__STATE__STATE_WAITING_FOR_RESYNCHRONIZE, 5000));
-	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
-		CU_ASSERT_TRUE(model_matches(&before, i, rig.status.tops[i]));
-	}
-	model_destroy(&before);
-	model_change(&model, 3);
-
-	scene_enter_with_mark(RESYNC, &mark);
-	sender_begin(&sender, &model, RESYNC, true);
-	sender_range(&sender, &model, 0, 0, 12u << 20, true);
-	sent = resync_all(12u << 20);
-	CU_ASSERT_TRUE(sent < (model.disks[0].size + model.disks[1].size) / 2);
-	CU_ASSERT_TRUE(sender_end(&sender));
-	model_clear_dirty(&model);
-	scene_check();
-	CU_ASSERT_EQUAL(rig.status.resyncs, 1);
-	CU_ASSERT_TRUE(rig_wait(&rig, rig_has_state, VMREPLICA__STATE__STATE_REPLICATING, 5000));
-	scene_delta(10);
-	scene_check();
-	sender_drop(&sender);
-	scene_end();
-}
-
 /* COMMITTED is lost on the wire: WELCOME tells, and the same cycle sent again is acknowledged
  * again. */
 static void test_commit_repeated(void)
@@ -370,36 +314,6 @@ static void test_initial_moved(void)
 	scene_end();
 }
 
-/* A disk that grew is compared as a whole, and the replica has its new size. */
-static void test_disk_grown(void)
-{
-	struct model_disk *disk;
-	uint64_t old_size;
-
-	scene_begin();
-	scene_initial();
-	disk = &model.disks[1];
-	old_size = disk->size;
-	disk->size += 5u << 20;
-	disk->clusters = (disk->size + MODEL_CLUSTER - 1) / MODEL_CLUSTER;
-	disk->data = realloc(disk->data, disk->size);
-	disk->dirty = realloc(disk->dirty, disk->clusters);
-	memset(disk->data + old_size, 0, disk->size - old_size);
-	memset(disk->data + disk->size - 100000, 0x5a, 100000);
-	model_clear_dirty(&model);
-	CU_ASSERT_TRUE(sender_enter(&sender, &rig, &model));
-	CU_ASSERT_EQUAL(sender.mode, RESYNC);
-	CU_ASSERT_PTR_NOT_NULL(strstr(sender.welcome_reason, "disk vdb has"));
-	sender_begin(&sender, &model, RESYNC, false);
-	CU_ASSERT_EQUAL(resync_all(0),
-			3 * MODEL_CLUSTER - (MODEL_CLUSTER - disk->size % MODEL_CLUSTER));
-	CU_ASSERT_TRUE(sender_end(&sender));
-	scene_check();
-	scene_delta(10);
-	scene_check();
-	scene_end();
-}
-
 /* A sender that cannot go on from a mark (it lost the cut) begins anew: the mark is not offered
  * again. */
 static void test_mark_not_used(void)
@@ -448,12 +362,10 @@ static const struct unit_test tests[] = {
 	{"initial resumed", test_initial_resumed},
 	{"delta resumed", test_delta_resumed},
 	{"abort and go on", test_abort_and_go_on},
-	{"resync", test_resync},
 	{"commit repeated", test_commit_repeated},
 	{"killed anywhere", test_killed_anywhere},
 	{"moved", test_moved},
 	{"initial moved", test_initial_moved},
-	{"disk grown", test_disk_grown},
 	{"mark not used", test_mark_not_used},
 	{"memory", test_memory},
 };

@@ -156,4 +156,11 @@ static const struct unit_test tests[] = {
 	{"kept", test_kept},
 	{"a disk is gone", test_disk_gone},
 };
-UNIT_MAIN("replica-fit", tests)
+
+int main(void)
+{
+	int result = unit_run("replica-fit", tests, sizeof(tests) / sizeof(tests[0]));
+
+	tempdir_remove();
+	return result;
+}

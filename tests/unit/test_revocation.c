@@ -284,4 +284,10 @@ static const struct unit_test tests[] = {
 	{"a store sees that lists have changed", test_store},
 };
 
-UNIT_MAIN("revocation", tests)
+int main(void)
+{
+	int result = unit_run("revocation", tests, sizeof(tests) / sizeof(tests[0]));
+
+	tempdir_remove();
+	return result;
+}

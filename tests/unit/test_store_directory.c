@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -172,18 +171,10 @@ static const struct unit_test tests[] = {
 	{"storage", test_probe},
 };
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *place)
-{
-	(void)st;
-	(void)kind;
-	(void)place;
-	return remove(path);
-}
-
 int main(void)
 {
 	int status = unit_run("store-directory", tests, sizeof(tests) / sizeof(tests[0]));
 
-	nftw(tempdir(), remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	tempdir_remove();
 	return status;
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cluster/vm_resource.h"
 #include "engine/wrap_image.h"
+#include "engine/wrap_job.h"
 #include "engine/wrap_node.h"
 #include "engine/wrap_record.h"
 #include "tests/unit/tempdir.h"
@@ -94,11 +96,47 @@ static void test_above_header(void)
 	wrap_node_destroy(&node);
 }
 
+static void parameter_set(Vmreplica__Ipc__CibNvpair *pair, const char *value)
+{
+	vmreplica__ipc__cib_nvpair__init(pair);
+	pair->name = (char *)(uintptr_t) "relationship";
+	pair->value = (char *)(uintptr_t)value;
+}
+
+/* Images of a store belong to its relationship, whatever that makes of this side. */
+static void test_held(void)
+{
+	Vmreplica__Ipc__CibSettings settings = VMREPLICA__IPC__CIB_SETTINGS__INIT;
+	Vmreplica__Ipc__CibResource resource = VMREPLICA__IPC__CIB_RESOURCE__INIT;
+	Vmreplica__Ipc__CibResource *resources[] = {&resource};
+	Vmreplica__Ipc__CibNvpair parameter, *parameters[] = {&parameter};
+	struct wrap_node node = {.count = 2};
+
+	CU_ASSERT_EQUAL_FATAL(wrap_node_init(&node), 0);
+	snprintf(node.disks[1].image, sizeof(node.disks[1].image),
+		 "/srv/replica/b.example/web1-0b0c6a0e/vm-3/vda.qcow2");
+	resource.type = (char *)(uintptr_t)VM_RESOURCE_AGENT;
+	resource.parameters = parameters;
+	resource.n_parameters = 1;
+	settings.resources = resources;
+	CU_ASSERT_PTR_NULL(wrap_find_holder(NULL, &node));
+	CU_ASSERT_PTR_NULL(wrap_find_holder(&settings, &node));
+	settings.n_resources = 1;
+	parameter_set(&parameter, "0b0c6a0e-3f1d-4c53-9d27-2f3f0d3f7a11");
+	CU_ASSERT_PTR_EQUAL(wrap_find_holder(&settings, &node), &resource);
+	parameter_set(&parameter, "0b0c6a0f-3f1d-4c53-9d27-2f3f0d3f7a11");
+	CU_ASSERT_PTR_NULL(wrap_find_holder(&settings, &node));
+	parameter_set(&parameter, "");
+	CU_ASSERT_PTR_NULL(wrap_find_holder(&settings, &node));
+	wrap_node_destroy(&node);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{"header gone", test_header_gone},
 		{"above a header", test_above_header},
+		{"held", test_held},
 	};
 	int status = unit_run("wrap node", tests, sizeof(tests) / sizeof(tests[0]));
 

@@ -213,7 +213,7 @@ static void test_remembered(void)
 	CU_ASSERT_EQUAL(told.target, VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED);
 	CU_ASSERT_STRING_EQUAL(told.value, "");
 	/* while the job is there, nobody else starts the VM */
-	CU_ASSERT_TRUE(wrap_job_claim());
+	CU_ASSERT_TRUE(wrap_job_claim(&job));
 	given("vmreplica-wrapping-a1");
 	expect_left();
 }

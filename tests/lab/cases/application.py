@@ -92,10 +92,10 @@ def content(lab):
             and primary["reason"] is None, f"{primary}, {found['application_consistent']}, {newest}")
     require(0 < primary["frozen_ms"] <= FROZEN_MAX_MS, str(primary))
     require(gap <= FROZEN_MAX_MS, f"the guest's writer was held for {gap} ms")
-    latest_app(lab)
-    lab.vmreplica(rep.node_of(lab, "A"), f"resume {VM}")
     say(f"ages of the file in records {ages}; frozen {primary['frozen_ms']} ms, longest gap of a "
         f"write {gap:.0f} ms")
+    latest_app(lab)
+    lab.vmreplica(rep.node_of(lab, "A"), f"resume {VM}")
 
 
 def latest_app(lab):
@@ -114,6 +114,7 @@ def latest_app(lab):
                 f"journal to be replayed: {dirty}; the file is {age} records old")
     finally:
         lab.vmreplica(node, f"failover {VM} --test-cleanup", 120)
+    say(f"latest-app is cycle {point['seq']}: its file is {age} records old")
 
 
 def kill_when_frozen(lab, node, what):

@@ -26,8 +26,8 @@ def run(lab):
     lab.rate("4mbit")           # so that there is a middle
     sent = rep.sent_by(lab, node)
     lab.heal("wan")
-    done, left = interrupted(lab, node, "vmreplica-engine", size)
-    more, left = interrupted(lab, rep.replica(lab)["owner"], "vmreplica-receiver", left)
+    done, left = killed(lab, node, "vmreplica-engine", size)
+    more, left = killed(lab, rep.replica(lab)["owner"], "vmreplica-receiver", left)
     found = wait_until("it replicates again", lambda: resynced(lab, before), 120)
     sent = rep.sent_by(lab, node) - sent
     say(f"{differing / MIB:.1f} MiB differed, {sent / MIB:.1f} MiB left {node}, "
@@ -62,24 +62,28 @@ def differing_bytes(lab, seq):
     return total
 
 
-def interrupted(lab, node, program, left):
-    """PROGRAM on NODE is killed while the resynchronization is at work, which then goes on at its
-    last mark and not before: returns what was done until then, and what was left to do."""
+def killed(lab, node, program, left):
+    return interrupted(lab, f"{program} on {node} was killed",
+                       lambda: lab.kill_program(node, program), left, 2 * MARK_S)
+
+
+def interrupted(lab, what, strike, left, watch_s):
+    """STRIKE while the resynchronization is at work, which then goes on at its last mark and not
+    before: returns what was done until then, and what was left to do."""
     seen = []       # (time, bytes done)
     begin = wait_until("a resynchronization is under way", lambda: under_way(lab), 90, 0.1)
     require(begin["total_bytes"] <= left + SLACK, f"{begin['total_bytes']} bytes to do, not {left}")
     start = time.monotonic()
-    while time.monotonic() < start + 2 * MARK_S:
+    while time.monotonic() < start + watch_s:
         progress = under_way(lab)
         require(progress, "the resynchronization was over too soon for this case")
         seen.append((time.monotonic(), progress["done_bytes"]))
-    lab.kill_program(node, program)
-    wait_until("it notices", lambda: not under_way(lab, seen[-1][1]), 60, 0.1)
-    found = wait_until("it goes on", lambda: under_way(lab), 90, 0.1)
+    strike()
+    found = wait_until("it goes on from a mark", lambda: resumed(lab, begin), 120, 0.1)
     marked = max(done for when, done in seen if when <= seen[-1][0] - MARK_S)
-    say(f"{program} on {node} was killed after {seen[-1][1] / MIB:.1f} of "
-        f"{begin['total_bytes'] / MIB:.1f} MiB, of which {marked / MIB:.1f} MiB were done "
-        f"{MARK_S} s before; {found['total_bytes'] / MIB:.1f} MiB were left to do then")
+    say(f"{what} after {seen[-1][1] / MIB:.1f} of {begin['total_bytes'] / MIB:.1f} MiB, of which "
+        f"{marked / MIB:.1f} MiB were done {MARK_S} s before; "
+        f"{found['total_bytes'] / MIB:.1f} MiB were left to do then")
     require(found["total_bytes"] <= begin["total_bytes"] - marked + SLACK, "it began anew")
     return seen[-1][1], found["total_bytes"]
 
@@ -88,6 +92,12 @@ def under_way(lab, least=1):
     progress = rep.status(lab)["progress"]
     fits = progress and progress["kind"] == "resync" and progress["done_bytes"] >= least
     return progress if fits else None
+
+
+def resumed(lab, begin):
+    """It is at work again: what was done before its last mark is no part of it any more."""
+    progress = under_way(lab, 0)
+    return progress if progress and progress["total_bytes"] < begin["total_bytes"] else None
 
 
 def resynced(lab, before):

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A UEFI guest (OVMF) with a TPM: both travel with the cycle in which they changed, each recovery
 point has those of its cut, the replica VM's definition names firmware of its own host, and a test
-failover to a point boots with that point's. So does an unplanned one, which is cancelled."""
+failover to a point boots with that point's. So does an unplanned one, which is cancelled.  A planned
+one takes over what the VM had when it was stopped, byte for byte, and what it changes there comes home."""
 import base64
+import contextlib
+import glob
 import json
+import os
+import shlex
 import struct
+import time
 import xml.etree.ElementTree as tree
+from concurrent.futures import ThreadPoolExecutor
 
 import cib
 import replication as rep
 from case import require, say, wait_until
 
-TIMEOUT = 360
+TIMEOUT = 480
 VM = "uefi1"
 MORE = f"--points 10 --point-interval {rep.FAST}"
 MARKS = (1001, 1002)
+THERE = 1003        # made at B
 EFIVARS, GUID = "/sys/firmware/efi/efivars", "6f3c2c0e-7d0b-4b61-9d0c-1f6d1c0a5b77"
 HEAD, ENTRY, HASH = 16, 24, 32      # proto/vm_state.h
 
@@ -35,8 +43,11 @@ def manifest(lab, found):
 def archive(lab, found, state):
     """The files of an archive in the store, by name."""
     with open(rep.folder_path(lab, "B", f"{found['store']}/{state['file']}"), "rb") as file:
-        data = file.read()
-    require(data[:8] == b"VMRSTAT1", f"{state}: no archive")
+        return unpacked(file.read())
+
+
+def unpacked(data):
+    require(data[:8] == b"VMRSTAT1", f"{data[:8]}: no archive")
     count, = struct.unpack("<I", data[8:12])
     files, at = {}, HEAD
     for _ in range(count):
@@ -44,7 +55,7 @@ def archive(lab, found, state):
         name = data[at:at + 16].rstrip(b"\0").decode()
         files[name] = data[at + ENTRY:at + ENTRY + length]
         at += ENTRY + length
-    require(len(data) == at + HASH, f"{state}: {len(data)} bytes")
+    require(len(data) == at + HASH, f"{len(data)} bytes")
     return files
 
 
@@ -52,16 +63,23 @@ def variables(lab, found, state):
     return archive(lab, found, state)["nvram"]
 
 
-def primary_tpm(lab):
+def tpm(lab, node, uuid):
     """The permanent state of its TPM, where libvirt has it."""
-    node = lab.wait_resource(VM)
-    text = lab.on(node, f"base64 -w0 /var/lib/libvirt/swtpm/$(virsh domuuid {VM})/"
-                  "tpm2/tpm2-00.permall")
+    text = lab.on(node, f"base64 -w0 /var/lib/libvirt/swtpm/{uuid}/tpm2/tpm2-00.permall")
     return base64.b64decode(text)
 
 
-def primary_variables(lab):
-    with open(rep.folder_path(lab, "A", f"/srv/vms/{VM}_VARS.fd"), "rb") as file:
+def uuid_of(lab, node):
+    return lab.on(node, f"virsh domuuid {VM}").strip()
+
+
+def primary_tpm(lab):
+    node = lab.wait_resource(VM)
+    return tpm(lab, node, uuid_of(lab, node))
+
+
+def primary_variables(lab, site="A", path=f"/srv/vms/{VM}_VARS.fd"):
+    with open(rep.folder_path(lab, site, path), "rb") as file:
         return file.read()
 
 
@@ -121,18 +139,34 @@ def point_with(lab, found, wanted):
         variables(lab, found, state_of(known, point["cut"]["seq"]))) == wanted)
 
 
-def boots_with(lab, name, wanted):
-    """The guest of NAME at B finds the marks WANTED in its variables, and its old TPM."""
-    where = lab.wait_resource(name, timeout=60, site="B")
-    ask = f"virsh qemu-agent-command {name}"
-    wait_until("its agent answers", lambda: lab.run(
-        where, f"{ask} '{{\"execute\":\"guest-ping\"}}'").returncode == 0, 120, 1)
-    opened = [mark for mark in MARKS if lab.run(
-        where, f"{ask} '{{\"execute\":\"guest-file-open\",\"arguments\":"
-        f"{{\"path\":\"{EFIVARS}/LabMark{mark}-{GUID}\"}}}}'").returncode == 0]
-    require(opened == wanted, f"{name} has the marks {opened}, not {wanted}")
-    log = lab.on(where, f"cat /var/log/swtpm/libvirt/qemu/{name}-swtpm.log")
-    require("manufacturing" not in log, f"the TPM of {name} is a new one: {log}")
+def agent(lab, where, name, command, **arguments):
+    """What the guest's agent returns; None when it fails."""
+    text = shlex.quote(json.dumps({"execute": command, "arguments": arguments}))
+    result = lab.run(where, f"virsh qemu-agent-command {name} {text}")
+    return json.loads(result.stdout)["return"] if result.returncode == 0 else None
+
+
+def mark_path(mark):
+    return f"{EFIVARS}/LabMark{mark}-{GUID}"
+
+
+def boots_with(lab, name, wanted, site="B", made=0):
+    """The guest of NAME finds the marks WANTED in its variables, and its old TPM: so many were MADE
+    on that node before."""
+    where = lab.wait_resource(name, timeout=60, site=site)
+    wait_until("its agent answers",
+               lambda: agent(lab, where, name, "guest-ping") is not None, 120, 1)
+    opened = [mark for mark in (*MARKS, THERE) if agent(
+        lab, where, name, "guest-file-open", path=mark_path(mark)) is not None]
+    require(opened == list(wanted), f"{name} has the marks {opened}, not {wanted}")
+    require(made_on(lab, where, name) == made, f"the TPM of {name} is a new one")
+    return where
+
+
+def made_on(lab, node, name=VM):
+    """How often a TPM was made there for NAME."""
+    return int(lab.run(node, f"cat /var/log/swtpm/libvirt/qemu/{name}-swtpm.log 2>/dev/null "
+                       "| grep -ic manufacturing").stdout)
 
 
 def drill(lab, found):
@@ -160,6 +194,75 @@ def failed_over(lab, found):
     say(f"failed over to cycle {seq} with that point's variables and TPM, and cancelled")
 
 
+def mark_there(lab, where):
+    """As the guest's own `uefi` does it, whose console the replica VM has not.  The agent's own files
+    will not do: it changes the mode of a new one, and a variable's is immutable."""
+    script = f"printf '\\007\\000\\000\\000\\001' > {mark_path(THERE)}"
+    started = agent(lab, where, VM, "guest-exec", path="/bin/busybox", arg=["sh", "-c", script])
+    require(started is not None, "the agent runs nothing")
+
+    def ended():
+        return agent(lab, where, VM, "guest-exec-status", pid=started["pid"])["exited"]
+    wait_until("the mark is made", ended, 30, 0.5)
+    require(agent(lab, where, VM, "guest-file-open", path=mark_path(THERE)) is not None,
+            "there is no such variable")
+
+
+def planned(lab, old, new, path):
+    """Over to NEW: what came there last is what it had at OLD when it was stopped, byte for byte,
+    its variables in PATH."""
+    source = lab.wait_resource(VM, site=old)
+    uuid = uuid_of(lab, source)
+    store = rep.folder_path(lab, new, rep.from_owner(lab, new, VM)["store"])
+    newest, stopped = (0, b""), b""
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(lab.vmreplica, rep.node_of(lab, old), f"failover {VM} --planned", 240)
+        while not job.done():       # both may go once NEW replicates back
+            newest = max(newest, newest_state(store))
+            with contextlib.suppress(FileNotFoundError):
+                stopped = primary_variables(lab, old, path)
+            time.sleep(0.1)
+        say(job.result().strip().splitlines()[-1])
+    files = unpacked(newest[1])
+    require(files["nvram"] == stopped, "not the variables at its stop")
+    require(files["tpm-2.0"] == tpm(lab, source, uuid), "not the TPM at its stop")
+
+
+def newest_state(store):
+    """(seq, bytes) of the newest archive that a store has."""
+    found = {int(os.path.basename(path)[:-len(".state")]): path
+             for path in glob.glob(f"{store}/gen-*/*.state")
+             if os.path.basename(path)[:-len(".state")].isdigit()}
+    try:
+        with open(found[max(found)], "rb") as file:
+            return max(found), file.read()
+    except (ValueError, OSError):   # none, or gone meanwhile
+        return 0, b""
+
+
+def over_and_home(lab):
+    rep.authorize(lab, rep.SITE_B, site="A")
+    rep.wait_cycles(lab, 1, 90, VM)
+    made = {node: made_on(lab, node) for node in lab.live_nodes("A")}
+    path = f"{rep.from_owner(lab, 'B', VM)['store']}_VARS.fd"
+    planned(lab, "A", "B", f"/srv/vms/{VM}_VARS.fd")
+    mark_there(lab, boots_with(lab, VM, MARKS))
+    replicates_from(lab, "B")
+    planned(lab, "B", "A", path)
+    where = lab.wait_resource(VM, timeout=60)
+    boots_with(lab, VM, (*MARKS, THERE), "A", made[where])
+    replicates_from(lab, "A")
+    say("planned over and home: variables and TPM as they were at each stop")
+
+
+def replicates_from(lab, primary):
+    def good():
+        found = rep.status(lab, primary, VM)
+        return found if (found["role"] == "primary" and found["state"] == "Replicating"
+                         and found["cycles"]["ok"] > 1) else None
+    wait_until(f"{VM} replicates from {primary}", good, 90, 0.5)
+
+
 def run(lab):
     rep.remove(lab)
     start_vm(lab)
@@ -172,6 +275,8 @@ def run(lab):
         definition(lab, found)
         drill(lab, found)
         failed_over(lab, found)
+        lab.vmreplica(rep.node_of(lab, "A"), f"resume {VM}")
+        over_and_home(lab)
     finally:
         rep.remove(lab, VM)
         lab.on(rep.node_of(lab, "A"), f"pcs resource delete {VM} --force", 120)

@@ -4,8 +4,9 @@ either, what libvirt must be told is said and is enough, and it is then protecte
 writes, and moved live like any other.  A raw disk that somebody writes to while the VM is off is
 resynchronized; a file that nobody touched is not doubted.  `unwrap` gives back what was there.  Failed
 over to the other site and home again, it is written through its headers as a replica's base, and
-read without them it is a true point in time.  A block device is resynchronized after each start: nobody
-knows what was written to it meanwhile."""
+read without them it is a true point in time; `unwrap` then brings down what stands on the headers, and
+it runs on its raw disks alone.  A block device is resynchronized after each start: nobody knows what
+was written to it meanwhile."""
 import contextlib
 import json
 import re
@@ -254,6 +255,7 @@ def failed_over(lab, device):
     planned(lab, "A", "B", "A")
     reached = judged(lab, "A", before, boots=boots + 1)
     merged_into_raw(lab, device, reached)
+    lent_again(lab, device)
     planned(lab, "B", "A", "B")
     reached = judged(lab, "B", reached, boots=boots + 2)
     for site, bytes_before in sent.items():
@@ -261,8 +263,56 @@ def failed_over(lab, device):
         require(took < SMALL, f"{site} sent {took} bytes")
     say(f"over and home: newest record {reached}, was {before}")
     relationship = rep.status(lab, vm=VM)["relationship"]
+    refused(lab, f"unwrap {VM} --force", f"vmreplica unprotect {VM}")
     rep.remove(lab, VM)
     cib_state.gone(lab, relationship, vm=VM)
+    unwrapped_at_home(lab, device, reached, boots + 2)
+
+
+def unwrapped_at_home(lab, device, reached, boots):
+    """It runs on images of the store that it came home with, over the headers: what those hold goes
+    down into the raw disks, and nothing of it all is left."""
+    node = lab.wait_resource(VM)
+    images = [line.split()[1] for line in lab.on(node, f"virsh domblklist {VM}").splitlines()[2:4]]
+    store = images[0].split("/vm-")[0]
+    require(store.startswith(rep.STORAGE) and store.split("/vm-")[0] in images[1], str(images))
+    off(lab)
+    wanted = [lab.on("a1", f"qemu-img convert -O raw {image} {FILE}.sum && sha256sum < {FILE}.sum; "
+                     f"rm {FILE}.sum").split()[0] for image in images]
+    require(sums(lab, device) != wanted, "there is nothing to bring down")
+    require("is merged" in lab.vmreplica("a1", f"unwrap {VM} --dry-run"), "not said beforehand")
+    start = time.monotonic()
+    say(lab.vmreplica("a1", f"unwrap {VM}", 200).strip().replace("\n", "; "))
+    took = time.monotonic() - start
+    require(sums(lab, device) == wanted, "the raw disks are not what the VM had")
+    facts = lab.judge("a1", [FILE, BACKING], unlocked=True)
+    require(facts["newest"] >= reached and facts["boots"] == boots, str(facts))
+    for name in lab.nodes("A"):
+        left = lab.on(name, f"ls -d /srv/vms/*{VM}* {store}* 2>/dev/null || true; "
+                      f"getfacl -p {FILE} {device}")
+        require(".vmreplica." not in left and f"{store}\n" not in left
+                and f"{store}.lent" not in left and "user:vmreplica" not in left
+                and "user:libvirt-qemu" not in left, f"{name}: {left}")
+    target(lab, "Started")
+    node = lab.wait_resource(VM, timeout=60)
+    require(lab.on(node, f"virsh domblklist {VM}").count(store) == 0, "it runs on another image")
+    in_the_raw(lab, device, lambda now: now["newest"] > facts["newest"]
+               and now["boots"] == boots + 1, "a record of the next boot", node)
+    say(f"unwrapped at home in {took:.1f} s: newest record {facts['newest']}")
+
+
+def lent_again(lab, device):
+    """A device's ACL is its node's, and goes with a reboot: it is lent again when the store opens."""
+    found = rep.from_owner(lab, "A", VM)
+    node = found["owner"]
+    lab.on(node, f"setfacl -x u:vmreplica {device}")
+    lab.on(node, f"crm_resource --resource {VM}-replica --restart", 180)
+
+    def opened():
+        now = rep.from_owner(lab, "A", VM)
+        return (now["applied_seq"] >= found["applied_seq"] and "user:vmreplica:rw"
+                in lab.on(now["owner"], f"getfacl -p {device}"))
+    wait_until("the device is lent again, and the store open", opened, 60, 0.5)
 
 
 def bytes_sent(lab, site):
@@ -308,11 +358,24 @@ def judged(lab, site, reached, boots):
 def merged_into_raw(lab, device, reached):
     """The oldest points are merged down to the raw disks: read without their headers they are a
     true point in time again, newer than REACHED."""
-    node = rep.node_of(lab, "A")
-
-    def newer():
-        lab.on(node, f"sync {FILE}; blockdev --flushbufs {device}")
-        facts = lab.judge(node, [FILE, BACKING], unlocked=True)
-        return facts["newest"] if facts["newest"] > reached else None
-    newest = wait_until(f"the raw disks hold a record after {reached}", newer, 90, 1)
+    newest = in_the_raw(lab, device, lambda facts: facts["newest"] > reached,
+                        f"a record after {reached}")
     say(f"merged into the raw disks: newest record {newest}, was {reached} before")
+
+
+def in_the_raw(lab, device, good, what, runs=None):
+    """The newest record of the raw disks, once they are a true point in time that is GOOD.  RUNS: the
+    node where the VM writes to them, and stands still while both are read."""
+    node = runs or rep.node_of(lab, "A")
+
+    def look():
+        if runs:
+            lab.on(runs, f"virsh suspend {VM}")
+        try:
+            lab.on(node, f"sync {FILE}; blockdev --flushbufs {device}")
+            facts = lab.judge(node, [FILE, BACKING], unlocked=True)
+        finally:
+            if runs:
+                lab.on(runs, f"virsh resume {VM}")
+        return facts["newest"] if good(facts) else None
+    return wait_until(f"the raw disks hold {what}", look, 90, 1)
