@@ -165,7 +165,7 @@ tests_unit_test_become_replica_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_become_replica_LDADD = libvmr-cluster.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_failover_take
-tests_unit_test_failover_take_SOURCES = tests/unit/test_failover_take.c engine/failover.c engine/failover_record.c engine/failover_steps.c \
+tests_unit_test_failover_take_SOURCES = tests/unit/test_failover_take.c tests/unit/failover_scene.c tests/unit/failover_scene.h engine/failover.c engine/failover_record.c engine/failover_steps.c \
 	engine/failover_ask.c engine/failover_forward.c engine/failover_plan.c engine/failover_order.c engine/planned_plan.c cluster/epoch.c cluster/nvpair_list.c
 tests_unit_test_failover_take_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_failover_take_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
