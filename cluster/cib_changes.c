@@ -2,10 +2,14 @@
 #include "cluster/cib_changes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cluster/cib_connection.h"
 #include "cluster/cib_domain.h"
+#include "cluster/cib_lookup.h"
 #include "cluster/cib_templates.h"
+#include "cluster/epoch.h"
+#include "cluster/switch_condition.h"
 #include "cluster/xml_tree.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -83,6 +87,23 @@ int cib_change_update_vm(const Vmreplica__Ipc__CibUpdateVm *request,
 	return error;
 }
 
+/* An epoch is not lowered, whatever its writer has heard. */
+static int check_epoch(const Vmreplica__Ipc__CibSetSetting *request,
+		       char text[VM_RESOURCE_ERROR_LEN])
+{
+	cleanup_configuration xmlNode *configuration = NULL;
+	int error;
+
+	if (strncmp(request->name, EPOCH_SETTING, sizeof(EPOCH_SETTING) - 1) != 0) {
+		return 0;
+	}
+	error = cib_connection_query(&configuration, text);
+	return error < 0 ? error
+			 : switch_condition_setting(
+				   request->name, request->value,
+				   cib_standing_setting(configuration, request->name), text);
+}
+
 int cib_change_set_setting(const Vmreplica__Ipc__CibSetSetting *request,
 			   char text[VM_RESOURCE_ERROR_LEN])
 {
@@ -97,6 +118,9 @@ int cib_change_set_setting(const Vmreplica__Ipc__CibSetSetting *request,
 		}
 	} else {
 		error = cib_template_set_setting(request->name, request->value, &fragment, text);
+		if (error == 0) {
+			error = check_epoch(request, text);
+		}
 		if (error == 0) {
 			error = cib_connection_merge(xmlDocGetRootElement(fragment), text);
 		}

@@ -203,3 +203,11 @@ const char *cib_parameter(const xmlNode *configuration, const xmlNode *primitive
 				  &wanted);
 	return wanted.value;
 }
+
+const char *cib_standing_setting(const xmlNode *configuration, const char *name)
+{
+	const xmlNode *pair = cib_nvpair(cib_find_id(configuration, CIB_SETTINGS_ID), name);
+	const char *value = pair != NULL ? xml_attribute(pair, "value") : NULL;
+
+	return value == NULL || strcmp(value, CIB_SETTING_GONE) == 0 ? NULL : value;
+}

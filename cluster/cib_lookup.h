@@ -33,5 +33,7 @@ int cib_nvpairs_each(const xmlNode *configuration, const xmlNode *set, cib_attri
 		     void *arg);
 /* An instance attribute of a primitive, as it holds without rules; NULL when it has none. */
 const char *cib_parameter(const xmlNode *configuration, const xmlNode *primitive, const char *name);
+/* The value of one of vmreplica's settings; NULL: none, or one that counts as gone. */
+const char *cib_standing_setting(const xmlNode *configuration, const char *name);
 
 #endif

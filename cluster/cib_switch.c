@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "cluster/cib_domain.h"
 #include "cluster/cib_lookup.h"
 #include "cluster/cib_template.h"
+#include "cluster/switch_condition.h"
 #include "cluster/xml_tree.h"
 #include "common/cleanup.h"
 
@@ -302,6 +304,21 @@ static int find_resources(const xmlNode *configuration, const Vmreplica__Ipc__Ci
 	return 0;
 }
 
+/* What stands at this moment. The change follows within the helper's next call of Pacemaker: what
+ * another node does in between, it does within these milliseconds. */
+static const char *standing_setting(void *arg, const char *name)
+{
+	return cib_standing_setting(arg, name);
+}
+
+static int check_conditions(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,
+			    const xmlNode *ours, char error[VM_RESOURCE_ERROR_LEN])
+{
+	return switch_condition_check(
+		request, ours != NULL ? cib_parameter(configuration, ours, "role") : NULL,
+		standing_setting, (void *)(uintptr_t)configuration, error);
+}
+
 int cib_template_switch(const xmlNode *configuration, const Vmreplica__Ipc__CibSwitch *request,
 			struct cib_switch *ret_switch, char error[VM_RESOURCE_ERROR_LEN])
 {
@@ -314,6 +331,9 @@ int cib_template_switch(const xmlNode *configuration, const Vmreplica__Ipc__CibS
 
 	if (result == 0) {
 		result = find_resources(configuration, request, &ours, &vm, error);
+	}
+	if (result == 0) {
+		result = check_conditions(configuration, request, ours, error);
 	}
 	if (result < 0) {
 		return result;

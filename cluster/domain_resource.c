@@ -150,6 +150,10 @@ int domain_resource_check_switch(const Vmreplica__Ipc__CibSwitch *request,
 		result = vm_resource_check_setting(request->settings[i]->name,
 						   request->settings[i]->value, error);
 	}
+	for (size_t i = 0; i < request->n_expected && result == 0; i++) {
+		result = vm_resource_check_setting(request->expected[i]->name,
+						   request->expected[i]->value, error);
+	}
 	return result;
 }
 
@@ -165,6 +169,17 @@ static bool is_domain(const Vmreplica__Ipc__CibResource *resource)
 	const char *type = strrchr(resource->type, ':');
 
 	return type != NULL && strcmp(type, ":VirtualDomain") == 0;
+}
+
+const Vmreplica__Ipc__CibResource *
+domain_resource_by_id(const Vmreplica__Ipc__CibSettings *settings, const char *id)
+{
+	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
+		if (strcmp(settings->resources[i]->id, id) == 0) {
+			return settings->resources[i];
+		}
+	}
+	return NULL;
 }
 
 const Vmreplica__Ipc__CibResource *domain_resource_find(const Vmreplica__Ipc__CibSettings *settings,

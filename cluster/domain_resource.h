@@ -30,6 +30,9 @@ int domain_resource_check_switch(const Vmreplica__Ipc__CibSwitch *request,
 
 /* ---- for who asks ---- */
 
+/* The resource of that id among those that matter to us, or NULL. settings may be NULL. */
+const Vmreplica__Ipc__CibResource *
+domain_resource_by_id(const Vmreplica__Ipc__CibSettings *settings, const char *id);
 /* The resource that is marked with the relationship: a test failover's, or the VM's own. NULL when
  * there is none. settings may be NULL. */
 const Vmreplica__Ipc__CibResource *domain_resource_find(const Vmreplica__Ipc__CibSettings *settings,

@@ -10,12 +10,14 @@ libvmr_cib_la_SOURCES = \
 	cluster/cib_create.c cluster/cib_template.h \
 	cluster/cib_domain.c cluster/cib_domain.h cluster/cib_switch.c \
 	cluster/domain_resource.c cluster/domain_resource.h \
+	cluster/epoch.c cluster/epoch.h \
 	cluster/guard_resource.c cluster/guard_resource.h \
 	cluster/cib_lookup.c cluster/cib_lookup.h \
 	cluster/cib_settings.c cluster/cib_settings.h \
 	cluster/cib_templates.c cluster/cib_templates.h \
 	cluster/nvpair_list.c cluster/nvpair_list.h \
 	cluster/pcs_commands.c cluster/pcs_commands.h \
+	cluster/switch_condition.c cluster/switch_condition.h \
 	cluster/vm_resource.c cluster/vm_resource.h \
 	cluster/xml_tree.c cluster/xml_tree.h
 libvmr_cib_la_CFLAGS = $(cluster_cflags)
@@ -29,7 +31,6 @@ libvmr_cluster_la_SOURCES = \
 	cluster/cluster.c cluster/cluster.h cluster/standing_order.h \
 	cluster/cmap.c cluster/cmap.h \
 	cluster/cpg.c cluster/cpg.h \
-	cluster/epoch.c cluster/epoch.h \
 	cluster/forward.c cluster/forward.h \
 	cluster/implementations.h \
 	cluster/local_group.c cluster/local_group.h \

@@ -12,6 +12,7 @@
 #include "cluster/standalone_files.h"
 #include "cluster/standalone_layout.h"
 #include "cluster/standalone_vm.h"
+#include "cluster/switch_condition.h"
 #include "common/cleanup.h"
 
 _Static_assert(SETTINGS_FILE_ERROR_LEN <= VM_RESOURCE_ERROR_LEN, "sentences must fit");
@@ -80,6 +81,13 @@ int standalone_files_create_vm(const char *directory, const Vmreplica__Ipc__CibC
 	return result;
 }
 
+static const char *standing_setting(void *arg, const char *name)
+{
+	const struct standalone_vm *vm = arg;
+
+	return nvpair_find(vm->settings.pairs, vm->settings.count, name);
+}
+
 /* Parameters and settings of one VM, in one rename. */
 static int change_vm(const char *directory, const Vmreplica__Ipc__CibSwitch *request,
 		     char error[VM_RESOURCE_ERROR_LEN])
@@ -104,6 +112,11 @@ static int change_vm(const char *directory, const Vmreplica__Ipc__CibSwitch *req
 	if (result == 0 && request->n_settings > 0) {
 		result = standalone_settings_gather(directory, path, &vm, relationship_of(&vm),
 						    error);
+	}
+	if (result == 0) {
+		result = switch_condition_check(
+			request, nvpair_find(vm.parameters.pairs, vm.parameters.count, "role"),
+			standing_setting, &vm, error);
 	}
 	if (result == 0 &&
 	    (standalone_pairs_change(&vm.parameters, request->parameters, request->n_parameters) <

@@ -11,6 +11,7 @@
 #include "cluster/standalone_files.h"
 #include "cluster/standalone_layout.h"
 #include "cluster/standalone_vm.h"
+#include "cluster/switch_condition.h"
 #include "common/cleanup.h"
 
 _Static_assert(AUTHORIZATION_ERROR_LEN <= SETTINGS_FILE_ERROR_LEN, "sentences must fit");
@@ -204,6 +205,11 @@ int standalone_settings_change(const char *directory, Vmreplica__Ipc__CibNvpair 
 			    : standalone_vm_load(path, &vm, error);
 	if (result == 0) {
 		result = standalone_settings_gather(directory, path, &vm, relationship, error);
+	}
+	for (size_t i = 0; i < count && result == 0; i++) {
+		result = switch_condition_setting(
+			pairs[i]->name, pairs[i]->value,
+			nvpair_find(vm.settings.pairs, vm.settings.count, pairs[i]->name), error);
 	}
 	if (result == 0 && would_change(&vm.settings, pairs, count)) {
 		result = standalone_pairs_change(&vm.settings, pairs, count);

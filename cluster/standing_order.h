@@ -43,6 +43,17 @@
 /* "<directory>": the store whose layers the VM's images stand on since its failover: they are put
  * in order (engine/chain_keeper.h). Set with the change of roles, taken away when it is done. */
 #define STANDING_CHAIN "vmreplica-chain-"
+/* "<job> Started|Stopped": this side makes way for the other's failover, as that side's job (its
+ * id, or "-") has ordered, and its VM was to run before. Stands from before the VM is stopped until
+ * the change of role, or until the VM is given back to this side. */
+#define STANDING_WAY	 "vmreplica-way-"
+#define STANDING_WAY_RUN "Started"
+/* "<job>": this side has promised not to carry out that job's order to make way any more. Taken
+ * away as STANDING_WAY. */
+#define STANDING_STAYS "vmreplica-stays-"
+/* "<job>": this side, which has failed over, has ordered the old primary's to make way. Taken away
+ * with the change of role, and by a cancel, which needs the other side's word first. */
+#define STANDING_REVERSING "vmreplica-reversing-"
 /* A host without a cluster starts the VM itself when it boots, after it has asked the other side
  * (engine/host_start.h): "yes", or "no" once an admin said so. libvirt's own mark is off then. */
 #define STANDING_AUTOSTART     "vmreplica-autostart-"
@@ -52,7 +63,8 @@
 	STANDING_SUSPENDED, STANDING_RESYNC, STANDING_START_AT, STANDING_HANDOVER,                 \
 		STANDING_EXTENTS, STANDING_ADOPT, STANDING_REFUSED, STANDING_BLIND,                \
 		STANDING_FAILOVER, STANDING_COPY, STANDING_AUTOSTART, STANDING_CHAIN,              \
-		STANDING_DEFINED, STANDING_BROKER
+		STANDING_DEFINED, STANDING_BROKER, STANDING_WAY, STANDING_STAYS,                   \
+		STANDING_REVERSING
 #define STANDING_NAME_LEN (sizeof(STANDING_SUSPENDED) + RELATIONSHIP_LEN)
 
 #endif

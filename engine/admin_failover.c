@@ -19,7 +19,9 @@
 #include "engine/failover.h"
 #include "engine/failover_peer.h"
 #include "engine/failover_refusal.h"
+#include "engine/failover_word.h"
 #include "engine/handover.h"
+#include "engine/peer_contact.h"
 #include "engine/planned.h"
 #include "engine/point_find.h"
 #include "engine/primary_ask.h"
@@ -49,6 +51,7 @@ struct failover_call {
 	bool found;		    /* the point is known */
 	struct order_answer answer; /* the other side's, when it answered */
 	bool answered;
+	struct failover_word word; /* the worker's */
 };
 
 static void call_fail(struct failover_call *job, int error, const char *advice, const char *text)
@@ -185,6 +188,52 @@ static void call_go(struct failover_call *job)
 	}
 }
 
+/* ---- and does it stay what it is? ---- */
+
+static int stay_run(void *arg)
+{
+	struct failover_call *job = arg;
+
+	failover_word_ask(&job->word);
+	return 0;
+}
+
+static void stay_done(void *arg, int result)
+{
+	struct failover_call *job = arg;
+
+	if (result < 0) {
+		call_fail(job, EAGAIN, "try again", "the engine ends");
+	} else if (job->word.why[0] != '\0' && !job->force) {
+		call_fail(job, EPERM, job->word.advice, job->word.why);
+	} else {
+		call_go(job);
+	}
+}
+
+/* Before a cancel, when it was ordered to make way. With --force it is asked as well: it may give
+ * its word. */
+static void call_ask_to_stay(struct failover_call *job)
+{
+	const char *reversing =
+		job->order.kind == CANCEL && !job->estimate
+			? standing_get(job->engine, STANDING_REVERSING, job->relationship)
+			: NULL;
+
+	if (reversing == NULL ||
+	    peer_contact_find(job->engine, job->relationship, &job->word.contact) < 0) {
+		call_go(job);
+		return;
+	}
+	job->word.tls = job->engine->tls;
+	job->word.site = job->engine->config->site;
+	engine_epoch_known(job->engine, job->relationship, job->word.site, &job->word.epoch);
+	snprintf(job->word.reversing, sizeof(job->word.reversing), "%s", reversing);
+	if (workers_submit(job->engine->task_workers, stay_run, stay_done, job) < 0) {
+		call_fail(job, ENOMEM, "try again", "out of memory");
+	}
+}
+
 /* ---- does the primary's side answer? ---- */
 
 static void primary_cb(void *arg, const struct primary_word *word)
@@ -197,7 +246,7 @@ static void primary_cb(void *arg, const struct primary_word *word)
 	if (word->error != 0) {
 		call_fail(job, error, word->advice, word->text);
 	} else {
-		call_go(job);
+		call_ask_to_stay(job);
 	}
 }
 
@@ -215,7 +264,7 @@ static void call_look_at_peer(struct failover_call *job)
 	}
 	if ((job->order.kind != UNPLANNED && job->order.kind != CANCEL) || job->force ||
 	    job->estimate) {
-		call_go(job);
+		call_ask_to_stay(job);
 		return;
 	}
 	if (primary_ask(job->engine, job->relationship, job->order.kind, primary_cb, job) < 0) {
@@ -270,7 +319,7 @@ static void call_find_point(struct failover_call *job, struct replica *replica, 
 	}
 }
 
-/* ---- a commit that merges images gives way ---- */
+/* ---- a commit that merges images gives way, and a reverse that waits for the other side ---- */
 
 #define GIVE_WAY_MS	 30000 /* libvirt ends a block job in moments */
 #define GIVE_WAY_LOOK_MS 300
@@ -297,7 +346,7 @@ static void wait_done(void *arg, int result)
 	} else if (result < 0 || clock_monotonic_ms() > job->wait_until_ms ||
 		   workers_submit(job->engine->task_workers, wait_run, wait_done, job) < 0) {
 		call_fail(job, EBUSY, "order it again in a moment",
-			  "the merging of images after a commit is being ended for it");
+			  "what was under way is being ended for it");
 	}
 }
 
@@ -328,8 +377,11 @@ static void failover_here(struct admin_call *call, const Vmreplica__Admin__Failo
 	const char *running = failover_job_running_id(engine, replica->settings.relationship);
 	const char *advice, *why = failover_refuse_replica(replica, request->kind, &advice);
 	struct failover_call *job;
-	bool waits = why == NULL && request->kind == REVERSE &&
-		     failover_give_way(engine, replica->settings.relationship);
+	bool waits =
+		why == NULL && ((request->kind == REVERSE &&
+				 failover_give_way(engine, replica->settings.relationship)) ||
+				(request->kind == CANCEL &&
+				 failover_end_reverse(engine, replica->settings.relationship)));
 
 	if (request->kind == CANCEL && failover_take_back(engine, replica->settings.relationship)) {
 		reply_taking_back(call, running);

@@ -9,10 +9,12 @@
 
 #include "cluster/domain_resource.h"
 #include "cluster/nvpair_list.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "engine/admin_service.h"
 #include "engine/epoch.h"
 #include "engine/guard.h"
+#include "engine/guard_patience.h"
 #include "engine/order_client.h"
 #include "engine/peer_contact.h"
 #include "engine/standing.h"
@@ -49,12 +51,7 @@ static const Vmreplica__Ipc__CibResource *vm_resource(const struct guard_job *jo
 	if (id[0] == '\0') {
 		return domain_resource_find(settings, job->contact.relationship, false);
 	}
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		if (strcmp(settings->resources[i]->id, id) == 0) {
-			return settings->resources[i];
-		}
-	}
-	return NULL;
+	return domain_resource_by_id(settings, id);
 }
 
 /* From the same document as the epoch: a failover changes both at once. */
@@ -144,7 +141,11 @@ static void guard_answer(struct guard_job *job)
 	answer.may_start = verdict == GUARD_MAY_START;
 	answer.peer_answered = verdict != GUARD_SILENT;
 	if (job->local) {
-		answer.may_start = verdict != GUARD_REFUSED || !vm_is_stopped(job);
+		bool refused = verdict == GUARD_REFUSED && vm_is_stopped(job);
+		int64_t refused_ms = guard_patience_note(job->engine, job->contact.relationship,
+							 refused, clock_monotonic_ms());
+
+		answer.may_start = !guard_monitor_fails(&facts, verdict, refused, refused_ms);
 		answer.peer_answered = true;
 	}
 	answer.text = text;

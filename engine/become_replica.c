@@ -9,13 +9,13 @@
 #include "engine/standing.h"
 #include "engine/store_directory.h"
 
-#define PAIRS 12
+#define PAIRS 15
 
 /* A request with what it points at. */
 struct change {
 	Vmreplica__Ipc__CibSwitch request;
 	Vmreplica__Ipc__CibNvpair pairs[PAIRS], *parameters[PAIRS], *settings[PAIRS],
-		*vm_parameters[1];
+		*vm_parameters[1], *expected[1];
 	char names[PAIRS][STANDING_NAME_LEN];
 	size_t count;
 };
@@ -42,6 +42,19 @@ static void add_setting(struct change *change, const char *prefix, const char *r
 
 	standing_name(prefix, relationship, name);
 	change->settings[change->request.n_settings++] = add(change, name, value);
+}
+
+/* Only as long as nobody here has promised to stay since. */
+static void expect_stays(struct change *change, const char *relationship, const char *stays,
+			 char name[STANDING_NAME_LEN])
+{
+	if (stays == NULL) {
+		return;
+	}
+	standing_name(STANDING_STAYS, relationship, name);
+	change->expected[0] = add(change, name, stays);
+	change->request.expected = change->expected;
+	change->request.n_expected = 1;
 }
 
 static void change_init(struct change *change, const struct peer_contact *contact, bool standalone)
@@ -75,13 +88,13 @@ static void bind_to_storage(struct change *change, const struct engine *engine, 
 void become_replica_switch(struct engine *engine, const struct peer_contact *contact,
 			   const char *peer_site, const struct epoch *epoch,
 			   const struct adopt_order *adopt, const char *definition,
-			   cluster_done_cb done, void *arg)
+			   const char *stays, cluster_done_cb done, void *arg)
 {
 	struct cluster *cluster = &engine->cluster;
 	struct authorization_table table = {0};
 	const struct authorization_entry *entry = NULL;
 	char epoch_text[EPOCH_TEXT_LEN], adopt_text[ADOPT_LEN], config[PATH_LEN_MAX + 1];
-	char broker[ENGINE_ADDRESS_LEN];
+	char broker[ENGINE_ADDRESS_LEN], stays_name[STANDING_NAME_LEN];
 	struct change change;
 	int result = authorization_table_load(engine_settings(engine), &table, NULL);
 
@@ -120,6 +133,9 @@ void become_replica_switch(struct engine *engine, const struct peer_contact *con
 	add_setting(&change, STANDING_CHAIN, contact->relationship, "");
 	add_setting(&change, STANDING_BROKER, contact->relationship,
 		    peer_contact_format(contact, broker));
+	add_setting(&change, STANDING_WAY, contact->relationship, "");
+	add_setting(&change, STANDING_STAYS, contact->relationship, "");
+	expect_stays(&change, contact->relationship, stays, stays_name);
 	result = cluster->ops->switch_role(cluster, &change.request, done, arg);
 	authorization_table_destroy(&table);
 	if (result < 0) {

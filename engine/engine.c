@@ -20,6 +20,7 @@
 #include "engine/failover.h"
 #include "engine/failover_job.h"
 #include "engine/give_way.h"
+#include "engine/guard_patience.h"
 #include "engine/host_start.h"
 #include "engine/planned.h"
 #include "engine/job_table.h"
@@ -390,6 +391,7 @@ void engine_destroy(struct engine *engine)
 	engine_end_workers(engine);
 	planned_free_all(engine);
 	give_way_free_all(engine);
+	guard_patience_free_all(engine);
 	host_start_free_all(engine);
 	admin_points_tick(engine, INT64_MAX);
 	transfers_tick(engine, INT64_MAX);

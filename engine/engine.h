@@ -70,6 +70,9 @@ struct engine {
 	struct relationship *relationships; /* owned list: primaries here */
 	struct replica *replicas;	    /* owned list: stores here */
 	struct give_way *giving_way;	/* owned list: old primaries here that become replicas */
+	unsigned int way_watches;	/* questions under way (give_way_back.c) */
+	int64_t way_watch_ms;		/* monotonic: when the next are asked */
+	struct guard_refusal *guard_refusals; /* owned list (guard_patience.h) */
 	struct host_start *host_starts; /* owned list: VMs without a cluster (host_start.h) */
 	struct planned *planned;	/* owned list: planned failovers of primaries here */
 	struct receiver_child *receiver;

@@ -69,6 +69,8 @@ void failover_tick(struct engine *engine, int64_t now_ms);
 /* A commit that merges images ends for another order: true, and soon there is no job. False: it is
  * something else that is under way, or nothing. */
 bool failover_give_way(struct engine *engine, const char *relationship);
+/* Likewise of a reverse for which the other side has not become the replica yet. */
+bool failover_end_reverse(struct engine *engine, const char *relationship);
 /* An admin gives a planned failover back that this side has taken (failover_ask.c): true, and its
  * job turns round. False: there is none, or the VM runs here. */
 bool failover_take_back(struct engine *engine, const char *relationship);

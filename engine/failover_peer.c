@@ -71,6 +71,18 @@ const char *failover_peer_objection(Vmreplica__Admin__FailoverKind kind,
 	return text;
 }
 
+void failover_peer_no_word(const char *said, char *text, size_t size, const char **ret_advice)
+{
+	snprintf(text, size,
+		 "vmreplica reverse has ordered the other side to become the replica, and it has "
+		 "not given its word that it stays what it is: %s",
+		 said);
+	*ret_advice =
+		"try again once it answers; to cancel all the same: --force. Should it become "
+		"the replica after all, no command reaches what the VM wrote there since the "
+		"failover";
+}
+
 #define FIRST_MEND                                                                                 \
 	"mend that, and vmreplica failover --planned loses nothing; to fail over all the same, "   \
 	"and "                                                                                     \

@@ -16,6 +16,11 @@ const char *failover_peer_objection(Vmreplica__Admin__FailoverKind kind,
 				    const struct order_answer *answer, const char *own_site,
 				    char *text, size_t size, const char **ret_advice);
 
+/* A cancel, after the other side was ordered to make way, without its word that it stays. said:
+ * what it answered, or why there is no answer. Fills text and advice.
+ */
+void failover_peer_no_word(const char *said, char *text, size_t size, const char **ret_advice);
+
 /* Of a primary's side whose broker could not be asked how it stands, before an unplanned failover:
  * is its trouble an answer all the same? A broker that refuses, is busy, or speaks in a certificate
  * that does not hold, is one that runs. NULL: it is silence. Else as above. */

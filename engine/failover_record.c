@@ -129,6 +129,9 @@ static void forget_order(struct failover *failover)
 	change_add(&change, failover->relationship, STANDING_FAILOVER, NULL);
 	if (forget_raises(failover, &epoch)) {
 		change_add(&change, failover->relationship, EPOCH_SETTING, &epoch);
+		if (failover->order.kind == CANCEL) {
+			change_add(&change, failover->relationship, STANDING_REVERSING, NULL);
+		}
 	}
 	if (forget_refuses(failover)) {
 		change_add(&change, failover->relationship, STANDING_REFUSED,

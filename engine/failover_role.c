@@ -21,7 +21,7 @@
 #define EXTENTS_LIMIT_MS 600000
 #define PEER_LIMIT_MS	 (30 * 60 * 1000) /* it stops its VM, and reads its bitmaps */
 #define PEER_RETRY_MS	 2000
-#define SETTINGS	 7
+#define SETTINGS	 8
 #define PARAMETERS	 5
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
@@ -96,7 +96,7 @@ struct peer_job {
 	struct epoch epoch;
 	uint64_t from_seq, last_seq;
 	char from_cut_id[CUT_ID_LEN + 1], last_cut_id[CUT_ID_LEN + 1];
-	char address[ENGINE_ADDRESS_LEN];
+	char address[ENGINE_ADDRESS_LEN], job[JOB_ID_LEN + 1];
 	struct order_result result;
 	struct trouble trouble;
 };
@@ -120,6 +120,7 @@ static int peer_run(void *arg)
 	order.last_seq = job->last_seq;
 	order.last_cut_id = job->last_cut_id;
 	order.peer_address = job->address;
+	order.job = job->job;
 	return order_client_order(&client, &order, &job->result, &job->trouble);
 }
 
@@ -165,11 +166,63 @@ static void peer_done(void *arg, int result)
 	free(job);
 }
 
+static void reversing_cb(void *arg, int error, const char *text)
+{
+	struct failover *failover = arg;
+
+	failover->busy = false;
+	if (error < 0) {
+		failover_later(failover, FAILOVER_RETRY_MS, LIMIT_MS, SEE_CLUSTER,
+			       "that the other side is ordered to make way cannot be recorded: %s",
+			       text);
+	} else {
+		engine_wake(failover->engine);
+	}
+}
+
+/* A cancel has to know of it before the other side does: it may become the replica from then on. */
+static bool reversing_stands(struct failover *failover)
+{
+	const char *standing =
+		standing_get(failover->engine, STANDING_REVERSING, failover->relationship);
+
+	if (standing != NULL && strcmp(standing, failover->order.job) == 0) {
+		return true;
+	}
+	failover->busy = true;
+	standing_set(failover->engine, STANDING_REVERSING, failover->relationship,
+		     failover->order.job, reversing_cb, failover);
+	return false;
+}
+
+/* A reverse that waits for the other side gives way to a cancel. */
+bool failover_end_reverse(struct engine *engine, const char *relationship)
+{
+	struct failover *failover = failover_find(engine, relationship);
+
+	if (failover == NULL ||
+	    (failover->state.step != STEP_EXTENTS && failover->state.step != STEP_PEER)) {
+		return false;
+	}
+	failover->gives_way = true;
+	failover->retry_ms = 0;
+	engine_wake(engine);
+	return true;
+}
+
 void failover_step_peer(struct failover *failover)
 {
-	struct peer_job *job = calloc(1, sizeof(*job));
 	struct engine *engine = failover->engine;
+	struct peer_job *job;
 
+	if (failover->gives_way) {
+		failover_failed(failover, -ECANCELED, "", "it gives way to a --cancel");
+		return;
+	}
+	if (!reversing_stands(failover)) {
+		return;
+	}
+	job = calloc(1, sizeof(*job));
 	if (job == NULL || peer_contact_find(engine, failover->relationship, &job->contact) < 0 ||
 	    job->contact.host[0] == '\0') {
 		free(job);
@@ -186,6 +239,7 @@ void failover_step_peer(struct failover *failover)
 	memcpy(job->from_cut_id, failover->from_cut_id, sizeof(job->from_cut_id));
 	memcpy(job->last_cut_id, failover->last_cut_id, sizeof(job->last_cut_id));
 	snprintf(job->address, sizeof(job->address), "%s", engine_broker_address(engine));
+	snprintf(job->job, sizeof(job->job), "%s", failover->order.job);
 	failover->busy = workers_submit(engine->task_workers, peer_run, peer_done, job) == 0;
 	if (!failover->busy) {
 		free(job);
@@ -290,6 +344,7 @@ static void fill_change(struct failover *failover, const struct peer_contact *co
 	add_setting(change, STANDING_ADOPT, failover->relationship, "");
 	add_setting(change, STANDING_DEFINED, failover->relationship, "");
 	add_setting(change, STANDING_BROKER, failover->relationship, "");
+	add_setting(change, STANDING_REVERSING, failover->relationship, "");
 }
 
 /* The VM runs on as it does. The order goes with this change: whoever has the VM from now on has

@@ -8,23 +8,17 @@
 #include <string.h>
 
 #include "cluster/authorization.h"
+#include "cluster/domain_resource.h"
 #include "common/cleanup.h"
-#include "common/clock.h"
-#include "common/log.h"
 #include "engine/adopted_disks.h"
-#include "engine/become_replica.h"
 #include "engine/epoch.h"
 #include "engine/extended.h"
-#include "engine/failover_place.h"
 #include "engine/host_vm.h"
 #include "engine/own_definition.h"
 #include "engine/replica.h"
+#include "engine/standing.h"
 
-#define POLL_MS	      1000
-#define STOP_LIMIT_MS (5 * 60 * 1000)
-#define STOP_GRACE_MS (90 * 1000) /* VirtualDomain's, by the timeout that it advises */
-
-static struct give_way *find(const struct engine *engine, const char *relationship)
+struct give_way *give_way_find(const struct engine *engine, const char *relationship)
 {
 	struct give_way *way = engine->giving_way;
 
@@ -82,16 +76,19 @@ static bool find_storage(struct give_way *way)
 /* What is replicated of the VM. */
 static bool find_settings(struct give_way *way)
 {
-	const Vmreplica__Ipc__CibSettings *settings = engine_settings(way->engine);
+	const Vmreplica__Ipc__CibResource *resource =
+		domain_resource_by_id(engine_settings(way->engine), way->contact.resource);
 	char error[VM_SETTINGS_ERROR_LEN];
 
-	for (size_t i = 0; settings != NULL && i < settings->n_resources; i++) {
-		if (strcmp(settings->resources[i]->id, way->contact.resource) == 0) {
-			return vm_settings_from_resource(settings->resources[i], &way->settings,
-							 error) == 0;
-		}
-	}
-	return false;
+	return resource != NULL && vm_settings_from_resource(resource, &way->settings, error) == 0;
+}
+
+/* The promise to stay, as it stands; "" = none. */
+static const char *stays_now(const struct engine *engine, const char *relationship)
+{
+	const char *stays = standing_get(engine, STANDING_STAYS, relationship);
+
+	return stays != NULL ? stays : "";
 }
 
 static void take_order(struct give_way *way, const struct peer_order *order)
@@ -103,6 +100,9 @@ static void take_order(struct give_way *way, const struct peer_order *order)
 	snprintf(way->from_cut_id, sizeof(way->from_cut_id), "%s", message->cut->cut_id);
 	way->last_seq = message->last_seq;
 	snprintf(way->last_cut_id, sizeof(way->last_cut_id), "%s", message->last_cut_id);
+	snprintf(way->order_job, sizeof(way->order_job), "%s", message->job);
+	snprintf(way->stays, sizeof(way->stays), "%s",
+		 stays_now(way->engine, order->contact.relationship));
 }
 
 struct give_way *give_way_new(struct engine *engine, const struct peer_contact *contact,
@@ -160,7 +160,8 @@ static void check_done(void *arg, int result)
 		peer_order_later(call, "",
 				 way->text[0] != '\0' ? way->text
 						      : "its disks cannot be looked at now");
-	} else if (find(engine, id) != NULL || failover_job_running_id(engine, id)[0] != '\0') {
+	} else if (give_way_find(engine, id) != NULL ||
+		   failover_job_running_id(engine, id)[0] != '\0') {
 		peer_order_later(call, "", "it is under way");
 	} else {
 		way->job = failover_job_begin(engine, JOB_KIND_REVERSE, way->contact.vm, id, NULL);
@@ -239,7 +240,8 @@ static void answer_done(struct peer_order *order)
 void give_way_ordered(struct peer_order *order)
 {
 	const char *id = order->contact.relationship;
-	const struct give_way *way = find(order->engine, id);
+	const struct give_way *way = give_way_find(order->engine, id);
+	const char *job = order->order->job;
 	struct epoch known, theirs;
 
 	epoch_from_message(order->order->epoch, &theirs);
@@ -249,8 +251,14 @@ void give_way_ordered(struct peer_order *order)
 	} else if (theirs.number == 0 || order->order->cut == NULL ||
 		   !epoch_is_held_by(&theirs, order->order->site)) {
 		peer_order_refuse(order->call, "the order names no epoch of its own, or no cut");
+	} else if (job[0] != '\0' && strcmp(stays_now(order->engine, id), job) == 0) {
+		peer_order_refuse(order->call,
+				  "%s has given its word that it stays: order the reverse again",
+				  order->engine->config->site);
 	} else if (way != NULL) {
-		peer_order_later(order->call, failover_job_id(way->job), "it is under way");
+		peer_order_later(order->call, failover_job_id(way->job),
+				 way->step < GIVE_WAY_BACK ? "it is under way"
+							   : "an earlier order is taken back");
 	} else if (epoch_equal(&known, &theirs) &&
 		   order->contact.role == VMREPLICA__ROLE__ROLE_REPLICA) {
 		answer_done(order);
@@ -267,162 +275,88 @@ void give_way_ordered(struct peer_order *order)
 	}
 }
 
-/* ---- the steps ---- */
+/* ---- the word that it stays ---- */
 
-static void way_next(struct give_way *way)
+static void answer_stays(struct admin_call *call)
 {
-	way->busy = false;
-	way->step++;
-	way->retry_ms = 0;
-	way->step_ms = clock_monotonic_ms();
-	engine_wake(way->engine);
+	Vmreplica__Wire__Ordered ordered = VMREPLICA__WIRE__ORDERED__INIT;
+
+	ordered.done = true;
+	peer_order_answer(call, &ordered);
 }
 
-static void way_later(struct give_way *way, const char *text)
+static void stayed_cb(void *arg, int error, const char *text)
 {
-	way->busy = false;
-	way->retry_ms = clock_monotonic_ms() + POLL_MS;
-	failover_job_note(way->job, "%s", text);
-}
-
-static void changed_cb(void *arg, int error, const char *text)
-{
-	struct give_way *way = arg;
+	struct admin_call *call = arg;
 
 	if (error < 0) {
-		way_later(way, text);
+		peer_order_later(call, "", text);
 	} else {
-		way_next(way);
+		answer_stays(call);
 	}
 }
 
-static int stop_run(void *arg)
+static void heard_cb(void *arg, int error, const char *text)
 {
-	struct give_way *way = arg;
-
-	return host_vm_stop(way->engine->libvirt, way->contact.vm, way->definition, STOP_GRACE_MS,
-			    way->text);
+	peer_order_later(arg, "", error < 0 ? text : "its epoch is recorded");
 }
 
-static void stop_cb(void *arg, int result)
+void give_way_stay(struct peer_order *order)
 {
-	struct give_way *way = arg;
+	struct engine *engine = order->engine;
+	const char *id = order->contact.relationship, *job = order->order->job;
+	struct give_way *way = give_way_find(engine, id);
+	struct epoch known, theirs;
 
-	if (result < 0) {
-		way_later(way, way->text);
+	epoch_from_message(order->order->epoch, &theirs);
+	engine_epoch_known(engine, id, engine->config->site, &known);
+	if (job[0] == '\0' || strlen(job) > JOB_ID_LEN ||
+	    !epoch_is_held_by(&theirs, order->order->site)) {
+		peer_order_refuse(order->call,
+				  "STAY without the job whose order it takes back, or its epoch");
+	} else if (!epoch_is_near(&known, &theirs)) {
+		peer_order_refuse_far(order, &known, &theirs);
+	} else if (order->contact.role == VMREPLICA__ROLE__ROLE_REPLICA) {
+		peer_order_refuse(order->call,
+				  "%s has become its replica: nothing would be left to start",
+				  engine->config->site);
+	} else if (theirs.number > known.number) {
+		/* what is taken back must not look as if it had been given back */
+		engine_epoch_store(engine, id, &theirs, heard_cb, order->call);
+	} else if (way != NULL) {
+		snprintf(way->promised, sizeof(way->promised), "%s", job);
+		way->retry_ms = 0;
+		engine_wake(engine);
+		peer_order_later(order->call, failover_job_id(way->job),
+				 "it makes way, and takes that back now");
+	} else if (strcmp(stays_now(engine, id), job) == 0) {
+		answer_stays(order->call);
 	} else {
-		way_next(way);
+		/* on another node, or of an engine that is no more, something of it may stand */
+		give_way_take_back(engine, &order->contact, job, stayed_cb, order->call);
 	}
 }
 
-static void way_stop(struct give_way *way)
-{
-	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
-	struct cluster *cluster = &way->engine->cluster;
-	int result;
+/* ---- driving ---- */
 
-	failover_job_step(way->job, "stop", "%s may run here no more", way->contact.vm);
-	if (way->engine->config->standalone) {
-		way->busy = workers_submit(way->engine->task_workers, stop_run, stop_cb, way) == 0;
-		return;
-	}
-	request.resource = way->contact.resource;
-	request.vm_resource = way->contact.vm_resource;
-	request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
-	request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
-	way->busy = true;
-	result = cluster->ops->switch_role(cluster, &request, changed_cb, way);
-	if (result < 0) {
-		changed_cb(way, result, "Pacemaker is not reached");
-	}
+/* A higher epoch is known here than the one that it works for, or somebody has promised the other
+ * side that this one stays: nothing of it may be done any more. */
+static bool is_overtaken(const struct give_way *way)
+{
+	const char *id = way->contact.relationship;
+	struct epoch known;
+
+	engine_epoch_known(way->engine, id, way->engine->config->site, &known);
+	return known.number > way->epoch.number || way->promised[0] != '\0' ||
+	       strcmp(stays_now(way->engine, id), way->stays) != 0;
 }
 
-/* Without a cluster libvirt has ended it already. Pacemaker ends it, however long it takes: nothing
- * is read before. */
-static void way_stopped(struct give_way *way)
+static void way_drive(struct give_way *way)
 {
-	const struct placement_resource *place =
-		engine_find_place(way->engine, way->contact.vm_resource);
-
-	if (way->engine->config->standalone ||
-	    (place != NULL && place->state == PLACEMENT_STOPPED && place->pending == NULL)) {
-		way_next(way);
-	} else {
-		way_later(way, clock_monotonic_ms() - way->step_ms > STOP_LIMIT_MS
-				       ? "Pacemaker has not stopped it yet: pcs status says why"
-				       : "it is shutting down");
+	if (way->step < GIVE_WAY_END && is_overtaken(way)) {
+		way->step = GIVE_WAY_BACK;
 	}
-}
-
-static int read_run(void *arg)
-{
-	return give_way_read(arg);
-}
-
-static void read_cb(void *arg, int result)
-{
-	struct give_way *way = arg;
-	char estimate[DIGEST_ESTIMATE_LEN];
-
-	if (result < 0) {
-		way_later(way, way->text);
-		return;
-	}
-	if (way->adopt.digest) {
-		failover_job_note(way->job, "everything will be compared (%s): %s",
-				  digest_estimate_format(&way->engine->digest_speed,
-							 way->size_bytes, estimate),
-				  way->text);
-	} else {
-		failover_job_note(way->job, "%" PRIu64 " MiB differ from cycle %" PRIu64,
-				  way->bytes >> 20, way->last_seq);
-	}
-	way_next(way);
-}
-
-static void way_read(struct give_way *way)
-{
-	failover_job_step(way->job, "changes", "since cycle %" PRIu64, way->last_seq);
-	way->busy = workers_submit(way->engine->task_workers, read_run, read_cb, way) == 0;
-}
-
-static void way_role(struct give_way *way)
-{
-	failover_job_step(way->job, "role", "replica of %s", way->peer_site);
-	failover_place_warn(way->job, way->storage, way->contact.vm);
-	way->busy = true;
-	become_replica_switch(way->engine, &way->contact, way->peer_site, &way->epoch, &way->adopt,
-			      way->definition, changed_cb, way);
-}
-
-static void way_run(struct give_way *way)
-{
-	switch (way->step) {
-	case GIVE_WAY_EPOCH:
-		failover_job_step(way->job, "epoch", "%" PRIu64 " of %s", way->epoch.number,
-				  way->epoch.site);
-		way->busy = true;
-		engine_epoch_store(way->engine, way->contact.relationship, &way->epoch, changed_cb,
-				   way);
-		break;
-	case GIVE_WAY_STOP:
-		way_stop(way);
-		break;
-	case GIVE_WAY_STOPPED:
-		way_stopped(way);
-		break;
-	case GIVE_WAY_READ:
-		way_read(way);
-		break;
-	case GIVE_WAY_ROLE:
-		way_role(way);
-		break;
-	case GIVE_WAY_END:
-		failover_job_finish(way->job, 0, "", "%s is a replica of %s here", way->contact.vm,
-				    way->peer_site);
-		way->job = NULL;
-		break;
-	}
+	give_way_run(way);
 }
 
 void give_way_tick(struct engine *engine, int64_t now_ms)
@@ -435,10 +369,11 @@ void give_way_tick(struct engine *engine, int64_t now_ms)
 	for (struct give_way *way = engine->giving_way; way != NULL; way = next) {
 		next = way->next;
 		if (!way->busy && now_ms >= way->retry_ms) {
-			way_run(way);
+			way_drive(way);
 		}
 		if (way->job == NULL) {
 			give_way_end(way);
 		}
 	}
+	give_way_watch(engine, now_ms);
 }

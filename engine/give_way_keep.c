@@ -18,7 +18,6 @@
 /* As the receiver names what comes with a cycle, and what it adopts (receiver/adopt.h). */
 #define DEFINITION_NAME "domain.xml"
 #define STATE_NAME	"adopted.state"
-#define ASIDE_SUFFIX	".adopted"
 
 int give_way_store_open(struct give_way *way, struct give_way_store *ret_store)
 {
@@ -115,14 +114,14 @@ void give_way_keep(struct give_way *way, const struct source *source)
 /* One that a failover made here lies where the replica's goes. */
 static int move_aside(struct give_way *way)
 {
-	char path[PATH_LEN_MAX + 1], kept[PATH_LEN_MAX + sizeof(ASIDE_SUFFIX)];
+	char path[PATH_LEN_MAX + 1], kept[PATH_LEN_MAX + sizeof(GIVE_WAY_KEPT_SUFFIX)];
 	int result = store_directory_definition(way->storage, way->peer_site, way->contact.vm,
 						way->contact.relationship, path, sizeof(path));
 
 	if (result < 0 || strcmp(way->definition, path) != 0) {
 		return result;
 	}
-	snprintf(kept, sizeof(kept), "%s" ASIDE_SUFFIX, path);
+	snprintf(kept, sizeof(kept), "%s" GIVE_WAY_KEPT_SUFFIX, path);
 	if (rename(path, kept) != 0 && (errno != ENOENT || access(kept, F_OK) != 0)) {
 		result = -errno;
 		snprintf(way->text, sizeof(way->text), "%.200s: %s", path, strerror(-result));

@@ -9,6 +9,8 @@
 #include "engine/give_way.h"
 #include "engine/source.h"
 
+#define GIVE_WAY_KEPT_SUFFIX ".adopted" /* of a definition that is moved aside */
+
 struct give_way_store {
 	int fd; /* the caller's to close */
 	uid_t uid;

@@ -109,6 +109,12 @@ enum guard_answer guard_judge(const struct guard_facts *facts, char *text, size_
 	if (facts->known.number > 0 && !epoch_is_held_by(&facts->known, facts->site)) {
 		return say_lost(facts, &facts->known, text, size);
 	}
+	if (facts->handed_over && facts->silence[0] == '\0') {
+		return say(GUARD_REFUSED, text, size,
+			   "%s is being handed over to the other side: vmreplica jobs shows how far "
+			   "that is",
+			   facts->vm);
+	}
 	if (facts->handed_over) {
 		return say(
 			GUARD_REFUSED, text, size,
@@ -120,4 +126,11 @@ enum guard_answer guard_judge(const struct guard_facts *facts, char *text, size_
 	return say(GUARD_SILENT, text, size,
 		   "whether %s was failed over is not known, the other side does not answer: %s",
 		   facts->vm, facts->silence);
+}
+
+bool guard_monitor_fails(const struct guard_facts *facts, enum guard_answer verdict,
+			 bool vm_is_stopped, int64_t refused_ms)
+{
+	return verdict == GUARD_REFUSED && vm_is_stopped &&
+	       (!facts->is_disabled || refused_ms >= GUARD_PATIENCE_MS);
 }

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cluster/epoch.h"
 
@@ -27,7 +28,7 @@ struct guard_facts {
 	bool peer_answered;
 	struct epoch peer; /* the highest known there; number 0: it knows none */
 	bool peer_takes;   /* it is taking the VM over at this moment, in an epoch yet to be told */
-	const char *silence; /* why the other side did not answer; "" */
+	const char *silence; /* why the other side did not answer; "": it was not asked */
 };
 
 enum guard_answer {
@@ -35,6 +36,14 @@ enum guard_answer {
 	GUARD_REFUSED,
 	GUARD_SILENT, /* as far as is known here it may, but the other side does not answer */
 };
+
+/* A VM that is off and disabled is no reason to fail for so long: it is changing sides. */
+#define GUARD_PATIENCE_MS 60000
+
+/* Does a started guard's monitor fail, and so withdraws? refused_ms: for how long it has been
+ * refused, as of now. Never while the VM may run: nothing is stopped by that. */
+bool guard_monitor_fails(const struct guard_facts *facts, enum guard_answer verdict,
+			 bool vm_is_stopped, int64_t refused_ms);
 
 /* The verdict, with a sentence for people in text. Pure. */
 enum guard_answer guard_judge(const struct guard_facts *facts, char *text, size_t size);

@@ -141,7 +141,8 @@ ENGINE_CONTROL = \
 	engine/job_store.c engine/job_store.h \
 	engine/job_table.c engine/job_table.h \
 	engine/adopted_disks.c engine/adopted_disks.h engine/lent_list.c engine/lent_list.h engine/become_replica.c engine/become_replica.h \
-	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_read.c engine/give_way.h \
+	engine/peer_contact.c engine/peer_contact.h engine/give_way.c engine/give_way_back.c engine/give_way_read.c engine/give_way_steps.c engine/give_way.h \
+	engine/failover_word.c engine/failover_word.h engine/guard_patience.c engine/guard_patience.h \
 	engine/give_way_keep.c engine/give_way_keep.h engine/give_way_replica.c engine/failover_peer.c engine/failover_peer.h engine/failover_ask.c engine/store_manifest.c engine/store_manifest.h \
 	engine/peer_order.c engine/peer_order.h engine/peer_ready.c engine/peer_take.c \
 	engine/admin_planned.c engine/admin_planned.h engine/planned.c engine/planned_role.c engine/planned_check.c \

@@ -107,6 +107,9 @@ static void peer_order_dispatch(struct peer_order *order)
 	case VMREPLICA__WIRE__ORDER_KIND__ORDER_BECOME_REPLICA:
 		give_way_ordered(order);
 		break;
+	case VMREPLICA__WIRE__ORDER_KIND__ORDER_STAY:
+		give_way_stay(order);
+		break;
 	default:
 		peer_order_refuse(order->call, "this engine does not know the order");
 	}

@@ -7,6 +7,7 @@
  *   TAKE            to the replica's side: take the epoch, start the VM (peer_take.c)
  *   CANCEL          to the replica's side: promise never to take that epoch (peer_take.c)
  *   BECOME_REPLICA  to an old primary's side: stop, adopt the disks, receive (give_way.h)
+ *   STAY            to the same: promise not to, and take back what was begun of it (give_way.h)
  */
 #ifndef VMR_ENGINE_PEER_ORDER_H
 #define VMR_ENGINE_PEER_ORDER_H

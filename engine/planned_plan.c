@@ -29,8 +29,9 @@ static const struct row rows[PLANNED_STEPS] = {
 	[PLANNED_ASK] = {"7 in doubt", PLANNED_ROLE, STAY, STAY, PLANNED_ROLE, PLANNED_TAKE,
 			 PLANNED_BACK_CANCEL, PLANNED_BACK_START, PLANNED_LOST, PLANNED_BACK_START},
 	/* The point of no return is behind: what fails is tried again. */
-	[PLANNED_ROLE] = {"8 role", PLANNED_REVERSE, STAY, STAY, STAY, STAY, STAY, STAY, STAY,
-			  STAY},
+	/* ... unless the other side has given it back, or failed over anew, and that is known. */
+	[PLANNED_ROLE] = {"8 role", PLANNED_REVERSE, STAY, STAY, STAY, STAY, STAY, STAY,
+			  PLANNED_LOST, PLANNED_BACK_START},
 	[PLANNED_REVERSE] = {"9 reverse replication", PLANNED_END, PLANNED_END, STAY, STAY, STAY,
 			     STAY, STAY, STAY, STAY},
 	[PLANNED_BACK_CANCEL] = {"back: the other side's word", PLANNED_BACK_START, STAY, STAY,

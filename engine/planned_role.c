@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "engine/become_replica.h"
+#include "engine/epoch.h"
 #include "engine/give_way_keep.h"
 #include "engine/host_vm.h"
 #include "engine/planned.h"
@@ -92,14 +93,35 @@ static void role_read_cb(void *arg, int result)
 			     way->bytes >> 10);
 	}
 	become_replica_switch(planned->engine, &planned->contact, planned->peer_site,
-			      &planned->order.epoch, &way->adopt, way->definition, role_cb,
+			      &planned->order.epoch, &way->adopt, way->definition, NULL, role_cb,
 			      planned);
+}
+
+/* Known here since the other side took it: then this side does not become the replica in an epoch
+ * that is over. */
+static bool is_overtaken(struct planned *planned)
+{
+	struct epoch known;
+
+	engine_epoch_known(planned->engine, planned->contact.relationship,
+			   planned->engine->config->site, &known);
+	if (known.number <= planned->order.epoch.number) {
+		return false;
+	}
+	planned->lost = known;
+	planned_event(planned, epoch_is_held_by(&known, planned->engine->config->site)
+				       ? PLANNED_EVENT_GRANTED
+				       : PLANNED_EVENT_LOST);
+	return true;
 }
 
 void planned_step_role(struct planned *planned)
 {
 	char error[REASON_MAX];
 
+	if (is_overtaken(planned)) {
+		return;
+	}
 	if (planned->way == NULL) {
 		planned->way =
 			give_way_new(planned->engine, &planned->contact, planned->peer_site, error);

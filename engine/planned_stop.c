@@ -3,6 +3,7 @@
  * without a cluster by libvirt. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "engine/host_vm.h"
@@ -101,10 +102,19 @@ void planned_step_stopped(struct planned *planned)
 
 /* ---- back: start ---- */
 
+/* What was moved aside to become the replica has its name again. */
 static int undefine_run(void *arg)
 {
 	struct planned *planned = arg;
+	int result = planned->engine->config->standalone || planned->definition[0] == '\0'
+			     ? 0
+			     : give_way_definition_back(planned->definition);
 
+	if (result < 0) {
+		snprintf(planned->text, sizeof(planned->text), "%.200s: %s", planned->definition,
+			 strerror(-result));
+		return result;
+	}
 	return source_undefine(planned->engine->libvirt, planned->contact.vm, planned->text);
 }
 
@@ -136,6 +146,7 @@ static void undefined_back_cb(void *arg, int result)
 
 void planned_step_back_start(struct planned *planned)
 {
+	find_definition(planned);
 	planned_work(planned, undefine_run, undefined_back_cb);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(STANDING_START_AT) <= sizeof(STANDING_SUSPENDED), "names have room");
+_Static_assert(sizeof(STANDING_REVERSING) <= sizeof(STANDING_SUSPENDED), "names have room");
 _Static_assert(sizeof(STANDING_RESYNC) <= sizeof(STANDING_SUSPENDED), "names have room");
 
 void standing_name(const char *order, const char *relationship, char name[STANDING_NAME_LEN])

@@ -89,7 +89,7 @@ const char *validate_order(const struct frame *frame)
 	const Vmreplica__Wire__Order *m = (const void *)frame->message;
 
 	if (m->kind <= VMREPLICA__WIRE__ORDER_KIND__ORDER_NONE ||
-	    m->kind > VMREPLICA__WIRE__ORDER_KIND__ORDER_CANCEL) {
+	    m->kind > VMREPLICA__WIRE__ORDER_KIND__ORDER_STAY) {
 		return "no such order";
 	}
 	return validate_field_version(m->version)
@@ -99,6 +99,7 @@ const char *validate_order(const struct frame *frame)
 		       ?: check_optional_cut(m->cut)
 		       ?: check_optional_cut_id(m->last_cut_id)
 		       ?: check_storage(m->storage)
+		       ?: check_job(m->job)
 		       ?: validate_order_address(m->peer_address);
 }
 

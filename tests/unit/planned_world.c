@@ -150,6 +150,18 @@ static void a_restarts(struct world w)
 	world_to(&w);
 }
 
+/* Somebody here, the guard say, has heard what B knows, before the change of role. */
+static void a_is_told(struct world w)
+{
+	enum planned_event heard =
+		planned_plan_judge(&world_epochs[ORDER], &world_epochs[b_known(&w)], "A", false);
+
+	if (heard == PLANNED_EVENT_GRANTED || heard == PLANNED_EVENT_LOST) {
+		w.a_epoch = b_known(&w);
+		a_hears(w, heard);
+	}
+}
+
 static void a_moves(const struct world *w)
 {
 	if (w->step >= PLANNED_END) {
@@ -174,6 +186,12 @@ static void a_moves(const struct world *w)
 	case PLANNED_BACK_CANCEL:
 		if (w->b_up) {
 			a_asks_promise(*w);
+		}
+		break;
+	case PLANNED_ROLE:
+		a_hears(*w, PLANNED_EVENT_DONE);
+		if (w->b_up) {
+			a_is_told(*w);
 		}
 		break;
 	case PLANNED_REVERSE:

@@ -141,7 +141,7 @@ static bool becomes(const char *wanted, const char *warning)
 
 	made[0] = warned[0] = '\0';
 	answered = 1;
-	become_replica_switch(&engine, &contact, "b.example", &epoch, &adopt, "/etc/web1.xml",
+	become_replica_switch(&engine, &contact, "b.example", &epoch, &adopt, "/etc/web1.xml", NULL,
 			      done_cb, NULL);
 	failover_place_warn(&job, STORAGE, "web1");
 	CU_ASSERT_EQUAL(answered, 0);

@@ -23,8 +23,8 @@ static char relationship[] = CIB_EXAMPLE_RELATIONSHIP, other[] = OTHER, web9[] =
 	    web1[] = "web1", web2[] = "web2", config[] = "/srv/replica/a.example/web9-11111111.xml",
 	    a1[] = "a1", a9[] = "a9", replica[] = "web1-replica", none[] = "", gone[] = "gone",
 	    role[] = "role", primary[] = "primary", peer[] = "peer", epoch[] = "vmreplica-epoch-x",
-	    two[] = "2 x b", failover[] = "vmreplica-failover-x", config_name[] = "config",
-	    vm_resource[] = "vm_resource";
+	    two[] = "2 x b", three[] = "3 a b.example", failover[] = "vmreplica-failover-x",
+	    config_name[] = "config", vm_resource[] = "vm_resource";
 
 static xmlDoc *base_document(const xmlNode **ret_configuration)
 {
@@ -295,6 +295,55 @@ static void test_switch(void)
 	CU_ASSERT(golden_end(&golden, "cib/switch.golden"));
 }
 
+/* What stands in the configuration decides, not what the asker has heard last. */
+static int conditional(const char *standing, char *from_role, const char *expected)
+{
+	const xmlNode *configuration = NULL;
+	cleanup_xml_doc xmlDoc *doc = replicated_document(&configuration);
+	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
+	struct pairs settings = {0}, conditions = {0};
+	char error[VM_RESOURCE_ERROR_LEN] = "", xml[256], value[32];
+	struct cib_switch change = {0};
+	xmlDoc *set;
+	int result;
+
+	snprintf(xml, sizeof(xml),
+		 "<cluster_property_set id='vmreplica-settings'><nvpair id='s' name='%s' "
+		 "value='%s'/></cluster_property_set>",
+		 epoch, standing);
+	set = xml_document_read(xml, strlen(xml));
+	xmlAddChild(xml_child(configuration, "crm_config"),
+		    xmlDocCopyNode(xmlDocGetRootElement(set), doc, 1));
+	xmlFreeDoc(set);
+	snprintf(value, sizeof(value), "%s", expected != NULL ? expected : "");
+	add(&settings, epoch, three);
+	add(&conditions, expected != NULL ? epoch : failover, value);
+	request.resource = replica;
+	request.settings = settings.list;
+	request.n_settings = 1;
+	request.from_role = from_role;
+	request.expected = conditions.list;
+	request.n_expected = 1;
+	result = cib_template_switch(configuration, &request, &change, error);
+	CU_ASSERT_EQUAL(result < 0, error[0] != '\0');
+	CU_ASSERT_EQUAL(result < 0, change.fragment == NULL);
+	cib_switch_destroy(&change);
+	return result;
+}
+
+static void test_conditions(void)
+{
+	CU_ASSERT_EQUAL(conditional("2 a b.example", none, NULL), 0);
+	CU_ASSERT_EQUAL(conditional("3 a b.example", none, NULL), 0); /* once more */
+	CU_ASSERT_EQUAL(conditional("4 a a.example", none, NULL), -ESTALE);
+	CU_ASSERT_EQUAL(conditional("scribble", none, NULL), -ESTALE);
+	CU_ASSERT_EQUAL(conditional("none", none, NULL), 0); /* it counts as gone */
+	CU_ASSERT_EQUAL(conditional("2 a b.example", primary, NULL), -ESTALE); /* it is a replica */
+	CU_ASSERT_EQUAL(conditional("2 a b.example", none, "2 a b.example"), 0);
+	CU_ASSERT_EQUAL(conditional("2 a b.example", none, "1 a b.example"), -ESTALE);
+	CU_ASSERT_EQUAL(conditional("none", none, "2 a b.example"), -ESTALE);
+}
+
 /* ---- which id, as what others have ---- */
 
 static Vmreplica__Ipc__CibResource *resource_add(Vmreplica__Ipc__CibResource *resource, char *id,
@@ -439,9 +488,10 @@ static void test_helper(void)
 }
 
 static const struct unit_test tests[] = {
-	{"create", test_create}, {"create: refusals", test_create_refusals},
-	{"again", test_again},	 {"switch", test_switch},
-	{"choice", test_choice}, {"helper", test_helper},
+	{"create", test_create},	 {"create: refusals", test_create_refusals},
+	{"again", test_again},		 {"switch", test_switch},
+	{"conditions", test_conditions}, {"choice", test_choice},
+	{"helper", test_helper},
 };
 
 int main(void)

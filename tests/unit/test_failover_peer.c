@@ -76,6 +76,18 @@ static void test_others(void)
 	CU_ASSERT_FALSE(objects(TEST, &answer));
 }
 
+/* A cancel after a reverse was ordered: whatever it was that it said. */
+static void test_no_word(void)
+{
+	const char *advice = NULL;
+	char text[REASON_MAX];
+
+	failover_peer_no_word("no route to host", text, sizeof(text), &advice);
+	CU_ASSERT(strstr(text, "has not given its word") != NULL);
+	CU_ASSERT(strstr(text, "no route to host") != NULL);
+	CU_ASSERT(strstr(advice, "--force") != NULL);
+}
+
 static void test_epoch(void)
 {
 	struct order_answer answer = say(REPLICA, &given);
@@ -155,6 +167,7 @@ static void test_lives(void)
 static const struct unit_test tests[] = {
 	{"unplanned failover", test_unplanned},
 	{"cancel and others", test_others},
+	{"no word", test_no_word},
 	{"epoch", test_epoch},
 	{"a refusal", test_refusal},
 	{"its engine", test_lives},

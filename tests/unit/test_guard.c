@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/guard.h"
 
+#include "engine/guard_patience.h"
 #include "golden.h"
 #include "unit.h"
 
@@ -140,9 +141,37 @@ static void test_table(void)
 	CU_ASSERT(golden_end(&golden, "engine/guard.golden"));
 }
 
+/* While a VM changes sides nothing has failed; when that lasts, or somebody enables it, the guard
+ * withdraws; beside a VM that may run nothing fails. */
+static void test_monitor(void)
+{
+	struct guard_facts facts = {.is_disabled = true};
+	static struct engine engine;
+
+	CU_ASSERT_FALSE(guard_monitor_fails(&facts, GUARD_REFUSED, true, 0));
+	CU_ASSERT_FALSE(guard_monitor_fails(&facts, GUARD_REFUSED, true, GUARD_PATIENCE_MS - 1));
+	CU_ASSERT(guard_monitor_fails(&facts, GUARD_REFUSED, true, GUARD_PATIENCE_MS));
+	CU_ASSERT_FALSE(guard_monitor_fails(&facts, GUARD_REFUSED, false, GUARD_PATIENCE_MS));
+	CU_ASSERT_FALSE(guard_monitor_fails(&facts, GUARD_SILENT, true, GUARD_PATIENCE_MS));
+	facts.is_disabled = false;
+	CU_ASSERT(guard_monitor_fails(&facts, GUARD_REFUSED, true, 0));
+	CU_ASSERT_FALSE(guard_monitor_fails(&facts, GUARD_REFUSED, false, 0));
+	CU_ASSERT_FALSE(guard_monitor_fails(&facts, GUARD_MAY_START, true, GUARD_PATIENCE_MS));
+
+	CU_ASSERT_EQUAL(guard_patience_note(&engine, "one", true, 1000), 0);
+	CU_ASSERT_EQUAL(guard_patience_note(&engine, "two", true, 3000), 0);
+	CU_ASSERT_EQUAL(guard_patience_note(&engine, "one", true, 11000), 10000);
+	CU_ASSERT_EQUAL(guard_patience_note(&engine, "one", false, 12000), 0);
+	CU_ASSERT_EQUAL(guard_patience_note(&engine, "two", true, 13000), 10000);
+	CU_ASSERT_EQUAL(guard_patience_note(&engine, "one", true, 14000), 0); /* anew */
+	guard_patience_free_all(&engine);
+	CU_ASSERT_PTR_NULL(engine.guard_refusals);
+}
+
 static const struct unit_test tests[] = {
 	{"every answer", test_table},
 	{"taken over at this moment", test_taken_now},
 	{"what runs, runs on", test_running},
+	{"monitor", test_monitor},
 };
 UNIT_MAIN("guard", tests)

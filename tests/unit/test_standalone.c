@@ -358,6 +358,16 @@ static void test_switch(void)
 	CU_ASSERT_STRING_EQUAL(setting(&host, EPOCH), "2 y b.example");
 	answered(&host, switch_role(&host, "", "", EPOCH, "3 z a.example"), 0);
 	CU_ASSERT_STRING_EQUAL(setting(&host, EPOCH), "3 z a.example");
+	/* an epoch is not lowered, whoever asks and however */
+	answered(&host, set(&host, EPOCH, ""), 0);
+	answered(&host, set(&host, EPOCH, "5 cafe b.example"), 0);
+	answered(&host, set(&host, EPOCH, "4 cafe a.example"), -ESTALE);
+	answered(&host, switch_role(&host, "web1-replica", "primary", EPOCH, "4 cafe a.example"),
+		 -ESTALE);
+	CU_ASSERT_STRING_EQUAL(parameter(&host, "web1-replica", "role"), "replica");
+	CU_ASSERT_STRING_EQUAL(setting(&host, EPOCH), "5 cafe b.example");
+	answered(&host, set(&host, EPOCH, ""), 0);
+	answered(&host, set(&host, EPOCH, "3 z a.example"), 0);
 	/* the resource made again keeps what is known, as does a slip of the admin's editor */
 	answered(&host,
 		 host.cluster.ops->create_vm(&host.cluster, cib_example(0), done_cb, &host), 0);

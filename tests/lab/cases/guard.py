@@ -15,27 +15,27 @@ AGENT = "/usr/lib/ocf/resource.d/vmreplica/guard"
 def run(lab):
     rep.ensure(lab)
     node = rep.node_of(lab, "A")
-    make_guard(lab, node, rep.status(lab)["relationship"])
+    make_guard(lab, node, rep.status(lab)["relationship"], 10, f"patience={PATIENCE}")
+    lab.wait_resource("web1")
     migrates(lab)
     harmless(lab)
     silent(lab, node)
     returns(lab, node)
 
 
-def make_guard(lab, node, identity):
+def make_guard(lab, node, identity, timeout_s=60, more=""):
     for command in (
             f"pcs resource create web1-guard ocf:vmreplica:guard relationship={identity} "
-            f"patience={PATIENCE} op stop timeout=20s on-fail=ignore meta failure-timeout=10s "
+            f"{more} op stop timeout=20s on-fail=ignore meta failure-timeout={timeout_s}s "
             "clone interleave=true --wait=60",
             "pcs constraint order vmreplica-engine-clone then web1-guard-clone kind=Optional",
             "pcs constraint order start web1-guard-clone then start web1 symmetrical=false"):
         lab.on(node, command, 90)
-    lab.wait_resource("web1")
 
 
-def guards(lab):
-    """The nodes of A whose guard is started."""
-    return {node.get("name") for entry in lab.crm("A").iter("resource")
+def guards(lab, site="A"):
+    """The nodes of SITE whose guard is started."""
+    return {node.get("name") for entry in lab.crm(site).iter("resource")
             if entry.get("id") == "web1-guard" and entry.get("role") == "Started"
             and entry.get("failed") != "true" for node in entry.findall("node")}
 
@@ -46,9 +46,9 @@ def failures(lab, words=""):
             if "web1-guard" in line and "returned" in line and words in line]
 
 
-def all_guards(lab, timeout=90):
-    wait_until("every node has its guard", lambda: guards(lab) == set(lab.live_nodes("A")),
-               timeout, 0.5)
+def all_guards(lab, site="A", timeout=90):
+    wait_until(f"every node of {site} has its guard",
+               lambda: guards(lab, site) == set(lab.live_nodes(site)), timeout, 0.5)
 
 
 def migrates(lab):
