@@ -43,6 +43,15 @@ int adopted_disks_check_image(const char *image, char error[SOURCE_ERROR_LEN])
 	char at[PATH_MAX], below[PATH_MAX];
 	struct stat status;
 
+	if (stat(image, &status) == 0 && S_ISBLK(status.st_mode)) {
+		return source_fail(
+			-ENOTSUP, error,
+			"%.300s is a qcow2 image on a block device: a replica's layers "
+			"are files, so this side cannot become the replica; convert it to "
+			"a file, or to a raw disk (qemu-img convert while the VM is off) "
+			"for vmreplica wrap",
+			image);
+	}
 	if (!file_access_is_possible(image)) {
 		return source_fail(-ENOTSUP, error,
 				   "%.300s lies on a file system without ACLs: as the replica this "

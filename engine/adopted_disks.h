@@ -21,7 +21,9 @@
 
 /* Can this side become the replica with the disks of the definition at path? Not with a disk that
  * stands on a backing file (a template, a snapshot): what comes from the other side could end up in
- * what other VMs stand on; nor with one on a file system without ACLs, which cannot be lent. 0; -ENOTSUP; or another negative errno; with a sentence. */
+ * what other VMs stand on; nor with one on a file system without ACLs, which cannot be lent; nor
+ * with a qcow2 image on a block device, which QEMU's driver for files does not open and whose name
+ * is another volume's after a reboot. 0; -ENOTSUP; or another negative errno; with a sentence. */
 int adopted_disks_check(const char *path, const char *const *exclude, char error[SOURCE_ERROR_LEN]);
 /* The same for one image. */
 int adopted_disks_check_image(const char *image, char error[SOURCE_ERROR_LEN]);

@@ -53,7 +53,7 @@ static int talk_begin(struct broker_talk *talk, const struct locate_client *clie
 
 	*talk = (struct broker_talk){.client = client};
 	if (context == NULL) {
-		return trouble_set(trouble, -EKEYREJECTED, SCHEDULE_FAILED, "certificate", "%s",
+		return trouble_set(trouble, -EKEYREJECTED, SCHEDULE_FAILED, "own-certificate", "%s",
 				   error);
 	}
 	fd = tls_dial(client->host, client->port, TALK_DIAL_MS, error);

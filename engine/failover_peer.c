@@ -92,7 +92,8 @@ const char *failover_peer_refusal(const char *site, const struct trouble *troubl
 				  size_t size, const char **ret_advice)
 {
 	/* of broker_talk.c: nobody spoke there, or we did not */
-	static const char *const silent[] = {"broker-unreachable", "cancelled", "memory"};
+	static const char *const silent[] = {"broker-unreachable", "cancelled", "memory",
+					     "own-certificate", ""};
 
 	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
 		if (strcmp(trouble->code, silent[i]) == 0) {

@@ -18,7 +18,8 @@ void failover_refuse_primary(struct admin_call *call, Vmreplica__Admin__Failover
 		break;
 	case KIND(CANCEL):
 		admin_call_fail(call, EALREADY,
-				"vmreplica failover --planned brings it to the other side",
+				"vmreplica failover --planned brings it to the other side; a "
+				"reverse that was ordered there is cancelled there",
 				"%s is the primary here, no failover of it is left to cancel", vm);
 		break;
 	case KIND(REVERSE):

@@ -74,6 +74,7 @@ struct give_way {
 	bool ran;	     /* without a cluster: the VM, before it was stopped */
 	struct order_answer answer;
 	struct trouble trouble;
+	bool waited; /* for the other side's word: what was read may be out of date */
 	char text[SOURCE_ERROR_LEN];
 };
 

@@ -53,16 +53,22 @@ int give_way_definition_back(const char *path)
 	return rename(kept, path) == 0 ? 0 : -errno;
 }
 
+/* libvirt had to forget it. One that was off is as it was, then: defined. */
+static int host_take_back(struct back_job *job)
+{
+	struct source_connection *libvirt = job->engine->libvirt;
+
+	return job->runs ? host_vm_start(libvirt, job->contact.vm, job->definition, job->text)
+			 : host_vm_define(libvirt, job->contact.vm, job->definition, job->text);
+}
+
 static int back_run(void *arg)
 {
 	struct back_job *job = arg;
 	int result;
 
 	if (job->engine->config->standalone) {
-		return job->is_ours && job->runs
-			       ? host_vm_start(job->engine->libvirt, job->contact.vm,
-					       job->definition, job->text)
-			       : 0;
+		return job->is_ours ? host_take_back(job) : 0;
 	}
 	result = job->definition[0] != '\0' ? give_way_definition_back(job->definition) : 0;
 	if (result < 0) {

@@ -207,19 +207,32 @@ static void heard_cb(void *arg, int error, const char *text)
 	give_way_later(arg, error < 0 ? text : "the other side has changed its mind");
 }
 
+/* An admin may have started the VM while the other side kept silent. It is stopped and its disks
+ * are read once more: adopted as they were read before, they would be a wrong replica. */
+static void way_again(struct give_way *way)
+{
+	way->waited = false;
+	way->step = GIVE_WAY_STOP - 1;
+	give_way_next(way);
+}
+
 static void ask_cb(void *arg, int result)
 {
 	struct give_way *way = arg;
 	const struct epoch *theirs = &way->answer.epoch;
 
 	if (result < 0) {
+		way->waited = true;
 		give_way_later(way, way->trouble.text);
+	} else if (way->answer.known && epoch_equal(theirs, &way->epoch) && way->waited) {
+		way_again(way);
 	} else if (way->answer.known && epoch_equal(theirs, &way->epoch)) {
 		give_way_next(way);
 	} else if (way->answer.known && theirs->number > way->epoch.number &&
 		   epoch_is_near(&way->epoch, theirs)) {
 		engine_epoch_store(way->engine, way->contact.relationship, theirs, heard_cb, way);
 	} else {
+		way->waited = true;
 		give_way_later(way, "the other side does not say that it holds the VM");
 	}
 }

@@ -190,6 +190,16 @@ int host_vm_check_name(struct source_connection *connection, const char *vm, con
 	return result == -ENOENT ? 0 : result;
 }
 
+int host_vm_define(struct source_connection *connection, const char *vm, const char *path,
+		   char error[SOURCE_ERROR_LEN])
+{
+	enum source_run_state state = SOURCE_RUN_ABSENT;
+	int result = source_run_state(connection, vm, &state, error);
+
+	return result < 0 || state != SOURCE_RUN_ABSENT ? result
+							: define_from(connection, path, error);
+}
+
 int host_vm_define_and_start(struct source_connection *connection, const char *vm, const char *path,
 			     char error[SOURCE_ERROR_LEN])
 {

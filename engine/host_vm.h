@@ -30,6 +30,9 @@ int host_vm_forget(struct source_connection *connection, const char *vm, const c
  * when it runs. */
 int host_vm_start(struct source_connection *connection, const char *vm, const char *path,
 		  char error[SOURCE_ERROR_LEN]);
+/* Define it from path without starting it, unless libvirt knows a VM of that name. */
+int host_vm_define(struct source_connection *connection, const char *vm, const char *path,
+		   char error[SOURCE_ERROR_LEN]);
 /* Define it from path, over the definition that libvirt has of it, and start it. -EEXIST when
  * libvirt has another VM of that name. 0 also when it runs already. */
 int host_vm_define_and_start(struct source_connection *connection, const char *vm, const char *path,

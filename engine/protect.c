@@ -88,7 +88,8 @@ static const char *enroll_advice(const struct trouble *trouble)
 		return "authorize this site there: vmreplica authorize add SITE --storage "
 		       "DIRECTORY";
 	}
-	if (strcmp(trouble->code, "certificate") == 0) {
+	if (strcmp(trouble->code, "certificate") == 0 ||
+	    strcmp(trouble->code, "own-certificate") == 0) {
 		return "vmreplica check says which certificate is wrong";
 	}
 	if (trouble->outcome == SCHEDULE_DENIED) {

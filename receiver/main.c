@@ -73,6 +73,7 @@ static int workers_start(struct receiver *receiver)
 	receiver->merge_workers = workers_new(receiver->loop, "merge", MERGE_WORKERS);
 	receiver->takeover_workers = workers_new(receiver->loop, "takeover", TAKEOVER_WORKERS);
 	receiver->lend_workers = workers_new(receiver->loop, "lend", LEND_WORKERS);
+	receiver->pulse_workers = workers_new(receiver->loop, "pulse", PULSE_WORKERS);
 	receiver->stream_buffers = buffer_pool_new(STREAM_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->apply_buffers = buffer_pool_new(APPLY_BUFFERS, CHUNK_BUFFER_SIZE);
 	receiver->authorization = authorization_new();
@@ -80,8 +81,9 @@ static int workers_start(struct receiver *receiver)
 	if (receiver->stream_workers == NULL || receiver->store_workers == NULL ||
 	    receiver->apply_workers == NULL || receiver->merge_workers == NULL ||
 	    receiver->takeover_workers == NULL || receiver->lend_workers == NULL ||
-	    receiver->stream_buffers == NULL || receiver->apply_buffers == NULL ||
-	    receiver->authorization == NULL || stores_init(receiver) < 0) {
+	    receiver->pulse_workers == NULL || receiver->stream_buffers == NULL ||
+	    receiver->apply_buffers == NULL || receiver->authorization == NULL ||
+	    stores_init(receiver) < 0) {
 		log_error("cannot start workers: %s", strerror(errno));
 		return -ENOMEM;
 	}
@@ -374,6 +376,7 @@ static void program_destroy(struct program *program)
 		workers_free(receiver->merge_workers);
 		workers_free(receiver->takeover_workers);
 		workers_free(receiver->lend_workers);
+		workers_free(receiver->pulse_workers);
 		listener_free(receiver->listener);
 		stores_destroy(receiver);
 		buffer_pool_free(receiver->stream_buffers);

@@ -338,11 +338,14 @@ static int merge_one(struct store *store, const struct merge_plan *plan, struct 
 	}
 	written = copy.written_bytes;
 	merge_copy_close(&copy);
+	/* of what is recorded as copied, nobody will look at the merged layer again */
+	if (merge_sums_judge(&sums, answer) < 0) {
+		rc = -EBUSY;
+	}
 	if (rc == 0 && merge_turn_wait(store, FINISH_IDLE_MS) < 0) {
 		rc = answer_moved(answer, 0, "something else comes first");
 	}
 	rc = rc < 0 ? rc : merge_finish(store, &sums, answer);
-	rc = rc < 0 ? rc : merge_sums_judge(&sums, answer);
 	if (rc == 0) {
 		log_debug("%s: a layer is merged: %" PRIu64 " KiB in %" PRId64 " ms", store->vm,
 			  written >> 10, clock_monotonic_ms() - begin_ms);

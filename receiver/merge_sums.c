@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "receiver/image.h"
+#include "receiver/merge_turn.h"
 
 static void give_up(struct merge_sums *sums, int rc)
 {
@@ -42,6 +43,14 @@ static void from_open(struct merge_sums *sums)
 	if (rc == 0 && (layer == NULL || !sums_hold(sums->from, layer, sums->disk_bytes))) {
 		sums_close(steal_ptr(sums->from));
 	}
+}
+
+static bool into_is_adopted(const struct merge_sums *sums)
+{
+	const struct manifest_layer *into =
+		layer_find(&sums->store->manifest.current, sums->disk, sums->into_file);
+
+	return into != NULL && into->adopted;
 }
 
 /* May a merge go on with these? */
@@ -84,7 +93,15 @@ void merge_sums_begin(struct merge_sums *sums, struct store *store, const struct
 	if (image_layer_size(store, sums->from_file, &sums->disk_bytes) < 0) {
 		return; /* the merge will tell */
 	}
+	from_open(sums);
+	if (into_is_adopted(sums)) {
+		sums_remove(store->dir_fd, sums->into_file); /* of before it was */
+		return;
+	}
 	rc = sums_take(store->dir_fd, sums->into_file, head.generation, &sums->sums);
+	if (rc == -EEXIST) {
+		return; /* the merge will see that the store is not ours any more */
+	}
 	if (rc == 0 && head_is_usable(sums, merge)) {
 		head = *sums_head(sums->sums);
 	} else {
@@ -93,7 +110,6 @@ void merge_sums_begin(struct merge_sums *sums, struct store *store, const struct
 	if (merge->copied) {
 		return; /* they are whole, or at the layer's end already, or void and stay so */
 	}
-	from_open(sums);
 	head.disk_bytes = sums->disk_bytes;
 	head.merged_bytes = merge->from[0] == '\0' ? 0 : merge->offset;
 	snprintf(head.merging, sizeof(head.merging), "%s", sums->from_file);
@@ -131,11 +147,12 @@ static int block_take(struct merge_sums *sums, uint64_t block, const uint8_t *da
 	uint64_t begin = block * SUMS_BLOCK_BYTES, sum;
 
 	if (begin < offset || begin + block_length > offset + length) {
-		return sums_forget(sums->sums, block);
+		return sums->sums != NULL ? sums_forget(sums->sums, block) : 0;
 	}
 	sum = data == NULL ? sums_of_zeros(block_length, block)
 			   : sums_of(data + (begin - offset), block_length, block);
-	return sums_set(sums->sums, block, sum_choose(sums, block, sum));
+	sum = sum_choose(sums, block, sum);
+	return sums->sums != NULL ? sums_set(sums->sums, block, sum) : 0;
 }
 
 void merge_sums_data(struct merge_sums *sums, const void *data, uint64_t offset, uint64_t length)
@@ -143,7 +160,7 @@ void merge_sums_data(struct merge_sums *sums, const void *data, uint64_t offset,
 	uint64_t block = offset / SUMS_BLOCK_BYTES;
 	int rc = 0;
 
-	if (sums == NULL || sums->sums == NULL) {
+	if (sums == NULL || (sums->sums == NULL && sums->from == NULL)) {
 		return;
 	}
 	for (; rc == 0 && block * SUMS_BLOCK_BYTES < offset + length; block++) {
@@ -200,18 +217,27 @@ int merge_sums_judge(struct merge_sums *sums, struct answer *answer)
 {
 	struct store *store = sums->store;
 	struct answer ignored;
+	bool drops;
 
-	if (sums->damaged_blocks == 0) {
-		return 0;
+	if (sums->damaged_blocks == 0 || !(store->manifest.merge.copied ||
+					   store->manifest.merge.offset > sums->damaged_offset)) {
+		return 0; /* or it will be seen again */
 	}
-	manifest_point_drop_over(&store->manifest, sums->into_file);
+	/* A failover's point is not taken from under it: the check still tells of the damage. */
+	drops = !merge_is_blocked(store);
 	receiver_event(store->receiver, "error", store->vm,
 		       "the layer %s was damaged on its storage: %" PRIu64
 		       " blocks of disk %s, the first at byte %" PRIu64
-		       ", are not as they were written; the recovery points over it are dropped, "
-		       "and the replica is compared with the primary",
-		       sums->from_file, sums->damaged_blocks, sums->disk, sums->damaged_offset);
-	store_distrust(store, &ignored, "the layer %s was damaged on its storage", sums->from_file);
+		       ", are not as they were written%s",
+		       sums->from_file, sums->damaged_blocks, sums->disk, sums->damaged_offset,
+		       drops ? "; the recovery points over it are dropped, and the replica is "
+			       "compared with the primary"
+			     : "");
+	if (drops) {
+		manifest_point_drop_over(&store->manifest, sums->into_file);
+		store_distrust(store, &ignored, "the layer %s was damaged on its storage",
+			       sums->from_file);
+	}
 	return answer_busy(answer, "storage-error", 0, "the layer %s was damaged on its storage",
 			   sums->from_file);
 }

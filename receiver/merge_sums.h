@@ -35,8 +35,8 @@ void merge_sums_data(struct merge_sums *sums, const void *data, uint64_t offset,
 void merge_sums_mark(struct merge_sums *sums, uint64_t offset);
 /* The merge is done, and image is what the manifest is going to say. sums may be NULL. */
 void merge_sums_finish(struct merge_sums *sums, const struct manifest_image *image);
-/* 0, or when the merged layer was damaged, as answer_busy, once a resynchronization is asked for.
- * store->lock is held. */
+/* 0, or when what is recorded as copied of the merged layer was damaged, as answer_busy, once a
+ * resynchronization is asked for. Whatever ended the copying. store->lock is held. */
 int merge_sums_judge(struct merge_sums *sums, struct answer *answer);
 void merge_sums_end(struct merge_sums *sums);
 

@@ -178,7 +178,7 @@ void pulse_request(struct receiver *receiver, const Vmreplica__Ipc__StorePulse *
 	pulse->store = stores_find(receiver, pulse->relationship);
 	if (pulse->store == NULL) {
 		pulse_done_cb(pulse, -ENOENT);
-	} else if (workers_submit(receiver->store_workers, pulse_run, pulse_done_cb, pulse) < 0) {
+	} else if (workers_submit(receiver->pulse_workers, pulse_run, pulse_done_cb, pulse) < 0) {
 		pulse_done_cb(pulse, -ENOMEM);
 	}
 }

@@ -25,6 +25,7 @@
 #define APPLY_WORKERS		2
 #define LEND_WORKERS		1 /* reading where logs write may take a while: nothing waits behind it */
 #define TAKEOVER_WORKERS	2 /* replaying logs takes long, and must not delay an open */
+#define PULSE_WORKERS		4 /* looks whether a primary lives: seconds, and nothing may hold them up */
 #define MERGE_WORKERS		1 /* merges of all stores together must leave the disks to replication */
 #define STREAM_BUFFERS		9
 #define STREAM_BUFFERS_PER_PEER 3 /* a line that stalls within a frame keeps one for 30 s */
@@ -41,7 +42,7 @@ struct receiver {
 	qb_loop_t *loop;
 	struct link *link; /* to the engine; NULL once it is gone */
 	struct workers *stream_workers, *store_workers, *apply_workers, *merge_workers,
-		*lend_workers, *takeover_workers;
+		*lend_workers, *takeover_workers, *pulse_workers;
 	atomic_uint merges_waiting; /* stores whose turn to merge has not come */
 	struct buffer_pool *stream_buffers, *apply_buffers;
 	struct store_table *stores;

@@ -206,8 +206,9 @@ int sums_take(int dir_fd, const char *layer, uint64_t generation, struct sums **
 	int rc = sums_open_as(dir_fd, layer, O_RDWR, &sums);
 
 	if (rc == 0 && sums->head.generation != generation) {
+		rc = sums->head.generation > generation ? -EEXIST : -ESTALE;
 		sums_close(sums);
-		return -ESTALE;
+		return rc;
 	}
 	*ret_sums = rc < 0 ? *ret_sums : sums;
 	return rc;
@@ -314,9 +315,9 @@ bool sums_hold(const struct sums *sums, const struct manifest_layer *layer, uint
 {
 	const struct sums_head *head = &sums->head;
 
-	return layer->frozen && head->merging[0] == '\0' && head->disk_bytes == disk_bytes &&
-	       head->layer_bytes == layer->size_bytes && head->inode == layer->inode &&
-	       head->mtime_ns == layer->mtime_ns;
+	return layer->frozen && !layer->adopted && head->merging[0] == '\0' &&
+	       head->disk_bytes == disk_bytes && head->layer_bytes == layer->size_bytes &&
+	       head->inode == layer->inode && head->mtime_ns == layer->mtime_ns;
 }
 
 /* ---- sums ---- */

@@ -12,8 +12,7 @@
  * them void: its fingerprint is another one from then on. Only a merge of ours, which knows all
  * that it writes, carries them over: it makes them void before its first write, by naming itself in
  * the head, and gives them the layer's new fingerprint at its end. A file that is missing, void,
- * damaged or of another version is as good as none: an older receiver removes it, and nothing but
- * the check depends on it.
+ * damaged or of another version is as good as none, and nothing but the check depends on it.
  *
  * One thread at a time; every call blocks on storage. One page is held in memory.
  */
@@ -47,7 +46,8 @@ struct sums;
 /* Open the sums of layer ("gen-1/vda-1.qcow2"), relative to dir_fd. 0; -ENOENT; -EUCLEAN (no sums
  * that can be read); or an errno. */
 int sums_open(int dir_fd, const char *layer, struct sums **ret_sums);
-/* The same for writing, by the owner of generation. -ESTALE: an earlier one wrote it. */
+/* The same for writing, by the owner of generation. -ESTALE: an earlier one wrote it; -EEXIST: a
+ * later one did, whose it is. */
 int sums_take(int dir_fd, const char *layer, uint64_t generation, struct sums **ret_sums);
 /* What an earlier owner wrote is copied to a file of our own: if that one was stopped in the middle
  * of a write, and goes on, it writes to the old. pace is told from time to time how many bytes were
@@ -67,7 +67,9 @@ char *sums_file_name(const char *layer, char name[SUMS_FILE_NAME_LEN]);
 const struct sums_head *sums_head(const struct sums *sums);
 /* Put the fingerprint of layer into head. */
 void sums_head_name(struct sums_head *head, const struct manifest_layer *layer);
-/* Are these the sums of the layer as its fingerprint in layer has it, for a disk of that size? */
+/* Are these the sums of the layer as its fingerprint in layer has it, for a disk of that size?
+ * Never of an adopted one: a VM has written it, and where its data lie in a file beside it, the
+ * fingerprint does not show that. */
 bool sums_hold(const struct sums *sums, const struct manifest_layer *layer, uint64_t disk_bytes);
 
 /* The sum of a block; 0 = not known. 0, -EBADMSG (the page is damaged: none of its sums is known),

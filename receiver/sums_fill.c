@@ -58,6 +58,9 @@ static int layer_begin(struct fill *fill)
 		sums_close(steal_ptr(fill->sums));
 		return 0;
 	}
+	if (rc == -EEXIST) {
+		return rc; /* the store is not ours any more */
+	}
 	sums_close(steal_ptr(fill->sums));
 	head.disk_bytes = fill->disk_bytes;
 	sums_head_name(&head, &fill->layer);
@@ -93,7 +96,8 @@ static int layer_find(struct fill *fill, const struct point_item *items)
 		const struct manifest_disk *disk = &m->current.disks[i];
 
 		for (size_t k = 0; k + 1 < disk->layer_count && rc == 0; k++) {
-			if (!disk->layers[k].frozen || !sums_layer_is_alone(m, items, disk, k)) {
+			if (!disk->layers[k].frozen || disk->layers[k].adopted ||
+			    !sums_layer_is_alone(m, items, disk, k)) {
 				continue;
 			}
 			fill->layer = disk->layers[k];

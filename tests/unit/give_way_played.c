@@ -73,6 +73,7 @@ int give_way_read(struct give_way *way)
 	char kept[PATH_LEN_MAX + 32];
 
 	CU_ASSERT(!world.runs); /* nothing is read of disks that are written to */
+	world.wrote = false;
 	way->adopt = (struct adopt_order){.seq = 7, .cut_id = "00000000deadbeef"};
 	if (!world.standalone) {
 		snprintf(kept, sizeof(kept), "%s" GIVE_WAY_KEPT_SUFFIX, way->definition);
@@ -110,6 +111,14 @@ int host_vm_stop(struct source_connection *connection, const char *vm, const cha
 	snprintf(error, SOURCE_ERROR_LEN, "it hangs");
 	world.runs = world.runs && world.hangs;
 	return world.runs ? -ETIMEDOUT : host_vm_save(connection, vm, path, error);
+}
+
+int host_vm_define(struct source_connection *connection, const char *vm, const char *path,
+		   char error[SOURCE_ERROR_LEN])
+{
+	CU_ASSERT(world.standalone);
+	world.defined = true;
+	return host_vm_save(connection, vm, path, error);
 }
 
 int host_vm_start(struct source_connection *connection, const char *vm, const char *path,

@@ -126,6 +126,7 @@ static void switch_make(const Vmreplica__Ipc__CibSwitch *request)
 		if (strcmp(request->parameters[i]->name, "role") == 0) {
 			strcpy(world.role, request->parameters[i]->value);
 			world.out_of_date = !epoch_equal(&world.told, &world_theirs);
+			world.unread = world.wrote;
 		}
 	}
 	if (request->n_vm_parameters > 0) {

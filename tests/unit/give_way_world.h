@@ -23,8 +23,10 @@ struct cluster_world {
 	char role[16], target[16], config[512];
 	bool follows, standalone;
 	/* what happens */
-	bool runs;  /* the VM */
-	bool hangs; /* it does not stop */
+	bool runs;    /* the VM */
+	bool hangs;   /* it does not stop */
+	bool defined; /* without a cluster: for libvirt again, and off */
+	bool wrote;   /* to its disks, since they were read last */
 	bool peer_silent;
 	struct epoch peer;	     /* what the other side answers */
 	bool answer_lost;	     /* of the change of role, once */
@@ -34,6 +36,7 @@ struct cluster_world {
 	bool lowered;	   /* an epoch */
 	struct epoch told; /* by the other side, last */
 	bool out_of_date;  /* it became the replica against that */
+	bool unread;	   /* it became the replica with disks that were written to since */
 	char answer[1024], outcome[1024];
 	int outcome_error;
 	unsigned int jobs; /* under way */

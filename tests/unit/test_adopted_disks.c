@@ -60,6 +60,11 @@ static void test_a_template_is_refused_and_untouched(void)
 	CU_ASSERT_EQUAL(check("alone"), 0);
 	CU_ASSERT_EQUAL(check("plain"), 0);
 	CU_ASSERT_EQUAL(check("nowhere"), 0); /* somebody else says so */
+	if (mknod(temp_path(path, "volume"), S_IFBLK | 0600, 0) == 0) { /* root alone may */
+		CU_ASSERT_EQUAL(check("volume"), -ENOTSUP);
+		CU_ASSERT_PTR_NOT_NULL(strstr(error, "block device"));
+	}
+	temp_path(path, "template");
 	CU_ASSERT_EQUAL(stat(path, &after), 0);
 	CU_ASSERT_EQUAL(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
 	CU_ASSERT_EQUAL(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);

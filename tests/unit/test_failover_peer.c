@@ -141,6 +141,8 @@ static void test_refusal(void)
 	CU_ASSERT(refuses("identity", -EACCES));
 	CU_ASSERT(refuses("starting", -EBUSY));
 	CU_ASSERT(refuses("certificate", -EKEYREJECTED));
+	CU_ASSERT_FALSE(refuses("own-certificate", -EKEYREJECTED));
+	CU_ASSERT_FALSE(refuses("", -ECANCELED));
 	CU_ASSERT(refuses("peer-no-quorum", -EAGAIN));
 	CU_ASSERT(refuses("version", -EPROTONOSUPPORT));
 	CU_ASSERT(refuses("protocol", -EPROTO));

@@ -204,6 +204,42 @@ static void test_silent(void)
 	world_end();
 }
 
+/* Started by an admin meanwhile, it is stopped, and what it wrote is read. */
+static void test_silent_and_started(void)
+{
+	world_begin(true);
+	world.peer_silent = true;
+	makes_way(MOMENTS);
+	goes_on();
+	CU_ASSERT_FALSE(world.runs);
+	world.runs = world.wrote = true;
+	goes_on();
+	CU_ASSERT(world.runs); /* nobody has asked for it yet */
+	world.peer_silent = false;
+	goes_on();
+	CU_ASSERT(is_replica());
+	CU_ASSERT_FALSE(world.runs);
+	CU_ASSERT_FALSE(world.unread);
+	world_end();
+}
+
+/* It was off when it was to make way: off it is again, but libvirt knows it. */
+static void test_off(void)
+{
+	world_begin(true);
+	world.runs = false;
+	world.peer_silent = true;
+	makes_way(MOMENTS);
+	goes_on();
+	world.peer_silent = false;
+	world.peer = world_given;
+	goes_on();
+	CU_ASSERT_FALSE(is_replica());
+	CU_ASSERT_FALSE(world.runs);
+	CU_ASSERT(world.defined);
+	world_end();
+}
+
 /* The VM does not stop for hours; the other side gives it back meanwhile. */
 static void test_hangs(void)
 {
@@ -319,6 +355,8 @@ static const struct unit_test tests[] = {
 	{"given back unasked", test_given_back},
 	{"asked before the change", test_asked},
 	{"other side silent", test_silent},
+	{"started meanwhile", test_silent_and_started},
+	{"off before", test_off},
 	{"VM hangs", test_hangs},
 	{"another node", test_faster},
 	{"answer lost", test_answer_lost},

@@ -208,7 +208,7 @@ static void test_store(void)
 	layer_make(LAYER_BYTES / 2);
 	small_leave(RESERVE / 2);
 	points_set(1);
-	CU_ASSERT_TRUE(scene_layers_wait(2, 30000));
+	CU_ASSERT_TRUE(scene_layers_wait(2, 60000));
 	CU_ASSERT_TRUE(small_free() > RESERVE);
 	scene_check();
 	scene_points_judge();
