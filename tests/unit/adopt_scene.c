@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "proto/extent_file.h"
+#include "shell.h"
 #include "unit.h"
 
 char adopted_paths[MODEL_DISKS][RIG_PATH], adopted_extents[RIG_PATH];
@@ -25,7 +25,7 @@ static void disk_wrap(unsigned int disk, const char *raw)
 {
 	const char *path = adopted_paths[disk];
 
-	scene_run("truncate -s %llu '%s.tmp' && "
+	shell_run("truncate -s %llu '%s.tmp' && "
 		  "qemu-img create -q -f qcow2 -o data_file='%s.tmp',data_file_raw=on,"
 		  "preallocation=metadata '%s' %llu && "
 		  "qemu-img amend -f qcow2 -o data_file='%s' '%s' && rm '%s.tmp'",
@@ -56,10 +56,10 @@ void adopted_disks_make(void)
 		if (adopted_wrapped) {
 			disk_wrap(i, raw);
 		} else {
-			scene_run("qemu-img convert -f raw -O qcow2 '%s' '%s' && rm '%s'", raw,
+			shell_run("qemu-img convert -f raw -O qcow2 '%s' '%s' && rm '%s'", raw,
 				  path, raw);
 		}
-		scene_run("qemu-img bitmap --add -f qcow2 '%s' " BITMAP " && "
+		shell_run("qemu-img bitmap --add -f qcow2 '%s' " BITMAP " && "
 			  "qemu-img bitmap --add -f qcow2 '%s' of-another-tool",
 			  path, path);
 		scene_give(path);

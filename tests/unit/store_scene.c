@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,17 +170,6 @@ bool scene_sums_wait(int timeout_ms)
 		whole = scene_sums_are_whole();
 	}
 	return whole;
-}
-
-void scene_run(const char *format, ...)
-{
-	char command[6 * RIG_PATH];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0);
 }
 
 void scene_give(const char *path)

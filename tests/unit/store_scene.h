@@ -24,8 +24,6 @@ bool scene_reads(const char *path, uint64_t seq, unsigned int index);
 
 /* The manifest as it is on disk. Caller destroys. */
 struct manifest scene_manifest(void);
-/* A command that must succeed. */
-void scene_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Make a file or directory the receiver's user's. */
 void scene_give(const char *path);
 /* Every point of the manifest reads as its cut was, while nothing merges. How many there are. */

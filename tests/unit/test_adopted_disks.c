@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Disks with which a side cannot become the replica, and that looking at them changes nothing. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <acl/libacl.h>
@@ -11,22 +10,11 @@
 
 #include "engine/adopted_disks.h"
 #include "engine/source_access.h"
+#include "tests/unit/shell.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
 static char error[SOURCE_ERROR_LEN];
-
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-	char command[8 * TEMP_PATH_LEN];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0);
-}
 
 static int check(const char *name)
 {
@@ -39,11 +27,11 @@ static int check(const char *name)
 /* Two VMs on one template, each with an overlay of its own. */
 static void templates_make(void)
 {
-	run("cd %s && qemu-img create -q -f qcow2 template 1M && "
-	    "qemu-img create -q -f qcow2 -F qcow2 -b template one && "
-	    "qemu-img create -q -f qcow2 -F qcow2 -b $PWD/template two && "
-	    "qemu-img create -q -f qcow2 alone 1M && qemu-img create -q -f raw plain 1M",
-	    tempdir());
+	shell_run("cd %s && qemu-img create -q -f qcow2 template 1M && "
+		  "qemu-img create -q -f qcow2 -F qcow2 -b template one && "
+		  "qemu-img create -q -f qcow2 -F qcow2 -b $PWD/template two && "
+		  "qemu-img create -q -f qcow2 alone 1M && qemu-img create -q -f raw plain 1M",
+		  tempdir());
 }
 
 static void test_a_template_is_refused_and_untouched(void)
@@ -59,7 +47,7 @@ static void test_a_template_is_refused_and_untouched(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, path));
 	CU_ASSERT_EQUAL(check("alone"), 0);
 	CU_ASSERT_EQUAL(check("plain"), 0);
-	CU_ASSERT_EQUAL(check("nowhere"), 0); /* somebody else says so */
+	CU_ASSERT_EQUAL(check("nowhere"), 0);				/* somebody else says so */
 	if (mknod(temp_path(path, "volume"), S_IFBLK | 0600, 0) == 0) { /* root alone may */
 		CU_ASSERT_EQUAL(check("volume"), -ENOTSUP);
 		CU_ASSERT_PTR_NOT_NULL(strstr(error, "block device"));
@@ -84,19 +72,22 @@ static void test_without_acls(void)
 static void test_layers_of_a_store(void)
 {
 	templates_make();
-	run("cd %s && mkdir -p store/gen-1 store/vm-2 && touch store/manifest.json && "
-	    "qemu-img create -q -f qcow2 store/gen-1/vda-1.qcow2 1M && "
-	    "qemu-img create -q -f qcow2 -F qcow2 -b ../gen-1/vda-1.qcow2 store/gen-1/vda-2.qcow2 "
-	    "&& "
-	    "qemu-img create -q -f qcow2 -F qcow2 -b ../gen-1/vda-2.qcow2 store/vm-2/vda.qcow2",
-	    tempdir());
+	shell_run(
+		"cd %s && mkdir -p store/gen-1 store/vm-2 && touch store/manifest.json && "
+		"qemu-img create -q -f qcow2 store/gen-1/vda-1.qcow2 1M && "
+		"qemu-img create -q -f qcow2 -F qcow2 -b ../gen-1/vda-1.qcow2 "
+		"store/gen-1/vda-2.qcow2 "
+		"&& "
+		"qemu-img create -q -f qcow2 -F qcow2 -b ../gen-1/vda-2.qcow2 store/vm-2/vda.qcow2",
+		tempdir());
 	CU_ASSERT_EQUAL(check("store/vm-2/vda.qcow2"), 0);
-	run("cd %s/store/gen-1 && rm vda-1.qcow2 && ln -s ../../alone vda-1.qcow2", tempdir());
+	shell_run("cd %s/store/gen-1 && rm vda-1.qcow2 && ln -s ../../alone vda-1.qcow2",
+		  tempdir());
 	CU_ASSERT_EQUAL(check("store/vm-2/vda.qcow2"), 0);
-	run("cd %s/store/gen-1 && rm vda-1.qcow2 && ln -s ../../one vda-1.qcow2", tempdir());
+	shell_run("cd %s/store/gen-1 && rm vda-1.qcow2 && ln -s ../../one vda-1.qcow2", tempdir());
 	CU_ASSERT_EQUAL(check("store/vm-2/vda.qcow2"), -ENOTSUP);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, "/one"));
-	run("rm -r %s/store", tempdir());
+	shell_run("rm -r %s/store", tempdir());
 }
 
 /* ---- a store is the receiver's ---- */
@@ -111,11 +102,12 @@ static uid_t receiver(void)
 /* With the VM's image left to root, as libvirt may leave it, and a file of somebody else's. */
 static void store_make(void)
 {
-	run("cd %s && mkdir -p store/vm-2 && chmod 750 store store/vm-2 && chown %u store "
-	    "store/vm-2 && touch "
-	    "store/manifest.json && qemu-img create -q -f qcow2 store/vm-2/vda.qcow2 1M && "
-	    "qemu-img create -q -f qcow2 foreign 1M && chmod 600 store/vm-2/vda.qcow2 foreign",
-	    tempdir(), (unsigned int)receiver());
+	shell_run(
+		"cd %s && mkdir -p store/vm-2 && chmod 750 store store/vm-2 && chown %u store "
+		"store/vm-2 && touch "
+		"store/manifest.json && qemu-img create -q -f qcow2 store/vm-2/vda.qcow2 1M && "
+		"qemu-img create -q -f qcow2 foreign 1M && chmod 600 store/vm-2/vda.qcow2 foreign",
+		tempdir(), (unsigned int)receiver());
 }
 
 static int lend(void)
@@ -163,47 +155,47 @@ static void test_an_image_of_the_store_is_lent(void)
 	CU_ASSERT_EQUAL(source_access_grant_image(path, receiver(), &granted), 0);
 	CU_ASSERT_FALSE(granted);   /* libvirt's change of owner has not shut the receiver out */
 	CU_ASSERT_EQUAL(lend(), 0); /* as at each start of the replica */
-	run("rm -r %s/store", tempdir());
+	shell_run("rm -r %s/store", tempdir());
 }
 
 static void test_a_link_in_the_store_lends_nothing(void)
 {
 	store_make();
-	run("cd %s && ln -sf $PWD/foreign store/vm-2/vda.qcow2", tempdir());
+	shell_run("cd %s && ln -sf $PWD/foreign store/vm-2/vda.qcow2", tempdir());
 	CU_ASSERT_EQUAL(lend(), -ELOOP);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, "vda.qcow2"));
 	CU_ASSERT_FALSE(is_shared("foreign"));
-	run("cd %s && rm -r store/vm-2 && mkdir other && mv foreign other/vda.qcow2 && "
-	    "ln -s ../other store/vm-2",
-	    tempdir());
+	shell_run("cd %s && rm -r store/vm-2 && mkdir other && mv foreign other/vda.qcow2 && "
+		  "ln -s ../other store/vm-2",
+		  tempdir());
 	CU_ASSERT_EQUAL(lend(), -ENOTDIR); /* in the middle */
 	CU_ASSERT_FALSE(is_shared("other/vda.qcow2") || is_shared("other"));
-	run("rm -r %s/store %s/other", tempdir(), tempdir());
+	shell_run("rm -r %s/store %s/other", tempdir(), tempdir());
 }
 
 static void test_other_files_in_the_store_lend_nothing(void)
 {
 	store_make();
-	run("cd %s && rm foreign && qemu-img create -q -f qcow2 -o "
-	    "data_file=$PWD/foreign,data_file_raw=on,preallocation=metadata "
-	    "store/vm-2/vda.qcow2 1M && chmod 600 store/vm-2/vda.qcow2 foreign",
-	    tempdir());
+	shell_run("cd %s && rm foreign && qemu-img create -q -f qcow2 -o "
+		  "data_file=$PWD/foreign,data_file_raw=on,preallocation=metadata "
+		  "store/vm-2/vda.qcow2 1M && chmod 600 store/vm-2/vda.qcow2 foreign",
+		  tempdir());
 	CU_ASSERT_EQUAL(lend(), -EPERM);
 	CU_ASSERT_FALSE(is_shared("foreign") || is_shared("store/vm-2/vda.qcow2"));
 	if (geteuid() == 0) { /* else it is the receiver's own */
-		run("cd %s && rm foreign && qemu-img create -q -f qcow2 foreign 1M && "
-		    "chmod 600 foreign && ln -f foreign store/vm-2/vda.qcow2",
-		    tempdir());
+		shell_run("cd %s && rm foreign && qemu-img create -q -f qcow2 foreign 1M && "
+			  "chmod 600 foreign && ln -f foreign store/vm-2/vda.qcow2",
+			  tempdir());
 		CU_ASSERT_EQUAL(lend(), -EPERM);
 		CU_ASSERT_FALSE(is_shared("foreign"));
 	}
-	run("rm -r %s/store", tempdir());
+	shell_run("rm -r %s/store", tempdir());
 }
 
 int main(void)
 {
 	static const struct unit_test tests[] = {
-	{"without ACLs", test_without_acls},
+		{"without ACLs", test_without_acls},
 		{"a template is refused and untouched", test_a_template_is_refused_and_untouched},
 		{"layers of a store", test_layers_of_a_store},
 		{"an image of the store is lent", test_an_image_of_the_store_is_lent},

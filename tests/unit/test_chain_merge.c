@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is between a VM's image and the one that all is merged into, by the headers. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "engine/chain_merge.h"
 #include "engine/source_access.h"
+#include "tests/unit/shell.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
@@ -17,21 +17,9 @@ static char paths[LAYERS][TEMP_PATH_LEN], image[TEMP_PATH_LEN];
 static char *chain[LAYERS];
 static size_t lowest, top;
 
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-	char command[8 * TEMP_PATH_LEN];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0);
-}
-
 static void stand_on(const char *path, const char *below)
 {
-	run("qemu-img rebase -q -u -f qcow2 -F qcow2 -b '%s' '%s'", below, path);
+	shell_run("qemu-img rebase -q -u -f qcow2 -F qcow2 -b '%s' '%s'", below, path);
 }
 
 /* base <- l1 <- l2 <- l3 <- image, by names relative to the directory, absolute, through a detour.
@@ -44,9 +32,9 @@ static void begin(void)
 		snprintf(name, sizeof(name), "l%zu", i);
 		chain[i] = temp_path(paths[i], name);
 		unlink(chain[i]); /* it may be a link */
-		run("qemu-img create -q -f qcow2 '%s' 1M", chain[i]);
+		shell_run("qemu-img create -q -f qcow2 '%s' 1M", chain[i]);
 	}
-	run("qemu-img create -q -f qcow2 '%s' 1M", temp_path(image, "vm"));
+	shell_run("qemu-img create -q -f qcow2 '%s' 1M", temp_path(image, "vm"));
 	stand_on(chain[1], "l0");
 	stand_on(chain[2], chain[1]);
 	snprintf(below, sizeof(below), "../%s/l2", strrchr(tempdir(), '/') + 1);
@@ -78,7 +66,7 @@ static void test_a_link_is_the_end(void)
 	char template[TEMP_PATH_LEN], disk[TEMP_PATH_LEN];
 
 	begin();
-	run("qemu-img create -q -f qcow2 '%s' 1M", temp_path(template, "template"));
+	shell_run("qemu-img create -q -f qcow2 '%s' 1M", temp_path(template, "template"));
 	CU_ASSERT_EQUAL(rename(chain[0], temp_path(disk, "disk")), 0);
 	stand_on(disk, template);
 	CU_ASSERT_EQUAL(symlink(disk, chain[0]), 0);
@@ -91,14 +79,14 @@ static void test_a_foreign_file_is_refused(void)
 	char other[TEMP_PATH_LEN];
 
 	begin();
-	run("qemu-img create -q -f qcow2 '%s' 1M", temp_path(other, "other"));
+	shell_run("qemu-img create -q -f qcow2 '%s' 1M", temp_path(other, "other"));
 	stand_on(chain[2], other);
 	CU_ASSERT_EQUAL(chain_merge_find(image, chain, LAYERS, &lowest, &top), -EBADMSG);
 	begin();
 	stand_on(chain[2], chain[3]); /* it goes down, or it goes round for ever */
 	CU_ASSERT_EQUAL(chain_merge_find(image, chain, LAYERS, &lowest, &top), -EBADMSG);
 	begin();
-	run("qemu-img create -q -f qcow2 '%s' 1M", image); /* it stands on nothing */
+	shell_run("qemu-img create -q -f qcow2 '%s' 1M", image); /* it stands on nothing */
 	CU_ASSERT_EQUAL(chain_merge_find(image, chain, LAYERS, &lowest, &top), -EBADMSG);
 	CU_ASSERT_EQUAL(unlink(chain[1]), 0);
 	begin();
@@ -162,9 +150,9 @@ static void test_a_foreign_file_is_not_opened_to_qemu(void)
 	char directory[TEMP_PATH_LEN], victim[TEMP_PATH_LEN], path[TEMP_PATH_LEN];
 
 	begin();
-	run("mkdir '%s' && qemu-img create -q -f qcow2 '%s' 1M && ln -s '%s' '%s/gen-1'",
-	    temp_path(directory, "elsewhere"), temp_path(victim, "elsewhere/victim"), directory,
-	    tempdir());
+	shell_run("mkdir '%s' && qemu-img create -q -f qcow2 '%s' 1M && ln -s '%s' '%s/gen-1'",
+		  temp_path(directory, "elsewhere"), temp_path(victim, "elsewhere/victim"),
+		  directory, tempdir());
 	chain[1] = temp_path(path, "victim");
 	CU_ASSERT_EQUAL(rename(victim, path), 0);
 	CU_ASSERT_EQUAL(admit(LAYERS), -EBADMSG); /* l1 is on the way, and not named */
@@ -177,7 +165,7 @@ static void test_a_foreign_file_is_not_opened_to_qemu(void)
 	CU_ASSERT_EQUAL(chain_merge_find(image, chain, LAYERS, &lowest, &top), 0);
 	CU_ASSERT_EQUAL(admit(LAYERS), -EBADMSG);
 	CU_ASSERT_FALSE(was_admitted(victim));
-	run("rm -r '%s' '%s/gen-1'", directory, tempdir());
+	shell_run("rm -r '%s' '%s/gen-1'", directory, tempdir());
 }
 
 /* The one legal link: to a disk that was lent. What is passed on is the disk. */

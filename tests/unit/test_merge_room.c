@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "common/clock.h"
 #include "points_scene.h"
 #include "takeover_scene.h"
+#include "shell.h"
 #include "unit.h"
 
 #define MIB	    ((uint64_t)1 << 20)
@@ -280,10 +280,10 @@ static void adopted_begin(bool stiff)
 	small_mount(directory);
 	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
 		snprintf(disk_paths[i], RIG_PATH, "%.430s/%s.img", directory, model.disks[i].name);
-		scene_run("qemu-img create -q -f qcow2 %s '%s' %" PRIu64,
+		shell_run("qemu-img create -q -f qcow2 %s '%s' %" PRIu64,
 			  stiff ? "-o compat=0.10" : "", disk_paths[i], model.disks[i].size);
 		if (stiff) { /* QEMU does not resize an old one that has a snapshot */
-			scene_run("qemu-img snapshot -c keeps-its-size '%s'", disk_paths[i]);
+			shell_run("qemu-img snapshot -c keeps-its-size '%s'", disk_paths[i]);
 		}
 		scene_give(disk_paths[i]);
 	}
@@ -336,7 +336,7 @@ static void test_unfit(void)
 	scene_check();
 	CU_ASSERT_STRING_EQUAL(rig.status.code, UNFIT);
 	rig_stop(&rig);
-	scene_run("qemu-img snapshot -d keeps-its-size '%s'", disk_paths[0]);
+	shell_run("qemu-img snapshot -d keeps-its-size '%s'", disk_paths[0]);
 	rig_start(&rig, "b1");
 	CU_ASSERT_EQUAL(rig_open(&rig), 0);
 	new_primary();

@@ -12,6 +12,7 @@
 
 #include "adopt_scene.h"
 #include "proto/vm_state.h"
+#include "shell.h"
 #include "unit.h"
 
 #define RESYNCHRONIZING VMREPLICA__STATE__STATE_RESYNCHRONIZING
@@ -156,7 +157,7 @@ static void test_back(void)
 		memcpy(adopted_paths[i], rig.taken.paths[i], sizeof(adopted_paths[i]));
 	}
 	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);
-	scene_run("qemu-io -f qcow2 -c 'write -P 7 1M 64k' '%s' >/dev/null", adopted_paths[0]);
+	shell_run("qemu-io -f qcow2 -c 'write -P 7 1M 64k' '%s' >/dev/null", adopted_paths[0]);
 	memset(model.disks[0].data + (1 << 20), 7, 65536);
 	scene_note_as(CUT_SEQ); /* handed over as it is: a point */
 	CU_ASSERT_EQUAL(rig_close(&rig, false), 0);
@@ -290,7 +291,7 @@ static void test_lost_primary_commit(void)
 {
 	handed_over(2);
 	CU_ASSERT_EQUAL(taking_failover(3, CUT_SEQ), 0);
-	scene_run("qemu-io -f qcow2 -c 'write -P 9 1M 64k' '%s' >/dev/null", rig.taken.paths[0]);
+	shell_run("qemu-io -f qcow2 -c 'write -P 9 1M 64k' '%s' >/dev/null", rig.taken.paths[0]);
 	memset(model.disks[0].data + (1 << 20), 9, 65536);
 	scene_note_as(CUT_SEQ);
 	CU_ASSERT_EQUAL(taking_end_as(COMMIT, 1), 0);

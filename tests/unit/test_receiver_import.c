@@ -10,6 +10,7 @@
 
 #include "adopt_scene.h"
 #include "fault_sync.h"
+#include "shell.h"
 #include "unit.h"
 
 /* <store>/import/<disk>.qcow2, as the engine leaves them; vdb as an image that is not ours. */
@@ -30,7 +31,7 @@ static void media_make(void)
 		CU_ASSERT_EQUAL(write(fd, model.disks[i].data, model.disks[i].size),
 				(ssize_t)model.disks[i].size);
 		close(fd);
-		scene_run("qemu-img convert -f raw -O qcow2 -o cluster_size=%s '%s' '%s' && "
+		shell_run("qemu-img convert -f raw -O qcow2 -o cluster_size=%s '%s' '%s' && "
 			  "rm '%s'",
 			  i == 0 ? "65536" : "4096", raw, path, raw);
 		scene_give(path);

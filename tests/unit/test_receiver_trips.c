@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "takeover_scene.h"
+#include "shell.h"
 #include "unit.h"
 
 #define LAYERS 6 /* base, two points, the VM's last, what is being written; one that merges */
@@ -79,7 +79,7 @@ static void consolidate(void)
 		const struct manifest_disk *disk = &manifest.current.disks[i];
 
 		CU_ASSERT_EQUAL(rig.taken.chain_count[i], disk->layer_count);
-		scene_run("cd '%.300s' && qemu-img commit -q -f qcow2 -b \"$PWD/%.150s\" "
+		shell_run("cd '%.300s' && qemu-img commit -q -f qcow2 -b \"$PWD/%.150s\" "
 			  "\"$PWD/%.150s\" && qemu-img rebase -q -u -f qcow2 -F qcow2 -b "
 			  "\"$(realpath '%.150s')\" '%.400s'",
 			  rig.store, disk->layers[0].file, manifest_disk_top(disk)->file,
@@ -102,7 +102,7 @@ static void trip(uint64_t epoch, unsigned int pattern, bool merges)
 	for (unsigned int i = 0; i < MODEL_DISKS; i++) {
 		memcpy(paths[i], rig.taken.paths[i], sizeof(paths[i]));
 	}
-	scene_run("qemu-io -f qcow2 -c 'write -P %u %" PRIu64 " 64k' '%s' >/dev/null", pattern, at,
+	shell_run("qemu-io -f qcow2 -c 'write -P %u %" PRIu64 " 64k' '%s' >/dev/null", pattern, at,
 		  paths[0]);
 	memset(model.disks[0].data + at, (int)pattern, 65536);
 	if (merges) {
@@ -139,7 +139,7 @@ static void trips(uint64_t epoch)
 	/* The directories stay: names that libvirt wrote into headers lead through them. */
 	CU_ASSERT_EQUAL(taking_files("vm-*"), TRIPS);
 	CU_ASSERT_TRUE(taking_files("vda*.qcow2") <= LAYERS);
-	scene_run("test -z \"$(find '%s' -xtype l)\"", rig.store); /* each link leads somewhere */
+	shell_run("test -z \"$(find '%s' -xtype l)\"", rig.store); /* each link leads somewhere */
 	scene_replace_receiver(false);
 	scene_check();
 	CU_ASSERT_EQUAL(taking_failover(epoch + 2 * TRIPS, 0), 0);
@@ -174,7 +174,7 @@ static void disks_make(void)
 		CU_ASSERT_EQUAL(write(fd, model.disks[i].data, model.disks[i].size),
 				(ssize_t)model.disks[i].size);
 		close(fd);
-		scene_run("cd '%s' && qemu-img convert -f raw -O qcow2 '%s' new && mv new '%s' && "
+		shell_run("cd '%s' && qemu-img convert -f raw -O qcow2 '%s' new && mv new '%s' && "
 			  "chown %u:%u '%s'",
 			  directory, paths[i], paths[i], (unsigned int)uid, (unsigned int)gid,
 			  paths[i]);

@@ -12,6 +12,7 @@
 
 #include "receiver/check.h"
 #include "points_scene.h"
+#include "shell.h"
 #include "unit.h"
 
 /* ---- the check's verdict ---- */
@@ -377,7 +378,7 @@ static void bitmaps_void(const struct manifest *m)
 {
 	const char *top = manifest_disk_top(&m->current.disks[0])->file;
 
-	scene_run("qemu-img bitmap --add '%s/%s' changes", rig.store, top);
+	shell_run("qemu-img bitmap --add '%s/%s' changes", rig.store, top);
 	byte_flip(top, AUTOCLEAR_LOW);
 	check_run();
 	CU_ASSERT_TRUE(is_noted(top, "bitmap"));

@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,22 +10,11 @@
 
 #include "common/cleanup.h"
 #include "engine/store_reach.h"
+#include "tests/unit/shell.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
 #define STORE "storage/a.example/web1-1"
-
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-	char command[8 * TEMP_PATH_LEN];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0);
-}
 
 static uid_t receiver(void)
 {
@@ -36,22 +24,22 @@ static uid_t receiver(void)
 /* A store, and disks beside its storage: lent ones are the receiver's, by owner. */
 static void host_make(void)
 {
-	run("cd %s && mkdir -p " STORE "/gen-1 disks && "
-	    "qemu-img create -q -f qcow2 disks/lent 1M && "
-	    "qemu-img create -q -f qcow2 disks/foreign 1M && "
-	    "qemu-img create -q -f qcow2 -F qcow2 -b $PWD/disks/foreign disks/over 1M && "
-	    "chmod 600 disks/*",
-	    tempdir());
+	shell_run("cd %s && mkdir -p " STORE "/gen-1 disks && "
+		  "qemu-img create -q -f qcow2 disks/lent 1M && "
+		  "qemu-img create -q -f qcow2 disks/foreign 1M && "
+		  "qemu-img create -q -f qcow2 -F qcow2 -b $PWD/disks/foreign disks/over 1M && "
+		  "chmod 600 disks/*",
+		  tempdir());
 	if (geteuid() == 0) {
-		run("cd %s/disks && chown %u lent over", tempdir(), (unsigned int)receiver());
+		shell_run("cd %s/disks && chown %u lent over", tempdir(), (unsigned int)receiver());
 	} else {
-		run("chmod 0 %s/disks/foreign", tempdir());
+		shell_run("chmod 0 %s/disks/foreign", tempdir());
 	}
 }
 
 static void host_unmake(void)
 {
-	run("cd %s && rm -rf storage disks", tempdir());
+	shell_run("cd %s && rm -rf storage disks", tempdir());
 }
 
 static int find(const struct source_defined_disk *disks, size_t count, struct store_reach *ret)
@@ -123,9 +111,9 @@ static void tricks(void)
 	link_make("disks/foreign", STORE "/gen-1/vda-1.qcow2");
 	link_make("disks/over", STORE "/gen-1/vdb-1.qcow2");
 	link_make("disks", STORE "/gen-1/directory");
-	run("ln -s /etc/passwd %s/" STORE "/gen-1/file; mkfifo %s/storage/fifo; ln -s "
-	    "%s/storage/fifo %s/" STORE "/gen-1/fifo",
-	    tempdir(), tempdir(), tempdir(), tempdir());
+	shell_run("ln -s /etc/passwd %s/" STORE "/gen-1/file; mkfifo %s/storage/fifo; ln -s "
+		  "%s/storage/fifo %s/" STORE "/gen-1/fifo",
+		  tempdir(), tempdir(), tempdir(), tempdir());
 	CU_ASSERT_EQUAL(find(NULL, 0, &reach), 0);
 	CU_ASSERT_FALSE(has(&reach, "disks/foreign"));
 	CU_ASSERT_FALSE(has(&reach, "disks"));
@@ -148,7 +136,7 @@ static void what_is_covered(void)
 	CU_ASSERT_EQUAL(store_reach_join(&told, &wanted), 0);
 	CU_ASSERT_TRUE(store_reach_covers(&told, &wanted));
 	store_reach_destroy(&wanted);
-	run("cd %s && mv storage old && mkdir -p " STORE, tempdir());
+	shell_run("cd %s && mv storage old && mkdir -p " STORE, tempdir());
 	CU_ASSERT_EQUAL(find(NULL, 0, &wanted), 0);
 	CU_ASSERT_FALSE(store_reach_covers(&told, &wanted));
 	CU_ASSERT_EQUAL(store_reach_join(&told, &wanted), 0);
@@ -156,7 +144,7 @@ static void what_is_covered(void)
 	CU_ASSERT_TRUE(store_reach_covers(&told, &wanted));
 	store_reach_destroy(&wanted);
 	store_reach_destroy(&told);
-	run("rm -r %s/old", tempdir());
+	shell_run("rm -r %s/old", tempdir());
 	host_unmake();
 }
 

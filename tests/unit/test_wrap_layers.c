@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unwrapping a VM that has come home: what stands on the header goes down into the raw disk. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "engine/wrap_image.h"
 #include "engine/wrap_layers.h"
 #include "engine/wrap_record.h"
+#include "tests/unit/shell.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/unit.h"
 
@@ -29,21 +29,10 @@ static const struct wrap_layers_users users = {.receiver = RECEIVER, .qemu = 0};
 static atomic_bool stop;
 static unsigned int layers;
 
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-	char command[8 * TEMP_PATH_LEN];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	CU_ASSERT_EQUAL_FATAL(system(command), 0); /* NOLINT(cert-env33-c): a test's own files */
-}
-
 static void put(const char *path, const char *pattern, unsigned int piece)
 {
-	run("qemu-io -f qcow2 -c 'write %s %u 64k' '%s' >/dev/null", pattern, piece * PIECE, path);
+	shell_run("qemu-io -f qcow2 -c 'write %s %u 64k' '%s' >/dev/null", pattern, piece * PIECE,
+		  path);
 }
 
 static bool holds(unsigned int piece, int byte)
@@ -91,8 +80,8 @@ static void begin(void)
 	CU_ASSERT_EQUAL_FATAL(truncate(raw, MIB), 0);
 	snprintf(header, sizeof(header), "%.480s" WRAP_HEADER_SUFFIX, raw);
 	CU_ASSERT_EQUAL_FATAL(wrap_image_make(raw, MIB, header, error), 0);
-	run("mkdir -p '%s/gen-1' '%s/vm-3' && chown %u '%s' '%s'/*", temp_path(store, "store"),
-	    store, RECEIVER, store, store);
+	shell_run("mkdir -p '%s/gen-1' '%s/vm-3' && chown %u '%s' '%s'/*",
+		  temp_path(store, "store"), store, RECEIVER, store, store);
 	temp_path(base, "store/gen-1/vda");
 	temp_path(layer, "store/gen-1/vda-2.qcow2");
 	temp_path(image, "store/vm-3/vda.qcow2");
@@ -100,11 +89,12 @@ static void begin(void)
 	for (unsigned int piece = 0; piece < 4; piece++) {
 		put(header, "-P 0x10", piece);
 	}
-	run("cd '%s/gen-1' && qemu-img create -q -f qcow2 -F qcow2 -b ../gen-1/vda vda-2.qcow2",
-	    store);
-	run("cd '%s/vm-3' && qemu-img create -q -f qcow2 -F qcow2 -b ../gen-1/vda-2.qcow2 "
-	    "vda.qcow2",
-	    store);
+	shell_run(
+		"cd '%s/gen-1' && qemu-img create -q -f qcow2 -F qcow2 -b ../gen-1/vda vda-2.qcow2",
+		store);
+	shell_run("cd '%s/vm-3' && qemu-img create -q -f qcow2 -F qcow2 -b ../gen-1/vda-2.qcow2 "
+		  "vda.qcow2",
+		  store);
 	put(layer, "-P 0x21", 1);
 	put(layer, "-P 0x21", 2);
 	put(image, "-P 0x32", 2);
@@ -162,7 +152,7 @@ static void test_interrupted(void)
 	CU_ASSERT_EQUAL(merge(), 0);
 	judge();
 	begin();
-	run("qemu-io -f qcow2 -c 'sleep 3000' '%s' >/dev/null & sleep 0.5", image);
+	shell_run("qemu-io -f qcow2 -c 'sleep 3000' '%s' >/dev/null & sleep 0.5", image);
 	CU_ASSERT_TRUE(merge() < 0); /* a VM has it */
 	CU_ASSERT_TRUE(holds(1, 0x10));
 }
@@ -175,20 +165,20 @@ static void test_refused(void)
 	CU_ASSERT_EQUAL(source_access_revoke_image(header, RECEIVER), 0); /* not lent */
 	CU_ASSERT_EQUAL(merge(), -EPERM);
 	begin();
-	run("qemu-img create -q -f qcow2 -F qcow2 -b '%s' '%s'", header,
-	    temp_path(other, "snapshot.qcow2"));
+	shell_run("qemu-img create -q -f qcow2 -F qcow2 -b '%s' '%s'", header,
+		  temp_path(other, "snapshot.qcow2"));
 	snprintf(disk.image, sizeof(disk.image), "%s", other); /* in no store */
 	CU_ASSERT_EQUAL(merge(), -EPERM);
 	begin();
-	run("qemu-img create -q -f qcow2 -F qcow2 -b '%s' '%s'", header, other);
-	run("qemu-img rebase -q -u -f qcow2 -F qcow2 -b '%s' '%s'", other, layer);
+	shell_run("qemu-img create -q -f qcow2 -F qcow2 -b '%s' '%s'", header, other);
+	shell_run("qemu-img rebase -q -u -f qcow2 -F qcow2 -b '%s' '%s'", other, layer);
 	CU_ASSERT_EQUAL(merge(), -EPERM); /* it leads out of the store */
 	begin();
-	run("mkdir '%s' && mv '%s' '%s/vda-2.qcow2' && ln -s '%s/vda-2.qcow2' '%s'",
-	    temp_path(other, "elsewhere"), layer, other, other, layer);
+	shell_run("mkdir '%s' && mv '%s' '%s/vda-2.qcow2' && ln -s '%s/vda-2.qcow2' '%s'",
+		  temp_path(other, "elsewhere"), layer, other, other, layer);
 	CU_ASSERT_TRUE(merge() < 0); /* a link in the middle */
 	begin();
-	run("qemu-img resize -q '%s' 2M", image);
+	shell_run("qemu-img resize -q '%s' 2M", image);
 	CU_ASSERT_EQUAL(merge(), -EFBIG);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error, "qemu-img resize"));
 	begin();
