@@ -191,6 +191,15 @@ int source_run_end(struct source_connection *connection, const char *vm, int gra
 
 /* ---- consolidating ---- */
 
+/* Somebody reads the images just now, be it with qemu-img's -U: QEMU merges none under a reader.
+ * libvirt has no code for that. */
+static int commit_refused(struct source_call *call, virConnectPtr conn)
+{
+	int result = source_call_translate(call, conn, "merging the VM's images");
+
+	return strstr(call->error, "\" lock") != NULL ? -EBUSY : result;
+}
+
 /* text[0] "disk\nbase", text[1] top. */
 static int commit_begin(struct source_call *call, virConnectPtr conn, virDomainPtr domain)
 {
@@ -204,7 +213,7 @@ static int commit_begin(struct source_call *call, virConnectPtr conn, virDomainP
 	return virDomainBlockCommit(domain, disk, base, call->text[1], COMMIT_BYTES_PER_S,
 				    VIR_DOMAIN_BLOCK_COMMIT_BANDWIDTH_BYTES) == 0
 		       ? 0
-		       : source_call_translate(call, conn, "merging the VM's images");
+		       : commit_refused(call, conn);
 }
 
 /* It began after its caller had given up. */

@@ -7,6 +7,7 @@ from case import require
 TIMEOUT = 480
 FRESH = True
 SHAPE = {"guest": False}
+SOAK = True  # three minutes, and nothing in it has changed for long
 SECONDS = 60
 
 
