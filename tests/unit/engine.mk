@@ -23,7 +23,7 @@ tests_unit_test_source_access_CFLAGS = $(source_test_cflags)
 tests_unit_test_source_access_LDADD = $(source_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_store_reach
-tests_unit_test_store_reach_SOURCES = tests/unit/test_store_reach.c tests/unit/tempdir.h
+tests_unit_test_store_reach_SOURCES = tests/unit/test_store_reach.c tests/unit/shell.h tests/unit/tempdir.h
 tests_unit_test_store_reach_CFLAGS = $(source_test_cflags)
 tests_unit_test_store_reach_LDADD = $(source_test_ldadd)
 
