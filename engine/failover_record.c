@@ -6,6 +6,7 @@
 #include "engine/epoch.h"
 #include "engine/failover.h"
 #include "engine/standing.h"
+#include "engine/switch_change.h"
 
 #define SETTING_LIMIT_MS 120000
 
@@ -82,32 +83,6 @@ static bool forget_raises(const struct failover *failover, struct epoch *ret_epo
 	       failover_release_epoch(failover, replica, ret_epoch) == 0;
 }
 
-#define FORGOTTEN_MAX 3u
-
-/* A change of settings, and what its fields point at. */
-struct settings_change {
-	Vmreplica__Ipc__CibNvpair pairs[FORGOTTEN_MAX], *list[FORGOTTEN_MAX];
-	char names[FORGOTTEN_MAX][STANDING_NAME_LEN], values[FORGOTTEN_MAX][EPOCH_TEXT_LEN];
-	size_t count;
-};
-
-/* epoch NULL: it goes. */
-static void change_add(struct settings_change *change, const char *relationship, const char *order,
-		       const struct epoch *epoch)
-{
-	size_t i = change->count++;
-
-	vmreplica__ipc__cib_nvpair__init(&change->pairs[i]);
-	standing_name(order, relationship, change->names[i]);
-	change->values[i][0] = '\0';
-	if (epoch != NULL) {
-		epoch_format(epoch, change->values[i]);
-	}
-	change->pairs[i].name = change->names[i];
-	change->pairs[i].value = change->values[i];
-	change->list[i] = &change->pairs[i];
-}
-
 /* What was not taken, or is given back, will not be taken by the same order given once more: the
  * other side hears so, and starts the VM again. */
 static bool forget_refuses(const struct failover *failover)
@@ -118,34 +93,35 @@ static bool forget_refuses(const struct failover *failover)
 /* The order goes, and with a cancel the epoch that it raised comes, in one change. */
 static void forget_order(struct failover *failover)
 {
-	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
 	struct cluster *cluster = &failover->engine->cluster;
 	struct replica *replica = failover_replica(failover);
 	const Vmreplica__Ipc__CibResource *resource = failover_vm_resource(failover);
-	struct settings_change change = {.count = 0};
+	char raised[EPOCH_TEXT_LEN], refused[EPOCH_TEXT_LEN];
+	struct switch_change change;
 	struct epoch epoch;
 	int result;
 
-	change_add(&change, failover->relationship, STANDING_FAILOVER, NULL);
+	switch_change_init(&change);
+	switch_change_setting(&change, STANDING_FAILOVER, failover->relationship, "");
 	if (forget_raises(failover, &epoch)) {
-		change_add(&change, failover->relationship, EPOCH_SETTING, &epoch);
+		switch_change_setting(&change, EPOCH_SETTING, failover->relationship,
+				      epoch_format(&epoch, raised));
 		if (failover->order.kind == CANCEL) {
-			change_add(&change, failover->relationship, STANDING_REVERSING, NULL);
+			switch_change_setting(&change, STANDING_REVERSING, failover->relationship,
+					      "");
 		}
 	}
 	if (forget_refuses(failover)) {
-		change_add(&change, failover->relationship, STANDING_REFUSED,
-			   &failover->order.epoch);
+		switch_change_setting(&change, STANDING_REFUSED, failover->relationship,
+				      epoch_format(&failover->order.epoch, refused));
 	}
 	if (failover->order.kind == COMMIT && replica != NULL && resource != NULL) {
-		request.resource = replica->settings.resource;
-		request.vm_resource = resource->id;
-		request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
+		change.request.resource = replica->settings.resource;
+		change.request.vm_resource = resource->id;
+		change.request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_REMOVE;
 	}
-	request.settings = change.list;
-	request.n_settings = change.count;
 	failover->busy = true;
-	result = cluster->ops->switch_role(cluster, &request, recorded_cb, failover);
+	result = cluster->ops->switch_role(cluster, &change.request, recorded_cb, failover);
 	if (result < 0) {
 		recorded_cb(failover, result, "Pacemaker is not reached");
 	}

@@ -16,13 +16,12 @@
 #include "engine/peer_contact.h"
 #include "engine/replica_takeover.h"
 #include "engine/standing.h"
+#include "engine/switch_change.h"
 
 #define LIMIT_MS	 120000
 #define EXTENTS_LIMIT_MS 600000
 #define PEER_LIMIT_MS	 (30 * 60 * 1000) /* it stops its VM, and reads its bitmaps */
 #define PEER_RETRY_MS	 2000
-#define SETTINGS	 8
-#define PARAMETERS	 5
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
 
@@ -250,39 +249,11 @@ void failover_step_peer(struct failover *failover)
 
 /* ---- the role ---- */
 
+/* The change, and what it points at besides. */
 struct role_change {
-	Vmreplica__Ipc__CibSwitch request;
-	Vmreplica__Ipc__CibNvpair pairs[PARAMETERS + SETTINGS], *parameters[PARAMETERS],
-		*settings[SETTINGS];
-	size_t count;
-	char names[SETTINGS][STANDING_NAME_LEN];
+	struct switch_change change;
 	char peer[ENGINE_ADDRESS_LEN], epoch[EPOCH_TEXT_LEN], vm[RESOURCE_ID_MAX + 1];
 };
-
-static Vmreplica__Ipc__CibNvpair *add(struct role_change *change, const char *name,
-				      const char *value)
-{
-	Vmreplica__Ipc__CibNvpair *pair = &change->pairs[change->count++];
-
-	vmreplica__ipc__cib_nvpair__init(pair);
-	pair->name = (char *)(uintptr_t)name; /* the request is only read */
-	pair->value = (char *)(uintptr_t)value;
-	return pair;
-}
-
-static void add_parameter(struct role_change *change, const char *name, const char *value)
-{
-	change->parameters[change->request.n_parameters++] = add(change, name, value);
-}
-
-static void add_setting(struct role_change *change, const char *prefix, const char *relationship,
-			const char *value)
-{
-	char *name = change->names[change->request.n_settings];
-
-	standing_name(prefix, relationship, name);
-	change->settings[change->request.n_settings++] = add(change, name, value);
-}
 
 static void role_changed_cb(void *arg, int error, const char *text)
 {
@@ -306,45 +277,43 @@ static bool vm_is_stopped(const struct failover *failover, const char *vm_resour
 
 static void fill_change(struct failover *failover, const struct peer_contact *contact,
 			const struct replica *replica, const char *vm_resource,
-			struct role_change *change)
+			struct role_change *role)
 {
+	struct switch_change *change = &role->change;
 	struct epoch known;
 
-	memset(change, 0, sizeof(*change));
-	vmreplica__ipc__cib_switch__init(&change->request);
-	change->request.parameters = change->parameters;
-	change->request.settings = change->settings;
+	switch_change_init(change);
 	change->request.resource = (char *)(uintptr_t)contact->resource;
 	if (vm_resource != NULL) { /* a host without a cluster has none */
 		change->request.vm_resource = (char *)(uintptr_t)vm_resource;
 		change->request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
-		add_parameter(change, "vm_resource", vm_resource);
+		switch_change_parameter(change, "vm_resource", vm_resource);
 	}
 	if (vm_resource != NULL && failover->error == -ESTALE &&
 	    vm_is_stopped(failover, vm_resource)) {
 		/* the other side has it (failover_ask.c), and Pacemaker would try again here */
 		change->request.target = VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STOPPED;
 	}
-	peer_contact_format(contact, change->peer);
-	add_parameter(change, "role", "primary");
-	add_parameter(change, "peer", change->peer);
-	add_parameter(change, "vm", replica_definition_vm(replica, change->vm));
+	peer_contact_format(contact, role->peer);
+	switch_change_parameter(change, "role", "primary");
+	switch_change_parameter(change, "peer", role->peer);
+	switch_change_parameter(change, "vm", replica_definition_vm(replica, role->vm));
 	/* never lowered: the other side may have failed over meanwhile, and this side have heard */
 	engine_epoch_known(failover->engine, failover->relationship, failover->engine->config->site,
 			   &known);
-	add_setting(change, EPOCH_SETTING, failover->relationship,
-		    epoch_format(known.number > failover->order.epoch.number
-					 ? &known
-					 : &failover->order.epoch,
-				 change->epoch));
-	add_setting(change, STANDING_EXTENTS, failover->relationship, failover->extents);
-	add_setting(change, STANDING_CHAIN, failover->relationship, replica->directory);
-	add_setting(change, STANDING_FAILOVER, failover->relationship, "");
+	switch_change_setting(change, EPOCH_SETTING, failover->relationship,
+			      epoch_format(known.number > failover->order.epoch.number
+						   ? &known
+						   : &failover->order.epoch,
+					   role->epoch));
+	switch_change_setting(change, STANDING_EXTENTS, failover->relationship, failover->extents);
+	switch_change_setting(change, STANDING_CHAIN, failover->relationship, replica->directory);
+	switch_change_setting(change, STANDING_FAILOVER, failover->relationship, "");
 	/* of disks that were adopted, where this side failed over before their first cycle */
-	add_setting(change, STANDING_ADOPT, failover->relationship, "");
-	add_setting(change, STANDING_DEFINED, failover->relationship, "");
-	add_setting(change, STANDING_BROKER, failover->relationship, "");
-	add_setting(change, STANDING_REVERSING, failover->relationship, "");
+	switch_change_setting(change, STANDING_ADOPT, failover->relationship, "");
+	switch_change_setting(change, STANDING_DEFINED, failover->relationship, "");
+	switch_change_setting(change, STANDING_BROKER, failover->relationship, "");
+	switch_change_setting(change, STANDING_REVERSING, failover->relationship, "");
 }
 
 /* The VM runs on as it does. The order goes with this change: whoever has the VM from now on has
@@ -355,7 +324,7 @@ void failover_step_role(struct failover *failover)
 	struct cluster *cluster = &failover->engine->cluster;
 	struct replica *replica = failover_replica(failover);
 	struct peer_contact contact;
-	struct role_change change;
+	struct role_change role;
 	int result;
 
 	if (replica == NULL || (resource == NULL && !failover->engine->config->standalone) ||
@@ -370,9 +339,10 @@ void failover_step_role(struct failover *failover)
 				"where the other side's broker listens is not known");
 		return;
 	}
-	fill_change(failover, &contact, replica, resource != NULL ? resource->id : NULL, &change);
+	fill_change(failover, &contact, replica, resource != NULL ? resource->id : NULL, &role);
 	failover->busy = true;
-	result = cluster->ops->switch_role(cluster, &change.request, role_changed_cb, failover);
+	result =
+		cluster->ops->switch_role(cluster, &role.change.request, role_changed_cb, failover);
 	if (result < 0) {
 		role_changed_cb(failover, result, "Pacemaker is not reached");
 	}

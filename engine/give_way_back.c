@@ -16,6 +16,7 @@
 #include "engine/own_definition.h"
 #include "engine/source_define.h"
 #include "engine/standing.h"
+#include "engine/switch_change.h"
 
 #define WATCH_MS 5000
 
@@ -98,48 +99,33 @@ static void changed_cb(void *arg, int error, const char *text)
 	back_end(job, error, text);
 }
 
-static Vmreplica__Ipc__CibNvpair *pair_fill(Vmreplica__Ipc__CibNvpair *pair, const char *prefix,
-					    const char *relationship, char *name, const char *value)
-{
-	vmreplica__ipc__cib_nvpair__init(pair);
-	standing_name(prefix, relationship, name);
-	pair->name = name;
-	pair->value = (char *)(uintptr_t)value; /* the request is only read */
-	return pair;
-}
-
 /* What a primary's resource has of order and colocation comes back; with the epoch the VM, too. */
 static void back_change(struct back_job *job)
 {
-	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
-	Vmreplica__Ipc__CibNvpair pairs[2], *list[2];
 	struct cluster *cluster = &job->engine->cluster;
-	char names[2][STANDING_NAME_LEN], primary[] = "primary";
-	size_t count = 0;
+	const char *relationship = job->contact.relationship;
+	struct switch_change change;
+	char primary[] = "primary";
 	int result;
 
+	switch_change_init(&change);
 	if (job->is_ours) {
-		list[count] = pair_fill(&pairs[count], STANDING_WAY, job->contact.relationship,
-					names[count], "");
-		count++;
+		switch_change_setting(&change, STANDING_WAY, relationship, "");
 	}
 	if (job->is_ours || job->stays[0] != '\0') {
-		list[count] = pair_fill(&pairs[count], STANDING_STAYS, job->contact.relationship,
-					names[count], job->is_ours ? "" : job->stays);
-		count++;
+		switch_change_setting(&change, STANDING_STAYS, relationship,
+				      job->is_ours ? "" : job->stays);
 	}
-	request.settings = list;
-	request.n_settings = count;
-	request.resource = job->contact.resource;
-	request.from_role = primary;
+	change.request.resource = job->contact.resource;
+	change.request.from_role = primary;
 	if (!job->engine->config->standalone) {
-		request.vm_resource = job->contact.vm_resource;
-		request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
-		request.target = job->is_ours && job->runs
-					 ? VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED
-					 : VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_KEEP;
+		change.request.vm_resource = job->contact.vm_resource;
+		change.request.follow = VMREPLICA__IPC__CIB_FOLLOW__CIB_FOLLOW_ADD;
+		change.request.target = job->is_ours && job->runs
+						? VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_STARTED
+						: VMREPLICA__IPC__CIB_TARGET__CIB_TARGET_KEEP;
 	}
-	result = cluster->ops->switch_role(cluster, &request, changed_cb, job);
+	result = cluster->ops->switch_role(cluster, &change.request, changed_cb, job);
 	if (result < 0) {
 		changed_cb(job, result, "Pacemaker is not reached");
 	}

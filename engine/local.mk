@@ -61,13 +61,13 @@ ENGINE_PURE = \
 	engine/extent_list.c engine/extent_list.h \
 	engine/failover_order.c engine/failover_order.h \
 	engine/failover_plan.c engine/failover_plan.h \
-	engine/failover_record.c \
 	engine/guard.c engine/guard.h \
 	engine/handover.c engine/handover.h \
 	engine/health.c engine/health.h \
 	engine/job_message.c engine/job_message.h \
 	engine/planned_plan.c engine/planned_plan.h \
 	engine/promise.c engine/promise.h \
+	engine/switch_change.c engine/switch_change.h \
 	engine/relationship_state.c engine/relationship_state.h \
 	engine/replica_device.c engine/replica_disk.c engine/replica_interface.c \
 	engine/replica_domain.c engine/replica_domain.h \
@@ -127,7 +127,7 @@ ENGINE_CONTROL = \
 	engine/engine.c engine/engine_clock.c engine/engine.h \
 	engine/epoch.c engine/epoch.h \
 	engine/event_ring.c engine/event_ring.h \
-	engine/failover.c engine/failover.h engine/failover_forward.c engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
+	engine/failover.c engine/failover.h engine/failover_forward.c engine/failover_record.c engine/failover_steps.c engine/failover_run.c engine/failover_role.c \
 	engine/certificate_watch.c engine/certificate_watch.h \
 	engine/chain_keeper.c engine/chain_keeper.h engine/chain_merge.c engine/chain_merge.h \
 	engine/failover_consolidate.c engine/failover_images.c engine/failover_images.h \

@@ -14,6 +14,7 @@
 #include "engine/job_table.h"
 #include "engine/replica.h"
 #include "engine/standing.h"
+#include "engine/switch_change.h"
 
 #define SEE_CLUSTER "pcs status shows how the cluster is"
 #define RETRY_MS    1000
@@ -84,11 +85,13 @@ int planned_begin(struct relationship *rel, char ret_job[JOB_ID_LEN + 1], char e
 	const char *other = failover_job_running_id(engine, id);
 	struct planned *planned;
 
-	if (extended_find_relationship(engine_settings(engine), rel->settings.vm_resource) != NULL) {
-		snprintf(error, REASON_MAX,
-			 "%s is a replica here, or was: the third site takes it over with vmreplica "
-			 "failover --unplanned there",
-			 rel->settings.vm);
+	if (extended_find_relationship(engine_settings(engine), rel->settings.vm_resource) !=
+	    NULL) {
+		snprintf(
+			error, REASON_MAX,
+			"%s is a replica here, or was: the third site takes it over with vmreplica "
+			"failover --unplanned there",
+			rel->settings.vm);
 		return -ENOTSUP;
 	}
 	if (other[0] != '\0' || planned_find(engine, id) != NULL) {
@@ -276,25 +279,20 @@ void planned_work(struct planned *planned, worker_run_cb run, worker_done_cb don
  * after any failover there. */
 static void planned_forget_lost(struct planned *planned)
 {
-	static const char *const prefixes[] = {STANDING_FAILOVER, STANDING_HANDOVER, EPOCH_SETTING};
-	Vmreplica__Ipc__CibSwitch request = VMREPLICA__IPC__CIB_SWITCH__INIT;
-	Vmreplica__Ipc__CibNvpair pairs[3], *list[3];
-	char names[3][STANDING_NAME_LEN], value[EPOCH_TEXT_LEN], nothing[] = "";
+	const char *relationship = planned->contact.relationship;
+	char value[EPOCH_TEXT_LEN];
+	struct switch_change change;
 	struct epoch known;
 
-	for (size_t i = 0; i < 3; i++) {
-		vmreplica__ipc__cib_nvpair__init(&pairs[i]);
-		standing_name(prefixes[i], planned->contact.relationship, names[i]);
-		pairs[i].name = names[i];
-		pairs[i].value = nothing;
-		list[i] = &pairs[i];
+	switch_change_init(&change);
+	switch_change_setting(&change, STANDING_FAILOVER, relationship, "");
+	switch_change_setting(&change, STANDING_HANDOVER, relationship, "");
+	engine_epoch_known(planned->engine, relationship, planned->engine->config->site, &known);
+	if (planned->lost.number > known.number) {
+		switch_change_setting(&change, EPOCH_SETTING, relationship,
+				      epoch_format(&planned->lost, value));
 	}
-	engine_epoch_known(planned->engine, planned->contact.relationship,
-			   planned->engine->config->site, &known);
-	pairs[2].value = epoch_format(&planned->lost, value);
-	request.settings = list;
-	request.n_settings = planned->lost.number > known.number ? 3 : 2;
-	planned_switch(planned, &request);
+	planned_switch(planned, &change.request);
 }
 
 /* What stands is this job's own; one that came after it is none of its business. */

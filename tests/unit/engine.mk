@@ -160,12 +160,12 @@ tests_unit_test_replica_fit_LDADD = $(engine_test_ldadd)
 
 check_PROGRAMS += tests/unit/test_become_replica
 tests_unit_test_become_replica_SOURCES = tests/unit/test_become_replica.c \
-	engine/become_replica.c engine/failover_place.c engine/cluster_table.c engine/vm_status.c
+	engine/become_replica.c engine/failover_place.c engine/cluster_table.c engine/switch_change.c engine/vm_status.c
 tests_unit_test_become_replica_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_become_replica_LDADD = libvmr-cluster.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_failover_take
-tests_unit_test_failover_take_SOURCES = tests/unit/test_failover_take.c tests/unit/failover_scene.c tests/unit/failover_scene.h engine/failover.c engine/failover_record.c engine/failover_steps.c \
+tests_unit_test_failover_take_SOURCES = tests/unit/test_failover_take.c tests/unit/failover_scene.c tests/unit/failover_scene.h engine/failover.c engine/failover_record.c engine/failover_steps.c engine/switch_change.c \
 	engine/failover_ask.c engine/failover_forward.c engine/failover_plan.c engine/failover_order.c engine/planned_plan.c cluster/epoch.c cluster/nvpair_list.c
 tests_unit_test_failover_take_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_failover_take_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
@@ -183,7 +183,7 @@ tests_unit_test_given_back_LDADD = libvmr-proto.la libvmr-common.la $(CUNIT_LIBS
 
 check_PROGRAMS += tests/unit/test_give_way
 tests_unit_test_give_way_SOURCES = tests/unit/test_give_way.c tests/unit/give_way_world.c tests/unit/give_way_played.c tests/unit/give_way_world.h \
-	engine/give_way.c engine/give_way_back.c engine/give_way_steps.c engine/become_replica.c engine/handover.c \
+	engine/give_way.c engine/give_way_back.c engine/give_way_steps.c engine/become_replica.c engine/handover.c engine/switch_change.c \
 	engine/standing.c engine/epoch.c
 tests_unit_test_give_way_CFLAGS = $(engine_test_cflags) -Wno-undef
 tests_unit_test_give_way_LDADD = libvmr-cib.la libvmr-proto.la libvmr-common.la $(CUNIT_LIBS)
