@@ -356,20 +356,13 @@ static void stretch_compare(struct check *check, const struct manifest_point *po
 }
 
 /* Sizes are looked at with the logs themselves. */
-static bool any_file(void *arg, const struct history_entry *log)
-{
-	(void)arg;
-	(void)log;
-	return true;
-}
-
 void check_content(struct check *check)
 {
 	const struct manifest *m = &check->manifest;
 	struct point_item *items = NULL;
 	size_t count = 0;
 
-	if (point_list_make(m, &check->history, &POINT_RANGE_ALL, false, any_file, NULL, &items,
+	if (point_list_make(m, &check->history, &POINT_RANGE_ALL, false, NULL, NULL, &items,
 			    &count) < 0) {
 		check->out_of_memory = true;
 		return;

@@ -270,18 +270,6 @@ static void layer_check(struct check *check, const struct check_layer *place)
 	}
 }
 
-static bool image_has(const struct manifest_image *image, const char *file)
-{
-	for (size_t i = 0; i < image->disk_count; i++) {
-		for (size_t k = 0; k < image->disks[i].layer_count; k++) {
-			if (strcmp(image->disks[i].layers[k].file, file) == 0) {
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
 /* A layer may be in several chains; it is looked at once. */
 static bool is_checked_before(const struct check *check, const struct manifest_image *image,
 			      size_t disk, const char *file)
@@ -289,8 +277,9 @@ static bool is_checked_before(const struct check *check, const struct manifest_i
 	const struct manifest *m = &check->manifest;
 	const struct manifest_image before = {image->disks, disk};
 
-	return (image != &m->current && image_has(&m->current, file)) ||
-	       (image == &m->retired && image_has(&m->pending, file)) || image_has(&before, file);
+	return (image != &m->current && manifest_image_holds(&m->current, file)) ||
+	       (image == &m->retired && manifest_image_holds(&m->pending, file)) ||
+	       manifest_image_holds(&before, file);
 }
 
 /* The disk's size where the layer is what a disk of the replica or of a point ends with; else 0. */

@@ -8,26 +8,13 @@
 
 #include "receiver/check.h"
 
-static size_t layer_find(const struct manifest_disk *disk, const struct manifest_point *point)
-{
-	for (size_t i = 0; i < point->disk_count; i++) {
-		for (size_t k = 0;
-		     strcmp(point->disks[i].name, disk->name) == 0 && k < disk->layer_count; k++) {
-			if (strcmp(disk->layers[k].file, point->disks[i].file) == 0) {
-				return k + 1;
-			}
-		}
-	}
-	return 0;
-}
-
 /* Chains up to the point's own layers. */
 static void image_narrow(struct manifest_image *image, const struct manifest_point *point)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < image->disk_count; i++) {
-		size_t count = layer_find(&image->disks[i], point);
+		size_t count = manifest_point_depth(point, &image->disks[i]);
 
 		if (count == 0) {
 			free(image->disks[i].layers);

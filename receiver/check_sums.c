@@ -206,27 +206,13 @@ static void layer_compare(struct check *check, const struct manifest_disk *disk,
 
 /* ---- all of them ---- */
 
-static bool any_file(void *arg, const struct history_entry *log)
-{
-	(void)arg;
-	(void)log;
-	return true;
-}
-
 /* A layer may be in several chains; it is looked at once. */
 static bool is_compared_before(const struct check *check, const struct manifest_image *image,
 			       const char *file)
 {
 	const struct manifest_image *current = &check->manifest.current;
 
-	for (size_t i = 0; image != current && i < current->disk_count; i++) {
-		for (size_t k = 0; k < current->disks[i].layer_count; k++) {
-			if (strcmp(current->disks[i].layers[k].file, file) == 0) {
-				return true;
-			}
-		}
-	}
-	return false;
+	return image != current && manifest_image_holds(current, file);
 }
 
 static void image_compare(struct check *check, const struct point_item *items,
@@ -251,8 +237,8 @@ void check_sums(struct check *check)
 	cleanup_free struct point_item *items = NULL;
 	size_t count = 0;
 
-	if (point_list_make(&check->manifest, &check->history, &POINT_RANGE_ALL, false, any_file,
-			    NULL, &items, &count) < 0) {
+	if (point_list_make(&check->manifest, &check->history, &POINT_RANGE_ALL, false, NULL, NULL,
+			    &items, &count) < 0) {
 		check->out_of_memory = true;
 		return;
 	}

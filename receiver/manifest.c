@@ -226,18 +226,6 @@ const struct manifest_log *manifest_log_next(const struct manifest *manifest)
 	return NULL;
 }
 
-static bool image_refers_to(const struct manifest_image *image, const char *file)
-{
-	for (size_t i = 0; i < image->disk_count; i++) {
-		for (size_t k = 0; k < image->disks[i].layer_count; k++) {
-			if (strcmp(image->disks[i].layers[k].file, file) == 0) {
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
 bool manifest_refers_to(const struct manifest *manifest, const char *file)
 {
 	for (size_t i = 0; i < manifest->log_count; i++) {
@@ -252,9 +240,9 @@ bool manifest_refers_to(const struct manifest *manifest, const char *file)
 	}
 	return (manifest->mark.mode != VMREPLICA__WIRE__MODE__MODE_NONE &&
 		strcmp(manifest->mark.file, file) == 0) ||
-	       image_refers_to(&manifest->current, file) ||
-	       image_refers_to(&manifest->pending, file) ||
-	       image_refers_to(&manifest->retired, file) ||
+	       manifest_image_holds(&manifest->current, file) ||
+	       manifest_image_holds(&manifest->pending, file) ||
+	       manifest_image_holds(&manifest->retired, file) ||
 	       manifest_takeover_refers_to(&manifest->test, file) ||
 	       manifest_takeover_refers_to(&manifest->failover, file);
 }

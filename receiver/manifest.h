@@ -228,6 +228,11 @@ void manifest_image_destroy(struct manifest_image *image);
 int manifest_image_copy(const struct manifest_image *from, struct manifest_image *ret_copy);
 /* The disk called name, or NULL. */
 struct manifest_disk *manifest_image_find(const struct manifest_image *image, const char *name);
+/* The layer file of the disk called name, or NULL. */
+struct manifest_layer *manifest_layer_find(const struct manifest_image *image, const char *name,
+					   const char *file);
+/* Is file a layer of one of its disks? */
+bool manifest_image_holds(const struct manifest_image *image, const char *file);
 /* Append a layer on top. 0, -ENOMEM or -E2BIG (MANIFEST_LAYERS_MAX). */
 int manifest_disk_push(struct manifest_disk *disk, const struct manifest_layer *layer);
 struct manifest_layer *
@@ -256,6 +261,9 @@ void manifest_point_drop(struct manifest *manifest, size_t count);
 /* Forget the points whose content goes through the layer file: those that end with it or with one
  * over it. Returns how many there were. */
 size_t manifest_point_drop_over(struct manifest *manifest, const char *file);
+/* How many layers of disk, from its base on, the point goes through; 0 when it is of another chain.
+ */
+size_t manifest_point_depth(const struct manifest_point *point, const struct manifest_disk *disk);
 /* True when a point's content ends with this layer. */
 bool manifest_point_uses(const struct manifest *manifest, const char *file);
 /* Before current is replaced by next: keep the chains that points or pins still need and that next

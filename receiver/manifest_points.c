@@ -19,7 +19,7 @@ static size_t disk_layer_find(const struct manifest_disk *disk, const char *file
 	return SIZE_MAX;
 }
 
-static bool image_holds(const struct manifest_image *image, const char *file)
+bool manifest_image_holds(const struct manifest_image *image, const char *file)
 {
 	for (size_t i = 0; i < image->disk_count; i++) {
 		if (disk_layer_find(&image->disks[i], file) != SIZE_MAX) {
@@ -29,7 +29,30 @@ static bool image_holds(const struct manifest_image *image, const char *file)
 	return false;
 }
 
+struct manifest_layer *manifest_layer_find(const struct manifest_image *image, const char *name,
+					   const char *file)
+{
+	const struct manifest_disk *disk = manifest_image_find(image, name);
+	size_t at = disk != NULL ? disk_layer_find(disk, file) : SIZE_MAX;
+
+	return at != SIZE_MAX ? &disk->layers[at] : NULL;
+}
+
 /* ---- points ---- */
+
+size_t manifest_point_depth(const struct manifest_point *point, const struct manifest_disk *disk)
+{
+	for (size_t i = 0; i < point->disk_count; i++) {
+		size_t at = strcmp(point->disks[i].name, disk->name) == 0
+				    ? disk_layer_find(disk, point->disks[i].file)
+				    : SIZE_MAX;
+
+		if (at != SIZE_MAX) {
+			return at + 1;
+		}
+	}
+	return 0;
+}
 
 int manifest_point_push(struct manifest *manifest, const struct manifest_cut *cut, bool application)
 {
@@ -188,7 +211,7 @@ static bool disk_is_needed(const struct manifest *manifest, const struct manifes
 	for (size_t i = 0; i < disk->layer_count; i++) {
 		const char *file = disk->layers[i].file;
 
-		if (!image_holds(next, file) &&
+		if (!manifest_image_holds(next, file) &&
 		    (manifest_point_uses(manifest, file) || layer_is_pinned(manifest, file))) {
 			return true;
 		}

@@ -21,23 +21,10 @@ static void give_up(struct merge_sums *sums, int rc)
 
 /* ---- the beginning ---- */
 
-static const struct manifest_layer *layer_find(const struct manifest_image *image, const char *disk,
-					       const char *file)
-{
-	const struct manifest_disk *found = manifest_image_find(image, disk);
-
-	for (size_t i = 0; found != NULL && i < found->layer_count; i++) {
-		if (strcmp(found->layers[i].file, file) == 0) {
-			return &found->layers[i];
-		}
-	}
-	return NULL;
-}
-
 static void from_open(struct merge_sums *sums)
 {
 	const struct manifest_layer *layer =
-		layer_find(&sums->store->manifest.current, sums->disk, sums->from_file);
+		manifest_layer_find(&sums->store->manifest.current, sums->disk, sums->from_file);
 	int rc = sums_open(sums->store->dir_fd, sums->from_file, &sums->from);
 
 	if (rc == 0 && (layer == NULL || !sums_hold(sums->from, layer, sums->disk_bytes))) {
@@ -48,7 +35,7 @@ static void from_open(struct merge_sums *sums)
 static bool into_is_adopted(const struct merge_sums *sums)
 {
 	const struct manifest_layer *into =
-		layer_find(&sums->store->manifest.current, sums->disk, sums->into_file);
+		manifest_layer_find(&sums->store->manifest.current, sums->disk, sums->into_file);
 
 	return into != NULL && into->adopted;
 }
@@ -64,7 +51,7 @@ static bool head_is_usable(const struct merge_sums *sums, const struct manifest_
 		return strcmp(head->merging, merge->from) == 0 &&
 		       head->disk_bytes == sums->disk_bytes && head->merged_bytes >= merge->offset;
 	}
-	into = layer_find(&sums->store->manifest.current, sums->disk, sums->into_file);
+	into = manifest_layer_find(&sums->store->manifest.current, sums->disk, sums->into_file);
 	return into != NULL && sums_hold(sums->sums, into, sums->disk_bytes);
 }
 
@@ -201,7 +188,7 @@ void merge_sums_finish(struct merge_sums *sums, const struct manifest_image *ima
 	if (sums == NULL || sums->sums == NULL) {
 		return;
 	}
-	layer = layer_find(image, sums->disk, sums->into_file);
+	layer = manifest_layer_find(image, sums->disk, sums->into_file);
 	if (layer == NULL || !layer->frozen) {
 		give_up(sums, -ESTALE);
 		return;

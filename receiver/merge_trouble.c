@@ -33,19 +33,6 @@ static void show(struct store *store, const char *code, const char *reason)
 	stores_status_soon(store->receiver);
 }
 
-static struct manifest_layer *layer_find(struct manifest *manifest, const char *disk_name,
-					 const char *file)
-{
-	struct manifest_disk *disk = manifest_image_find(&manifest->current, disk_name);
-
-	for (size_t i = 0; disk != NULL && i < disk->layer_count; i++) {
-		if (strcmp(disk->layers[i].file, file) == 0) {
-			return &disk->layers[i];
-		}
-	}
-	return NULL;
-}
-
 static bool any_unfit(const struct store *store)
 {
 	const struct manifest_image *image = &store->manifest.current;
@@ -106,7 +93,8 @@ void merge_trouble_pinned(struct store *store, const struct merge_plan *plan)
 bool merge_trouble_unfit(struct store *store, uint64_t size, const char *error)
 {
 	const struct manifest_merge *merge = &store->manifest.merge;
-	struct manifest_layer *into = layer_find(&store->manifest, merge->disk, merge->into);
+	struct manifest_layer *into =
+		manifest_layer_find(&store->manifest.current, merge->disk, merge->into);
 	char path[IMAGE_PATH_LEN];
 	cleanup_free char *real = realpath(image_path(store, merge->into, path), NULL);
 

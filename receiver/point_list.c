@@ -84,7 +84,7 @@ static enum point_verdict logs_follow(struct point_build *build, size_t index, u
 			return hash == build->manifest->points[index].cut.log_hash ? POINT_NO_LOGS
 										   : POINT_BROKEN;
 		}
-		if (!build->file_is_right(build->arg, log)) {
+		if (build->file_is_right != NULL && !build->file_is_right(build->arg, log)) {
 			return POINT_DAMAGED;
 		}
 		if (log->seq < last_seq || last_hash == NULL) {

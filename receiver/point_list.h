@@ -29,7 +29,7 @@ struct point_item {
 	uint64_t wrong_seq; /* BROKEN, DAMAGED: the log that is wrong */
 };
 
-/* True when the log's file is as it was written. Asked for ascending logs. */
+/* True when the log's file is as it was written. Asked for ascending logs. NULL: all are. */
 typedef bool (*point_file_cb)(void *arg, const struct history_entry *log);
 
 /* A part of the list. Behind a log that is kept nothing before it is looked at again: it is the

@@ -69,13 +69,6 @@ static int layer_begin(struct fill *fill)
 	return rc < 0 ? rc : 1;
 }
 
-static bool any_file(void *arg, const struct history_entry *log)
-{
-	(void)arg;
-	(void)log;
-	return true;
-}
-
 static int chain_take(struct fill *fill, const struct manifest_disk *disk)
 {
 	fill->disk = *disk;
@@ -115,8 +108,8 @@ static int fill_begin(struct fill *fill)
 	struct store *store = fill->store;
 	cleanup_free struct point_item *items = NULL;
 	size_t count = 0;
-	int rc = point_list_make(&store->manifest, &store->history, &POINT_RANGE_ALL, false,
-				 any_file, NULL, &items, &count);
+	int rc = point_list_make(&store->manifest, &store->history, &POINT_RANGE_ALL, false, NULL,
+				 NULL, &items, &count);
 
 	return rc < 0 ? rc : layer_find(fill, items);
 }
